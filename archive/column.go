@@ -1,0 +1,136 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"unsafe"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// column reads one column chunk value by value from the typed slices of its pages. Its methods index those slices without
+// further checks: a page that lies about its lengths panics, which guard turns into an error.
+type column struct {
+	pages parquet.Pages
+	page  parquet.Page
+
+	rows, row int    // of the page
+	defs      []byte // 1 for a value, 0 for NULL; nil for a column that has no NULL
+	value     int    // the next value
+
+	ints    []int64
+	data    []byte
+	offsets []uint32
+	indexes []int32 // into data and offsets, for a page with a dictionary
+	dict    bool
+}
+
+// nextPage moves to the next page that has rows; after the last one it returns io.ErrUnexpectedEOF.
+func (c *column) nextPage() error {
+	for {
+		c.release()
+		p, err := c.pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: too few rows: %w", errStructure, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errStructure, err)
+		}
+		c.page = p
+		if p.NumRows() == 0 {
+			continue
+		}
+		return c.load()
+	}
+}
+
+// load takes the slices out of the page.
+func (c *column) load() error {
+	p := c.page
+	c.rows, c.row, c.value = int(p.NumRows()), 0, 0
+	c.defs = p.DefinitionLevels()
+	values := c.rows
+	if len(c.defs) > 0 {
+		if len(c.defs) != c.rows {
+			return fmt.Errorf("%w: %d definition levels for %d rows", errStructure, len(c.defs), c.rows)
+		}
+		values -= int(p.NumNulls())
+	} else {
+		c.defs = nil
+	}
+	c.ints, c.data, c.offsets, c.indexes, c.dict = nil, nil, nil, nil, false
+	v := p.Data()
+	if d := p.Dictionary(); d != nil {
+		c.indexes, c.dict = v.Int32(), true
+		if len(c.indexes) != values {
+			return fmt.Errorf("%w: %d values for %d", errStructure, len(c.indexes), values)
+		}
+		v = d.Page().Data()
+	}
+	count := 0
+	switch p.Type().Kind() {
+	case parquet.Int64:
+		c.ints = v.Int64()
+		count = len(c.ints)
+	case parquet.FixedLenByteArray:
+		c.data, _ = v.FixedLenByteArray()
+		count = len(c.data) / len(Hash{})
+	default:
+		c.data, c.offsets = v.ByteArray()
+		count = max(0, len(c.offsets)-1)
+	}
+	if !c.dict && count != values {
+		return fmt.Errorf("%w: %d values for %d", errStructure, count, values)
+	}
+	return nil
+}
+
+// present moves to the next row of a column that may be NULL and reports whether it has a value, which must then be read.
+func (c *column) present() bool {
+	if c.defs != nil && c.defs[c.row] == 0 {
+		c.row++
+		return false
+	}
+	return true
+}
+
+// index returns the place of the next value.
+func (c *column) index() int {
+	i := c.value
+	c.value++
+	c.row++
+	if c.dict {
+		return int(c.indexes[i])
+	}
+	return i
+}
+
+func (c *column) int() int64 { return c.ints[c.index()] }
+
+func (c *column) hash() Hash {
+	i := c.index() * len(Hash{})
+	return Hash(c.data[i : i+len(Hash{})])
+}
+
+// bytes returns the next value as a string that lies in the page.
+func (c *column) bytes() string {
+	i := c.index()
+	b := c.data[c.offsets[i]:c.offsets[i+1]]
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (c *column) release() {
+	if c.page != nil {
+		parquet.Release(c.page)
+		c.page = nil
+	}
+	c.rows, c.row = 0, 0
+}
+
+func (c *column) close() {
+	c.release()
+	if c.pages != nil {
+		c.pages.Close()
+	}
+}

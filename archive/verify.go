@@ -1,0 +1,171 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// VerifyOptions says what to verify and against what.
+type VerifyOptions struct {
+	// Keys are the public keys that are trusted. They must reach the verifier by another way than the archive.
+	Keys []Key
+	// Origin, where it is not empty, is the only log that is accepted: ward/<installation>/<region>.
+	Origin string
+	// Region, Tenant and Months narrow what is checked row by row. The log itself is always checked whole, and a part
+	// that holds the tenant is too.
+	Region string
+	Tenant string
+	Months []string
+	// ExpectHeads are checkpoints seen before, at most one a region. The log must extend them.
+	ExpectHeads [][]byte
+	// Workers is how many row groups are checked at once; 0 is the number of processors.
+	Workers int
+	// Strict makes freshness that is not proven a verdict of its own.
+	Strict bool
+	// Diagnose parses also files that are not the ones that were signed, to name the rows. Such a file may have been made
+	// to harm its reader: do this in a process that may die.
+	Diagnose bool
+	// Now decides whether a retention has ended; zero is the present.
+	Now time.Time
+}
+
+// Verification is one run over an archive. [Verification.Run] may be called once, [Verification.Status] at any time.
+type Verification struct {
+	store Store
+	opts  VerifyOptions
+	slots chan struct{}
+
+	mu      sync.Mutex
+	status  Status
+	started time.Time
+}
+
+// NewVerification prepares a run.
+func NewVerification(store Store, opts VerifyOptions) *Verification {
+	if opts.Workers < 1 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opts.Now.IsZero() {
+		opts.Now = time.Now()
+	}
+	return &Verification{store: store, opts: opts, slots: make(chan struct{}, opts.Workers)}
+}
+
+// Status returns how far the run is.
+func (v *Verification) Status() Status {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.status
+	if v.started.IsZero() {
+		return s
+	}
+	if s.Phase != "done" {
+		s.Elapsed = time.Since(v.started)
+	}
+	if sec := s.Elapsed.Seconds(); sec > 0 {
+		s.RowsPerSecond = float64(s.Rows) / sec
+	}
+	if s.Phase == "parts" && s.Rows > 0 {
+		s.Remaining = time.Duration(float64(s.Elapsed) * float64(s.RowsAll-s.Rows) / float64(s.Rows))
+	}
+	return s
+}
+
+func (v *Verification) update(f func(*Status)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f(&v.status)
+}
+
+// Run verifies, in this order: the keys, every checkpoint's signature, the manifests against the signed roots, the log
+// against the expected heads, each file's SHA-256 before it is parsed, and every row. It goes on after a finding. An error
+// says that there is no report: the store could not be listed, an option is wrong, or ctx ended.
+func (v *Verification) Run(ctx context.Context) (*Report, error) {
+	v.mu.Lock()
+	v.started = time.Now()
+	v.status.Phase = "listing"
+	v.mu.Unlock()
+	expected, err := v.expectedHeads()
+	if err != nil {
+		return nil, err
+	}
+	prefix := layout + "/"
+	if v.opts.Region != "" {
+		prefix = regionPrefix(v.opts.Region)
+	}
+	regions, stray, err := listRegions(ctx, v.store, prefix)
+	if err != nil {
+		return nil, err
+	}
+	regions = addExpectedRegions(regions, expected)
+	b := reportBuilder{v: v, report: &Report{Verdict: Valid, FreshnessProven: true}, tenants: map[string]bool{}}
+	for _, o := range stray {
+		b.add(Finding{Status: PartExtra, Part: o.path, Message: "belongs to no region"})
+	}
+	v.update(func(s *Status) { s.Phase = "log" })
+	var runs []*regionRun
+	for _, r := range regions {
+		run := &regionRun{v: v, objects: r, expected: expected[r.region]}
+		if err := run.checkLog(ctx); err != nil {
+			return nil, fmt.Errorf("verifying %s: %w", v.store, err)
+		}
+		runs = append(runs, run)
+	}
+	v.update(func(s *Status) { s.Phase = "parts" })
+	for _, run := range runs {
+		if err := run.checkParts(ctx); err != nil {
+			return nil, fmt.Errorf("verifying %s: %w", v.store, err)
+		}
+		b.addRegion(run)
+	}
+	return b.finish(), nil
+}
+
+// expectedHeads checks the heads that the caller expects. One that no trusted key signed is the caller's mistake.
+func (v *Verification) expectedHeads() (map[string]Head, error) {
+	if len(v.opts.Keys) == 0 {
+		return nil, errors.New("no public key to verify with")
+	}
+	for _, m := range v.opts.Months {
+		if err := validateMonth(m); err != nil {
+			return nil, err
+		}
+	}
+	if v.opts.Region != "" {
+		if err := validateRegion(v.opts.Region); err != nil {
+			return nil, err
+		}
+	}
+	heads := map[string]Head{}
+	for _, data := range v.opts.ExpectHeads {
+		h, err := ParseCheckpoint(data, v.opts.Keys...)
+		if err != nil {
+			return nil, fmt.Errorf("expected head: %w", err)
+		}
+		if v.opts.Region != "" && v.opts.Region != h.Region {
+			continue
+		}
+		if _, ok := heads[h.Region]; ok {
+			return nil, fmt.Errorf("two expected heads for region %s", h.Region)
+		}
+		heads[h.Region] = h
+	}
+	return heads, nil
+}
+
+// addExpectedRegions adds regions that must be there and are not.
+func addExpectedRegions(regions []*regionObjects, expected map[string]Head) []*regionObjects {
+	for name := range expected {
+		if !slices.ContainsFunc(regions, func(r *regionObjects) bool { return r.region == name }) {
+			regions = append(regions, newRegionObjects(name))
+		}
+	}
+	slices.SortFunc(regions, func(a, b *regionObjects) int { return cmp.Compare(a.region, b.region) })
+	return regions
+}

@@ -1,0 +1,152 @@
+// Package audit is the audit log in the database: a reviewer's look at a tenant's events, the sealer that gives them their place in the chain, and the
+// shipper that takes them to the archive.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// Event is one audit row as a reviewer sees it: ids and times, no clinical or demographic value.
+type Event struct {
+	EventID      int64      `json:"event_id"`
+	RecordedAt   time.Time  `json:"recorded_at"`
+	OccurredAt   *time.Time `json:"occurred_at"`
+	Actor        *string    `json:"actor"` // slug
+	ActorID      *uuid.UUID `json:"actor_id"`
+	ActorKind    string     `json:"actor_kind"`
+	Action       string     `json:"action"`
+	Outcome      string     `json:"outcome"`
+	RecordTable  *string    `json:"record_table"`
+	RecordID     *uuid.UUID `json:"record_id"`
+	PatientID    *uuid.UUID `json:"patient_id"`
+	Purpose      *string    `json:"purpose"`
+	SessionID    *uuid.UUID `json:"session_id"`
+	MembershipID *uuid.UUID `json:"membership_id"`
+	DisclosureID *uuid.UUID `json:"disclosure_id"`
+	Detail       *string    `json:"detail"` // exact JSON text
+	Source       string     `json:"source"`
+	Seq          *int64     `json:"seq"`  // place in the tenant's chain; nil: UNSEALED
+	Hash         *string    `json:"hash"` // PostgreSQL's hex form of the chain hash
+}
+
+// Filter narrows a tenant's events. Empty fields do not.
+type Filter struct {
+	Actor       []string   `json:"actor,omitempty"` // slugs or user ids
+	Action      []string   `json:"action,omitempty"`
+	Outcome     string     `json:"outcome,omitempty"`
+	RecordTable string     `json:"record_table,omitempty"`
+	RecordID    *uuid.UUID `json:"record_id,omitempty"`
+	SubjectID   *uuid.UUID `json:"subject_id,omitempty"`
+	SessionID   *uuid.UUID `json:"session_id,omitempty"`
+	Purpose     string     `json:"purpose,omitempty"`
+	From        *time.Time `json:"from,omitempty"`
+	To          *time.Time `json:"to,omitempty"`
+	EventIDs    []int64    `json:"event_ids,omitempty"`
+}
+
+// Position is a place between two events of a tenant's log, by time and id.
+type Position struct {
+	At time.Time
+	ID int64
+}
+
+// Lease is a tenant's log opened by a reviewer: recorded with its reason, valid for a quarter of an hour. Paging and following within it add no
+// events; each new filter adds one.
+type Lease struct {
+	session *tenancy.Session
+	id      uuid.UUID
+	Tenant  string
+	Reason  string
+	Filter  Filter
+	Expires time.Time // as this machine's clock has it; the database's decides
+}
+
+// ReviewLease is how long an opened log stays open.
+const ReviewLease = 15 * time.Minute
+
+// Open records that the session looks at a tenant's events and why, commits that, and returns the lease under which pages can be read. ticket is
+// optional.
+func Open(ctx context.Context, s *tenancy.Session, tenant, reason, ticket string, filter Filter) (*Lease, error) {
+	raw, err := json.Marshal(filter)
+	if err != nil {
+		return nil, fmt.Errorf("encode filter: %w", err)
+	}
+	l := &Lease{session: s, id: uuid.New(), Tenant: tenant, Reason: reason, Filter: filter, Expires: time.Now().Add(ReviewLease)}
+	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		arg := queries.OpenEventsParams{Ask: l.id, Tenant: tenant, Reason: reason, Filter: raw}
+		if ticket != "" {
+			arg.Ticket = &ticket
+		}
+		if err := queries.New(tx).OpenEvents(ctx, arg); err != nil {
+			return fmt.Errorf("open events of %s: %w", tenant, tenancy.Explain(err))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Search narrows the lease by another filter; recorded. The lease ends when the first one does.
+func (l *Lease) Search(ctx context.Context, filter Filter) (*Lease, error) {
+	return l.narrow(ctx, filter, "search")
+}
+
+// Export records that the events of filter are exported and returns the lease to page through them with.
+func (l *Lease) Export(ctx context.Context, filter Filter) (*Lease, error) {
+	return l.narrow(ctx, filter, "export")
+}
+
+func (l *Lease) narrow(ctx context.Context, filter Filter, action string) (*Lease, error) {
+	raw, err := json.Marshal(filter)
+	if err != nil {
+		return nil, fmt.Errorf("encode filter: %w", err)
+	}
+	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires}
+	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
+		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw, Action: action}); err != nil {
+			return fmt.Errorf("%s events of %s: %w", action, l.Tenant, tenancy.Explain(err))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// Older reads up to n events before pos, newest first; nil: from the newest end.
+func (l *Lease) Older(ctx context.Context, pos *Position, n int) ([]Event, error) {
+	return l.page(ctx, true, pos, n)
+}
+
+// Newer reads up to n events after pos, oldest first; nil: from the oldest end.
+func (l *Lease) Newer(ctx context.Context, pos *Position, n int) ([]Event, error) {
+	return l.page(ctx, false, pos, n)
+}
+
+func (l *Lease) page(ctx context.Context, older bool, pos *Position, n int) ([]Event, error) {
+	arg := queries.EventsParams{Older: older, MaxRows: int32(n)}
+	if pos != nil {
+		arg.PosAt, arg.PosID = &pos.At, &pos.ID
+	}
+	var events []Event
+	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
+		rows, err := queries.New(tx).Events(ctx, arg)
+		if err != nil {
+			return fmt.Errorf("read events of %s: %w", l.Tenant, tenancy.Explain(err))
+		}
+		events, err = tenancy.Decode[Event](rows)
+		return err
+	})
+	return events, err
+}

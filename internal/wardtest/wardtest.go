@@ -1,0 +1,217 @@
+// Package wardtest gives a test a real, migrated and initialised database of its own, with two clinics and their people, and sessions on it as the
+// real roles over real connections.
+package wardtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// Password is everybody's in a test database.
+const Password = "correct horse battery"
+
+// The people of a test database:
+//
+//	root        administrator, every tenant
+//	dana, eli   compliance officers, every tenant
+//	ana         auditor, every tenant
+//	omar        on-call engineer, cedar only, four hours
+//	casey       clinician at cedar; also a second membership at harbor
+//	carla       clinician at cedar
+//	hugo        clinician at harbor
+//	frank       front desk at cedar
+//	svc-etl     service account at cedar, owned by root, declared: view of public.appointments
+var people = []struct{ slug, tenant, role, kind string }{
+	{"dana", "", "compliance_officer", "human"},
+	{"eli", "", "compliance_officer", "human"},
+	{"ana", "", "auditor", "human"},
+	{"omar", "cedar", "on_call_engineer", "human"},
+	{"casey", "cedar", "clinician", "human"},
+	{"carla", "cedar", "clinician", "human"},
+	{"hugo", "harbor", "clinician", "human"},
+	{"frank", "cedar", "front_desk", "human"},
+	{"svc-etl", "cedar", "service", "service"},
+}
+
+// Env is one test's database.
+type Env struct {
+	t     testing.TB
+	DB    *pgtest.DB
+	Super *pgxpool.Pool // the cluster's superuser, for arranging and for attacks that need one
+}
+
+// Region of every test database.
+const Region = "us-west"
+
+// New clones the template for a test. The clone is dropped when the test passes.
+func New(t testing.TB) *Env {
+	t.Helper()
+	db := pgtest.New(t, pgtest.Template{Key: templateKey(t), Build: build})
+	pool, err := pgxpool.New(t.Context(), db.Superuser())
+	if err != nil {
+		t.Fatalf("connect as superuser: %v", err)
+	}
+	t.Cleanup(pool.Close)
+	return &Env{t: t, DB: db, Super: pool}
+}
+
+// templateKey changes with every migration and with the people above.
+func templateKey(t testing.TB) string {
+	t.Helper()
+	h := sha256.New()
+	files := queries.Migrations()
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	for _, n := range names {
+		b, err := fs.ReadFile(files, n)
+		if err != nil {
+			t.Fatalf("read migration: %v", err)
+		}
+		h.Write(b)
+	}
+	fmt.Fprint(h, people, Password, Region, time.Now().UTC().Format("2006-01-02T15"))
+	return "ward-" + hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+func build(ctx context.Context, dsn string) error {
+	if _, err := worker.Migrate(ctx, dsn); err != nil {
+		return err
+	}
+	db, err := tenancy.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.Init(ctx, tenancy.Installation{Region: Region, Slug: "root", Name: "Root Admin", Password: Password}); err != nil {
+		return err
+	}
+	tokens, err := db.SignIn(ctx, "root", Password, "", tenancy.ReviewAudience)
+	if err != nil {
+		return err
+	}
+	return populate(ctx, db, tenancy.NewSession(db, tokens, time.Now, nil))
+}
+
+func populate(ctx context.Context, db *tenancy.DB, root *tenancy.Session) error {
+	for _, t := range []string{"cedar", "harbor"} {
+		if _, err := root.AddTenant(ctx, t, t+" clinic"); err != nil {
+			return err
+		}
+	}
+	for _, p := range people {
+		user := tenancy.NewUser{Slug: p.slug, Name: p.slug + " surname", Kind: p.kind, Password: Password}
+		if p.kind == "service" {
+			user.Owner = "root"
+		}
+		if _, err := root.AddUser(ctx, user); err != nil {
+			return err
+		}
+		var err error
+		switch p.role {
+		case "compliance_officer", "auditor":
+			_, err = root.AddGrant(ctx, tenancy.NewGrant{User: p.slug, Role: p.role, Reason: "test people"})
+		case "on_call_engineer":
+			_, err = root.AddGrant(ctx, tenancy.NewGrant{User: p.slug, Role: p.role, Tenant: p.tenant, Reason: "test people", Ticket: "T-1", Hours: 4})
+		default:
+			_, err = root.AddMember(ctx, p.tenant, p.slug, p.role)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := root.AddMember(ctx, "harbor", "casey", "clinician"); err != nil {
+		return err
+	}
+	_, err := db.Pool().Exec(ctx, "insert into tenancy.service_permission (user_id, action, record_table) select id, 'view', 'public.appointments' from tenancy.users where slug = 'svc-etl'")
+	return err
+}
+
+// Open opens a pool as a role, closed at the end of the test.
+func (e *Env) Open(role string) *tenancy.DB {
+	e.t.Helper()
+	db, err := tenancy.Open(e.t.Context(), e.DB.DSN(role))
+	if err != nil {
+		e.t.Fatalf("open as %s: %v", role, err)
+	}
+	e.t.Cleanup(db.Close)
+	return db
+}
+
+// Conn is a bare connection as a role: no wiping, no identity.
+func (e *Env) Conn(role string) *pgx.Conn {
+	e.t.Helper()
+	conn, err := pgx.Connect(e.t.Context(), e.DB.DSN(role))
+	if err != nil {
+		e.t.Fatalf("connect as %s: %v", role, err)
+	}
+	e.t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// App signs a user in to a tenant, as the application would.
+func (e *Env) App(user, tenant string) *tenancy.Session {
+	e.t.Helper()
+	return e.session(e.Open("ward_app"), user, tenant, "app")
+}
+
+// Reviewer signs a user in as a reviewer.
+func (e *Env) Reviewer(user string) *tenancy.Session {
+	e.t.Helper()
+	return e.session(e.Open("ward_reviewer"), user, "", tenancy.ReviewAudience)
+}
+
+func (e *Env) session(db *tenancy.DB, user, tenant, audience string) *tenancy.Session {
+	e.t.Helper()
+	tokens, err := db.SignIn(e.t.Context(), user, Password, tenant, audience)
+	if err != nil {
+		e.t.Fatalf("sign in %s: %v", user, err)
+	}
+	return tenancy.NewSession(db, tokens, time.Now, nil)
+}
+
+// TenantID is a tenant's id.
+func (e *Env) TenantID(slug string) uuid.UUID {
+	e.t.Helper()
+	return One[uuid.UUID](e, "select id from tenancy.tenant where slug = $1", slug)
+}
+
+// Patient inserts a patient with the given last name through a session and returns its id.
+func (e *Env) Patient(s *tenancy.Session, tenant, lastName string) uuid.UUID {
+	e.t.Helper()
+	id := uuid.New()
+	tenantID := e.TenantID(tenant)
+	err := s.Write(e.t.Context(), tenancy.Ask{}, func(tx tenancy.Tx) error {
+		_, err := tx.Exec(e.t.Context(), "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, $3, 'Test', $4)", tenantID, id, "MRN-"+id.String()[:8], lastName)
+		return err
+	})
+	if err != nil {
+		e.t.Fatalf("insert patient: %v", err)
+	}
+	return id
+}
+
+// One reads one value as superuser.
+func One[T any](e *Env, sql string, args ...any) T {
+	e.t.Helper()
+	var v T
+	if err := e.Super.QueryRow(e.t.Context(), sql, args...).Scan(&v); err != nil {
+		e.t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}

@@ -1,0 +1,16 @@
+-- A tenant's events, as a reviewer sees them.
+
+-- name: OpenEvents :exec
+select audit.open(sqlc.arg(ask)::uuid, sqlc.arg(tenant)::text, sqlc.arg(reason)::text, sqlc.arg(filter)::jsonb, sqlc.narg(ticket)::text);
+
+-- name: SearchEvents :exec
+select audit.search(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb, sqlc.arg(action)::text);
+
+-- name: Events :many
+select to_jsonb(e)::jsonb from audit.events(sqlc.arg(older)::boolean, sqlc.narg(pos_at)::timestamptz, sqlc.narg(pos_id)::bigint, sqlc.arg(max_rows)::int) e;
+
+-- name: VerifyBegin :exec
+select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, sqlc.arg(months)::text[]);
+
+-- name: VerifyEnd :exec
+select audit.verify_end(sqlc.arg(verification)::uuid, sqlc.arg(verdict)::text, sqlc.arg(head_size)::bigint, sqlc.arg(breaks)::int);

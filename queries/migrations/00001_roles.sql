@@ -1,0 +1,79 @@
+-- Roles, schemas and what is taken from PUBLIC. Roles are cluster-wide, so a second database in the same cluster finds them there.
+-- This file is the one that needs CREATEROLE and CREATE on the database; later ones need ward_migrate.
+
+-- +goose Up
+-- +goose StatementBegin
+do $$
+declare r record;
+begin
+  perform pg_advisory_xact_lock(hashtext('ward roles'));
+  for r in select * from (values
+    ('ward_owner', 'nologin'),    -- owns the schemas; no BYPASSRLS, so FORCE binds it
+    ('ward_keys', 'nologin'),     -- owns signing and MAC keys and the functions that use them
+    ('ward_reader', 'nologin'),   -- owns the phi views and the evaluation of searches
+    ('ward_app', 'login'),        -- the application
+    ('ward_worker', 'login'),     -- seal, ship, review: reads events and relationships, no PHI
+    ('ward_reviewer', 'login'),   -- terminal and command line
+    ('ward_migrate', 'login')     -- may SET ROLE ward_owner: the one privileged login
+  ) as v(name, kind) loop
+    if not exists (select from pg_roles where rolname = r.name) then
+      execute format('create role %I %s nosuperuser nocreatedb nocreaterole noreplication nobypassrls', r.name, r.kind);
+    end if;
+  end loop;
+  grant ward_owner, ward_keys, ward_reader to ward_migrate;
+  execute format('revoke temporary, create on database %I from public', current_database());
+  execute format('grant connect on database %I to ward_app, ward_worker, ward_reviewer, ward_migrate', current_database());
+end $$;
+-- +goose StatementEnd
+
+-- Functions through which one session could look at another's statements, at rows by their physical place, or at objects outside row
+-- security. A managed platform may refuse: then the warning says so.
+-- +goose StatementBegin
+do $$
+declare f text;
+begin
+  foreach f in array array['pg_stat_get_activity(integer)', 'pg_stat_get_backend_activity(integer)', 'currtid2(text, tid)',
+    'lo_create(oid)', 'lo_creat(integer)', 'lo_from_bytea(oid, bytea)', 'lo_get(oid)', 'lo_get(oid, bigint, integer)', 'lo_open(oid, integer)'] loop
+    begin
+      execute format('revoke execute on function pg_catalog.%s from public', f);
+    exception when insufficient_privilege then
+      raise warning 'this platform does not let % be revoked: see docs/SECURITY.md', f;
+    end;
+  end loop;
+end $$;
+-- +goose StatementEnd
+
+create extension if not exists pgcrypto with schema public;
+revoke create on schema public from public;
+
+create schema tenancy authorization ward_owner;
+create schema audit authorization ward_owner;
+create schema review authorization ward_owner;
+create schema auth authorization ward_owner;
+create schema river authorization ward_owner;
+create schema phi authorization ward_reader;
+grant usage on schema tenancy, audit, auth to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
+grant usage on schema review to ward_worker, ward_reviewer, ward_migrate;
+grant usage on schema phi to ward_app, ward_owner;
+grant usage, create on schema tenancy to ward_keys, ward_reader;
+grant usage, create on schema audit to ward_reader;
+grant usage, create on schema public to ward_owner;
+grant usage on schema public to ward_app, ward_reader, ward_keys;
+grant usage on schema river to ward_worker;
+alter default privileges for role ward_owner in schema river grant select, insert, update, delete, truncate on tables to ward_worker;
+alter default privileges for role ward_owner in schema river grant usage, select on sequences to ward_worker;
+alter default privileges for role ward_owner in schema river grant usage on types to ward_worker;
+alter default privileges for role ward_owner revoke execute on functions from public;
+alter default privileges for role ward_keys revoke execute on functions from public;
+alter default privileges for role ward_reader revoke execute on functions from public;
+
+-- ward_migrate applies the later migrations
+-- +goose StatementBegin
+do $$
+begin
+  if to_regclass('public.ward_migration') is not null then
+    grant select, insert, update, delete on public.ward_migration to ward_migrate;
+    grant usage on all sequences in schema public to ward_migrate;
+  end if;
+end $$;
+-- +goose StatementEnd

@@ -1,0 +1,217 @@
+-- Regions, tenants, users, memberships, sessions and keys; the roles and what they may do. None of it is PHI, and ward_app reads none of it
+-- directly: everything goes through the functions of 00003.
+
+-- +goose Up
+set local role ward_owner;
+
+create table tenancy.region (
+  name       text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+  created_at timestamptz not null default clock_timestamp()
+);
+-- The region that this database serves. A token of another region is refused by tenancy.begin.
+create table tenancy.instance (
+  one    boolean primary key default true check (one),
+  region text not null references tenancy.region
+);
+
+create table tenancy.tenant (
+  id         uuid primary key default gen_random_uuid(),
+  slug       text not null unique check (slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+  name       text not null check (name <> ''),
+  region     text not null references tenancy.region,
+  -- 'installation' is the tenant of events that belong to no clinic: one in each region
+  kind       text not null default 'clinic' check (kind in ('clinic', 'installation')),
+  created_at timestamptz not null default clock_timestamp()
+);
+create unique index tenant_installation on tenancy.tenant (region) where kind = 'installation';
+
+-- One row per human or service account for life (45 CFR 164.312(a)(2)(i)); never deleted, never given to somebody else.
+create table tenancy.users (
+  id            uuid primary key default gen_random_uuid(),
+  slug          text not null unique check (slug ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
+  name          text not null check (name <> ''),
+  kind          text not null check (kind in ('human', 'service')),
+  owner_id      uuid references tenancy.users check (kind = 'human' or owner_id is not null or slug = 'ward-worker'),
+  password_hash text,
+  disabled_at   timestamptz,
+  created_at    timestamptz not null default clock_timestamp()
+);
+
+create table tenancy.role (
+  name text primary key check (name ~ '^[a-z][a-z_]{0,39}$'),
+  note text not null
+);
+insert into tenancy.role values
+  ('clinician', 'treats patients: opens and writes every clinical table'),
+  ('nurse', 'assists in treatment: opens every clinical table, writes notes and messages'),
+  ('front_desk', 'books and registers: patients and appointments, no notes'),
+  ('billing', 'claims and what they rest on, no notes'),
+  ('records', 'medical records office: opens and exports'),
+  ('service', 'a program; bounded further by its declared list');
+
+-- user x tenant x role. A change of role is a new row; the end is a mark, not a deletion.
+create table tenancy.membership (
+  id            uuid primary key default gen_random_uuid(),
+  tenant_id     uuid not null references tenancy.tenant,
+  user_id       uuid not null references tenancy.users,
+  role          text not null references tenancy.role,
+  started_at    timestamptz not null default clock_timestamp(),
+  ended_on      date,          -- what HR says; may be earlier than terminated_at
+  terminated_at timestamptz,   -- the database's; from then on every transaction under this membership is refused
+  terminated_by uuid references tenancy.users,
+  reason        text,
+  check (terminated_at is null or (reason is not null and reason <> ''))
+);
+create unique index membership_live on tenancy.membership (tenant_id, user_id, role) where terminated_at is null;
+create index membership_user on tenancy.membership (user_id);
+
+-- +goose StatementBegin
+create function tenancy.no_delete() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception '% of %.% is refused: rows here are ended, never removed', tg_op, tg_table_schema, tg_table_name using errcode = '42501';
+end $$;
+-- +goose StatementEnd
+create trigger no_delete before delete on tenancy.users for each row execute function tenancy.no_delete();
+create trigger no_delete before delete on tenancy.membership for each row execute function tenancy.no_delete();
+create trigger no_delete before delete on tenancy.tenant for each row execute function tenancy.no_delete();
+create trigger no_truncate before truncate on tenancy.membership for each statement execute function tenancy.no_delete();
+create trigger no_truncate before truncate on tenancy.users for each statement execute function tenancy.no_delete();
+
+-- A terminated membership stays as it is: undoing it is a new membership.
+-- +goose StatementBegin
+create function tenancy.membership_guard() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if old.terminated_at is not null or (new.id, new.tenant_id, new.user_id, new.role, new.started_at) is distinct from (old.id, old.tenant_id, old.user_id, old.role, old.started_at) then
+    raise exception 'membership % cannot be changed: end it and add another', old.id using errcode = '42501';
+  end if;
+  return new;
+end $$;
+-- +goose StatementEnd
+create trigger membership_guard before update on tenancy.membership for each row execute function tenancy.membership_guard();
+
+-- What a service account has declared that it does. Anything else that it does is a finding (rule A05), not an error.
+create table tenancy.service_permission (
+  user_id      uuid not null references tenancy.users,
+  tenant_id    uuid references tenancy.tenant,      -- null: every tenant
+  action       text not null,
+  record_table text not null,
+  from_hour    int not null default 0 check (from_hour between 0 and 23),   -- UTC, inclusive
+  to_hour      int not null default 24 check (to_hour between 1 and 24),    -- UTC, exclusive
+  primary key (user_id, action, record_table, from_hour)
+);
+
+-- role x table x action: what a membership may ask for at all
+create table tenancy.permission (
+  role         text not null references tenancy.role,
+  record_table text not null,
+  action       text not null check (action in ('view', 'create', 'modify', 'delete', 'export')),
+  primary key (role, record_table, action)
+);
+
+create table tenancy.session (
+  session_id    uuid primary key default gen_random_uuid(),
+  user_id       uuid not null references tenancy.users,
+  tenant_id     uuid references tenancy.tenant,         -- null: a reviewer's
+  membership_id uuid references tenancy.membership,
+  aud           text not null check (aud ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  created_at    timestamptz not null default clock_timestamp(),
+  expires_at    timestamptz not null,
+  revoked_at    timestamptz,
+  revoke_reason text,
+  check ((tenant_id is null) = (membership_id is null)),
+  check ((aud = 'review') = (tenant_id is null))
+);
+create index session_of_user on tenancy.session (user_id);
+create index session_membership on tenancy.session (membership_id) where revoked_at is null;
+
+-- Only the SHA-256 of a refresh token is kept.
+create table tenancy.refresh_token (
+  sha256     bytea primary key,
+  session_id uuid not null references tenancy.session,
+  issued_at  timestamptz not null default clock_timestamp(),
+  used_at    timestamptz
+);
+create index refresh_token_session on tenancy.refresh_token (session_id);
+
+-- Who may review what, and until when. The reach is here and nowhere else: a reviewer's token names no tenant.
+create table tenancy.reviewer_grant (
+  id         uuid primary key default gen_random_uuid(),
+  user_id    uuid not null references tenancy.users,
+  role       text not null check (role in ('administrator', 'compliance_officer', 'auditor', 'on_call_engineer')),
+  tenant_id  uuid references tenancy.tenant,           -- null: every tenant
+  granted_by uuid references tenancy.users,
+  reason     text not null check (reason <> ''),
+  ticket     text,
+  starts_at  timestamptz not null default clock_timestamp(),
+  expires_at timestamptz,
+  ended_at   timestamptz,
+  -- an engineer reaches one clinic, for at most four hours, with a ticket
+  check (role <> 'on_call_engineer' or (tenant_id is not null and ticket is not null and ticket <> '' and expires_at is not null and expires_at <= starts_at + interval '4 hours'))
+);
+create index reviewer_grant_user on tenancy.reviewer_grant (user_id) where ended_at is null;
+
+-- reviewer's role x action; docs/SECURITY.md shows it as a table and a test holds the two together
+create table tenancy.reviewer_action (
+  role   text not null,
+  action text not null,
+  primary key (role, action)
+);
+insert into tenancy.reviewer_action
+select role, unnest(actions) from (values
+  ('administrator', array['browse', 'configure', 'grant', 'terminate', 'revoke']),
+  ('compliance_officer', array['browse', 'open', 'search', 'export', 'claim', 'assign', 'note', 'close', 'approve', 'reopen', 'escalate', 'terminate', 'rule_run', 'verify', 'ship']),
+  ('auditor', array['browse', 'open', 'search', 'export', 'verify']),
+  ('on_call_engineer', array['browse', 'open', 'search'])
+) as v(role, actions);
+
+-- Lengths of time that an installation may shorten. Nothing here can be longer than the check allows.
+create table tenancy.setting (
+  one              boolean primary key default true check (one),
+  access_token     interval not null default '10 minutes' check (access_token between interval '1 second' and interval '10 minutes'),
+  identity         interval not null default '60 seconds' check (identity between interval '100 milliseconds' and interval '60 seconds'),
+  disclosure_lease interval not null default '30 seconds' check (disclosure_lease between interval '100 milliseconds' and interval '5 minutes'),
+  review_lease     interval not null default '15 minutes' check (review_lease between interval '100 milliseconds' and interval '15 minutes'),
+  refresh_grace    interval not null default '10 seconds' check (refresh_grace between interval '0' and interval '60 seconds'),
+  session          interval not null default '12 hours' check (session between interval '1 minute' and interval '24 hours')
+);
+insert into tenancy.setting default values;
+
+-- Every protected table, and what protect() was told about it.
+create table tenancy.phi_table (
+  record_table   text primary key,           -- schema-qualified
+  subject_column text,                       -- the column that names the patient; 'id' for the patients themselves
+  open_columns   text[] not null default '{}',
+  oracles        text[] not null default '{}', -- unique and exclusion constraints accepted although a violation tells that a value exists
+  protected_at   timestamptz not null default clock_timestamp()
+);
+
+-- Which record belongs to which tenant and patient: random ids only, kept by the write trigger, so that the worker can tell whose an asked
+-- id was without reading any PHI table. The tenant is in the key: the same id in two clinics is no conflict, hence tells nothing.
+create table tenancy.record (
+  record_table text not null,
+  record_id    uuid not null,
+  tenant_id    uuid not null,
+  subject_id   uuid,
+  created_at   timestamptz not null default clock_timestamp(),
+  deleted_at   timestamptz,
+  primary key (record_id, record_table, tenant_id)
+);
+
+reset role;
+set local role ward_keys;
+create table tenancy.signing_key (
+  kid        text primary key,
+  secret     bytea not null check (length(secret) >= 32),
+  created_at timestamptz not null default clock_timestamp(),
+  retired_at timestamptz
+);
+create table tenancy.mac_key (one boolean primary key default true check (one), secret bytea not null check (length(secret) >= 32));
+insert into tenancy.mac_key (secret) values (public.gen_random_bytes(32));
+reset role;
+set local role ward_owner;
+grant select (session_id, revoked_at) on tenancy.session to ward_keys;
+grant select on tenancy.tenant, tenancy.users, tenancy.membership, tenancy.record, tenancy.phi_table, tenancy.service_permission, tenancy.region, tenancy.instance to ward_worker;
+revoke select on tenancy.users from ward_worker;
+grant select (id, slug, name, kind, owner_id, disabled_at, created_at) on tenancy.users to ward_worker;
+grant select on tenancy.phi_table to ward_reader, ward_app, ward_reviewer;
+reset role;

@@ -1,0 +1,288 @@
+-- Signing in, tokens, and tenancy.begin: the identity of a transaction, proven by a token that the database itself checks.
+-- Every function that a policy, view or trigger reaches pins search_path to pg_catalog, pg_temp, definer or not: pg_temp is searched first
+-- for type names otherwise.
+
+-- +goose Up
+set local role ward_keys;
+-- +goose StatementBegin
+create function tenancy.b64(b bytea) returns text language sql immutable set search_path = pg_catalog, pg_temp as
+$$ select rtrim(translate(encode(b, 'base64'), E'+/\n', '-_'), '=') $$;
+create function tenancy.unb64(t text) returns bytea language sql immutable set search_path = pg_catalog, pg_temp as
+$$ select decode(rpad(translate(t, '-_', '+/'), ((length(t) + 3) / 4) * 4, '='), 'base64') $$;
+
+-- A compact JWS (RFC 7515) with HS256, signed with the newest live key. The key never leaves this function.
+create function tenancy.sign(claims jsonb) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare k record; signed text;
+begin
+  select kid, secret into k from tenancy.signing_key where retired_at is null order by created_at desc limit 1;
+  if not found then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
+  signed := tenancy.b64(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k.kid)::text, 'utf8')) || '.' || tenancy.b64(convert_to(claims::text, 'utf8'));
+  return signed || '.' || tenancy.b64(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
+end $$;
+
+-- The claims of a token whose signature holds, as the exact signed text; null for anything else. An unknown kid, a wrong algorithm and a
+-- malformed token are all null: "k is null" must never compare equal to a forged signature.
+create function tenancy.verified(token text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare head jsonb; k bytea; signed text; given bytea; claims text;
+begin
+  if token is null or length(token) > 4096 or token !~ '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$' then return null; end if;
+  signed := left(token, length(token) - 44);
+  head := convert_from(tenancy.unb64(split_part(token, '.', 1)), 'utf8')::jsonb;
+  if head->>'alg' is distinct from 'HS256' then return null; end if;
+  select secret into k from tenancy.signing_key where kid = head->>'kid' and retired_at is null;
+  if k is null then return null; end if;
+  given := tenancy.unb64(right(token, 43));
+  -- both sides are hashed once more, so that the time of the comparison tells nothing about the signature
+  if public.hmac(given, k, 'sha256') is distinct from public.hmac(public.hmac(convert_to(signed, 'utf8'), k, 'sha256'), k, 'sha256') then return null; end if;
+  claims := convert_from(tenancy.unb64(split_part(token, '.', 2)), 'utf8');
+  perform claims::jsonb;
+  return claims;
+exception when data_exception or character_not_in_repertoire or untranslatable_character then return null;
+end $$;
+
+-- Binds claims to this backend, this transaction and a deadline.
+create function tenancy.mac(claims text, deadline text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
+$$ select encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now())), 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
+
+-- A keyed hash for values that must be comparable and never readable (search terms).
+create function tenancy.fingerprint(value text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
+$$ select encode(public.hmac(convert_to(value, 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
+
+create function tenancy.rotate_key() returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare k text := 'k' || to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDDHH24MISSUS');
+begin
+  insert into tenancy.signing_key (kid, secret) values (k, public.gen_random_bytes(32));
+  return k;
+end $$;
+
+-- The proven identity of this transaction, or null when there is none. What ward's own policies rest on, and what a customer's should:
+-- the setting request.jwt.claims alone is forgeable by any SQL. Besides the MAC it checks the session itself, so that claims put back
+-- after a revocation (several transactions in one message share now()) are refused, and the isolation level, because an old snapshot
+-- would not see that revocation.
+create function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text;
+begin
+  if c is null then return null; end if;
+  deadline := current_setting('request.jwt.deadline', true);
+  if tenancy.mac(c, deadline) is distinct from current_setting('request.jwt.mac', true) then
+    raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';
+  end if;
+  if deadline::numeric < extract(epoch from clock_timestamp()) then
+    raise exception 'this identity has run out: begin again' using errcode = '28000';
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'an identity holds in READ COMMITTED only' using errcode = '25001';
+  end if;
+  if not exists (select from tenancy.session s where s.session_id = (c::jsonb->>'sid')::uuid and s.revoked_at is null) then
+    raise exception 'this session has ended: sign in again' using errcode = '28000';
+  end if;
+  return c::jsonb;
+end $$;
+-- +goose StatementEnd
+grant execute on function tenancy.b64, tenancy.unb64, tenancy.sign, tenancy.verified, tenancy.mac, tenancy.fingerprint, tenancy.rotate_key to ward_owner;
+grant execute on function tenancy.fingerprint to ward_reader;
+grant execute on function tenancy.claims to ward_owner, ward_reader, ward_app, ward_worker, ward_reviewer;
+reset role;
+
+set local role ward_owner;
+-- +goose StatementBegin
+create function tenancy.tenant_id() returns uuid language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ select (tenancy.claims()->>'tid')::uuid $$;
+create function tenancy.user_id() returns uuid language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ select (tenancy.claims()->>'sub')::uuid $$;
+-- the name that PostgREST and Supabase policies use
+create function auth.jwt() returns jsonb language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ select tenancy.claims() $$;
+
+create function tenancy.region_here() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
+$$ select region from tenancy.instance $$;
+-- the tenant of events that belong to no clinic
+create function tenancy.installation() returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare t uuid;
+begin
+  select t0.id into t from tenancy.tenant t0 join tenancy.instance i on i.region = t0.region where t0.kind = 'installation';
+  if t is null then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
+  return t;
+end $$;
+
+-- Writes one event under the transaction's own identity; without one, under nobody's. Reachable from ward's functions only.
+create function audit.write(tenant uuid, action text, outcome text default 'ok', detail text default null, record_table text default null, record_id uuid default null,
+  subject_id uuid default null, purpose text default null, disclosure uuid default null) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare c jsonb := tenancy.claims(); id bigint;
+begin
+  insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, outcome, record_table, record_id, subject_id, purpose, detail)
+  values (tenant, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, action, outcome, record_table, record_id, subject_id, purpose, detail)
+  returning event_id into id;
+  return id;
+end $$;
+
+-- The same for somebody who has no identity yet, or is being refused one.
+create function audit.write_as(tenant uuid, who uuid, session uuid, membership uuid, action text, outcome text, detail text) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, detail)
+  values (tenant, who, coalesce((select kind from tenancy.users u where u.id = who), 'unknown'), session, membership, action, outcome, detail)
+$$;
+
+-- Mints an access token for a session; never longer than the session itself.
+create function tenancy.mint(s tenancy.session) returns table (access_token text, expires_at timestamptz) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare until timestamptz := least(s.expires_at, clock_timestamp() + (select t.access_token from tenancy.setting t)); m record; u record;
+begin
+  select * into u from tenancy.users where id = s.user_id;
+  select * into m from tenancy.membership where id = s.membership_id;
+  access_token := tenancy.sign(jsonb_strip_nulls(jsonb_build_object('iss', 'ward', 'aud', s.aud, 'sub', s.user_id, 'sid', s.session_id, 'tid', s.tenant_id, 'mid', s.membership_id,
+    'role', m.role, 'kind', u.kind, 'name', u.slug, 'rgn', tenancy.region_here(), 'iat', floor(extract(epoch from clock_timestamp()))::bigint, 'exp', floor(extract(epoch from until))::bigint)));
+  expires_at := to_timestamp(floor(extract(epoch from until)));
+  return next;
+end $$;
+
+create function tenancy.new_refresh(session uuid) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare t text := tenancy.b64(public.gen_random_bytes(32));
+begin
+  insert into tenancy.refresh_token (sha256, session_id) values (sha256(convert_to(t, 'utf8')), session);
+  return t;
+end $$;
+
+create function tenancy.may_review(who uuid) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select exists (select from tenancy.reviewer_grant g where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp()))
+$$;
+
+-- Password sign-in of the embedded default. Never raises on a refusal, because a raise would undo its own event: the reason comes back in
+-- a column, the same for an unknown user, a wrong password and a missing membership. password travels as a bind parameter only.
+-- audience 'review' asks for a reviewer's session, which names no tenant; anything else needs one.
+create function tenancy.sign_in(who text, password text, tenant text default null, audience text default 'app')
+  returns table (access_token text, refresh_token text, expires_at timestamptz, session_id uuid, reason text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare u tenancy.users; t tenancy.tenant; m tenancy.membership; s tenancy.session; held boolean; needed text := case when audience = 'review' then 'ward_reviewer' else 'ward_app' end;
+  said constant text := 'user, password or clinic not accepted';
+begin
+  if length(password) > 0 and position(password in current_query()) > 0 then
+    perform audit.write_as(tenancy.installation(), null, null, null, 'sign_in', 'denied', '{"reason":"password stood in the query text"}');
+    reason := 'the password stood in the query text, where other sessions can see it: send it as a bind parameter, and change it'; return next; return;
+  end if;
+  select * into u from tenancy.users where slug = who;
+  -- an unknown user costs a bcrypt too
+  held := coalesce(public.crypt(coalesce(password, ''), coalesce(u.password_hash, '$2a$10$d5XXf/LK7TKu0XcxcvWVGu8jNulaaM9pDkar3Scbfg1r2u.PUKIRe')) = u.password_hash, false);
+  if held and u.disabled_at is null and pg_has_role(session_user, needed, 'member') then
+    if audience = 'review' then
+      if u.kind = 'human' and tenant is null and tenancy.may_review(u.id) then
+        insert into tenancy.session (user_id, aud, expires_at) values (u.id, 'review', clock_timestamp() + (select x.session from tenancy.setting x)) returning * into s;
+      end if;
+    else
+      select * into t from tenancy.tenant x where x.slug = sign_in.tenant and x.kind = 'clinic' and x.region = tenancy.region_here();
+      select * into m from tenancy.membership where tenant_id = t.id and user_id = u.id and terminated_at is null order by started_at desc limit 1;
+      if m.id is not null then
+        insert into tenancy.session (user_id, tenant_id, membership_id, aud, expires_at)
+        values (u.id, t.id, m.id, audience, clock_timestamp() + (select x.session from tenancy.setting x)) returning * into s;
+      end if;
+    end if;
+  end if;
+  if s.session_id is null then
+    perform audit.write_as(coalesce(t.id, tenancy.installation()), u.id, null, m.id, 'sign_in', 'denied', '{"reason":"not accepted"}');
+    reason := said; return next; return;
+  end if;
+  perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), u.id, s.session_id, s.membership_id, 'sign_in', 'ok', jsonb_build_object('aud', audience)::text);
+  select x.access_token, x.expires_at into access_token, expires_at from tenancy.mint(s) x;
+  refresh_token := tenancy.new_refresh(s.session_id);
+  session_id := s.session_id;
+  return next;
+end $$;
+
+-- A refresh token works once. Used again within a short grace (a client whose answer was lost, two tabs) it yields another; later, somebody
+-- holds a copy: the whole session is revoked, and that stands although the call is refused, because refusing is an answer, not an error.
+create function tenancy.refresh(token text) returns table (access_token text, refresh_token text, expires_at timestamptz, session_id uuid, reason text)
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare r tenancy.refresh_token; s tenancy.session; live boolean;
+begin
+  if position(token in current_query()) > 0 then reason := 'the token stood in the query text: send it as a bind parameter'; return next; return; end if;
+  select * into r from tenancy.refresh_token x where x.sha256 = pg_catalog.sha256(convert_to(token, 'utf8')) for update;
+  if not found then
+    perform audit.write_as(tenancy.installation(), null, null, null, 'refresh', 'denied', '{"reason":"unknown refresh token"}');
+    reason := 'sign in again'; return next; return;
+  end if;
+  select * into s from tenancy.session x where x.session_id = r.session_id for update;
+  if r.used_at is not null and r.used_at < clock_timestamp() - (select x.refresh_grace from tenancy.setting x) then
+    update tenancy.session x set revoked_at = coalesce(x.revoked_at, clock_timestamp()), revoke_reason = coalesce(x.revoke_reason, 'refresh token used twice') where x.session_id = s.session_id;
+    perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'denied', '{"reason":"refresh token used twice: session revoked"}');
+    reason := 'sign in again'; return next; return;
+  end if;
+  select s.revoked_at is null and s.expires_at > clock_timestamp() and u.disabled_at is null
+    and (s.membership_id is null or exists (select from tenancy.membership m where m.id = s.membership_id and m.terminated_at is null))
+    and (s.aud <> 'review' or tenancy.may_review(s.user_id)) into live from tenancy.users u where u.id = s.user_id;
+  if not live then
+    perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'denied', '{"reason":"session ended"}');
+    reason := 'sign in again'; return next; return;
+  end if;
+  update tenancy.refresh_token x set used_at = coalesce(x.used_at, clock_timestamp()) where x.sha256 = r.sha256;
+  perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'ok', null);
+  select x.access_token, x.expires_at into access_token, expires_at from tenancy.mint(s) x;
+  refresh_token := tenancy.new_refresh(s.session_id);
+  session_id := s.session_id;
+  return next;
+end $$;
+
+-- Why this call itself cannot be trusted with an identity, or null. The token must not stand in the query text, which other sessions of the
+-- same role may see; begin must be a statement of its own, because one inside a writing statement would change who the write is recorded
+-- under between its rows; and the session must hold nothing that a previous user of the connection could have left in it.
+create function tenancy.unfit(token text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select case
+    when current_setting('transaction_isolation') <> 'read committed' then 'the transaction is not READ COMMITTED'
+    when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'
+    when current_query() !~* '^(\s|--[^\n]*\n|/\*([^*]|\*[^/])*\*/)*select\M' or current_query() ~* '\m(insert|update|delete|merge|declare|copy)\M' then 'begin was not a select of its own'
+    when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
+    when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
+    when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
+  end
+$$;
+
+-- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo the 'refuse' event.
+-- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before.
+create function tenancy.begin(token text, disclosure uuid default null) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare claims text; c jsonb; s record; why text; deadline text; was text := nullif(current_setting('request.jwt.claims', true), ''); conf record;
+begin
+  perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
+    set_config('search_path', 'public, pg_catalog, pg_temp', true);
+  why := case when was is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
+  if why is null then
+    claims := tenancy.verified(token);
+    if claims is null then
+      why := 'signature';
+    else
+      c := claims::jsonb;
+      select x.*, m.terminated_at, t.region, u.disabled_at into s from tenancy.session x join tenancy.users u on u.id = x.user_id
+        left join tenancy.membership m on m.id = x.membership_id left join tenancy.tenant t on t.id = x.tenant_id where x.session_id = (c->>'sid')::uuid;
+      why := case
+        when (c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
+        when c->>'rgn' is distinct from tenancy.region_here() then 'another region''s token'
+        when s.session_id is null or s.user_id is distinct from (c->>'sub')::uuid or s.tenant_id is distinct from (c->>'tid')::uuid or s.membership_id is distinct from (c->>'mid')::uuid
+          or s.aud is distinct from c->>'aud' then 'token and session differ'
+        when s.revoked_at is not null then 'session revoked'
+        when s.expires_at <= clock_timestamp() then 'session expired'
+        when s.disabled_at is not null then 'user disabled'
+        when s.terminated_at is not null then 'membership terminated'
+        when s.tenant_id is not null and s.region is distinct from tenancy.region_here() then 'the clinic lives in another region'
+        when not pg_has_role(session_user, case when s.aud = 'review' then 'ward_reviewer' else 'ward_app' end, 'member') then 'a token of another application'
+        when s.aud = 'review' and not tenancy.may_review(s.user_id) then 'no reviewer grant in force'
+      end;
+    end if;
+  end if;
+  if why is not null then
+    perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
+    return why;
+  end if;
+  select * into conf from tenancy.setting;
+  deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + conf.identity))::text;
+  perform set_config('request.jwt.claims', claims, true), set_config('request.jwt.deadline', deadline, true), set_config('request.jwt.mac', tenancy.mac(claims, deadline), true),
+    set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
+  return null;
+end $$;
+
+create function tenancy.sign_out() returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare c jsonb := tenancy.claims();
+begin
+  if c is null then raise exception 'nobody is signed in' using errcode = '28000'; end if;
+  perform audit.write(coalesce((c->>'tid')::uuid, tenancy.installation()), 'sign_out');
+  update tenancy.session set revoked_at = clock_timestamp(), revoke_reason = 'signed out' where session_id = (c->>'sid')::uuid and revoked_at is null;
+end $$;
+-- +goose StatementEnd
+grant execute on function tenancy.tenant_id, tenancy.user_id, auth.jwt to ward_app, ward_reader, ward_reviewer, ward_worker;
+grant execute on function tenancy.sign_in, tenancy.refresh, tenancy.begin, tenancy.sign_out to ward_app, ward_reviewer;
+grant execute on function audit.write to ward_reader;
+reset role;

@@ -1,0 +1,234 @@
+-- tenancy.protect() is all that it takes to add a PHI table; tenancy.relate() tells the rules which rows mean care.
+
+-- +goose Up
+set local role ward_owner;
+
+-- Writes are audited in their own transaction. First argument: the column that names the patient, or ''.
+-- +goose StatementBegin
+create function audit.on_write() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
+  tab text := tg_relid::regclass::text;
+  subject uuid;
+begin
+  perform tenancy.require(tab, done);
+  if tg_argv[0] <> '' then
+    subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
+  end if;
+  if tg_op = 'DELETE' then
+    perform audit.write(old.tenant_id, done, 'ok', null, tab, old.id, subject);
+    update tenancy.record set deleted_at = clock_timestamp() where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
+  else
+    perform audit.write(new.tenant_id, done, 'ok', null, tab, new.id, subject);
+    insert into tenancy.record as r (record_table, record_id, tenant_id, subject_id) values (tab, new.id, new.tenant_id, subject)
+      on conflict (record_id, record_table, tenant_id) do update set subject_id = excluded.subject_id, deleted_at = null
+      where r.subject_id is distinct from excluded.subject_id or r.deleted_at is not null;
+  end if;
+  return null;
+end $$;
+
+create function tenancy.permit(role text, record_table regclass, actions text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into tenancy.permission select permit.role, permit.record_table::text, unnest(actions) on conflict do nothing
+$$;
+
+-- Functions without a pinned search_path that a trigger, check, default or index of the table reaches: each could be led to the caller's own
+-- objects and carry row contents out.
+create function tenancy.unpinned(t regclass) returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
+  with reached as (
+    select tgfoid as f from pg_trigger where tgrelid = t and not tgisinternal
+    union select d.refobjid from pg_constraint c join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass where c.conrelid = t
+    union select d.refobjid from pg_attrdef a join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid and d.refclassid = 'pg_proc'::regclass where a.adrelid = t
+    union select d.refobjid from pg_index i join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_proc'::regclass where i.indrelid = t
+  )
+  select p.oid::regprocedure::text from reached join pg_proc p on p.oid = reached.f join pg_language l on l.oid = p.prolang
+  where l.lanname not in ('internal', 'c')
+    and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'] or p.proconfig::text ~ 'search_path=[^"]*pg_temp', false)
+$$;
+
+-- What stands in the way of protecting a table, one line each; none: it can be protected.
+create function tenancy.obstacles(t regclass) returns setof text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if (select relkind from pg_class where oid = t) not in ('r', 'p') then
+    return next format('%s is not a table', t); return;
+  end if;
+  if (select array_agg(a.attname || ' ' || a.atttypid::regtype order by k.n) from pg_index i cross join lateral unnest(i.indkey) with ordinality k(attnum, n)
+      join pg_attribute a on a.attrelid = t and a.attnum = k.attnum where i.indrelid = t and i.indisprimary) is distinct from array['tenant_id uuid', 'id uuid'] then
+    return next format('the primary key of %s must be exactly (tenant_id uuid, id uuid), with random ids', t);
+  end if;
+  return query
+    select format('foreign key %I to %s must be composite, (tenant_id, ...) references %s (tenant_id, id): a single column tells whether another clinic''s row exists', c.conname, c.confrelid::regclass, c.confrelid::regclass)
+    from pg_constraint c where c.conrelid = t and c.contype = 'f' and exists (select from tenancy.phi_table p where p.record_table::regclass = c.confrelid)
+      and not exists (select from unnest(c.conkey, c.confkey) k(a, b) join pg_attribute x on x.attrelid = t and x.attnum = k.a join pg_attribute y on y.attrelid = c.confrelid and y.attnum = k.b
+        where x.attname = 'tenant_id' and y.attname = 'tenant_id')
+    union all
+    select format('%s, which %s reaches, must pin its search_path: alter function %s set search_path = pg_catalog, pg_temp', f, t, f) from tenancy.unpinned(t) f
+    union all
+    select format('unique index %s must start with tenant_id: otherwise a violation tells that another clinic has the value', i.indexrelid::regclass)
+    from pg_index i where i.indrelid = t and i.indisunique and not i.indisprimary and not exists (select from pg_attribute a where a.attrelid = t and a.attnum = i.indkey[0] and a.attname = 'tenant_id');
+end $$;
+-- +goose StatementEnd
+grant execute on function tenancy.permit, tenancy.unpinned, tenancy.obstacles to ward_migrate;
+
+-- +goose StatementBegin
+create function tenancy.register(t text, subject text, open_columns text[], oracles text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into tenancy.phi_table (record_table, subject_column, open_columns, oracles) values (t, subject, open_columns, oracles)
+  on conflict (record_table) do update set subject_column = excluded.subject_column, open_columns = excluded.open_columns, oracles = excluded.oracles
+$$;
+create function tenancy.remember_records(t text, ids uuid[], tenants uuid[], subjects uuid[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into tenancy.record (record_table, record_id, tenant_id, subject_id) select t, i, n, s from unnest(ids, tenants, subjects) as x(i, n, s)
+  on conflict (record_id, record_table, tenant_id) do update set subject_id = excluded.subject_id, deleted_at = null
+$$;
+-- +goose StatementEnd
+grant execute on function tenancy.register, tenancy.remember_records to ward_migrate;
+reset role;
+
+set local role ward_reader;
+-- security_barrier and OFFSET 0: a caller's own conditions, leakproof ones too, stay above the disclosure filter
+-- +goose StatementBegin
+create function tenancy.make_view(t regclass) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare n text; s text;
+begin
+  select c.relname, ns.nspname into n, s from pg_class c join pg_namespace ns on ns.oid = c.relnamespace where c.oid = t;
+  if s <> 'public' then n := s || '_' || n; end if;
+  execute format('drop view if exists phi.%I', n);
+  execute format('create view phi.%I with (security_barrier) as select * from %s where id = any ((select audit.disclosed(%L))::uuid[]) offset 0', n, t, t::text);
+  execute format('grant select on phi.%I to ward_app', n);
+end $$;
+-- +goose StatementEnd
+grant execute on function tenancy.make_view to ward_migrate, ward_owner;
+reset role;
+
+set local role ward_owner;
+-- Protects a table, or protects it anew after its columns changed. Run by its owner (or a role that may act as the owner); refuses with every obstacle named, and then
+-- changes nothing. subject names the patient's column, open the columns that are not PHI (a version for optimistic locking, say).
+-- +goose StatementBegin
+create function tenancy.protect(t regclass, subject text default null, open text[] default '{}') returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare found text[]; cols text; keys text[] := array['tenant_id', 'id']; bad text; oracles text[];
+begin
+  select array_agg(o) into found from tenancy.obstacles(t) o;
+  if found is not null then raise exception E'% cannot be protected yet:\n  %', t, array_to_string(found, E'\n  ') using errcode = '55000'; end if;
+  select string_agg(x, ', ') into bad from unnest(open || coalesce(subject, 'id')) x where not exists (select from pg_attribute a where a.attrelid = t and a.attname = x and a.attnum > 0 and not a.attisdropped);
+  if bad is not null then raise exception '% has no column %', t, bad using errcode = '42703'; end if;
+  select coalesce(array_agg(c.conname::text), '{}') into oracles from pg_constraint c where c.conrelid = t and c.contype in ('u', 'x');
+  if oracles <> '{}' then raise notice '%: a violation of % tells that the value exists in the same clinic; accepted, listed in tenancy.phi_table', t, array_to_string(oracles, ', '); end if;
+
+  perform tenancy.register(t::text, subject, open, oracles);
+  execute format('alter table %s enable row level security', t);
+  execute format('alter table %s force row level security', t);
+  execute format('drop policy if exists tenant_boundary on %s', t);
+  execute format('drop policy if exists disclosed on %s', t);
+  execute format('drop policy if exists through_view on %s', t);
+  execute format('create policy tenant_boundary on %s as restrictive to ward_app, ward_reader using (tenant_id = (select tenancy.tenant_id())) with check (tenant_id = (select tenancy.tenant_id()))', t);
+  execute format('create policy disclosed on %s to ward_app using (id = any ((select audit.disclosed(%L))::uuid[])) with check (true)', t, t::text);
+  execute format('create policy through_view on %s for select to ward_reader using (true)', t);
+  execute format('drop trigger if exists audit_write on %s', t);
+  execute format('create trigger audit_write after insert or update or delete on %s for each row execute function audit.on_write(%L)', t, coalesce(subject, ''));
+  execute format('alter table %s enable always trigger audit_write', t);
+  execute format('revoke all on %s from public, ward_app, ward_worker, ward_reviewer', t);
+  select string_agg(quote_ident(a.attname), ', ') into cols from pg_attribute a where a.attrelid = t and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attname <> all (keys);
+  execute format('grant insert, delete on %s to ward_app', t);
+  if cols is not null then execute format('grant update (%s) on %s to ward_app', cols, t); end if;
+  select string_agg(quote_ident(x), ', ') into cols from unnest(keys || open) x;
+  execute format('grant select (%s) on %s to ward_app', cols, t);
+  execute format('grant select on %s to ward_reader', t);
+  perform tenancy.make_view(t);
+  perform tenancy.reindex(t);
+end $$;
+
+-- Fills tenancy.record, and the relationships if the table has any, from the rows that are there already: ids only. Run by the owner, for whom
+-- row security is lifted within this one transaction.
+create function tenancy.reindex(t regclass) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare subject text; r record;
+begin
+  select subject_column into subject from tenancy.phi_table where record_table = t::text;
+  execute format('alter table %s no force row level security', t);
+  execute format('select tenancy.remember_records(%L, array_agg(id), array_agg(tenant_id), array_agg(%s)) from %s having count(*) > 0', t::text, coalesce(quote_ident(subject), 'null::uuid'), t);
+  for r in select * from review.relation where record_table = t::text loop
+    execute format('select review.remember_relationships(%L, %L, jsonb_agg(jsonb_build_array(id, tenant_id, %I, %I, %s, %s, %s, %s, %s))) from %s having count(*) > 0', t::text, r.kind, r.user_column, r.patient_column,
+      quote_ident(r.from_column), coalesce(quote_ident(r.to_column), 'null'), coalesce(quote_ident(r.author_column), 'null'), coalesce(quote_ident(r.void_column), 'null'), coalesce(quote_ident(r.known_column), 'null'), t);
+  end loop;
+  execute format('alter table %s force row level security', t);
+end $$;
+-- +goose StatementEnd
+grant execute on function tenancy.protect, tenancy.reindex to ward_migrate;
+
+-- What the rules know about care: ids and times, no content.
+create table review.relation (
+  record_table   text not null references tenancy.phi_table,
+  kind           text not null check (kind ~ '^[a-z][a-z_]{0,39}$'),
+  user_column    text not null,
+  patient_column text not null,
+  from_column    text not null,
+  to_column      text,
+  author_column  text,   -- who wrote the row; without it, who the transaction's identity is
+  void_column    text,   -- a time since when the row means nothing (a cancellation)
+  known_column   text,   -- since when the system has known the row; without it, the time of the write
+  primary key (record_table, kind)
+);
+create table review.relationship (
+  record_table text not null,
+  record_id    uuid not null,
+  kind         text not null,
+  tenant_id    uuid not null,
+  user_id      uuid not null,
+  patient_id   uuid not null,
+  from_at      timestamptz not null,
+  to_at        timestamptz,
+  author_id    uuid,
+  void_at      timestamptz,
+  known_at     timestamptz not null,
+  primary key (record_id, record_table, kind)
+);
+create index relationship_pair on review.relationship (tenant_id, patient_id, user_id);
+grant select on review.relationship, review.relation to ward_worker, ward_migrate;
+grant select on review.relation to ward_migrate;
+grant select on tenancy.phi_table to ward_migrate;
+
+-- +goose StatementBegin
+create function review.on_relation() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare r review.relation; j jsonb; tab text := tg_relid::regclass::text;
+begin
+  if tg_op = 'DELETE' then
+    update review.relationship set void_at = coalesce(void_at, clock_timestamp()) where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
+    return null;
+  end if;
+  select * into r from review.relation where record_table = tab and kind = tg_argv[0];
+  j := to_jsonb(new);
+  if j->>r.user_column is null or j->>r.patient_column is null or j->>r.from_column is null then return null; end if;
+  insert into review.relationship as x (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
+  values (tab, new.id, r.kind, new.tenant_id, (j->>r.user_column)::uuid, (j->>r.patient_column)::uuid, (j->>r.from_column)::timestamptz, (j->>r.to_column)::timestamptz,
+    coalesce((j->>r.author_column)::uuid, tenancy.user_id()), (j->>r.void_column)::timestamptz, clock_timestamp())
+  on conflict (record_id, record_table, kind) do update set user_id = excluded.user_id, patient_id = excluded.patient_id, from_at = excluded.from_at, to_at = excluded.to_at, void_at = excluded.void_at;
+  return null;
+end $$;
+
+create function review.remember_relationships(t text, kind text, r jsonb) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
+  select t, (x->>0)::uuid, remember_relationships.kind, (x->>1)::uuid, (x->>2)::uuid, (x->>3)::uuid, (x->>4)::timestamptz, (x->>5)::timestamptz, (x->>6)::uuid, (x->>7)::timestamptz, coalesce((x->>8)::timestamptz, clock_timestamp())
+  from jsonb_array_elements(r) x where x->>2 is not null and x->>3 is not null and x->>4 is not null
+  on conflict (record_id, record_table, kind) do nothing
+$$;
+
+-- columns: {"user", "patient", "from"} and optionally {"to", "author", "void", "known"}, each naming a column of the protected table.
+create function tenancy.relate(t regclass, kind text, columns jsonb) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare bad text;
+begin
+  if not exists (select from tenancy.phi_table p where p.record_table = t::text) then raise exception '% is not a protected table: tenancy.protect() comes first', t using errcode = '55000'; end if;
+  select string_agg(x.value, ', ') into bad from jsonb_each_text(columns) x where x.key not in ('user', 'patient', 'from', 'to', 'author', 'void', 'known')
+    or not exists (select from pg_attribute a where a.attrelid = t and a.attname = x.value and a.attnum > 0 and not a.attisdropped);
+  if bad is not null or columns->>'user' is null or columns->>'patient' is null or columns->>'from' is null then
+    raise exception 'relate needs {"user", "patient", "from"} and may have {"to", "author", "void", "known"}, columns of %; wrong: %', t, coalesce(bad, 'one is missing') using errcode = '22023';
+  end if;
+  perform review.register_relation(t::text, kind, columns);
+  execute format('drop trigger if exists relate_%s on %s', kind, t);
+  execute format('create trigger relate_%s after insert or update or delete on %s for each row execute function review.on_relation(%L)', kind, t, kind);
+  perform tenancy.reindex(t);
+end $$;
+create function review.register_relation(t text, kind text, c jsonb) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into review.relation values (t, kind, c->>'user', c->>'patient', c->>'from', c->>'to', c->>'author', c->>'void', c->>'known')
+  on conflict (record_table, kind) do update set user_column = excluded.user_column, patient_column = excluded.patient_column, from_column = excluded.from_column, to_column = excluded.to_column,
+    author_column = excluded.author_column, void_column = excluded.void_column, known_column = excluded.known_column
+$$;
+-- +goose StatementEnd
+grant execute on function tenancy.relate, review.register_relation, review.remember_relationships to ward_migrate;
+reset role;

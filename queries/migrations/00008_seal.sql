@@ -1,0 +1,90 @@
+-- The chain: every committed event's place in its tenant's history. Written by the sealer, which runs as ward_worker; append-only like the events.
+
+-- +goose Up
+set local role ward_owner;
+
+create table audit.chain (
+  tenant_id   uuid not null,
+  seq         bigint not null check (seq > 0),
+  event_id    bigint not null,
+  recorded_at timestamptz not null,
+  batch       bigint not null,          -- what was sealed together; rules read by it, since a late row is in a later batch
+  sealed_at   timestamptz not null,
+  hash        bytea not null check (length(hash) = 32),
+  primary key (tenant_id, seq)
+);
+create unique index chain_event on audit.chain (event_id);
+create index chain_batch on audit.chain (batch, tenant_id, seq);
+create trigger append_only before update or delete on audit.chain for each row execute function audit.append_only();
+create trigger append_only_truncate before truncate on audit.chain for each statement execute function audit.append_only();
+grant select, insert on audit.chain to ward_worker;
+
+-- Where the sealer stands: which transactions it has seen (a snapshot), and whose turn it is (the epoch fences a leader that lost the lock).
+create table audit.seal_state (
+  one      boolean primary key default true check (one),
+  epoch    bigint not null default 0,
+  batch    bigint not null default 0,
+  snapshot pg_snapshot
+);
+insert into audit.seal_state default values;
+grant select, update on audit.seal_state to ward_worker;
+
+-- The worker's own events carry the service account ward-worker.
+-- +goose StatementBegin
+create function audit.write_worker(tenant uuid, action text, detail text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare id bigint;
+begin
+  if action not in ('rule_run', 'ship', 'seal_recover', 'prune', 'verify') then raise exception 'the worker does not %', action using errcode = '42501'; end if;
+  insert into audit.event (tenant_id, user_id, actor_kind, action, detail)
+  values (coalesce(tenant, tenancy.installation()), (select u.id from tenancy.users u where u.slug = 'ward-worker'), 'service', action, detail) returning event_id into id;
+  return id;
+end $$;
+
+-- Which asked ids were another clinic's, and which nobody's: found afterwards from keys alone, over what has been sealed since the last time, and
+-- written as denied. Returns how many.
+create table audit.classified (one boolean primary key default true check (one), batch bigint not null default 0);
+insert into audit.classified default values;
+create function audit.classify() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare last bigint; upto bigint; n int;
+begin
+  select batch into last from audit.classified for update;
+  select batch into upto from audit.seal_state;
+  if upto <= last then return 0; end if;
+  insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, outcome, record_table, record_id, purpose, detail)
+  select e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, 'denied', e.record_table, e.record_id, e.purpose,
+    jsonb_build_object('event', e.event_id, 'reason', case when o.record_id is not null then 'the record belongs to another clinic' else 'no such record' end)::text
+  from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
+    left join lateral (select r.record_id from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id <> e.tenant_id limit 1) o on true
+  where c.batch > last and c.batch <= upto and e.action in ('view', 'export') and e.outcome = 'ok' and e.record_id is not null and e.source = 'ward'
+    and not exists (select from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id);
+  get diagnostics n = row_count;
+  update audit.classified set batch = upto;
+  return n;
+end $$;
+
+-- Asks that have run out; the worker removes them now and then.
+create function audit.forget_asks() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare n int;
+begin
+  delete from audit.ask where expires_at < clock_timestamp() - interval '1 minute';
+  get diagnostics n = row_count;
+  return n;
+end $$;
+-- +goose StatementEnd
+grant execute on function audit.write_worker, audit.classify, audit.forget_asks to ward_worker;
+grant execute on function tenancy.region_here, tenancy.installation to ward_worker;
+grant select on audit.classified to ward_worker;
+
+-- A reviewer's verification: begun (and recorded) before anything is shown, its result after.
+create table audit.verification (
+  id          uuid primary key,
+  user_id     uuid not null references tenancy.users,
+  started_at  timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  region      text not null,
+  months      text[] not null default '{}',   -- empty: all
+  verdict     text check (verdict in ('valid', 'INVALID', 'not proven')),
+  head_size   bigint,
+  breaks      int
+);
+reset role;

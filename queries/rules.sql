@@ -1,0 +1,52 @@
+-- Rules, runs and the anomalies that a run finds, as ward_worker.
+
+-- name: SaveRule :exec
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing)
+values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[])
+on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing;
+
+-- name: RuleForRun :one
+select cursor_batch, last_run_at from review.rule where id = sqlc.arg(id) for update;
+
+-- name: AdvanceRule :exec
+update review.rule set cursor_batch = sqlc.arg(cursor_batch), last_run_at = sqlc.arg(at)::timestamptz where id = sqlc.arg(id);
+
+-- name: DueRules :many
+select id, last_run_at from review.rule where missing = '{}' order by id;
+
+-- name: SealedUpTo :one
+-- The newest batch of which everything was sealed at or before a time; batches are sealed in order.
+select coalesce(max(batch), 0)::bigint from audit.chain where sealed_at <= sqlc.arg(at)::timestamptz;
+
+-- name: OpenAnomalyByKey :one
+select id, facts, first_at, last_at, version from review.anomaly where key = sqlc.arg(key) and state not in ('closed', 'merged') for update;
+
+-- name: LastClosedByKey :one
+select id from review.anomaly where key = sqlc.arg(key) and state = 'closed' order by created_at desc limit 1;
+
+-- name: SeenEvidence :one
+-- Whether any anomaly of this key has all of these events already: then a re-run adds nothing.
+select (not exists (select from unnest(sqlc.arg(event_ids)::bigint[]) x(id) where not exists (select from review.evidence e join review.anomaly a on a.id = e.anomaly_id where a.key = sqlc.arg(key) and e.event_id = x.id)))::boolean;
+
+-- name: NewAnomaly :one
+insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of)
+values (sqlc.arg(tenant_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(tier), sqlc.arg(severity), sqlc.narg(actor_id), sqlc.narg(subject_id), sqlc.arg(key), sqlc.arg(summary), sqlc.arg(facts), sqlc.arg(first_at), sqlc.arg(last_at), sqlc.narg(recurrence_of))
+returning id;
+
+-- name: MergeAnomaly :exec
+update review.anomaly set summary = sqlc.arg(summary), facts = sqlc.arg(facts), first_at = least(first_at, sqlc.arg(first_at)), last_at = greatest(last_at, sqlc.arg(last_at)) where id = sqlc.arg(id);
+
+-- name: AddEvidence :execrows
+insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
+select sqlc.arg(anomaly_id), a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, sqlc.arg(run_id)
+from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) on conflict do nothing;
+
+-- name: NewTransition :exec
+insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, 'new', sqlc.arg(reason), sqlc.arg(evidence));
+
+-- name: RecordRun :exec
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id)
+values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id));
+
+-- name: RunsOfRequest :many
+select rule_id, matched, created, merged, status, error from review.run where event_id = sqlc.arg(event_id);

@@ -1,0 +1,260 @@
+// Package review is the anomaly queue: the rules that examine the log, their runs, and what a reviewer does with what they find.
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// Anomaly is one (tenant, rule, actor[, patient]) that a rule found.
+type Anomaly struct {
+	ID            uuid.UUID      `json:"id"`
+	TenantID      uuid.UUID      `json:"tenant_id"`
+	Tenant        string         `json:"tenant"`
+	TenantName    string         `json:"tenant_name"`
+	Region        string         `json:"region"`
+	RuleID        string         `json:"rule_id"`
+	RuleVersion   int            `json:"rule_version"`
+	Title         string         `json:"title"`
+	Tier          string         `json:"tier"`
+	Severity      string         `json:"severity"` // critical, high, medium, low
+	ActorID       *uuid.UUID     `json:"actor_id"`
+	Actor         *string        `json:"actor"`
+	ActorName     *string        `json:"actor_name"`
+	SubjectID     *uuid.UUID     `json:"subject_id"`
+	Summary       string         `json:"summary"`
+	Facts         map[string]any `json:"facts"` // numbers and times of the rule's own, e.g. usual: daily counts
+	FirstAt       time.Time      `json:"first_at"`
+	LastAt        time.Time      `json:"last_at"`
+	State         string         `json:"state"`
+	Version       int            `json:"version"` // to be given back with every change
+	AssignedTo    *string        `json:"assigned_to"`
+	LeaseUntil    *time.Time     `json:"lease_until"`
+	Disposition   *string        `json:"disposition"`
+	ClosedBy      *string        `json:"closed_by"`
+	ClosedAt      *time.Time     `json:"closed_at"`
+	CloseReason   *string        `json:"close_reason"`
+	ApprovedBy    *string        `json:"approved_by"`
+	RecurrenceOf  *uuid.UUID     `json:"recurrence_of"`
+	CreatedAt     time.Time      `json:"created_at"`
+	EvidenceCount int            `json:"evidence_count"`
+}
+
+// Evidence is one event as it was when a rule found it.
+type Evidence struct {
+	EventID     int64      `json:"event_id"`
+	RecordedAt  time.Time  `json:"recorded_at"`
+	At          time.Time  `json:"at"`
+	Action      string     `json:"action"`
+	Outcome     string     `json:"outcome"`
+	RecordTable *string    `json:"record_table"`
+	RecordID    *uuid.UUID `json:"record_id"`
+	PatientID   *uuid.UUID `json:"patient_id"`
+	SessionID   *uuid.UUID `json:"session_id"`
+	Purpose     *string    `json:"purpose"`
+	Seq         int64      `json:"seq"`
+}
+
+// Note is a reviewer's remark, never changed.
+type Note struct {
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// Transition is one change of an anomaly's state.
+type Transition struct {
+	Version     int       `json:"version"`
+	From        *string   `json:"from"`
+	To          string    `json:"to"`
+	By          *string   `json:"by"` // nil: the worker
+	At          time.Time `json:"at"`
+	Reason      *string   `json:"reason"`
+	Disposition *string   `json:"disposition"`
+}
+
+// Disposition is what an anomaly can be closed as.
+type Disposition struct {
+	Name         string `json:"name"`
+	SecondPerson bool   `json:"second_person"` // somebody else must approve the closing
+	Note         string `json:"note"`
+}
+
+// Details is an anomaly opened.
+type Details struct {
+	Anomaly         Anomaly       `json:"anomaly"`
+	Rule            FrontMatter   `json:"rule"`
+	Evidence        []Evidence    `json:"evidence"`
+	Notes           []Note        `json:"notes"`
+	History         []Transition  `json:"history"`
+	ClosedSameRule  int           `json:"closed_same_rule"`
+	ClosedSameActor int           `json:"closed_same_actor"`
+	Dispositions    []Disposition `json:"dispositions"`
+}
+
+// QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.
+type QueueFilter struct {
+	State    []string   `json:"state,omitempty"`
+	Rule     string     `json:"rule,omitempty"` // prefix of the rule id
+	Severity []string   `json:"severity,omitempty"`
+	Tenant   string     `json:"tenant,omitempty"`
+	Actor    string     `json:"actor,omitempty"`
+	Mine     bool       `json:"mine,omitempty"`  // mine or unclaimed
+	After    *uuid.UUID `json:"after,omitempty"` // the last one of the previous page
+	Limit    int        `json:"limit,omitempty"` // 1 to 500; 0: 100
+}
+
+// Queue records a look at one page of the queue, worst first, and returns it.
+func Queue(ctx context.Context, s *tenancy.Session, filter QueueFilter) ([]Anomaly, error) {
+	raw, err := json.Marshal(filter)
+	if err != nil {
+		return nil, fmt.Errorf("encode filter: %w", err)
+	}
+	var out []Anomaly
+	err = s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
+		if err := queries.New(tx).BrowseQueue(ctx, queries.BrowseQueueParams{Ask: id, Filter: raw}); err != nil {
+			return fmt.Errorf("browse queue: %w", tenancy.Explain(err))
+		}
+		return nil
+	}, func(tx tenancy.Tx) error {
+		rows, err := queries.New(tx).QueuePage(ctx)
+		if err != nil {
+			return fmt.Errorf("read queue: %w", tenancy.Explain(err))
+		}
+		out, err = tenancy.Decode[Anomaly](rows)
+		return err
+	})
+	return out, err
+}
+
+// Open records that an anomaly (id or its first characters) is opened, and returns it with its evidence.
+func Open(ctx context.Context, s *tenancy.Session, anomaly string) (Details, error) {
+	var d Details
+	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
+		if err := queries.New(tx).OpenAnomaly(ctx, queries.OpenAnomalyParams{Ask: id, Anomaly: anomaly}); err != nil {
+			return fmt.Errorf("open anomaly %s: %w", anomaly, tenancy.Explain(err))
+		}
+		return nil
+	}, func(tx tenancy.Tx) error {
+		raw, err := queries.New(tx).AnomalyDetails(ctx)
+		if err != nil {
+			return fmt.Errorf("read anomaly %s: %w", anomaly, tenancy.Explain(err))
+		}
+		return json.Unmarshal(raw, &d)
+	})
+	return d, err
+}
+
+// Changed is what a change of an anomaly did.
+type Changed struct {
+	ID      uuid.UUID `json:"id"`
+	State   string    `json:"state"`
+	Version int       `json:"version"`
+	EventID int64     `json:"event_id"`
+}
+
+// Each of the following changes an anomaly (id or its first characters) whose version the caller has seen, in one transaction with its event.
+// Errors to act on: tenancy.ErrConflict, tenancy.ErrSeparation, tenancy.ErrNotYours.
+
+// Claim takes an anomaly: assigned until released, and to be edited for 30 minutes.
+func Claim(ctx context.Context, s *tenancy.Session, anomaly string, seen int) (Changed, error) {
+	return change(ctx, s, "claim", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Claim(ctx, queries.ClaimParams{Anomaly: anomaly, Seen: int32(seen)})
+	})
+}
+
+// Release gives a claimed anomaly back.
+func Release(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+	return change(ctx, s, "release", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Release(ctx, queries.ReleaseParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+	})
+}
+
+// Assign gives an anomaly to another reviewer, who claims it to edit.
+func Assign(ctx context.Context, s *tenancy.Session, anomaly string, seen int, to, reason string) (Changed, error) {
+	return change(ctx, s, "assign", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, Seen: int32(seen), ToUser: to, Reason: reason})
+	})
+}
+
+// AddNote appends a note; it needs no claim and changes no version.
+func AddNote(ctx context.Context, s *tenancy.Session, anomaly, text string) (Changed, error) {
+	return change(ctx, s, "note", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Note(ctx, queries.NoteParams{Anomaly: anomaly, Said: text})
+	})
+}
+
+// Wait marks an anomaly as waiting for information.
+func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+	return change(ctx, s, "wait", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+	})
+}
+
+// Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person.
+func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string) (Changed, error) {
+	return change(ctx, s, "close", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition, Reason: reason})
+	})
+}
+
+// Approve accepts somebody else's closing, or sends it back.
+func Approve(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool, reason string) (Changed, error) {
+	return change(ctx, s, "approve", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Approve(ctx, queries.ApproveParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
+	})
+}
+
+// Escalate hands an anomaly to the incident process.
+func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+	return change(ctx, s, "escalate", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Escalate(ctx, queries.EscalateParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+	})
+}
+
+// Reopen takes a closed anomaly up again.
+func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+	return change(ctx, s, "reopen", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+	})
+}
+
+func change(ctx context.Context, s *tenancy.Session, what, anomaly string, fn func(*queries.Queries) (json.RawMessage, error)) (Changed, error) {
+	var done Changed
+	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		raw, err := fn(queries.New(tx))
+		if err != nil {
+			return fmt.Errorf("%s anomaly %s: %w", what, anomaly, tenancy.Explain(err))
+		}
+		return json.Unmarshal(raw, &done)
+	})
+	return done, err
+}
+
+// Request asks the worker for something under the reviewer's own event: action rule_run with {"rule": id} ({} : all that are enabled) or ship with {}. It
+// returns the event's id, which the run then names.
+func Request(ctx context.Context, s *tenancy.Session, action string, detail map[string]any) (int64, error) {
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		return 0, fmt.Errorf("encode request: %w", err)
+	}
+	var event int64
+	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		event, err = queries.New(tx).Request(ctx, queries.RequestParams{Action: action, Detail: raw})
+		if err != nil {
+			return fmt.Errorf("request %s: %w", action, tenancy.Explain(err))
+		}
+		return nil
+	})
+	return event, err
+}

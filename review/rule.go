@@ -1,0 +1,190 @@
+package review
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// FrontMatter is the head of a rule file: what the rule is, whom it cites, and how it is run.
+type FrontMatter struct {
+	ID             string         `yaml:"id" json:"id"` // the file's name without .sql; never changes
+	Version        int            `yaml:"version" json:"version"`
+	Title          string         `yaml:"title" json:"title"`
+	Status         string         `yaml:"status" json:"status"`
+	Owner          string         `yaml:"owner" json:"owner"`
+	Description    string         `yaml:"description" json:"description"`
+	Tier           string         `yaml:"tier" json:"tier"`
+	Kind           string         `yaml:"kind" json:"kind"`
+	Severity       string         `yaml:"severity" json:"severity"`
+	Citations      []string       `yaml:"citations" json:"citations"` // sections of 45 CFR
+	Requires       []string       `yaml:"requires,omitempty" json:"requires,omitempty"`
+	Every          Duration       `yaml:"every" json:"every"`
+	Settle         Duration       `yaml:"settle" json:"settle"` // how old an event must be, because what explains it is written later
+	Entity         []string       `yaml:"entity" json:"entity"` // what makes two matches the same anomaly
+	Params         map[string]any `yaml:"params,omitempty" json:"params,omitempty"`
+	FalsePositives []string       `yaml:"false_positives" json:"false_positives"`
+	Triage         string         `yaml:"triage" json:"triage"`
+	MaxNewPerRun   int            `yaml:"max_new_per_run" json:"max_new_per_run"`
+}
+
+// Duration is a time.Duration written as Go writes it ("24h").
+type Duration time.Duration
+
+// UnmarshalYAML reads a duration.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", n.Line, err)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("duration: %w", err)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Rule is a review query with its front matter. SQL has $1..$n for :from, :to (batches, exclusive and inclusive), :now and the parameters, in the order of Binds.
+type Rule struct {
+	FrontMatter
+	SQL   string
+	Binds []string
+	Hash  string // SHA-256 of the file, hex
+}
+
+// frontMatter is the block that a rule file starts with.
+var frontMatter = regexp.MustCompile(`(?s)\A/\*---\n(.*?)\n---\*/\n(.*)\z`)
+
+// bind is a named parameter; a cast (::) is none.
+var bind = regexp.MustCompile(`(^|[^:]):([a-z][a-z0-9_]*)`)
+
+// forbidden is what a rule may not say: it reads, and it gives the same answer twice.
+var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\(|clock_timestamp|current_timestamp|random\()`)
+
+// ParseRule reads a rule file. Everything that is wrong with it is reported at once.
+func ParseRule(name string, text []byte) (Rule, error) {
+	m := frontMatter.FindSubmatch(text)
+	if m == nil {
+		return Rule{}, fmt.Errorf("rule %s: does not start with /*--- front matter ---*/", name)
+	}
+	var r Rule
+	decoder := yaml.NewDecoder(bytes.NewReader(m[1]))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&r.FrontMatter); err != nil {
+		return Rule{}, fmt.Errorf("rule %s: front matter: %w", name, err)
+	}
+	sum := sha256.Sum256(text)
+	r.Hash = hex.EncodeToString(sum[:])
+	r.SQL = r.bindAll(string(m[2]))
+	if err := r.check(name); err != nil {
+		return Rule{}, fmt.Errorf("rule %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// bindAll numbers the named parameters.
+func (r *Rule) bindAll(sql string) string {
+	numbers := map[string]int{}
+	return bind.ReplaceAllStringFunc(sql, func(s string) string {
+		sub := bind.FindStringSubmatch(s)
+		n, ok := numbers[sub[2]]
+		if !ok {
+			r.Binds = append(r.Binds, sub[2])
+			n = len(r.Binds)
+			numbers[sub[2]] = n
+		}
+		return fmt.Sprintf("%s$%d", sub[1], n)
+	})
+}
+
+func (r *Rule) check(name string) error {
+	var errs []error
+	bad := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(r.ID != name, "its id is %q, not the file's name", r.ID)
+	bad(r.Version < 1, "version is missing")
+	bad(r.Title == "", "title is missing")
+	bad(!oneOf(r.Tier, "A", "B", "C", "S"), "tier is A, B, C or S")
+	bad(!oneOf(r.Severity, "critical", "high", "medium", "low"), "severity is critical, high, medium or low")
+	bad(r.Kind != "flag", "kind is flag")
+	bad(len(r.Citations) == 0, "it cites nothing")
+	bad(len(r.FalsePositives) == 0, "it names no false positives")
+	bad(r.Every <= 0, "every is missing")
+	bad(r.MaxNewPerRun <= 0, "max_new_per_run is missing")
+	bad(len(r.Entity) == 0 || r.Entity[0] != "tenant_id", "entity starts with tenant_id")
+	for _, e := range r.Entity {
+		bad(!oneOf(e, "tenant_id", "actor_id", "patient_id"), "entity has %q: tenant_id, actor_id and patient_id are known", e)
+	}
+	for _, b := range []string{"from", "to"} {
+		bad(!oneOf(b, r.Binds...), "its SQL does not use :%s", b)
+	}
+	for _, b := range r.Binds {
+		_, known := r.Params[b]
+		bad(!known && !oneOf(b, "from", "to", "now"), "its SQL uses :%s, which is no parameter", b)
+	}
+	if f := forbidden.FindString(r.SQL); f != "" {
+		bad(true, "its SQL has %q: a rule reads only, and :now is the time", f)
+	}
+	return errors.Join(errs...)
+}
+
+func oneOf(s string, list ...string) bool {
+	for _, x := range list {
+		if s == x {
+			return true
+		}
+	}
+	return false
+}
+
+// LoadRules reads every rule of a directory. A rule without a test file beside it (ID.test.yaml) does not load.
+func LoadRules(dir fs.FS) ([]Rule, error) {
+	names, err := fs.Glob(dir, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list rules: %w", err)
+	}
+	sort.Strings(names)
+	var rules []Rule
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".sql")
+		text, err := fs.ReadFile(dir, file)
+		if err != nil {
+			return nil, fmt.Errorf("read rule %s: %w", name, err)
+		}
+		if _, err := fs.Stat(dir, name+".test.yaml"); err != nil {
+			return nil, fmt.Errorf("rule %s has no tests: write %s.test.yaml beside it", name, name)
+		}
+		r, err := ParseRule(name, text)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	if len(rules) == 0 {
+		return nil, errors.New("no rules found")
+	}
+	return rules, nil
+}

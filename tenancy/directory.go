@@ -1,0 +1,246 @@
+package tenancy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/queries"
+)
+
+// Tenant is a clinic, or the installation itself.
+type Tenant struct {
+	ID            uuid.UUID `json:"id"`
+	Slug          string    `json:"slug"`
+	Name          string    `json:"name"`
+	Region        string    `json:"region"`
+	Kind          string    `json:"kind"` // clinic or installation
+	CreatedAt     time.Time `json:"created_at"`
+	Members       int       `json:"members"`
+	OpenAnomalies int       `json:"open_anomalies"`
+}
+
+// User is one human or service account for life.
+type User struct {
+	ID          uuid.UUID        `json:"id"`
+	Slug        string           `json:"slug"`
+	Name        string           `json:"name"`
+	Kind        string           `json:"kind"`
+	Owner       *string          `json:"owner"`
+	CreatedAt   time.Time        `json:"created_at"`
+	DisabledAt  *time.Time       `json:"disabled_at"`
+	Memberships []UserMembership `json:"memberships"`
+}
+
+// UserMembership is a user's place in one tenant, in short.
+type UserMembership struct {
+	Tenant       string     `json:"tenant"`
+	TenantName   string     `json:"tenant_name,omitempty"`
+	Role         string     `json:"role"`
+	TerminatedAt *time.Time `json:"terminated_at,omitempty"`
+}
+
+// Membership is user x tenant x role.
+type Membership struct {
+	ID           uuid.UUID  `json:"id"`
+	Tenant       string     `json:"tenant"`
+	TenantName   string     `json:"tenant_name"`
+	Region       string     `json:"region"`
+	UserID       uuid.UUID  `json:"user_id"`
+	User         string     `json:"user"`
+	Name         string     `json:"name"`
+	Kind         string     `json:"kind"`
+	Role         string     `json:"role"`
+	StartedAt    time.Time  `json:"started_at"`
+	EndedOn      *string    `json:"ended_on"` // HR's date, YYYY-MM-DD
+	TerminatedAt *time.Time `json:"terminated_at"`
+	TerminatedBy *string    `json:"terminated_by"`
+	Reason       *string    `json:"reason"`
+	LiveSessions int        `json:"live_sessions"`
+}
+
+// Consequences is a membership with what terminating it would do and leave behind.
+type Consequences struct {
+	Membership
+	UpcomingAppointments int              `json:"upcoming_appointments"`
+	OpenAnomalies        int              `json:"open_anomalies"`
+	OtherMemberships     []UserMembership `json:"other_memberships"`
+}
+
+// Termination is what terminating a membership did.
+type Termination struct {
+	Membership    uuid.UUID `json:"membership"`
+	UserID        uuid.UUID `json:"user_id"`
+	SessionsEnded int       `json:"sessions_ended"`
+	EventID       int64     `json:"event_id"`
+}
+
+// List reads one of the directory's lists by write-ahead look: what is tenants, users, members, member, grants, rules, runs or verifications; of
+// narrows it ("" : everything within reach). T is the row.
+func List[T any](ctx context.Context, s *Session, what, of string) ([]T, error) {
+	var out []T
+	err := s.Look(ctx, func(tx Tx, id uuid.UUID) error {
+		arg := queries.BrowseParams{Ask: id, What: what}
+		if of != "" {
+			arg.Arg = &of
+		}
+		if err := queries.New(tx).Browse(ctx, arg); err != nil {
+			return fmt.Errorf("list %s: %w", what, explain(err))
+		}
+		return nil
+	}, func(tx Tx) error {
+		rows, err := queries.New(tx).Listing(ctx, what)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", what, explain(err))
+		}
+		out, err = Decode[T](rows)
+		return err
+	})
+	return out, err
+}
+
+// Decode turns rows of JSON, as ward's functions return them, into values.
+func Decode[T any](rows []json.RawMessage) ([]T, error) {
+	out := make([]T, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal(row, &out[i]); err != nil {
+			return nil, fmt.Errorf("decode row: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// Tenants lists the tenants within the session's reach.
+func (s *Session) Tenants(ctx context.Context) ([]Tenant, error) {
+	return List[Tenant](ctx, s, "tenants", "")
+}
+
+// Users lists the users within reach.
+func (s *Session) Users(ctx context.Context) ([]User, error) { return List[User](ctx, s, "users", "") }
+
+// Members lists the memberships of a tenant (slug or id), or of every tenant within reach when it is empty: live ones first.
+func (s *Session) Members(ctx context.Context, tenant string) ([]Membership, error) {
+	return List[Membership](ctx, s, "members", tenant)
+}
+
+// Grants lists reviewers' grants.
+func (s *Session) Grants(ctx context.Context) ([]Grant, error) {
+	return List[Grant](ctx, s, "grants", "")
+}
+
+// Consequences shows what terminating a membership (id or its first characters) would do.
+func (s *Session) Consequences(ctx context.Context, membership string) (Consequences, error) {
+	rows, err := List[Consequences](ctx, s, "member", membership)
+	if err != nil {
+		return Consequences{}, err
+	}
+	if len(rows) != 1 {
+		return Consequences{}, fmt.Errorf("membership %s: not found", membership)
+	}
+	return rows[0], nil
+}
+
+// Terminate ends a membership. typed is the beginning of the person's user id, as a check; endedOn is HR's date (nil: unknown). Live sessions are
+// revoked, and the next transaction under any of them is refused.
+func (s *Session) Terminate(ctx context.Context, membership, typed, reason string, endedOn *time.Time) (Termination, error) {
+	var done Termination
+	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
+		raw, err := queries.New(tx).Terminate(ctx, queries.TerminateParams{Membership: membership, Typed: typed, Reason: reason, EndedOn: endedOn})
+		if err != nil {
+			return fmt.Errorf("terminate membership %s: %w", membership, explain(err))
+		}
+		return json.Unmarshal(raw, &done)
+	})
+	return done, err
+}
+
+// AddTenant adds a clinic in this region.
+func (s *Session) AddTenant(ctx context.Context, slug, name string) (uuid.UUID, error) {
+	return s.add(ctx, "add tenant "+slug, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.AddTenant(ctx, queries.AddTenantParams{Slug: slug, Name: name})
+	})
+}
+
+// NewUser is what AddUser needs. Owner is a user's slug, for service accounts; Password may be empty for who never signs in by password.
+type NewUser struct {
+	Slug, Name, Kind, Owner, Password string
+}
+
+// AddUser adds a human or a service account.
+func (s *Session) AddUser(ctx context.Context, u NewUser) (uuid.UUID, error) {
+	return s.add(ctx, "add user "+u.Slug, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.AddUser(ctx, queries.AddUserParams{Slug: u.Slug, Name: u.Name, Kind: u.Kind, Owner: optional(u.Owner), Password: optional(u.Password)})
+	})
+}
+
+// AddMember gives a user a role in a tenant.
+func (s *Session) AddMember(ctx context.Context, tenant, user, role string) (uuid.UUID, error) {
+	return s.add(ctx, "add member "+user, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: role})
+	})
+}
+
+// NewGrant is what AddGrant needs. Tenant empty: every tenant; Hours 0: no end.
+type NewGrant struct {
+	User, Role, Tenant, Reason, Ticket string
+	Hours                              float64
+}
+
+// AddGrant lets a user review.
+func (s *Session) AddGrant(ctx context.Context, g NewGrant) (uuid.UUID, error) {
+	return s.add(ctx, "add grant for "+g.User, func(q *queries.Queries) (uuid.UUID, error) {
+		arg := queries.AddGrantParams{Who: g.User, Role: g.Role, Tenant: optional(g.Tenant), Reason: g.Reason, Ticket: optional(g.Ticket)}
+		if g.Hours != 0 {
+			arg.Hours = &g.Hours
+		}
+		return q.AddGrant(ctx, arg)
+	})
+}
+
+// EndGrant ends a grant (id or its first characters).
+func (s *Session) EndGrant(ctx context.Context, grant, reason string) (uuid.UUID, error) {
+	return s.add(ctx, "end grant "+grant, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.EndGrant(ctx, queries.EndGrantParams{GrantID: grant, Reason: reason})
+	})
+}
+
+func (s *Session) add(ctx context.Context, what string, fn func(*queries.Queries) (uuid.UUID, error)) (uuid.UUID, error) {
+	var id uuid.UUID
+	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
+		var err error
+		if id, err = fn(queries.New(tx)); err != nil {
+			return fmt.Errorf("%s: %w", what, explain(err))
+		}
+		return nil
+	})
+	return id, err
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// Installation is what Init needs: the region that the database serves, and its first administrator.
+type Installation struct {
+	Region, Slug, Name, Password string
+}
+
+// Init makes a freshly migrated, empty database an installation. db is a connection as ward_migrate or a superuser; refused once anybody exists.
+func (db *DB) Init(ctx context.Context, in Installation) (uuid.UUID, error) {
+	var id uuid.UUID
+	err := db.transact(ctx, func(tx Tx) error {
+		var err error
+		id, err = queries.New(tx).InitInstallation(ctx, queries.InitInstallationParams{Region: in.Region, Slug: in.Slug, Name: in.Name, Password: in.Password})
+		if err != nil {
+			return fmt.Errorf("initialise: %w", explain(err))
+		}
+		return nil
+	})
+	return id, err
+}
