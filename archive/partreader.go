@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 var errStructure = errors.New("not a part in format v1")
@@ -57,6 +58,9 @@ func checkFooter(r io.ReaderAt, size int64) error {
 	return nil
 }
 
+// maxChunk bounds a column chunk in memory: 131,072 rows of 8 KiB.
+const maxChunk = 1 << 30
+
 func checkStructure(f *parquet.File) error {
 	want, got := parquet.SchemaOf(Row{}).Fields(), f.Schema().Fields()
 	if len(want) != len(got) {
@@ -67,6 +71,14 @@ func checkStructure(f *parquet.File) error {
 		if g.Name() != w.Name() || !g.Leaf() || g.Repeated() || g.Optional() != w.Optional() ||
 			g.Type().Kind() != w.Type().Kind() || g.Type().Length() != w.Type().Length() {
 			return fmt.Errorf("%w: column %d is %s, want %s", errStructure, i, g, w)
+		}
+	}
+	for _, g := range f.Metadata().RowGroups {
+		for i := range g.Columns {
+			// Other codecs of parquet-go grow their buffers without bound on malformed input.
+			if m := &g.Columns[i].MetaData; m.Codec != format.Zstd || m.TotalUncompressedSize > maxChunk || m.NumValues > rowGroupRows {
+				return fmt.Errorf("%w: column %d has codec %s, %d bytes and %d values", errStructure, i, m.Codec, m.TotalUncompressedSize, m.NumValues)
+			}
 		}
 	}
 	groups := f.RowGroups()

@@ -162,11 +162,11 @@ func resolve(entries []entry, roots map[int64]Hash) int64 {
 			continue
 		}
 		for _, c := range e.candidates {
-			if c.err == nil && c.leaf == e.leaf {
-				e.manifest, e.err = c.parsed, c.perr
-				if e.manifest != nil {
-					e.err = e.place(c.object)
-				}
+			if c.err != nil || c.leaf != e.leaf || e.manifest != nil && e.err == nil {
+				continue
+			}
+			if e.manifest, e.err = c.parsed, c.perr; e.manifest != nil {
+				e.err = e.place(c.object)
 			}
 		}
 	}

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
+	"maps"
+	"slices"
 )
 
 // regionRun verifies one region.
@@ -19,9 +20,9 @@ type regionRun struct {
 	entries []entry
 	proven  int64 // how many entries are authentic
 	fresh   bool
+	unread  int64 // the greatest checkpoint that could not be read, and may be the head
+	begun   bool  // nothing is signed yet, and no more than the first part is there
 	heads   headIndex
-	ahead   int // published heads about rows that are not archived
-	since   int64
 	found   findings
 	jobs    []*partJob
 	notes   []string
@@ -57,6 +58,7 @@ func (r *regionRun) checkCheckpoints(ctx context.Context) error {
 	r.roots = map[int64]Hash{}
 	return readAll(ctx, r.v.store, r.objects.checkpoints, func(o object, data []byte, err error) {
 		if err != nil {
+			r.unread = o.number
 			r.add(Finding{Status: Unreadable, Part: o.path, Message: err.Error()})
 			return
 		}
@@ -129,17 +131,17 @@ func (r *regionRun) checkManifests(ctx context.Context) error {
 // checkHeadless speaks about a region that no valid checkpoint covers.
 func (r *regionRun) checkHeadless() {
 	parts := len(r.objects.parquet) + len(r.objects.manifests)
-	begun := len(r.objects.checkpoints) == 0
+	r.begun = len(r.objects.checkpoints) == 0
 	for _, m := range []map[int64][]object{r.objects.parquet, r.objects.manifests} {
 		for n := range m {
-			begun = begun && n == 1
+			r.begun = r.begun && n == 1
 		}
 	}
-	if begun && (parts > 0 || r.expected.Size == 0) {
+	if r.begun && (parts > 0 || r.expected.Size == 0) {
 		r.add(Finding{Status: Unfinished, Part: regionPrefix(r.objects.region), Message: "nothing has been signed yet"})
 		return
 	}
-	if parts > 0 {
+	if parts > 0 && r.unread == 0 {
 		r.add(Finding{Status: Unsigned, Part: regionPrefix(r.objects.region), Message: "no valid checkpoint covers the parts of this region"})
 	}
 }
@@ -237,6 +239,8 @@ func (r *regionRun) checkExpected() {
 	switch {
 	case r.head.Size != 0 && r.head.Origin != want.Origin:
 		f.Status, f.Message = WrongLog, "the expected head is of another log"
+	case want.Size > r.head.Size && want.Size <= r.unread:
+		f.Status, f.Message = NotChecked, "a checkpoint that may reach the expected head could not be read"
 	case want.Size > r.head.Size:
 		f.Status, f.Message = RolledBack, fmt.Sprintf("the log ended at %d manifests before and ends at %d now", want.Size, r.head.Size)
 	case want.Size <= r.proven:
@@ -368,13 +372,13 @@ func (r *regionRun) checkExtras(ctx context.Context) error {
 			break
 		}
 	}
-	for n, list := range r.objects.parquet {
-		for i, o := range list {
+	for _, n := range slices.Sorted(maps.Keys(r.objects.parquet)) {
+		for i, o := range r.objects.parquet[n] {
 			r.checkExtra(n, i, o, later)
 		}
 	}
-	for n, list := range r.objects.manifests {
-		for i, o := range list {
+	for _, n := range slices.Sorted(maps.Keys(r.objects.manifests)) {
+		for i, o := range r.objects.manifests[n] {
 			if n > r.head.Size {
 				r.checkExtra(n, i, o, later)
 			}
@@ -386,9 +390,9 @@ func (r *regionRun) checkExtras(ctx context.Context) error {
 func (r *regionRun) checkExtra(n int64, i int, o object, later int64) {
 	f := Finding{Part: o.path, Month: o.month}
 	switch {
-	case r.head.Size == 0 && n == 1 && i == 0 && len(r.objects.checkpoints) == 0:
-		return // said by checkHeadless
-	case r.head.Size == 0:
+	case n > r.head.Size && n <= r.unread:
+		f.Status, f.Message = NotChecked, "a checkpoint that may list it could not be read"
+	case r.head.Size == 0 && !r.begun:
 		f.Status, f.Message = Unsigned, "no valid checkpoint covers it"
 	case n > r.head.Size && n <= later && len(r.roots) == len(r.objects.checkpoints):
 		r.notes = append(r.notes, o.path+" was added while this verification ran")
@@ -422,5 +426,5 @@ func (r *regionRun) inScope(m *Manifest) bool {
 			return false
 		}
 	}
-	return len(o.Months) == 0 || strings.Contains(" "+strings.Join(o.Months, " ")+" ", " "+m.Month+" ")
+	return len(o.Months) == 0 || slices.Contains(o.Months, m.Month)
 }

@@ -45,6 +45,9 @@ func (r *regionRun) plan() {
 		r.jobs = append(r.jobs, &partJob{manifest: m, bySum: bySum, result: PartResult{Path: m.Name(), Region: m.Region,
 			Month: m.Month, Part: m.Part, Rows: m.Rows, Bytes: m.Bytes, Verdict: Valid}})
 	}
+	if n := int64(len(r.roots)); n < r.head.Size {
+		r.notes = append(r.notes, fmt.Sprintf("%d of the %d checkpoints below the head are not there or not valid", r.head.Size-n, r.head.Size))
+	}
 	if skipped > 0 {
 		r.notes = append(r.notes, fmt.Sprintf("the rows of %d parts outside the chosen months or tenant were not read", skipped))
 	}

@@ -2,6 +2,8 @@ package archive
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -295,4 +297,85 @@ func TestEveryByte(t *testing.T) {
 	}
 	t.Logf("%d bytes flipped", flips)
 	wants(t, f.verify(t), Valid)
+}
+
+func TestStatusAndCancel(t *testing.T) {
+	f := build(t)
+	v := NewVerification(f.store, VerifyOptions{Keys: []Key{f.signer.Key()}, Now: testNow})
+	if s := v.Status(); s.Phase != "" || s.PartsAll != 0 {
+		t.Errorf("before the run: %+v", s)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // polls as a screen does, for the race detector
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				v.Status()
+			}
+		}
+	}()
+	r := must(v.Run(t.Context()))(t)
+	close(stop)
+	<-stopped
+	s := v.Status()
+	if s.Phase != "done" || s.PartsDone != 6 || s.PartsAll != 6 || s.Rows != 83 || s.RowsAll != 83 || s.Bytes != s.BytesAll || s.Elapsed != r.Duration {
+		t.Errorf("after the run: %+v", s)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewVerification(f.store, VerifyOptions{Keys: []Key{f.signer.Key()}}).Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if _, err := NewVerification(f.store, VerifyOptions{}).Run(t.Context()); err == nil {
+		t.Error("verified without a key")
+	}
+}
+
+// unreadableStore cannot read some objects, which proves nothing about them.
+type unreadableStore struct {
+	Store
+	part string
+}
+
+func (s unreadableStore) Open(ctx context.Context, p string) (Blob, error) {
+	if strings.Contains(p, s.part) {
+		return nil, errInjected
+	}
+	return s.Store.Open(ctx, p)
+}
+
+func TestUnreadableIsNotProven(t *testing.T) {
+	f := build(t)
+	for _, part := range []string{"part-000002.parquet", "part-000002.manifest.json", "part-", "checkpoints/", "checkpoints/000000000006", "heads/", "/"} {
+		o := VerifyOptions{Keys: []Key{f.signer.Key()}, Now: testNow, ExpectHeads: [][]byte{[]byte(f.last().Checkpoint)}}
+		r := must(NewVerification(unreadableStore{f.store, part}, o).Run(t.Context()))(t)
+		wants(t, r, NotProven, Unreadable)
+		if part != "part-000002.parquet" && part != "heads/" && part != "part-000002.manifest.json" && r.FreshnessProven {
+			t.Errorf("%s: freshness is not proven\n%s", part, describe(r))
+		}
+	}
+}
+
+func TestExpired(t *testing.T) {
+	f := build(t)
+	f.remove(t, f.parts[0].Path)
+	wants(t, f.verify(t), Invalid, "PART_MISSING "+f.parts[0].Path)
+	r := f.verify(t, func(o *VerifyOptions) { o.Now = testRetain.AddDate(0, 0, 1) })
+	wants(t, r, NotProven, "EXPIRED "+f.parts[0].Path)
+}
+
+// TestRegionRenamed shows one region's archive as another's, which no earlier head contradicts.
+func TestRegionRenamed(t *testing.T) {
+	f := build(t)
+	if err := os.Rename(f.path("v1/region=eu"), f.path("v1/region=us")); err != nil {
+		t.Fatal(err)
+	}
+	r := f.verify(t)
+	wants(t, r, Invalid, "WRONG_LOG v1/region=us/checkpoints/000000000006")
+	if r.Rows != 0 {
+		t.Error(describe(r))
+	}
 }

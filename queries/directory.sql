@@ -26,3 +26,9 @@ select tenancy.browse(sqlc.arg(ask)::uuid, sqlc.arg(what)::text, sqlc.narg(arg):
 
 -- name: Listing :many
 select tenancy.listing(sqlc.arg(what)::text)::jsonb;
+
+-- name: Protect :exec
+select tenancy.protect(sqlc.arg(record_table)::text::regclass, sqlc.narg(subject)::text, sqlc.arg(open)::text[]);
+
+-- name: Permit :exec
+select tenancy.permit(sqlc.arg(role)::text, sqlc.arg(record_table)::text::regclass, sqlc.arg(actions)::text[]);

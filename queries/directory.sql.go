@@ -178,6 +178,36 @@ func (q *Queries) Listing(ctx context.Context, what string) ([]json.RawMessage, 
 	return items, nil
 }
 
+const permit = `-- name: Permit :exec
+select tenancy.permit($1::text, $2::text::regclass, $3::text[])
+`
+
+type PermitParams struct {
+	Role        string
+	RecordTable string
+	Actions     []string
+}
+
+func (q *Queries) Permit(ctx context.Context, arg PermitParams) error {
+	_, err := q.db.Exec(ctx, permit, arg.Role, arg.RecordTable, arg.Actions)
+	return err
+}
+
+const protect = `-- name: Protect :exec
+select tenancy.protect($1::text::regclass, $2::text, $3::text[])
+`
+
+type ProtectParams struct {
+	RecordTable string
+	Subject     *string
+	Open        []string
+}
+
+func (q *Queries) Protect(ctx context.Context, arg ProtectParams) error {
+	_, err := q.db.Exec(ctx, protect, arg.RecordTable, arg.Subject, arg.Open)
+	return err
+}
+
 const terminate = `-- name: Terminate :one
 select tenancy.terminate($1::text, $2::text, $3::text, $4::date)::jsonb
 `

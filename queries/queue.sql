@@ -41,3 +41,6 @@ select review.reopen(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reas
 
 -- name: Request :one
 select review.request(sqlc.arg(action)::text, sqlc.arg(detail)::jsonb)::bigint;
+
+-- name: Requested :one
+select coalesce(review.requested(sqlc.arg(event)::bigint), 'null')::jsonb;

@@ -245,6 +245,17 @@ func (q *Queries) Request(ctx context.Context, arg RequestParams) (int64, error)
 	return column_1, err
 }
 
+const requested = `-- name: Requested :one
+select coalesce(review.requested($1::bigint), 'null')::jsonb
+`
+
+func (q *Queries) Requested(ctx context.Context, event int64) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, requested, event)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const wait = `-- name: Wait :one
 select review.wait($1::text, $2::int, $3::text)::jsonb
 `

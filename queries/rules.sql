@@ -48,5 +48,5 @@ insert into review.transition (anomaly_id, version, from_state, to_state, reason
 insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id)
 values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id));
 
--- name: RunsOfRequest :many
-select rule_id, matched, created, merged, status, error from review.run where event_id = sqlc.arg(event_id);
+-- name: RelationKinds :many
+select distinct kind from review.relation order by kind;

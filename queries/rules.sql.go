@@ -236,6 +236,30 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 	return err
 }
 
+const relationKinds = `-- name: RelationKinds :many
+select distinct kind from review.relation order by kind
+`
+
+func (q *Queries) RelationKinds(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, relationKinds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var kind string
+		if err := rows.Scan(&kind); err != nil {
+			return nil, err
+		}
+		items = append(items, kind)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ruleForRun = `-- name: RuleForRun :one
 select cursor_batch, last_run_at from review.rule where id = $1 for update
 `
@@ -250,46 +274,6 @@ func (q *Queries) RuleForRun(ctx context.Context, id string) (RuleForRunRow, err
 	var i RuleForRunRow
 	err := row.Scan(&i.CursorBatch, &i.LastRunAt)
 	return i, err
-}
-
-const runsOfRequest = `-- name: RunsOfRequest :many
-select rule_id, matched, created, merged, status, error from review.run where event_id = $1
-`
-
-type RunsOfRequestRow struct {
-	RuleID  string
-	Matched int32
-	Created int32
-	Merged  int32
-	Status  string
-	Error   *string
-}
-
-func (q *Queries) RunsOfRequest(ctx context.Context, eventID *int64) ([]RunsOfRequestRow, error) {
-	rows, err := q.db.Query(ctx, runsOfRequest, eventID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RunsOfRequestRow
-	for rows.Next() {
-		var i RunsOfRequestRow
-		if err := rows.Scan(
-			&i.RuleID,
-			&i.Matched,
-			&i.Created,
-			&i.Merged,
-			&i.Status,
-			&i.Error,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const saveRule = `-- name: SaveRule :exec

@@ -18,7 +18,7 @@ where e.xid >= sqlc.arg(xmax)::text::xid8 or e.xid = any (sqlc.arg(xip)::text[]:
 order by e.tenant_id, e.event_id;
 
 -- name: ChainHead :one
-select seq, hash from audit.chain where tenant_id = sqlc.arg(tenant_id) order by seq desc limit 1;
+select seq, hash, sealed_at from audit.chain where tenant_id = sqlc.arg(tenant_id) order by seq desc limit 1;
 
 -- name: ChainHeads :many
 select t.id as tenant_id, h.seq, h.hash from tenancy.tenant t cross join lateral (select c.seq, c.hash from audit.chain c where c.tenant_id = t.id order by c.seq desc limit 1) h order by t.id;

@@ -13,18 +13,19 @@ import (
 )
 
 const chainHead = `-- name: ChainHead :one
-select seq, hash from audit.chain where tenant_id = $1 order by seq desc limit 1
+select seq, hash, sealed_at from audit.chain where tenant_id = $1 order by seq desc limit 1
 `
 
 type ChainHeadRow struct {
-	Seq  int64
-	Hash []byte
+	Seq      int64
+	Hash     []byte
+	SealedAt time.Time
 }
 
 func (q *Queries) ChainHead(ctx context.Context, tenantID uuid.UUID) (ChainHeadRow, error) {
 	row := q.db.QueryRow(ctx, chainHead, tenantID)
 	var i ChainHeadRow
-	err := row.Scan(&i.Seq, &i.Hash)
+	err := row.Scan(&i.Seq, &i.Hash, &i.SealedAt)
 	return i, err
 }
 

@@ -258,3 +258,30 @@ func Request(ctx context.Context, s *tenancy.Session, action string, detail map[
 	})
 	return event, err
 }
+
+// Requested is what became of a request.
+type Requested struct {
+	Done  bool   `json:"done"` // the worker is through with it
+	State string `json:"state"`
+	Runs  []struct {
+		RuleID  string  `json:"rule_id"`
+		Matched int     `json:"matched"`
+		Created int     `json:"created"`
+		Merged  int     `json:"merged"`
+		Status  string  `json:"status"`
+		Error   *string `json:"error"`
+	} `json:"runs"`
+}
+
+// Outcome asks what became of the session's own request.
+func Outcome(ctx context.Context, s *tenancy.Session, event int64) (Requested, error) {
+	var out Requested
+	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		raw, err := queries.New(tx).Requested(ctx, event)
+		if err != nil {
+			return fmt.Errorf("ask after request %d: %w", event, tenancy.Explain(err))
+		}
+		return json.Unmarshal(raw, &out)
+	})
+	return out, err
+}

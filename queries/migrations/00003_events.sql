@@ -46,7 +46,11 @@ begin
 end $$;
 -- +goose StatementEnd
 create trigger append_only before update or delete on audit.event for each row execute function audit.append_only();
-create trigger append_only_truncate before truncate on audit.event for each statement execute function audit.append_only();
+-- The statement trigger speaks up where row security hides every row and the row trigger would never fire. Always: also for a session that says it
+-- is a replica.
+create trigger append_only_truncate before update or delete or truncate on audit.event for each statement execute function audit.append_only();
+alter table audit.event enable always trigger append_only;
+alter table audit.event enable always trigger append_only_truncate;
 
 -- A month is its own row-security object: forced, without a policy, so that it is reachable through the parent alone; statement triggers
 -- are not cloned from the parent, so the child gets its own.
@@ -63,7 +67,8 @@ begin
   execute format('alter table audit.%I enable row level security', child);
   execute format('alter table audit.%I force row level security', child);
   execute format('revoke all on audit.%I from public, ward_app, ward_worker, ward_reviewer, ward_reader, ward_keys', child);
-  execute format('create trigger append_only_truncate before truncate on audit.%I for each statement execute function audit.append_only()', child);
+  execute format('create trigger append_only_truncate before update or delete or truncate on audit.%I for each statement execute function audit.append_only()', child);
+  execute format('alter table audit.%I enable always trigger append_only_truncate', child);
   return true;
 end $$;
 -- Months from the current one to three ahead, so that an insert always has a partition.

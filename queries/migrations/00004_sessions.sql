@@ -25,7 +25,7 @@ end $$;
 create function tenancy.verified(token text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare head jsonb; k bytea; signed text; given bytea; claims text;
 begin
-  if token is null or length(token) > 4096 or token !~ '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$' then return null; end if;
+  if token is null or length(token) > 4096 or token !~ '^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]{43}$' then return null; end if;
   signed := left(token, length(token) - 44);
   head := convert_from(tenancy.unb64(split_part(token, '.', 1)), 'utf8')::jsonb;
   if head->>'alg' is distinct from 'HS256' then return null; end if;
@@ -40,9 +40,14 @@ begin
 exception when data_exception or character_not_in_repertoire or untranslatable_character then return null;
 end $$;
 
--- Binds claims to this backend, this transaction and a deadline.
-create function tenancy.mac(claims text, deadline text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now())), 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
+-- Counts what tenancy.begin accepted in a session. It goes neither back with a savepoint nor anywhere by SQL of the client, so that only the newest
+-- identity holds: a client with two tokens could otherwise begin both in one transaction and put the first one's claims back in mid-statement.
+create unlogged sequence tenancy.begun;
+grant usage on sequence tenancy.begun to ward_owner;
+
+-- Binds claims to this backend, this transaction, the newest begin and a deadline.
+create function tenancy.mac(claims text, deadline text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as
+$$ select encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
 
 -- A keyed hash for values that must be comparable and never readable (search terms).
 create function tenancy.fingerprint(value text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
@@ -64,7 +69,8 @@ declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadl
 begin
   if c is null then return null; end if;
   deadline := current_setting('request.jwt.deadline', true);
-  if tenancy.mac(c, deadline) is distinct from current_setting('request.jwt.mac', true) then
+  -- the length first: before any begin in this session there is no count to compute a MAC with
+  if length(current_setting('request.jwt.mac', true)) is distinct from 64 or tenancy.mac(c, deadline) is distinct from current_setting('request.jwt.mac', true) then
     raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';
   end if;
   if deadline::numeric < extract(epoch from clock_timestamp()) then
@@ -219,13 +225,15 @@ begin
 end $$;
 
 -- Why this call itself cannot be trusted with an identity, or null. The token must not stand in the query text, which other sessions of the
--- same role may see; begin must be a statement of its own, because one inside a writing statement would change who the write is recorded
--- under between its rows; and the session must hold nothing that a previous user of the connection could have left in it.
+-- same role may see; begin must be a statement of its own, reading and writing no table, because one inside another statement would change who it
+-- is recorded under between its rows; and the session must hold nothing that a previous user of the connection could have left in it. The pattern
+-- reads the text as PostgreSQL's lexer does: a comment that opens another one inside, and a carriage return that ends one, would let it see a
+-- "select" that is none. Dollar quotes, because standard_conforming_strings is the client's to set.
 create function tenancy.unfit(token text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select case
     when current_setting('transaction_isolation') <> 'read committed' then 'the transaction is not READ COMMITTED'
     when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'
-    when current_query() !~* '^(\s|--[^\n]*\n|/\*([^*]|\*[^/])*\*/)*select\M' or current_query() ~* '\m(insert|update|delete|merge|declare|copy)\M' then 'begin was not a select of its own'
+    when current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*select\M[^;]*;?\s*\Z$re$ or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$ then 'begin was not a select of its own'
     when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
     when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
     when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
@@ -237,6 +245,7 @@ $$;
 create function tenancy.begin(token text, disclosure uuid default null) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare claims text; c jsonb; s record; why text; deadline text; was text := nullif(current_setting('request.jwt.claims', true), ''); conf record;
 begin
+  select null::uuid as session_id, null::uuid as user_id, null::uuid as tenant_id, null::uuid as membership_id into s;  -- for a refusal before the session is known
   perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
     set_config('search_path', 'public, pg_catalog, pg_temp', true);
   why := case when was is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
@@ -268,6 +277,7 @@ begin
     return why;
   end if;
   select * into conf from tenancy.setting;
+  perform nextval('tenancy.begun');
   deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + conf.identity))::text;
   perform set_config('request.jwt.claims', claims, true), set_config('request.jwt.deadline', deadline, true), set_config('request.jwt.mac', tenancy.mac(claims, deadline), true),
     set_config('ward.disclosure', coalesce(disclosure::text, ''), true);

@@ -8,10 +8,13 @@ set local role ward_owner;
 create function audit.on_write() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
   done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
-  tab text := tg_relid::regclass::text;
+  tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;  -- a partition's rows are its table's
   subject uuid;
 begin
   perform tenancy.require(tab, done);
+  if tenancy.tenant_id() is distinct from (case when tg_op = 'DELETE' then old.tenant_id else new.tenant_id end) then
+    raise exception 'a row of another clinic than the one of this identity' using errcode = '42501';
+  end if;
   if tg_argv[0] <> '' then
     subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
   end if;
@@ -42,7 +45,8 @@ create function tenancy.unpinned(t regclass) returns setof text language sql sta
   )
   select p.oid::regprocedure::text from reached join pg_proc p on p.oid = reached.f join pg_language l on l.oid = p.prolang
   where l.lanname not in ('internal', 'c')
-    and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'] or p.proconfig::text ~ 'search_path=[^"]*pg_temp', false)
+    -- pg_temp last: unnamed or named earlier, it is searched first for types
+    and not exists (select from unnest(p.proconfig) c where c ~ '^search_path=.+, pg_temp$' and c !~ 'pg_temp.*pg_temp')
 $$;
 
 -- What stands in the way of protecting a table, one line each; none: it can be protected.
@@ -64,7 +68,7 @@ begin
     select format('%s, which %s reaches, must pin its search_path: alter function %s set search_path = pg_catalog, pg_temp', f, t, f) from tenancy.unpinned(t) f
     union all
     select format('unique index %s must start with tenant_id: otherwise a violation tells that another clinic has the value', i.indexrelid::regclass)
-    from pg_index i where i.indrelid = t and i.indisunique and not i.indisprimary and not exists (select from pg_attribute a where a.attrelid = t and a.attnum = i.indkey[0] and a.attname = 'tenant_id');
+    from pg_index i where i.indrelid = t and (i.indisunique or i.indisexclusion) and not i.indisprimary and not exists (select from pg_attribute a where a.attrelid = t and a.attnum = i.indkey[0] and a.attname = 'tenant_id');
 end $$;
 -- +goose StatementEnd
 grant execute on function tenancy.permit, tenancy.unpinned, tenancy.obstacles to ward_migrate;
@@ -84,6 +88,8 @@ reset role;
 
 set local role ward_reader;
 -- security_barrier and OFFSET 0: a caller's own conditions, leakproof ones too, stay above the disclosure filter
+-- LATERAL: audit.disclosed is asked first, so that it raises also where no row passes the tenant's boundary. As a condition beside that boundary it was
+-- never evaluated then, and a session without an identity saw an empty chart.
 -- +goose StatementBegin
 create function tenancy.make_view(t regclass) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare n text; s text;
@@ -91,7 +97,7 @@ begin
   select c.relname, ns.nspname into n, s from pg_class c join pg_namespace ns on ns.oid = c.relnamespace where c.oid = t;
   if s <> 'public' then n := s || '_' || n; end if;
   execute format('drop view if exists phi.%I', n);
-  execute format('create view phi.%I with (security_barrier) as select * from %s where id = any ((select audit.disclosed(%L))::uuid[]) offset 0', n, t, t::text);
+  execute format('create view phi.%I with (security_barrier) as select x.* from (select audit.disclosed(%L) as ids offset 0) d cross join lateral (select * from %s where id = any (d.ids) offset 0) x offset 0', n, t::text, t);
   execute format('grant select on phi.%I to ward_app', n);
 end $$;
 -- +goose StatementEnd
@@ -103,13 +109,13 @@ set local role ward_owner;
 -- changes nothing. subject names the patient's column, open the columns that are not PHI (a version for optimistic locking, say).
 -- +goose StatementBegin
 create function tenancy.protect(t regclass, subject text default null, open text[] default '{}') returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare found text[]; cols text; keys text[] := array['tenant_id', 'id']; bad text; oracles text[];
+declare found text[]; cols text; keys text[] := array['tenant_id', 'id']; bad text; oracles text[]; part regclass;
 begin
   select array_agg(o) into found from tenancy.obstacles(t) o;
   if found is not null then raise exception E'% cannot be protected yet:\n  %', t, array_to_string(found, E'\n  ') using errcode = '55000'; end if;
   select string_agg(x, ', ') into bad from unnest(open || coalesce(subject, 'id')) x where not exists (select from pg_attribute a where a.attrelid = t and a.attname = x and a.attnum > 0 and not a.attisdropped);
   if bad is not null then raise exception '% has no column %', t, bad using errcode = '42703'; end if;
-  select coalesce(array_agg(c.conname::text), '{}') into oracles from pg_constraint c where c.conrelid = t and c.contype in ('u', 'x');
+  select coalesce(array_agg(c.relname::text order by c.relname), '{}') into oracles from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = t and (i.indisunique or i.indisexclusion) and not i.indisprimary;
   if oracles <> '{}' then raise notice '%: a violation of % tells that the value exists in the same clinic; accepted, listed in tenancy.phi_table', t, array_to_string(oracles, ', '); end if;
 
   perform tenancy.register(t::text, subject, open, oracles);
@@ -131,6 +137,12 @@ begin
   select string_agg(quote_ident(x), ', ') into cols from unnest(keys || open) x;
   execute format('grant select (%s) on %s to ward_app', cols, t);
   execute format('grant select on %s to ward_reader', t);
+  -- a partition is its own row-security object: forced, without a policy, it is reachable through its table alone
+  for part in select relid from pg_partition_tree(t) where relid <> t loop
+    execute format('alter table %s enable row level security', part);
+    execute format('alter table %s force row level security', part);
+    execute format('revoke all on %s from public, ward_app, ward_worker, ward_reviewer, ward_reader', part);
+  end loop;
   perform tenancy.make_view(t);
   perform tenancy.reindex(t);
 end $$;
@@ -177,7 +189,7 @@ create table review.relationship (
   author_id    uuid,
   void_at      timestamptz,
   known_at     timestamptz not null,
-  primary key (record_id, record_table, kind)
+  primary key (record_id, record_table, kind, tenant_id)  -- the same id in two clinics is no conflict
 );
 create index relationship_pair on review.relationship (tenant_id, patient_id, user_id);
 grant select on review.relationship, review.relation to ward_worker, ward_migrate;
@@ -186,7 +198,7 @@ grant select on tenancy.phi_table to ward_migrate;
 
 -- +goose StatementBegin
 create function review.on_relation() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare r review.relation; j jsonb; tab text := tg_relid::regclass::text;
+declare r review.relation; j jsonb; tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;
 begin
   if tg_op = 'DELETE' then
     update review.relationship set void_at = coalesce(void_at, clock_timestamp()) where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
@@ -198,7 +210,7 @@ begin
   insert into review.relationship as x (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
   values (tab, new.id, r.kind, new.tenant_id, (j->>r.user_column)::uuid, (j->>r.patient_column)::uuid, (j->>r.from_column)::timestamptz, (j->>r.to_column)::timestamptz,
     coalesce((j->>r.author_column)::uuid, tenancy.user_id()), (j->>r.void_column)::timestamptz, clock_timestamp())
-  on conflict (record_id, record_table, kind) do update set user_id = excluded.user_id, patient_id = excluded.patient_id, from_at = excluded.from_at, to_at = excluded.to_at, void_at = excluded.void_at;
+  on conflict (record_id, record_table, kind, tenant_id) do update set user_id = excluded.user_id, patient_id = excluded.patient_id, from_at = excluded.from_at, to_at = excluded.to_at, void_at = excluded.void_at;
   return null;
 end $$;
 
@@ -206,7 +218,7 @@ create function review.remember_relationships(t text, kind text, r jsonb) return
   insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
   select t, (x->>0)::uuid, remember_relationships.kind, (x->>1)::uuid, (x->>2)::uuid, (x->>3)::uuid, (x->>4)::timestamptz, (x->>5)::timestamptz, (x->>6)::uuid, (x->>7)::timestamptz, coalesce((x->>8)::timestamptz, clock_timestamp())
   from jsonb_array_elements(r) x where x->>2 is not null and x->>3 is not null and x->>4 is not null
-  on conflict (record_id, record_table, kind) do nothing
+  on conflict (record_id, record_table, kind, tenant_id) do nothing
 $$;
 
 -- columns: {"user", "patient", "from"} and optionally {"to", "author", "void", "known"}, each naming a column of the protected table.

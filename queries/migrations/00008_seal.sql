@@ -17,6 +17,8 @@ create unique index chain_event on audit.chain (event_id);
 create index chain_batch on audit.chain (batch, tenant_id, seq);
 create trigger append_only before update or delete on audit.chain for each row execute function audit.append_only();
 create trigger append_only_truncate before truncate on audit.chain for each statement execute function audit.append_only();
+alter table audit.chain enable always trigger append_only;
+alter table audit.chain enable always trigger append_only_truncate;
 grant select, insert on audit.chain to ward_worker;
 
 -- Where the sealer stands: which transactions it has seen (a snapshot), and whose turn it is (the epoch fences a leader that lost the lock).

@@ -111,6 +111,7 @@ create table review.evidence (
   primary key (anomaly_id, event_id)
 );
 create trigger append_only before update or delete on review.evidence for each row execute function audit.append_only();
+create trigger append_only_truncate before truncate on review.evidence for each statement execute function audit.append_only();
 create table review.transition (
   anomaly_id  uuid not null references review.anomaly,
   version     int not null,
@@ -125,6 +126,7 @@ create table review.transition (
   primary key (anomaly_id, version)
 );
 create trigger append_only before update or delete on review.transition for each row execute function audit.append_only();
+create trigger append_only_truncate before truncate on review.transition for each statement execute function audit.append_only();
 create table review.note (
   id         bigint generated always as identity primary key,
   anomaly_id uuid not null references review.anomaly,
@@ -134,6 +136,7 @@ create table review.note (
 );
 create index note_anomaly on review.note (anomaly_id, id);
 create trigger append_only before update or delete on review.note for each row execute function audit.append_only();
+create trigger append_only_truncate before truncate on review.note for each statement execute function audit.append_only();
 
 -- What a rule reads: sealed events with their patient. No PHI is in it.
 create view review.access as

@@ -1,0 +1,201 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/queries"
+)
+
+// sealLock is the session advisory lock of the one sealer of a database ("ward seal" in ASCII, as a number).
+const sealLock int64 = 0x77617264_7365616c
+
+// ErrFenced says that another sealer took the lead since: this one must stop.
+var ErrFenced = errors.New("another sealer has taken the lead")
+
+// ErrNotLeader says that another process seals.
+var ErrNotLeader = errors.New("another process is the sealer")
+
+// Sealer gives committed events their place in their tenant's chain. There is one at a time: it holds a session advisory lock, and an epoch fences it
+// off if it lost that lock without noticing.
+type Sealer struct {
+	// Now is the clock of sealing.
+	Now func() time.Time
+	// Simulated, where it is set, is the clock for rows whose source is simulation: the past of a demo. Such rows exist in no installation.
+	Simulated func() time.Time
+
+	conn  *pgxpool.Conn
+	epoch int64
+}
+
+// Sealed is what one batch did.
+type Sealed struct {
+	Batch int64 // 0: there was nothing to seal
+	Rows  int
+}
+
+// Lead takes the lead, or fails with ErrNotLeader. pool is ward_worker's; the sealer keeps one connection of it until Close.
+func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect sealer: %w", err)
+	}
+	s := &Sealer{Now: time.Now, conn: conn}
+	var got bool
+	if err = conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", sealLock).Scan(&got); err == nil && !got {
+		err = ErrNotLeader
+	}
+	if err == nil {
+		s.epoch, err = queries.New(conn).TakeSealLead(ctx)
+	}
+	if err != nil {
+		conn.Release()
+		return nil, fmt.Errorf("lead sealing: %w", err)
+	}
+	return s, nil
+}
+
+// Close gives up the lead.
+func (s *Sealer) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	// a connection that cannot unlock is closed, which unlocks too
+	if _, err := s.conn.Exec(ctx, "select pg_advisory_unlock($1)", sealLock); err != nil {
+		_ = s.conn.Conn().Close(ctx)
+	}
+	s.conn.Release()
+}
+
+// Seal seals everything that is committed and not sealed, as one batch in one transaction. Membership of a batch is decided by a bracket of two
+// snapshots, so a transaction that stays open for long delays nobody and loses nothing: its rows come in the batch after its commit.
+func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
+	var done Sealed
+	err := pgx.BeginTxFunc(ctx, s.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		q := queries.New(tx)
+		state, err := q.SealState(ctx)
+		if err != nil {
+			return err
+		}
+		if state.Epoch != s.epoch {
+			return ErrFenced
+		}
+		events, err := q.UnsealedEvents(ctx, queries.UnsealedEventsParams{Xmax: state.Xmax, Xip: state.Xip})
+		if err != nil {
+			return err
+		}
+		batch := state.Batch
+		if len(events) > 0 {
+			batch++
+			done = Sealed{Batch: batch, Rows: len(events)}
+			if err := s.chain(ctx, tx, batch, events); err != nil {
+				return err
+			}
+		}
+		n, err := q.SaveSealState(ctx, queries.SaveSealStateParams{Batch: batch, Epoch: s.epoch})
+		if err == nil && n != 1 {
+			err = ErrFenced
+		}
+		return err
+	})
+	if err != nil {
+		return Sealed{}, fmt.Errorf("seal: %w", err)
+	}
+	return done, nil
+}
+
+// chain hashes the events, which come sorted by tenant, onto their tenants' chains and stores the links.
+func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []queries.UnsealedEventsRow) error {
+	var (
+		q      = queries.New(tx)
+		head   chainHead
+		tenant uuid.UUID
+		i      int
+		failed error
+	)
+	next := func() ([]any, error) {
+		if i == len(events) {
+			return nil, nil
+		}
+		e := &events[i]
+		i++
+		row := rowOf(e)
+		at := s.Now()
+		if e.Source == "simulation" && s.Simulated != nil {
+			at = s.Simulated()
+		}
+		// sealing times never go back within a chain, whatever the machine's clock does
+		head.sealedAt = max(head.sealedAt, at.UnixMicro())
+		head.seq++
+		row.Seq, row.SealedAt = head.seq, head.sealedAt
+		head.hash = archive.RowHash(head.hash, &row)
+		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), head.hash[:]}, nil
+	}
+	columns := []string{"tenant_id", "seq", "event_id", "recorded_at", "batch", "sealed_at", "hash"}
+	for i < len(events) {
+		tenant = events[i].TenantID
+		if head, failed = headOf(ctx, q, tenant); failed != nil {
+			return failed
+		}
+		ofTenant := pgx.CopyFromFunc(func() ([]any, error) {
+			if i < len(events) && events[i].TenantID != tenant {
+				return nil, nil
+			}
+			return next()
+		})
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"audit", "chain"}, columns, ofTenant); err != nil {
+			return fmt.Errorf("store chain of tenant %s: %w", tenant, err)
+		}
+	}
+	return nil
+}
+
+// chainHead is where a tenant's chain ends.
+type chainHead struct {
+	seq      int64
+	hash     archive.Hash
+	sealedAt int64
+}
+
+func headOf(ctx context.Context, q *queries.Queries, tenant uuid.UUID) (chainHead, error) {
+	row, err := q.ChainHead(ctx, tenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return chainHead{hash: archive.Genesis(tenant.String())}, nil
+	}
+	if err != nil {
+		return chainHead{}, fmt.Errorf("read head of tenant %s: %w", tenant, err)
+	}
+	return chainHead{seq: row.Seq, hash: archive.Hash(row.Hash), sealedAt: row.SealedAt.UnixMicro()}, nil
+}
+
+// rowOf is an event as the archive's row, still without its place.
+func rowOf(e *queries.UnsealedEventsRow) archive.Row {
+	return archive.Row{
+		TenantID: e.TenantID.String(), EventID: e.EventID, RecordedAt: e.RecordedAt.UnixMicro(), OccurredAt: micros(e.OccurredAt),
+		UserID: text(e.UserID), ActorKind: e.ActorKind, SessionID: text(e.SessionID), MembershipID: text(e.MembershipID), DisclosureID: text(e.DisclosureID),
+		Action: e.Action, Outcome: e.Outcome, RecordTable: e.RecordTable, RecordID: text(e.RecordID), SubjectID: text(e.SubjectID),
+		Purpose: e.Purpose, Detail: e.Detail, Source: e.Source,
+	}
+}
+
+func micros(t *time.Time) *int64 {
+	if t == nil {
+		return nil
+	}
+	m := t.UnixMicro()
+	return &m
+}
+
+func text(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	s := id.String()
+	return &s
+}

@@ -1,0 +1,209 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/queries"
+)
+
+// Shipper takes sealed rows to the archive as parts.
+type Shipper struct {
+	Pool   *pgxpool.Pool // ward_worker's
+	Store  archive.Store
+	Signer *archive.Signer
+	Origin string // ward/<installation>/<region>
+	Now    func() time.Time
+	// Retention is how long a part is kept from the end of its month on.
+	Retention time.Duration
+}
+
+// shipChunk is how many rows are read from the database at a time.
+const shipChunk = 20_000
+
+// Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A closed month in which nothing was sealed
+// is recorded as empty, so that a hole cannot pass for one. What was interrupted is resumed: the log, not the database, says how far shipping came.
+func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
+	region, err := archive.OriginRegion(s.Origin)
+	if err != nil {
+		return nil, err
+	}
+	log, err := archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer)
+	if err != nil {
+		return nil, err
+	}
+	// Decided once: what is sealed from now on, the events of this shipping among it, is the next call's.
+	pending, err := s.pending(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	var shipped []archive.Manifest
+	for _, month := range slices.Sorted(maps.Keys(pending)) {
+		done, err := s.shipMonth(ctx, log, month, pending[month])
+		shipped = append(shipped, done...)
+		if err != nil {
+			return shipped, err
+		}
+	}
+	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(s.Now().UnixMicro()))
+	return append(shipped, empty...), err
+}
+
+// shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it is repeated until the log has
+// every row.
+func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string, spans []span) ([]archive.Manifest, error) {
+	shipped, err := s.fillEmpty(ctx, log, month)
+	for err == nil {
+		tail := log.Tail()
+		left := spans[:0:0]
+		for _, sp := range spans {
+			sp.from = max(sp.from, tail[sp.tenant.ID.String()].LastSeq+1)
+			if sp.from <= sp.to {
+				left = append(left, sp)
+			}
+		}
+		if len(left) == 0 {
+			return shipped, nil
+		}
+		var m archive.Manifest
+		if m, err = log.Append(ctx, month, s.rows(ctx, left), s.retain(month)); err == nil {
+			shipped = append(shipped, m)
+			err = s.record(ctx, &m)
+		}
+	}
+	return shipped, err
+}
+
+// span is a tenant's run of sealed rows of one month.
+type span struct {
+	tenant   queries.TenantsRow
+	from, to int64
+}
+
+// pending lists what is sealed and not shipped, by month.
+func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]span, error) {
+	q := queries.New(s.Pool)
+	tenants, err := q.Tenants(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list tenants to ship: %w", err)
+	}
+	tail := log.Tail()
+	months := map[string][]span{}
+	for _, t := range tenants {
+		rows, err := q.MonthsToShip(ctx, queries.MonthsToShipParams{TenantID: t.ID, After: tail[t.ID.String()].LastSeq})
+		if err != nil {
+			return nil, fmt.Errorf("find rows of tenant %s to ship: %w", t.Slug, err)
+		}
+		for _, r := range rows {
+			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq})
+		}
+	}
+	return months, nil
+}
+
+// fillEmpty records the months between the last one shipped and next in which nothing was sealed.
+func (s *Shipper) fillEmpty(ctx context.Context, log *archive.Log, next string) ([]archive.Manifest, error) {
+	if log.Month() == "" {
+		return nil, nil
+	}
+	var done []archive.Manifest
+	for {
+		t, err := time.Parse("2006-01", log.Month())
+		if err != nil {
+			return done, fmt.Errorf("read month of log: %w", err)
+		}
+		after := t.AddDate(0, 1, 0).Format("2006-01")
+		if after >= next {
+			return done, nil
+		}
+		m, err := log.AppendEmpty(ctx, after, s.retain(after))
+		if err != nil {
+			return done, err
+		}
+		done = append(done, m)
+	}
+}
+
+// retain is when a month's parts may go.
+func (s *Shipper) retain(month string) time.Time {
+	t, err := time.Parse("2006-01", month)
+	if err != nil {
+		t = s.Now()
+	}
+	keep := s.Retention
+	if keep == 0 {
+		keep = archive.DefaultRetention
+	}
+	return t.AddDate(0, 1, 0).Add(keep)
+}
+
+// rows yields the rows of the spans in the order of tenant and seq, a chunk of them in memory at a time.
+func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
+	slices.SortFunc(spans, func(a, b span) int { return slices.Compare(a.tenant.ID[:], b.tenant.ID[:]) })
+	return func(yield func(*archive.Row, error) bool) {
+		q := queries.New(s.Pool)
+		for _, sp := range spans {
+			for from := sp.from; from <= sp.to; from += shipChunk {
+				rows, err := q.SealedRows(ctx, queries.SealedRowsParams{TenantID: sp.tenant.ID, FirstSeq: from, LastSeq: min(from+shipChunk-1, sp.to)})
+				if err != nil {
+					yield(nil, fmt.Errorf("read sealed rows of tenant %s: %w", sp.tenant.Slug, err))
+					return
+				}
+				for i := range rows {
+					if !yield(sealedRow(&rows[i]), nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func sealedRow(r *queries.SealedRowsRow) *archive.Row {
+	e := queries.UnsealedEventsRow{
+		EventID: r.EventID, RecordedAt: r.RecordedAt, OccurredAt: r.OccurredAt, TenantID: r.TenantID, UserID: r.UserID, ActorKind: r.ActorKind, SessionID: r.SessionID,
+		MembershipID: r.MembershipID, DisclosureID: r.DisclosureID, Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable, RecordID: r.RecordID,
+		SubjectID: r.SubjectID, Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
+	}
+	row := rowOf(&e)
+	row.Seq, row.SealedAt, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Hash(r.Hash)
+	return &row
+}
+
+// record writes the worker's ship event. It comes after the part is safe: an event about something that did not happen would be worse than a part whose
+// event is missing, which the log itself lists.
+func (s *Shipper) record(ctx context.Context, m *archive.Manifest) error {
+	detail := fmt.Sprintf(`{"part":%q,"rows":%d,"sha256":%q}`, m.Name(), m.Rows, m.SHA256.String())
+	if _, err := queries.New(s.Pool).WriteWorker(ctx, queries.WriteWorkerParams{Action: "ship", Detail: detail}); err != nil {
+		return fmt.Errorf("record shipping of %s: %w", m.Name(), err)
+	}
+	return nil
+}
+
+// ErrNoHeads says that nothing is sealed yet.
+var ErrNoHeads = errors.New("nothing is sealed yet")
+
+// PublishHeads signs every tenant's chain head into the store, so that a history rewritten in the database afterwards contradicts a note beyond its reach.
+func (s *Shipper) PublishHeads(ctx context.Context) error {
+	rows, err := queries.New(s.Pool).ChainHeads(ctx)
+	if err != nil {
+		return fmt.Errorf("read chain heads: %w", err)
+	}
+	if len(rows) == 0 {
+		return ErrNoHeads
+	}
+	heads := make([]archive.ChainHead, len(rows))
+	for i, r := range rows {
+		heads[i] = archive.ChainHead{TenantID: r.TenantID.String(), Seq: r.Seq, Hash: archive.Hash(r.Hash)}
+	}
+	now := s.Now()
+	return archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention))
+}

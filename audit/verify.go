@@ -1,0 +1,60 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// verdictTime is how long recording a verdict may take after the verification itself was cancelled.
+const verdictTime = 30 * time.Second
+
+// Verify verifies the archive for a reviewer: the intent is an event that commits before the store is read, the verdict another, and the report is
+// returned only when both are durable. onStart gets the run, to follow its Status (nil: nobody follows). A run that was cancelled or could not read
+// the store is recorded as not proven, and its error returned.
+func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+	id := uuid.New()
+	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		return queries.New(tx).VerifyBegin(ctx, queries.VerifyBeginParams{Verification: id, Store: store.String(), Months: opts.Months})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin verification of %s: %w", store, tenancy.Explain(err))
+	}
+	run := archive.NewVerification(store, opts)
+	if onStart != nil {
+		onStart(run)
+	}
+	report, failed := run.Run(ctx)
+	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
+	if failed == nil {
+		end.Verdict, end.HeadSize, end.Breaks = string(report.Verdict), report.Head.Size, breaks(report)
+	}
+	// A cancelled run is on record too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verdictTime)
+	defer cancel()
+	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error { return queries.New(tx).VerifyEnd(ctx, end) })
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record verdict on %s: %w", store, tenancy.Explain(err))
+	}
+	return report, nil
+}
+
+// breaks counts the findings that make a report INVALID.
+func breaks(report *archive.Report) int32 {
+	var n int32
+	for _, f := range report.Findings {
+		if f.Verdict() == archive.Invalid {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,50 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/queries"
+)
+
+// Classify looks at what was sealed since the last time and writes a denied event for every asked id that was another clinic's or nobody's. It returns
+// how many.
+func Classify(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+	n, err := queries.New(pool).Classify(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("classify asked ids: %w", err)
+	}
+	return int(n), nil
+}
+
+// Tidy makes the coming months' partitions and forgets asks that have run out.
+func Tidy(ctx context.Context, pool *pgxpool.Pool) error {
+	q := queries.New(pool)
+	if _, err := q.EnsureMonths(ctx); err != nil {
+		return fmt.Errorf("make partitions of coming months: %w", err)
+	}
+	if _, err := q.ForgetAsks(ctx); err != nil {
+		return fmt.Errorf("forget asks that ran out: %w", err)
+	}
+	return nil
+}
+
+// SealAll leads, seals everything that is committed, classifies, and seals the denied events too.
+func SealAll(ctx context.Context, pool *pgxpool.Pool) error {
+	s, err := Lead(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := s.Seal(ctx); err != nil {
+		return err
+	}
+	n, err := Classify(ctx, pool)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = s.Seal(ctx)
+	return err
+}

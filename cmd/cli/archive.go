@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/tenancy"
+)
+
+func (a *app) archiveCmd() *cobra.Command {
+	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveShipCmd(), a.archiveKeygenCmd())
+}
+
+func (a *app) archiveListCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use: "list", Short: "What the archive says it holds, by month; ward archive verify proves it", Args: cobra.NoArgs, Annotations: audited("browse"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			session, s, done, err := a.session(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			store, err := s.store()
+			if err != nil {
+				return err
+			}
+			key, err := s.verifyKey()
+			if err != nil {
+				return err
+			}
+			if _, err := tenancy.List[json.RawMessage](cmd.Context(), session, "archive", ""); err != nil {
+				return explained(err)
+			}
+			months, heads, err := archive.Summarize(cmd.Context(), store, key)
+			if err != nil {
+				return fmt.Errorf("read archive %s: %w", store, err)
+			}
+			err = emit(a, months, []string{"REGION", "MONTH", "PARTS", "ROWS", "BYTES", "TENANTS", "LOCKED UNTIL"}, func(m archive.MonthSummary) []string {
+				return []string{m.Region, m.Month, fmt.Sprint(m.Parts), fmt.Sprint(m.Rows), fmt.Sprint(m.Bytes), fmt.Sprint(m.Tenants), m.RetainUntil.UTC().Format("2006-01-02")}
+			})
+			for _, h := range heads {
+				a.say("log %s has %d entries, signed by %s", h.Origin, h.Size, key.Fingerprint())
+			}
+			return err
+		},
+	}
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) archiveShipCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use: "ship", Short: "Ask the worker to ship what is sealed, now", Args: cobra.NoArgs, Annotations: audited("ship"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				event, err := review.Request(cmd.Context(), s, "ship", nil)
+				if err != nil {
+					return err
+				}
+				return one(a, map[string]int64{"event_id": event}, fmt.Sprintf("asked for; recorded as event %d; ward archive list shows the part when the worker has shipped it", event))
+			})
+		},
+	}
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) archiveKeygenCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "keygen NAME FILE", Short: "Make a signing key: the private one into FILE (0600), the public one on standard output", Args: cobra.ExactArgs(2),
+		Annotations: exempt("touches no data of the installation; the key is not in use until the worker is given it"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			signer, public, err := archive.GenerateKey(args[0])
+			if err != nil {
+				return err
+			}
+			if err := archive.WriteSigner(args[1], signer); err != nil {
+				return err
+			}
+			a.say("private key in %s; fingerprint %s, which auditors get by another way than the archive", args[1], archive.Fingerprint(public))
+			_, err = fmt.Fprintln(a.Out, public)
+			return err
+		},
+	}
+}
+
+type verifyFlags struct {
+	offline, strict, noState          bool
+	store, key, expect, state, report string
+	region, tenant                    string
+	months                            []string
+}
+
+func (a *app) archiveVerifyCmd() *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use: "verify", Short: "Prove the archive, from the store and the public key alone", Args: cobra.NoArgs, Annotations: audited("verify"),
+		Long: `Verifies signatures, the log of manifests, every file's hash before the file is parsed, and every row's place in its tenant's chain.
+Verdicts: valid, INVALID (exit 3, naming the part), not proven (exit 5).
+
+With --offline no database is needed or asked: for an auditor with a copy of the archive and a public key that came another way. Nothing is then
+recorded in any audit log; the report that the command writes says so. Without it, the verification is an event first.
+
+The heads that were seen are kept (--state), and the next run proves that the log only grew. On a first run the content can be valid while nothing says
+how far the log should reach: "freshness not proven", an exit status of its own only with --strict.`,
+		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
+  ward archive verify --month 2026-10`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.offline {
+				return a.verifyOffline(cmd.Context(), &f)
+			}
+			return a.verifyOnline(cmd.Context(), &f)
+		},
+	}
+	c.Flags().BoolVar(&f.offline, "offline", false, "no database, no event: the store and the key alone")
+	c.Flags().StringVar(&f.store, "store", "", "directory of the archive (default: the setting)")
+	c.Flags().StringVar(&f.key, "key", "", "public key, or a file that holds it (default: the setting)")
+	c.Flags().StringVar(&f.expect, "expect-head", "", "file with a checkpoint seen before, which the log must extend")
+	c.Flags().StringVar(&f.state, "state", "", "file that remembers the heads seen (default: in your state directory)")
+	c.Flags().BoolVar(&f.noState, "no-state", false, "remember nothing and compare with nothing remembered")
+	c.Flags().BoolVar(&f.strict, "strict", false, "freshness that is not proven is exit 5")
+	c.Flags().StringVar(&f.report, "report", "", "with --offline: where the report goes (default: ward-verify-TIME.json here)")
+	c.Flags().StringVar(&f.region, "region", "", "one region's rows")
+	c.Flags().StringVar(&f.tenant, "tenant", "", "one tenant's rows, by id")
+	c.Flags().StringSliceVar(&f.months, "month", nil, "months, YYYY-MM")
+	a.jsonFlag(c)
+	return c
+}
+
+// options turns flags into what the archive wants.
+func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive.VerifyOptions, *headState, error) {
+	var opts archive.VerifyOptions
+	if f.store != "" {
+		s.Store = f.store
+	}
+	if f.key != "" {
+		s.VerifyKey = f.key
+	}
+	for _, m := range f.months {
+		if _, err := time.Parse("2006-01", m); err != nil {
+			return nil, opts, nil, usagef("--month is YYYY-MM, not %q", m)
+		}
+	}
+	store, err := s.store()
+	if err != nil {
+		return nil, opts, nil, err
+	}
+	key, err := s.verifyKey()
+	if err != nil {
+		return nil, opts, nil, err
+	}
+	opts = archive.VerifyOptions{Keys: []archive.Key{key}, Region: f.region, Tenant: f.tenant, Months: f.months, Strict: f.strict, Now: a.Now()}
+	state := &headState{off: f.noState, path: f.state, key: key.Fingerprint()}
+	if state.path == "" && !f.noState {
+		dir := a.Getenv("XDG_STATE_HOME")
+		if dir == "" {
+			dir = filepath.Join(a.Getenv("HOME"), ".local", "state")
+		}
+		state.path = filepath.Join(dir, "ward", "heads.json")
+	}
+	if f.expect != "" {
+		b, err := os.ReadFile(f.expect)
+		if err != nil {
+			return nil, opts, nil, fmt.Errorf("read expected head: %w", err)
+		}
+		if len(b) == 0 {
+			return nil, opts, nil, usagef("expected head %s is empty: a checkpoint is a signed note, as in v1/region=.../checkpoints/", f.expect)
+		}
+		opts.ExpectHeads = [][]byte{b}
+		return store, opts, state, nil
+	}
+	opts.ExpectHeads, err = state.load()
+	return store, opts, state, err
+}
+
+func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
+	session, s, done, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	store, opts, state, err := a.verifyOptions(&s, f)
+	if err != nil {
+		return err
+	}
+	stop := func() {}
+	report, err := audit.Verify(ctx, session, store, opts, func(v *archive.Verification) { stop = a.progress(v) })
+	stop()
+	if err != nil {
+		return explained(err)
+	}
+	return a.verdict(report, state, f)
+}
+
+func (a *app) verifyOffline(ctx context.Context, f *verifyFlags) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	store, opts, state, err := a.verifyOptions(&s, f)
+	if err != nil {
+		return err
+	}
+	v := archive.NewVerification(store, opts)
+	stop := a.progress(v)
+	report, err := v.Run(ctx)
+	stop()
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", store, err)
+	}
+	if err := a.writeReport(report, store, f); err != nil {
+		return err
+	}
+	return a.verdict(report, state, f)
+}
+
+// writeReport leaves the local trace of an offline verification.
+func (a *app) writeReport(report *archive.Report, store archive.Store, f *verifyFlags) error {
+	path := f.report
+	if path == "" {
+		path = "ward-verify-" + a.Now().UTC().Format("20060102T150405.000Z") + ".json"
+	}
+	b, err := json.MarshalIndent(map[string]any{
+		"note":  "Verified offline: no database was asked and no audit log has an event of it. This file is the only record.",
+		"store": store.String(), "at": a.Now().UTC(), "report": report,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	_, err = file.Write(append(b, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("write report %s: %w", path, err)
+	}
+	a.say("report in %s", path)
+	return nil
+}
+
+// progress shows how far a verification is, on a terminal, until the returned function is called.
+func (a *app) progress(v *archive.Verification) func() {
+	if !a.Terminal() {
+		return func() {}
+	}
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				fmt.Fprint(a.Err, "\r\x1b[K")
+				return
+			case <-tick.C:
+				s := v.Status()
+				fmt.Fprintf(a.Err, "\r\x1b[K%s  %d of %d parts  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
+			}
+		}
+	}()
+	return func() { close(quit); <-gone }
+}
+
+// verdict prints the outcome and remembers the heads of a valid archive.
+func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error {
+	var b strings.Builder
+	for _, x := range r.Findings {
+		fmt.Fprintf(&b, "%s\n", clean(x.String()))
+		if x.Expected != "" || x.Found != "" {
+			fmt.Fprintf(&b, "  expected %s\n  found    %s\n", clean(x.Expected), clean(x.Found))
+		}
+	}
+	fmt.Fprintf(&b, "%s: %d rows of %d tenants in %d parts", r.Verdict, r.Rows, r.Tenants, len(r.Parts))
+	for _, h := range r.Heads {
+		fmt.Fprintf(&b, "\nlog %s, %d entries, key %s", h.Origin, h.Size, state.key)
+	}
+	for _, n := range r.NotCovered {
+		fmt.Fprintf(&b, "\nnot covered: %s", n)
+	}
+	if r.Verdict == archive.Valid && !r.FreshnessProven {
+		b.WriteString("\nfreshness not proven: nothing here says how far the log should reach; compare the number of entries, or give --expect-head")
+	}
+	if err := one(a, r, b.String()); err != nil {
+		return err
+	}
+	switch {
+	case r.Verdict == archive.Invalid:
+		return codeError{code: exitProblem}
+	case r.Verdict == archive.NotProven, f.strict && !r.FreshnessProven:
+		return codeError{code: exitNotProven}
+	}
+	return state.save(r.Heads)
+}

@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/tenancy"
+)
+
+func (a *app) auditCmd() *cobra.Command {
+	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditShowCmd(), a.auditExportCmd())
+}
+
+// auditFlags are the filter and the reason that opening asks for.
+type auditFlags struct {
+	reason, ticket             string
+	actors, actions            []string
+	outcome, table, purpose    string
+	record, patient, sessionID string
+	since                      time.Duration
+	from, to                   string
+	limit                      int
+}
+
+func (f *auditFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.reason, "reason", "", "why you look (needed; recorded)")
+	c.Flags().StringVar(&f.ticket, "ticket", "", "ticket")
+	c.Flags().StringSliceVar(&f.actors, "actor", nil, "users")
+	c.Flags().StringSliceVar(&f.actions, "action", nil, "actions, e.g. view,export")
+	c.Flags().StringVar(&f.outcome, "outcome", "", "ok or denied")
+	c.Flags().StringVar(&f.table, "table", "", "table, e.g. patients")
+	c.Flags().StringVar(&f.purpose, "purpose", "", "purpose, e.g. treatment")
+	c.Flags().StringVar(&f.record, "record", "", "record id")
+	c.Flags().StringVar(&f.patient, "patient", "", "patient id")
+	c.Flags().StringVar(&f.sessionID, "session", "", "session id")
+	c.Flags().DurationVar(&f.since, "since", 0, "no older than this, e.g. 2h")
+	c.Flags().StringVar(&f.from, "from", "", "from this time on (RFC 3339 or YYYY-MM-DD, UTC)")
+	c.Flags().StringVar(&f.to, "to", "", "before this time")
+}
+
+func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
+	out := audit.Filter{Actor: f.actors, Action: f.actions, Outcome: f.outcome, Purpose: f.purpose}
+	if f.reason == "" {
+		return out, usagef("--reason is needed: looking at a clinic's audit rows is recorded with it")
+	}
+	if f.outcome != "" && f.outcome != "ok" && f.outcome != "denied" {
+		return out, usagef("--outcome is ok or denied")
+	}
+	if out.RecordTable = f.table; f.table != "" && !strings.Contains(f.table, ".") {
+		out.RecordTable = "public." + f.table
+	}
+	for _, id := range []struct {
+		flag, text string
+		to         **uuid.UUID
+	}{{"record", f.record, &out.RecordID}, {"patient", f.patient, &out.SubjectID}, {"session", f.sessionID, &out.SessionID}} {
+		if id.text == "" {
+			continue
+		}
+		v, err := uuid.Parse(id.text)
+		if err != nil {
+			return out, usagef("--%s takes a whole id", id.flag)
+		}
+		*id.to = &v
+	}
+	var err error
+	if out.From, err = parseTime("from", f.from); err != nil {
+		return out, err
+	}
+	if out.To, err = parseTime("to", f.to); err != nil {
+		return out, err
+	}
+	if f.since > 0 {
+		t := now.Add(-f.since)
+		out.From = &t
+	}
+	return out, nil
+}
+
+func parseTime(flag, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return &t, nil
+		}
+	}
+	return nil, usagef("--%s takes RFC 3339 or YYYY-MM-DD", flag)
+}
+
+func eventColumns(e audit.Event) []string {
+	record, patient, seal := "-", "-", "UNSEALED"
+	if e.RecordTable != nil {
+		record = plain(*e.RecordTable)
+		if e.RecordID != nil {
+			record += "/" + shortID(e.RecordID)
+		}
+	}
+	if e.PatientID != nil {
+		patient = shortID(e.PatientID)
+	}
+	if e.Seq != nil {
+		seal = "#" + strconv.FormatInt(*e.Seq, 10)
+	}
+	session := "-"
+	if e.SessionID != nil {
+		session = e.SessionID.String()[:4]
+	}
+	return []string{strconv.FormatInt(e.EventID, 10), when(e.RecordedAt), or(e.Actor, "unknown"), e.Action, record, patient, e.Outcome, or(e.Purpose, "-"), session, seal}
+}
+
+var eventHead = []string{"EVENT", "RECORDED", "ACTOR", "ACTION", "RECORD", "PATIENT", "OUTCOME", "PURPOSE", "SESSION", "SEAL"}
+
+func (a *app) auditListCmd() *cobra.Command {
+	var f auditFlags
+	c := &cobra.Command{
+		Use: "list TENANT", Short: "The newest rows of a clinic, or those that a filter leaves", Args: cobra.ExactArgs(1), Annotations: audited("open"),
+		Example: `  ward audit list cedar --reason "triage of 4f21" --actor m.reyes --since 48h
+  ward audit list cedar --reason "portal down, OPS-812" --ticket OPS-812 --outcome denied --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := f.filter(a.Now())
+			if err != nil {
+				return err
+			}
+			if f.limit < 1 || f.limit > 5000 {
+				return usagef("--limit is 1 to 5000; ward audit export takes everything")
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				lease, err := audit.Open(cmd.Context(), s, args[0], f.reason, f.ticket, filter)
+				if err != nil {
+					return err
+				}
+				events, err := lease.Older(cmd.Context(), nil, f.limit)
+				if err != nil {
+					return err
+				}
+				if err := emit(a, events, eventHead, eventColumns); err != nil {
+					return err
+				}
+				if len(events) == f.limit {
+					a.say("newest %d shown, there may be more: --limit, or ward audit export", len(events))
+				}
+				return nil
+			})
+		},
+	}
+	f.add(c)
+	c.Flags().IntVar(&f.limit, "limit", 100, "how many, 1 to 5000")
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) auditShowCmd() *cobra.Command {
+	var reason, ticket string
+	c := &cobra.Command{
+		Use: "show TENANT EVENT", Short: "One audit row with all its fields", Args: cobra.ExactArgs(2), Annotations: audited("open"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return usagef("EVENT is a number: the first column of ward audit list")
+			}
+			if reason == "" {
+				return usagef("--reason is needed: looking at a clinic's audit rows is recorded with it")
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				lease, err := audit.Open(cmd.Context(), s, args[0], reason, ticket, audit.Filter{EventIDs: []int64{id}})
+				if err != nil {
+					return err
+				}
+				events, err := lease.Older(cmd.Context(), nil, 1)
+				if err != nil {
+					return err
+				}
+				if len(events) == 0 {
+					return fmt.Errorf("no event %d at %s", id, args[0])
+				}
+				text, err := json.MarshalIndent(events[0], "", "  ")
+				if err != nil {
+					return fmt.Errorf("encode event: %w", err)
+				}
+				return one(a, events[0], string(text))
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why you look (needed; recorded)")
+	c.Flags().StringVar(&ticket, "ticket", "", "ticket")
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) auditExportCmd() *cobra.Command {
+	var f auditFlags
+	var output, format string
+	c := &cobra.Command{
+		Use: "export TENANT", Short: "Every row that the filter leaves, as JSON lines or CSV", Args: cobra.ExactArgs(1), Annotations: audited("export"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := f.filter(a.Now())
+			if err != nil {
+				return err
+			}
+			if format != "jsonl" && format != "csv" {
+				return usagef("--format is jsonl or csv")
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				lease, err := audit.Open(cmd.Context(), s, args[0], f.reason, f.ticket, filter)
+				if err != nil {
+					return err
+				}
+				if lease, err = lease.Export(cmd.Context(), filter); err != nil {
+					return err
+				}
+				return a.export(cmd.Context(), lease, output, format)
+			})
+		},
+	}
+	f.add(c)
+	c.Flags().StringVarP(&output, "output", "o", "-", "file, which must not exist; - is standard output")
+	c.Flags().StringVar(&format, "format", "jsonl", "jsonl or csv")
+	return c
+}
+
+// export streams the lease's events. A file appears under its name only when it is whole.
+func (a *app) export(ctx context.Context, lease *audit.Lease, output, format string) (err error) {
+	w := a.Out
+	if output != "-" {
+		if _, err := os.Lstat(output); err == nil {
+			return fmt.Errorf("%s exists: nothing was written", output)
+		}
+		part := output + ".part"
+		file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("write export: %w", err)
+		}
+		defer func() {
+			err = errors.Join(err, file.Close())
+			if err == nil {
+				err = os.Rename(part, output)
+			} else {
+				_ = os.Remove(part)
+			}
+		}()
+		w = file
+	}
+	n, err := writeEvents(ctx, lease, w, format)
+	if err == nil {
+		a.say("%d rows exported", n)
+	}
+	return err
+}
+
+func writeEvents(ctx context.Context, lease *audit.Lease, w io.Writer, format string) (int, error) {
+	write, flush := eventWriter(w, format)
+	var pos *audit.Position
+	total := 0
+	for {
+		page, err := lease.Older(ctx, pos, 5000)
+		if err != nil {
+			return total, err
+		}
+		for i := range page {
+			if err := write(&page[i]); err != nil {
+				return total, fmt.Errorf("write export: %w", err)
+			}
+		}
+		total += len(page)
+		if len(page) < 5000 {
+			return total, flush()
+		}
+		last := page[len(page)-1]
+		pos = &audit.Position{At: last.RecordedAt, ID: last.EventID}
+	}
+}
+
+func eventWriter(w io.Writer, format string) (write func(*audit.Event) error, flush func() error) {
+	if format == "jsonl" {
+		enc := json.NewEncoder(w)
+		return func(e *audit.Event) error { return enc.Encode(e) }, func() error { return nil }
+	}
+	c := csv.NewWriter(w)
+	first := true
+	write = func(e *audit.Event) error {
+		if first {
+			first = false
+			if err := c.Write([]string{"event_id", "recorded_at", "actor", "actor_id", "action", "outcome", "record_table", "record_id", "patient_id", "purpose", "session_id", "seq", "hash", "detail"}); err != nil {
+				return err
+			}
+		}
+		id := func(u *uuid.UUID) string {
+			if u == nil {
+				return ""
+			}
+			return u.String()
+		}
+		seq := ""
+		if e.Seq != nil {
+			seq = strconv.FormatInt(*e.Seq, 10)
+		}
+		return c.Write([]string{strconv.FormatInt(e.EventID, 10), e.RecordedAt.UTC().Format(time.RFC3339Nano), or(e.Actor, ""), id(e.ActorID), e.Action, e.Outcome, or(e.RecordTable, ""), id(e.RecordID), id(e.PatientID),
+			or(e.Purpose, ""), id(e.SessionID), seq, or(e.Hash, ""), or(e.Detail, "")})
+	}
+	return write, func() error { c.Flush(); return c.Error() }
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ward-health/ward/tenancy"
+)
+
+func (a *app) tenantCmd() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "The clinics within your reach", Args: cobra.NoArgs, Annotations: audited("browse"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				rows, err := s.Tenants(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return emit(a, rows, []string{"TENANT", "NAME", "REGION", "KIND", "MEMBERS", "OPEN ANOMALIES"}, func(t tenancy.Tenant) []string {
+					return []string{t.Slug, t.Name, t.Region, t.Kind, fmt.Sprint(t.Members), fmt.Sprint(t.OpenAnomalies)}
+				})
+			})
+		},
+	}
+	a.jsonFlag(list)
+	add := &cobra.Command{
+		Use: "add SLUG NAME", Short: "Add a clinic in this region", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				id, err := s.AddTenant(cmd.Context(), args[0], args[1])
+				return a.added("tenant "+args[0], id, err)
+			})
+		},
+	}
+	return noun("tenant", "Clinics", list, add)
+}
+
+// added says what was made.
+func (a *app) added(what string, id fmt.Stringer, err error) error {
+	if err != nil {
+		return err
+	}
+	a.say("%s added", what)
+	_, err = fmt.Fprintln(a.Out, id)
+	return err
+}
+
+func (a *app) userCmd() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "Users within your reach", Args: cobra.NoArgs, Annotations: audited("browse"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				rows, err := s.Users(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.emitUsers(rows)
+			})
+		},
+	}
+	show := &cobra.Command{
+		Use: "show USER", Short: "One user and every membership they ever had", Args: cobra.ExactArgs(1), Annotations: audited("browse"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				rows, err := s.Users(cmd.Context())
+				if err != nil {
+					return err
+				}
+				for _, u := range rows {
+					if u.Slug == args[0] || u.ID.String() == args[0] {
+						return a.emitUsers([]tenancy.User{u})
+					}
+				}
+				return fmt.Errorf("no user %q within your reach: ward user list shows them", args[0])
+			})
+		},
+	}
+	a.jsonFlag(list, show)
+	var kind, owner string
+	var withPassword bool
+	add := &cobra.Command{
+		Use: "add SLUG NAME", Short: "Add a person or a service account", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Long: `Adds a user: one per person, for life. A second clinic is a second membership (ward member add), not a second user.
+With --password the password is asked for, or read from standard input.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			u := tenancy.NewUser{Slug: args[0], Name: args[1], Kind: kind, Owner: owner}
+			if withPassword {
+				var err error
+				if u.Password, err = a.password("Password for " + args[0]); err != nil {
+					return err
+				}
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				id, err := s.AddUser(cmd.Context(), u)
+				return a.added("user "+args[0], id, err)
+			})
+		},
+	}
+	add.Flags().StringVar(&kind, "kind", "human", "human or service")
+	add.Flags().StringVar(&owner, "owner", "", "user who answers for a service account")
+	add.Flags().BoolVar(&withPassword, "password", false, "give a password")
+	return noun("user", "People and service accounts", list, show, add)
+}
+
+func (a *app) emitUsers(rows []tenancy.User) error {
+	return emit(a, rows, []string{"USER", "NAME", "KIND", "ID", "MEMBERSHIPS"}, func(u tenancy.User) []string {
+		var at []string
+		for _, m := range u.Memberships {
+			s := m.Role + " at " + m.Tenant
+			if m.TerminatedAt != nil {
+				s += " (until " + m.TerminatedAt.UTC().Format("2006-01-02") + ")"
+			}
+			at = append(at, s)
+		}
+		return []string{u.Slug, u.Name, u.Kind, u.ID.String(), strings.Join(at, ", ")}
+	})
+}
+
+func (a *app) grantCmd() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "Who may review what", Args: cobra.NoArgs, Annotations: audited("browse"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				rows, err := s.Grants(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return emit(a, rows, []string{"GRANT", "USER", "ROLE", "TENANT", "BY", "UNTIL", "ENDED", "REASON"}, func(g tenancy.Grant) []string {
+					return []string{shortID(g.ID), g.User, g.Role, or(g.Tenant, "every clinic"), or(g.GrantedBy, "init"), whenOr(g.ExpiresAt, "-"), whenOr(g.EndedAt, "-"), g.Reason}
+				})
+			})
+		},
+	}
+	a.jsonFlag(list)
+	var g tenancy.NewGrant
+	add := &cobra.Command{
+		Use: "add USER ROLE", Short: "Let a user review", Args: cobra.ExactArgs(2), Annotations: audited("grant"),
+		Long: `ROLE is administrator, compliance_officer, auditor or on_call_engineer. An on-call grant names one clinic and a ticket and lasts at most 4 hours.`,
+		Example: `  ward grant add dana compliance_officer --reason "privacy office"
+  ward grant add omar on_call_engineer --tenant cedar --ticket OPS-812 --hours 4 --reason "portal down"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g.User, g.Role = args[0], args[1]
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				id, err := s.AddGrant(cmd.Context(), g)
+				return a.added("grant", id, err)
+			})
+		},
+	}
+	add.Flags().StringVar(&g.Tenant, "tenant", "", "one clinic (default: every clinic)")
+	add.Flags().StringVar(&g.Reason, "reason", "", "why")
+	add.Flags().StringVar(&g.Ticket, "ticket", "", "ticket, for on-call grants")
+	add.Flags().Float64Var(&g.Hours, "hours", 0, "how long (default: no end)")
+	var reason string
+	end := &cobra.Command{
+		Use: "end GRANT", Short: "End a grant", Args: cobra.ExactArgs(1), Annotations: audited("revoke"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				if _, err := s.EndGrant(cmd.Context(), args[0], reason); err != nil {
+					return err
+				}
+				a.say("grant ended")
+				return nil
+			})
+		},
+	}
+	end.Flags().StringVar(&reason, "reason", "", "why")
+	return noun("grant", "Who may review what", list, add, end)
+}

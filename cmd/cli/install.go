@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/postgres/filelock"
+	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// privileged is the url that migrate, init and protect use: never the reviewer's by accident.
+func (a *app) privileged() (string, error) {
+	if a.flags.database != "" {
+		return a.flags.database, nil
+	}
+	if v := a.Getenv("WARD_MIGRATE_DATABASE_URL"); v != "" {
+		return v, nil
+	}
+	return "", usagef("this needs a privileged login: --database, or WARD_MIGRATE_DATABASE_URL")
+}
+
+func (a *app) migrateCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "migrate", Short: "Bring a database to the newest schema", Args: cobra.NoArgs, Annotations: exempt("there is no audit log before it; what it does is in ward_migration"),
+		Long:    "The first time as a login with CREATEROLE that owns the database (it creates ward's roles); afterwards as ward_migrate.",
+		Example: "  ward migrate --database postgres://postgres@/clinic",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, err := a.privileged()
+			if err != nil {
+				return err
+			}
+			if err := reachable(cmd.Context(), url); err != nil {
+				return err
+			}
+			applied, err := worker.Migrate(cmd.Context(), url)
+			if err != nil {
+				return err
+			}
+			for _, m := range applied {
+				a.say("applied %s", m)
+			}
+			a.say("the schema is up to date; on a new database, ward init comes next")
+			return nil
+		},
+	}
+}
+
+// reachable tells a database that does not answer from a migration that fails.
+func reachable(ctx context.Context, url string) error {
+	db, err := tenancy.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	db.Close()
+	return nil
+}
+
+func (a *app) initCmd() *cobra.Command {
+	var in tenancy.Installation
+	c := &cobra.Command{
+		Use: "init SLUG NAME", Short: "Make a migrated, empty database an installation, with its first administrator", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Long:    "As ward_migrate or a superuser. The administrator's password is asked for, or read from standard input.",
+		Example: `  ward init --database postgres://ward_migrate@/clinic --region us-west root "Rosa Ibarra"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			url, err := a.privileged()
+			if err != nil {
+				return err
+			}
+			in.Slug, in.Name = args[0], args[1]
+			if in.Password, err = a.password("Password for " + in.Slug + " (12 characters or more)"); err != nil {
+				return err
+			}
+			db, err := tenancy.Open(cmd.Context(), url)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			id, err := db.Init(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			return a.added("administrator "+in.Slug, id, nil)
+		},
+	}
+	c.Flags().StringVar(&in.Region, "region", "", "the region that this database serves (needed)")
+	_ = c.MarkFlagRequired("region")
+	return c
+}
+
+func (a *app) protectCmd() *cobra.Command {
+	var subject string
+	var open []string
+	var permit []string
+	c := &cobra.Command{
+		Use: "protect TABLE", Short: "Put a table under row security, disclosure and write audit", Args: cobra.ExactArgs(1),
+		Annotations: exempt("a change of the schema by the privileged login, like a migration"),
+		Long:        "As the table's owner or a superuser. Names everything that stands in the way, and then changes nothing.",
+		Example:     `  ward protect public.visits --subject patient_id --permit clinician=view,create,modify`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			url, err := a.privileged()
+			if err != nil {
+				return err
+			}
+			return a.protect(cmd.Context(), url, args[0], subject, open, permit)
+		},
+	}
+	c.Flags().StringVar(&subject, "subject", "", "the column that names the patient (id for the patients themselves)")
+	c.Flags().StringSliceVar(&open, "open", nil, "columns that are not PHI")
+	c.Flags().StringArrayVar(&permit, "permit", nil, "role=action,action: who may do what (repeatable)")
+	return c
+}
+
+func (a *app) protect(ctx context.Context, url, table, subject string, open, permit []string) error {
+	db, err := tenancy.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = pgx.BeginFunc(ctx, db.Pool(), func(tx pgx.Tx) error {
+		var column *string
+		if subject != "" {
+			column = &subject
+		}
+		q := queries.New(tx)
+		if open == nil {
+			open = []string{}
+		}
+		if err := q.Protect(ctx, queries.ProtectParams{RecordTable: table, Subject: column, Open: open}); err != nil {
+			return tenancy.Explain(err)
+		}
+		for _, p := range permit {
+			role, actions, ok := strings.Cut(p, "=")
+			if !ok {
+				return usagef("--permit is role=action,action, not %q", p)
+			}
+			if err := q.Permit(ctx, queries.PermitParams{Role: role, RecordTable: table, Actions: strings.Split(actions, ",")}); err != nil {
+				return tenancy.Explain(err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("protect %s: %w", table, err)
+	}
+	a.say("%s is protected: read it as phi.%s after a disclosure", table, strings.TrimPrefix(table, "public."))
+	return nil
+}
+
+func (a *app) workerCmd() *cobra.Command {
+	var lockFile string
+	c := &cobra.Command{
+		Use: "worker", Short: "Seal, ship and run the rules, until stopped; any number may run", Args: cobra.NoArgs, Annotations: exempt("its events are the worker's own"),
+		Long: "Connects as ward_worker (worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL). Without a store and a signing key it seals and reviews, and says that it does not ship.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings()
+			if err != nil {
+				return err
+			}
+			if lockFile != "" {
+				lock, err := filelock.Acquire(cmd.Context(), lockFile)
+				if err != nil {
+					return err
+				}
+				defer lock.Release()
+				if err := os.WriteFile(lockFile, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+					return fmt.Errorf("write process id: %w", err)
+				}
+			}
+			return a.work(cmd.Context(), &s)
+		},
+	}
+	c.Flags().StringVar(&lockFile, "lock", "", "hold this file locked while running, with the process id in it")
+	return c
+}
+
+func (a *app) work(ctx context.Context, s *Settings) error {
+	if s.WorkerDatabase == "" {
+		return usagef("no database for the worker: set worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL")
+	}
+	rules, err := review.LoadRules(queries.Rules())
+	if err != nil {
+		return err
+	}
+	db, err := tenancy.Open(ctx, s.WorkerDatabase)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now}
+	if s.Store == "" || s.SigningKey == "" {
+		log.WarnContext(ctx, "no archive: set store and signing_key; history is sealed but leaves the database nowhere")
+	} else if c.Shipper, err = shipper(ctx, s, db, a); err != nil {
+		return err
+	}
+	return worker.Run(ctx, c)
+}
+
+func shipper(ctx context.Context, s *Settings, db *tenancy.DB, a *app) (*audit.Shipper, error) {
+	store, err := s.store()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := archive.LoadSigner(s.SigningKey)
+	if err != nil {
+		return nil, err
+	}
+	region, err := queries.New(db.Pool()).RegionHere(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the region: %w", err)
+	}
+	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/internal/postgres"
+)
+
+// Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person: who somebody is, their token says.
+type Settings struct {
+	Database       string `yaml:"database"`        // as ward_reviewer; WARD_DATABASE_URL
+	WorkerDatabase string `yaml:"worker_database"` // as ward_worker; WARD_WORKER_DATABASE_URL
+	Store          string `yaml:"store"`           // directory of the archive; WARD_STORE
+	Installation   string `yaml:"installation"`    // in the origin of the archive's log; WARD_INSTALLATION
+	SigningKey     string `yaml:"signing_key"`     // file of the archive's private key; WARD_SIGNING_KEY
+	VerifyKey      string `yaml:"verify_key"`      // public key, or a file that holds it; WARD_VERIFY_KEY
+	TokenFile      string `yaml:"token_file"`      // WARD_TOKEN_FILE
+	RecordURL      string `yaml:"record_url"`      // leads from a record to the customer's own chart
+
+	from string
+}
+
+// settings finds and reads them.
+func (a *app) settings() (Settings, error) {
+	s, err := a.settingsFile()
+	if err != nil {
+		return s, err
+	}
+	for name, field := range map[string]*string{
+		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
+		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
+	} {
+		if v := a.Getenv(name); v != "" {
+			*field = v
+		}
+	}
+	if a.flags.database != "" {
+		s.Database = a.flags.database
+	}
+	if s.Installation == "" {
+		s.Installation = "ward"
+	}
+	if s.TokenFile == "" {
+		dir, err := a.configDir()
+		if err != nil {
+			return s, err
+		}
+		s.TokenFile = filepath.Join(dir, "tokens.json")
+	}
+	return s, nil
+}
+
+func (a *app) configDir() (string, error) {
+	if dir := a.Getenv("XDG_CONFIG_HOME"); dir != "" {
+		return filepath.Join(dir, "ward"), nil
+	}
+	home := a.Getenv("HOME")
+	if home == "" {
+		return "", errors.New("HOME is not set: set it, or WARD_TOKEN_FILE")
+	}
+	return filepath.Join(home, ".config", "ward"), nil
+}
+
+func (a *app) settingsFile() (Settings, error) {
+	explicit := a.flags.config
+	if explicit == "" {
+		explicit = a.Getenv("WARD_CONFIG")
+	}
+	if explicit != "" {
+		return readSettings(explicit)
+	}
+	places := []string{"ward.yaml"}
+	if dir, err := a.configDir(); err == nil {
+		places = append(places, filepath.Join(dir, "ward.yaml"))
+	}
+	if dir, err := postgres.DefaultDataDir(); err == nil {
+		places = append(places, filepath.Join(dir, "ward.yaml")) // written by ward demo
+	}
+	for _, p := range places {
+		s, err := readSettings(p)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return s, err
+		}
+	}
+	return Settings{}, nil
+}
+
+func readSettings(file string) (Settings, error) {
+	var s Settings
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return s, fmt.Errorf("read settings: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&s); err != nil {
+		return s, usagef("settings file %s: %w", file, err)
+	}
+	s.from = file
+	return s, nil
+}
+
+func (s *Settings) store() (archive.Store, error) {
+	if s.Store == "" {
+		return nil, usagef("no archive store: set store in ward.yaml, or WARD_STORE")
+	}
+	return archive.OpenDir(s.Store)
+}
+
+func (s *Settings) verifyKey() (archive.Key, error) {
+	if s.VerifyKey == "" {
+		return archive.Key{}, usagef("no public key: set verify_key in ward.yaml, or WARD_VERIFY_KEY")
+	}
+	return archive.LoadVerifier(s.VerifyKey)
+}

@@ -1,0 +1,139 @@
+package clinic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Load writes the history into a migrated and initialised database that nobody else uses yet, as the superuser of its private cluster: the directory and the
+// records in one transaction, then the events month by month. After each month is committed afterMonth (nil: nobody) is told the month's end, or the history's
+// where that comes first, so that the caller can seal it with a clock of that time. Loading twice fails at the first tenant.
+func (h *History) Load(ctx context.Context, superuserDSN string, afterMonth func(ctx context.Context, end time.Time) error) error {
+	conn, err := pgx.Connect(ctx, superuserDSN)
+	if err != nil {
+		return fmt.Errorf("load simulation: connect as superuser: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := h.loadDirectory(ctx, tx); err != nil {
+			return err
+		}
+		return h.loadRecords(ctx, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("load simulation: %w", err)
+	}
+	if err := h.reserveIDs(ctx, conn); err != nil {
+		return fmt.Errorf("load simulation: %w", err)
+	}
+	for first := 0; first < len(h.events); {
+		next := h.monthEnd(h.events[first].at)
+		last := first
+		for last < len(h.events) && h.events[last].at < next {
+			last++
+		}
+		if err := h.loadMonth(ctx, conn, first, last); err != nil {
+			return fmt.Errorf("load simulation: %w", err)
+		}
+		if afterMonth != nil {
+			if err := afterMonth(ctx, h.time(min(next, h.end))); err != nil {
+				return fmt.Errorf("load simulation: after a month: %w", err)
+			}
+		}
+		first = last
+	}
+	if _, err := conn.Exec(ctx, "analyze audit.event, tenancy.record, review.relationship"); err != nil {
+		return fmt.Errorf("load simulation: gather statistics: %w", err)
+	}
+	return nil
+}
+
+// loadDirectory writes tenants, users, memberships and what the service accounts have declared. All demo users share one bcrypt: it costs 50 ms each.
+func (h *History) loadDirectory(ctx context.Context, tx pgx.Tx) error {
+	var hash, region string
+	err := tx.QueryRow(ctx, "select tenancy.new_password($1), tenancy.region_here()", h.Config.Password).Scan(&hash, &region)
+	if err != nil {
+		return fmt.Errorf("hash the demo password: %w", err)
+	}
+	batch := &pgx.Batch{}
+	joined := h.Start.AddDate(-1, 0, 0)
+	for _, t := range h.Tenants {
+		batch.Queue("insert into tenancy.tenant (id, slug, name, region, created_at) values ($1, $2, $3, $4, $5)", t.ID, t.Slug, t.Name, region, joined)
+	}
+	const insertUser = "insert into tenancy.users (id, slug, name, kind, owner_id, password_hash, created_at) values ($1, $2, $3, $4, $5, $6, $7)"
+	for _, u := range h.Users {
+		switch {
+		case u.Reviewer:
+			batch.Queue(insertUser+" on conflict (slug) do nothing", u.ID, u.Slug, u.Name, u.Kind, nil, hash, joined)
+		case u.Kind == service:
+			batch.Queue(insertUser, u.ID, u.Slug, u.Name, u.Kind, h.owner(), hash, joined)
+		default:
+			batch.Queue(insertUser, u.ID, u.Slug, u.Name, u.Kind, nil, hash, joined)
+		}
+	}
+	for i := range h.members {
+		h.queueMember(batch, &h.members[i])
+	}
+	h.queueDeclared(batch)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("write the directory: %w", err)
+	}
+	return nil
+}
+
+func (h *History) queueMember(batch *pgx.Batch, m *member) {
+	var ended, terminated, reason any
+	if !m.ended.IsZero() {
+		ended = m.ended
+	}
+	if m.terminated <= h.end {
+		terminated, reason = h.time(m.terminated), "left the clinic"
+	}
+	batch.Queue("insert into tenancy.membership (id, tenant_id, user_id, role, started_at, ended_on, terminated_at, reason) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+		m.id, h.Tenants[m.tenant].ID, h.Users[m.user].ID, m.role, h.time(m.started), ended, terminated, reason)
+}
+
+func (h *History) queueDeclared(batch *pgx.Batch) {
+	for _, s := range services {
+		for _, u := range h.Users {
+			if u.Slug != s.slug {
+				continue
+			}
+			var tenant any
+			if s.largestOnly {
+				tenant = h.Tenants[0].ID
+			}
+			for _, d := range s.declared {
+				batch.Queue("insert into tenancy.service_permission (user_id, tenant_id, action, record_table, from_hour, to_hour) values ($1, $2, $3, $4, $5, $6)",
+					u.ID, tenant, d.action, tableNames[d.table], d.from, d.to)
+			}
+		}
+	}
+}
+
+// reserveIDs takes the events' ids from their sequence in one piece, so that ids follow time although other events are written in between.
+func (h *History) reserveIDs(ctx context.Context, conn *pgx.Conn) error {
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// Nobody inserts while the sequence is read and set.
+		if _, err := tx.Exec(ctx, "lock table audit.event in share row exclusive mode"); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, "select nextval(pg_get_serial_sequence('audit.event', 'event_id'))").Scan(&h.firstID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "select setval(pg_get_serial_sequence('audit.event', 'event_id'), $1)", h.firstID+int64(len(h.events))-1)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reserve event ids: %w", err)
+	}
+	return nil
+}
+
+func (h *History) monthEnd(t micro) micro {
+	y, m, _ := h.time(t).Date()
+	return h.micro(time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC))
+}

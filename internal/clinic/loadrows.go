@@ -1,0 +1,107 @@
+package clinic
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// columns of each table, in the order that values gives them.
+var columns = [...][]string{
+	{"tenant_id", "id", "mrn", "first_name", "last_name", "birth_date", "phone", "email", "address", "state", "created_at"},
+	{"tenant_id", "id", "patient_id", "provider_id", "scheduled_at", "cancelled_at", "reason", "booked_by", "created_at"},
+	{"tenant_id", "id", "patient_id", "provider_id", "started_at", "ended_at", "reason", "recorded_by", "created_at"},
+	{"tenant_id", "id", "patient_id", "encounter_id", "author_id", "body", "created_at"},
+	{"tenant_id", "id", "patient_id", "provider_id", "sender", "body", "sent_at"},
+	{"tenant_id", "id", "patient_id", "encounter_id", "payer", "code", "amount_cents", "handled_by", "submitted_at"},
+}
+
+// loadRecords copies the clinical tables. The triggers that would write events and relationships of now are off until the end of the transaction; what they
+// keep (which record is whose, who is tied to whom) is filled by tenancy.reindex with the rows' own times.
+func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
+	byTable := make([][]int, len(tableNames))
+	total := 0
+	for i := range h.rows {
+		if r := &h.rows[i]; h.loadable(r) {
+			byTable[r.table] = append(byTable[r.table], i)
+			total++
+		}
+	}
+	done := 0
+	for t, list := range byTable {
+		name := tableNames[t]
+		if _, err := tx.Exec(ctx, "alter table "+name+" disable trigger user"); err != nil {
+			return fmt.Errorf("switch off the triggers of %s: %w", name, err)
+		}
+		source := pgx.CopyFromSlice(len(list), func(i int) ([]any, error) { return h.values(list[i]), nil })
+		if _, err := tx.CopyFrom(ctx, strings.Split(name, "."), columns[t], source); err != nil {
+			return fmt.Errorf("copy %d of %s: %w", len(list), name, err)
+		}
+		done += len(list)
+		h.Config.tell("records", int64(done), int64(total))
+	}
+	for _, name := range tableNames {
+		// audit_write fires always, also for a replication role, as protect() set it
+		for _, sql := range []string{"alter table " + name + " enable trigger user", "alter table " + name + " enable always trigger audit_write"} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("switch on the triggers of %s: %w", name, err)
+			}
+		}
+		if _, err := tx.Exec(ctx, "select tenancy.reindex($1::text::regclass)", name); err != nil {
+			return fmt.Errorf("index the records of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// values are a record's columns. What they say is made of nothing but the row's number: the history does not depend on it.
+func (h *History) values(i int) []any {
+	r := &h.rows[i]
+	c := &h.charts[r.chart]
+	tenant, patient := h.Tenants[r.tenant].ID, h.rows[c.row].id
+	pick := func(list []string) string { return list[(i*31+7)%len(list)] }
+	switch r.table {
+	case patients:
+		return []any{tenant, r.id, fmt.Sprintf("M%07d", 1_000_000+r.chart), c.first, c.last, c.born, fmt.Sprintf("555-01%02d", r.chart%100), fmt.Sprintf("p%d@example.net", r.chart),
+			fmt.Sprintf("%d Sample Street", 1+r.chart%900), states[r.tenant%len(states)], h.time(r.created)}
+	case appointments:
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons), h.user(r.author), h.time(r.created)}
+	case encounters:
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons), h.user(r.author), h.time(r.created)}
+	case notes:
+		return []any{tenant, r.id, patient, h.record(r.encounter), h.user(r.provider), "Simulated note: " + pick(visitReasons) + ".", h.time(r.created)}
+	case messages:
+		sender := "provider"
+		if r.fromPatient {
+			sender = "patient"
+		}
+		return []any{tenant, r.id, patient, h.user(r.provider), sender, "Simulated message about " + pick(visitReasons) + ".", h.time(r.at)}
+	default:
+		return []any{tenant, r.id, patient, h.record(r.encounter), pick(payers), pick(codes), int64(4000 + (i*37)%21000), h.user(r.provider), h.time(r.at)}
+	}
+}
+
+func (h *History) user(i int) *uuid.UUID {
+	if i < 0 {
+		return nil
+	}
+	return &h.Users[i].ID
+}
+
+func (h *History) record(i int) *uuid.UUID {
+	if i < 0 {
+		return nil
+	}
+	return &h.rows[i].id
+}
+
+// timeOrNull is null for what has not happened by the end of the history.
+func (h *History) timeOrNull(t micro) any {
+	if t > h.end {
+		return nil
+	}
+	return h.time(t)
+}

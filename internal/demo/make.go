@@ -1,0 +1,253 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/clinic"
+	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// installation is the demo's name in the origin of its archive.
+const installation = "demo"
+
+// maker is what making a demo passes from step to step.
+type maker struct {
+	*Demo
+	password string
+	history  *clinic.History
+	super    *tenancy.DB // the private cluster's superuser
+	work     *tenancy.DB // ward_worker
+	app      *tenancy.DB // ward_app
+	root     *tenancy.Session
+	signer   *archive.Signer
+	store    archive.Store
+}
+
+// make builds the demo from nothing: schema, people, history, seals, archive, review.
+func (d *Demo) make(ctx context.Context) error {
+	m := &maker{Demo: d}
+	defer m.close()
+	if err := d.removeFiles(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{m.prepare, m.load, m.people, m.live, m.examine, m.finish} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *maker) close() {
+	for _, db := range []*tenancy.DB{m.super, m.work, m.app} {
+		if db != nil {
+			db.Close()
+		}
+	}
+}
+
+// prepare makes the schema while the history is being invented.
+func (m *maker) prepare(ctx context.Context) error {
+	var err error
+	if m.password, err = newPassword(); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		m.history = clinic.Generate(clinic.Config{Seed: m.opts.Seed, Now: m.opts.Now(), Password: m.password, Progress: m.opts.Progress})
+		return nil
+	})
+	g.Go(func() error {
+		if err := m.emptyDatabase(ctx); err != nil {
+			return err
+		}
+		m.opts.Progress("migrating", 0, 0)
+		if _, err := worker.Migrate(ctx, m.Database("postgres")); err != nil {
+			return err
+		}
+		return m.connect(ctx)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return m.keys()
+}
+
+func (m *maker) connect(ctx context.Context) error {
+	for _, c := range []struct {
+		db   **tenancy.DB
+		role string
+	}{{&m.super, "postgres"}, {&m.work, "ward_worker"}, {&m.app, "ward_app"}} {
+		db, err := tenancy.Open(ctx, m.Database(c.role))
+		if err != nil {
+			return err
+		}
+		*c.db = db
+	}
+	if _, err := m.super.Init(ctx, tenancy.Installation{Region: Region, Slug: "rosa", Name: "Rosa Ibarra", Password: m.password}); err != nil {
+		return err
+	}
+	reviewer, err := tenancy.Open(ctx, m.Database("ward_reviewer"))
+	if err != nil {
+		return err
+	}
+	tokens, err := reviewer.SignIn(ctx, "rosa", m.password, "", tenancy.ReviewAudience)
+	if err != nil {
+		return err
+	}
+	m.root = tenancy.NewSession(reviewer, tokens, time.Now, nil)
+	return nil
+}
+
+// keys makes the archive's key and directory.
+func (m *maker) keys() error {
+	if err := os.MkdirAll(m.path(keysDir), 0o700); err != nil {
+		return fmt.Errorf("make key directory: %w", err)
+	}
+	signer, public, err := archive.GenerateKey("ward-demo")
+	if err != nil {
+		return err
+	}
+	if err := archive.WriteSigner(m.path(keysDir)+"/log.key", signer); err != nil {
+		return err
+	}
+	if m.signer, err = archive.NewSigner(signer); err != nil {
+		return err
+	}
+	m.made.VerifyKey = public
+	m.store, err = archive.CreateDir(m.Archive())
+	return err
+}
+
+// load puts the past into the database and seals each month as it would have been sealed then.
+func (m *maker) load(ctx context.Context) error {
+	sealer, err := audit.Lead(ctx, m.work.Pool())
+	if err != nil {
+		return err
+	}
+	defer sealer.Close()
+	err = m.history.Load(ctx, m.Database("postgres"), func(ctx context.Context, end time.Time) error {
+		m.opts.Progress("sealing "+end.Format("2006-01"), 0, 0)
+		sealer.Simulated = func() time.Time { return end }
+		_, err := sealer.Seal(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = sealer.Seal(ctx)
+	return err
+}
+
+// people lets the demo's reviewers review.
+func (m *maker) people(ctx context.Context) error {
+	for user, role := range map[string]string{"dana": "compliance_officer", "eli": "compliance_officer", "ana": "auditor"} {
+		if _, err := m.root.AddGrant(ctx, tenancy.NewGrant{User: user, Role: role, Reason: "demo"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// live adds today, through the application's own way in.
+func (m *maker) live(ctx context.Context) error {
+	if err := m.history.Live(ctx, m.app, 24, func(done, total int) { m.opts.Progress("simulating today", int64(done), int64(total)) }); err != nil {
+		return err
+	}
+	m.opts.Progress("sealing today", 0, 0)
+	return audit.SealAll(ctx, m.work.Pool())
+}
+
+// examine ships and runs the rules, which need nothing of each other.
+func (m *maker) examine(ctx context.Context) error {
+	m.opts.Progress("shipping and reviewing", 0, 0)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		s := &audit.Shipper{Pool: m.work.Pool(), Store: m.store, Signer: m.signer, Origin: archive.Origin(installation, Region), Now: m.opts.Now}
+		return worker.Ship(ctx, m.work.Pool(), s, func(archive.Manifest) {})
+	})
+	g.Go(func() error {
+		rules, err := review.LoadRules(queries.Rules())
+		if err != nil {
+			return err
+		}
+		if err := review.Register(ctx, m.work.Pool(), rules); err != nil {
+			return err
+		}
+		for i := range rules {
+			if _, err := review.Run(ctx, m.work.Pool(), &rules[i], m.opts.Now(), review.RunRequest{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// finish writes what the demo's commands read, and the record last.
+func (m *maker) finish(context.Context) error {
+	m.made.Seed, m.made.Password, m.made.Digest, m.made.MadeAt = m.opts.Seed, m.password, m.history.Digest(), m.opts.Now()
+	if err := m.history.WriteLabels(m.path(labelsFile)); err != nil {
+		return err
+	}
+	settings, err := yaml.Marshal(map[string]string{
+		"database": m.Database("ward_reviewer"), "worker_database": m.Database("ward_worker"), "store": m.Archive(), "installation": installation,
+		"signing_key": m.path(keysDir) + "/log.key", "verify_key": m.made.VerifyKey, "token_file": m.Tokens(),
+	})
+	if err != nil {
+		return fmt.Errorf("encode settings: %w", err)
+	}
+	if err := os.WriteFile(m.Settings(), append([]byte("# Written by ward demo.\n"), settings...), 0o600); err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	b, err := json.MarshalIndent(m.made, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode demo record: %w", err)
+	}
+	if err := os.WriteFile(m.path(recordFile), b, 0o600); err != nil {
+		return fmt.Errorf("write demo record: %w", err)
+	}
+	return nil
+}
+
+// onCall renews the on-call engineer's grant, which lasts four hours, on the clinic with the most trouble.
+func (d *Demo) onCall(ctx context.Context) error {
+	super, err := tenancy.Open(ctx, d.Database("postgres"))
+	if err != nil {
+		return err
+	}
+	defer super.Close()
+	var live bool
+	var slug string
+	err = super.Pool().QueryRow(ctx, `select exists (select from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'omar' and g.ended_at is null and g.expires_at > clock_timestamp() + interval '10 minutes'),
+		(select t.slug from tenancy.tenant t left join review.anomaly a on a.tenant_id = t.id where t.kind = 'clinic' group by t.slug order by count(a.id) desc, t.slug limit 1)`).Scan(&live, &slug)
+	if err != nil {
+		return fmt.Errorf("look for the on-call grant: %w", err)
+	}
+	if live {
+		return nil
+	}
+	tokens, err := d.SignIn(ctx, "rosa")
+	if err != nil {
+		return err
+	}
+	reviewer, err := tenancy.Open(ctx, d.Database("ward_reviewer"))
+	if err != nil {
+		return err
+	}
+	defer reviewer.Close()
+	_, err = tenancy.NewSession(reviewer, tokens, time.Now, nil).AddGrant(ctx, tenancy.NewGrant{User: "omar", Role: "on_call_engineer", Tenant: slug, Reason: "demo: on call tonight", Ticket: "DEMO-1", Hours: 4})
+	return err
+}

@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/ward-health/ward/review"
+)
+
+// requestQueue holds what reviewers ask for; review.request in the database fills it.
+const requestQueue = "requests"
+
+// rulesArgs is the scheduled job: every rule whose period is over. Args hold ids only, never PHI.
+type rulesArgs struct{}
+
+// Kind names the job.
+func (rulesArgs) Kind() string { return "rules" }
+
+type rulesWorker struct {
+	river.WorkerDefaults[rulesArgs]
+	config *Config
+}
+
+// Work runs the rules that are due. One that fails does not keep the others from running; its failure is in the ledger.
+func (w *rulesWorker) Work(ctx context.Context, _ *river.Job[rulesArgs]) error {
+	now := w.config.Now()
+	due, err := review.Due(ctx, w.config.Pool, w.config.Rules, now)
+	if err != nil {
+		return err
+	}
+	return w.config.runAll(ctx, due, now, review.RunRequest{})
+}
+
+// Timeout is longer than any rule's own.
+func (w *rulesWorker) Timeout(*river.Job[rulesArgs]) time.Duration { return 15 * time.Minute }
+
+func (c *Config) runAll(ctx context.Context, rules []*review.Rule, now time.Time, by review.RunRequest) error {
+	var errs []error
+	for _, r := range rules {
+		res, err := review.Run(ctx, c.Pool, r, now, by)
+		if err != nil {
+			c.Log.ErrorContext(ctx, "rule failed", slog.String("rule", r.ID), slog.Any("error", err))
+			errs = append(errs, err)
+			continue
+		}
+		if res.Created > 0 {
+			c.Log.InfoContext(ctx, "rule found anomalies", slog.String("rule", r.ID), slog.Int("created", res.Created), slog.Int("merged", res.Merged))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ruleRunArgs is a reviewer's request to run a rule, or all of them, now.
+type ruleRunArgs struct {
+	Rule        string    `json:"rule"`
+	RequestedBy uuid.UUID `json:"requested_by"`
+	EventID     int64     `json:"event_id"`
+}
+
+// Kind names the job.
+func (ruleRunArgs) Kind() string { return "rule_run" }
+
+type ruleRunWorker struct {
+	river.WorkerDefaults[ruleRunArgs]
+	config *Config
+}
+
+// Work runs what was asked for under the event of the one who asked.
+func (w *ruleRunWorker) Work(ctx context.Context, job *river.Job[ruleRunArgs]) error {
+	rules := make([]*review.Rule, 0, len(w.config.Rules))
+	for i := range w.config.Rules {
+		if r := &w.config.Rules[i]; job.Args.Rule == "" || job.Args.Rule == r.ID {
+			rules = append(rules, r)
+		}
+	}
+	if len(rules) == 0 {
+		return river.JobCancel(fmt.Errorf("rule %s is not one of this worker's", job.Args.Rule))
+	}
+	return w.config.runAll(ctx, rules, w.config.Now(), review.RunRequest{By: &job.Args.RequestedBy, Event: &job.Args.EventID})
+}
+
+// Timeout is longer than any rule's own.
+func (w *ruleRunWorker) Timeout(*river.Job[ruleRunArgs]) time.Duration { return 15 * time.Minute }
+
+// shipArgs is a reviewer's request to ship now.
+type shipArgs struct {
+	RequestedBy uuid.UUID `json:"requested_by"`
+	EventID     int64     `json:"event_id"`
+}
+
+// Kind names the job.
+func (shipArgs) Kind() string { return "ship" }
+
+type shipWorker struct {
+	river.WorkerDefaults[shipArgs]
+	config *Config
+}
+
+// Work ships what is sealed.
+func (w *shipWorker) Work(ctx context.Context, _ *river.Job[shipArgs]) error {
+	return w.config.ship(ctx)
+}
+
+// Timeout bounds one shipping.
+func (w *shipWorker) Timeout(*river.Job[shipArgs]) time.Duration { return 15 * time.Minute }

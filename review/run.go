@@ -1,0 +1,282 @@
+package review
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/queries"
+)
+
+// Result is one run of one rule as the ledger keeps it.
+type Result struct {
+	RunID     uuid.UUID `json:"run_id"`
+	RuleID    string    `json:"rule_id"`
+	FromBatch int64     `json:"from_batch"`
+	ToBatch   int64     `json:"to_batch"`
+	Matched   int       `json:"matched"`
+	Created   int       `json:"created"`
+	Merged    int       `json:"merged"`
+}
+
+// Request says who asked for a run; the zero value is the schedule.
+type RunRequest struct {
+	By    *uuid.UUID
+	Event *int64
+}
+
+// match is one row of a rule's answer. A rule selects exactly these columns, in this order:
+// tenant_id, actor_id, patient_id, first_at, last_at, summary, facts, event_ids.
+type match struct {
+	Tenant      uuid.UUID
+	Actor       *uuid.UUID
+	Patient     *uuid.UUID
+	First, Last time.Time
+	Summary     string
+	Facts       json.RawMessage
+	EventIDs    []int64
+}
+
+// key identifies the anomaly: SHA-256 of the rule and its entity. No time is in it.
+func (r *Rule) key(m *match) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "ward-anomaly/v1\x00%s\x00", r.ID)
+	for _, e := range r.Entity {
+		switch e {
+		case "tenant_id":
+			h.Write(m.Tenant[:])
+		case "actor_id":
+			writeID(h.Write, m.Actor)
+		case "patient_id":
+			writeID(h.Write, m.Patient)
+		}
+	}
+	return h.Sum(nil)
+}
+
+func writeID(write func([]byte) (int, error), id *uuid.UUID) {
+	if id == nil {
+		_, _ = write([]byte{0})
+		return
+	}
+	_, _ = write(append([]byte{1}, id[:]...))
+}
+
+// statementTimeout bounds a rule's query.
+const statementTimeout = 2 * time.Minute
+
+// Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, the ledger's row, the event and the cursor
+// commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other.
+func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by RunRequest) (Result, error) {
+	res := Result{RunID: uuid.New(), RuleID: rule.ID}
+	started := time.Now()
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		q := queries.New(tx)
+		state, err := q.RuleForRun(ctx, rule.ID)
+		if err != nil {
+			return fmt.Errorf("find rule: %w", err)
+		}
+		res.FromBatch = state.CursorBatch
+		res.ToBatch, err = q.SealedUpTo(ctx, now.Add(-time.Duration(rule.Settle)))
+		if err != nil {
+			return fmt.Errorf("find what has settled: %w", err)
+		}
+		res.ToBatch = max(res.ToBatch, res.FromBatch)
+		matches, err := rule.find(ctx, pool, res.FromBatch, res.ToBatch, now)
+		if err != nil {
+			return err
+		}
+		for i := range matches {
+			if err := rule.keep(ctx, q, &matches[i], &res); err != nil {
+				return err
+			}
+		}
+		return rule.record(ctx, q, &res, started, now, by, nil)
+	})
+	if err == nil {
+		return res, nil
+	}
+	err = fmt.Errorf("run rule %s: %w", rule.ID, err)
+	failed := Result{RunID: res.RunID, RuleID: rule.ID, FromBatch: res.FromBatch, ToBatch: res.ToBatch}
+	if lost := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		return rule.record(ctx, queries.New(tx), &failed, started, now, by, err)
+	}); lost != nil {
+		err = errors.Join(err, fmt.Errorf("record the failed run: %w", lost))
+	}
+	return failed, err
+}
+
+// find runs the rule's query in a read-only transaction of its own: a rule cannot write, whatever its text says.
+func (r *Rule) find(ctx context.Context, pool *pgxpool.Pool, from, to int64, now time.Time) ([]match, error) {
+	if from == to {
+		return nil, nil
+	}
+	args := make([]any, len(r.Binds))
+	for i, b := range r.Binds {
+		switch b {
+		case "from":
+			args[i] = from
+		case "to":
+			args[i] = to
+		case "now":
+			args[i] = now
+		default:
+			args[i] = r.Params[b]
+		}
+	}
+	var matches []match
+	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("set local statement_timeout = %d", statementTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, r.SQL, args...)
+		if err != nil {
+			return err
+		}
+		matches, err = pgx.CollectRows(rows, pgx.RowToStructByPos[match])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	if len(matches) > r.MaxNewPerRun {
+		return nil, fmt.Errorf("%d matches, more than max_new_per_run %d: nothing was kept; narrow the rule or raise the bound", len(matches), r.MaxNewPerRun)
+	}
+	return matches, nil
+}
+
+// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing.
+func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
+	res.Matched++
+	key := r.key(m)
+	seen, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
+	if err != nil {
+		return fmt.Errorf("look for known evidence: %w", err)
+	}
+	if seen {
+		return nil
+	}
+	open, err := q.OpenAnomalyByKey(ctx, key)
+	switch {
+	case err == nil:
+		res.Merged++
+		if err := q.MergeAnomaly(ctx, queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}); err != nil {
+			return fmt.Errorf("merge into anomaly %s: %w", open.ID, err)
+		}
+		return r.addEvidence(ctx, q, open.ID, m, res)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("look for an open anomaly: %w", err)
+	}
+	res.Created++
+	fresh := queries.NewAnomalyParams{
+		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity, ActorID: m.Actor, SubjectID: m.Patient, Key: key,
+		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last,
+	}
+	if last, err := q.LastClosedByKey(ctx, key); err == nil {
+		fresh.RecurrenceOf = &last
+	} else if !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("look for a closed anomaly: %w", err)
+	}
+	id, err := q.NewAnomaly(ctx, fresh)
+	if err != nil {
+		return fmt.Errorf("store anomaly: %w", err)
+	}
+	if err := r.addEvidence(ctx, q, id, m, res); err != nil {
+		return err
+	}
+	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
+		return fmt.Errorf("store history of anomaly %s: %w", id, err)
+	}
+	return nil
+}
+
+func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, res *Result) error {
+	if _, err := q.AddEvidence(ctx, queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs}); err != nil {
+		return fmt.Errorf("store evidence of anomaly %s: %w", id, err)
+	}
+	return nil
+}
+
+// record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
+func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, started, now time.Time, by RunRequest, failure error) error {
+	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "failed": failure != nil})
+	if err != nil {
+		return fmt.Errorf("encode run: %w", err)
+	}
+	if _, err := q.WriteWorker(ctx, queries.WriteWorkerParams{Action: "rule_run", Detail: string(detail)}); err != nil {
+		return fmt.Errorf("record run: %w", err)
+	}
+	row := queries.RecordRunParams{
+		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
+		Created: int32(res.Created), Merged: int32(res.Merged), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event,
+	}
+	if failure != nil {
+		text := failure.Error()
+		row.Status, row.Error = "error", &text
+	}
+	if err := q.RecordRun(ctx, row); err != nil {
+		return fmt.Errorf("store run: %w", err)
+	}
+	cursor := res.ToBatch
+	if failure != nil {
+		cursor = res.FromBatch
+	}
+	if err := q.AdvanceRule(ctx, queries.AdvanceRuleParams{CursorBatch: cursor, At: now, ID: r.ID}); err != nil {
+		return fmt.Errorf("advance rule: %w", err)
+	}
+	return nil
+}
+
+// Register stores the rules' heads in the database, so that reviewers see them, also those that are NOT ENABLED for want of something they require.
+func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
+	q := queries.New(pool)
+	kinds, err := q.RelationKinds(ctx)
+	if err != nil {
+		return fmt.Errorf("list relations: %w", err)
+	}
+	for i := range rules {
+		r := &rules[i]
+		head, err := json.Marshal(r.FrontMatter)
+		if err != nil {
+			return fmt.Errorf("encode rule %s: %w", r.ID, err)
+		}
+		missing := []string{}
+		for _, need := range r.Requires {
+			if !oneOf(need, kinds...) {
+				missing = append(missing, need)
+			}
+		}
+		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier, Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing})
+		if err != nil {
+			return fmt.Errorf("store rule %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// Due lists the rules whose period is over at now: enabled ones only.
+func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) ([]*Rule, error) {
+	rows, err := queries.New(pool).DueRules(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list rules: %w", err)
+	}
+	last := map[string]*time.Time{}
+	for _, r := range rows {
+		last[r.ID] = r.LastRunAt
+	}
+	var due []*Rule
+	for i := range rules {
+		at, enabled := last[rules[i].ID]
+		if enabled && (at == nil || !now.Before(at.Add(time.Duration(rules[i].Every)))) {
+			due = append(due, &rules[i])
+		}
+	}
+	return due, nil
+}

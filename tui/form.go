@@ -1,0 +1,399 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/ward-health/ward/tenancy"
+)
+
+// option is one of a field's choices.
+type option struct {
+	value, label, note string
+}
+
+// field is one thing a form asks: a text, or one of options.
+type field struct {
+	name, label string
+	in          input
+	options     []option // a choice; typing filters it
+	picked      int      // among the options that match; -1: none yet
+	choice      bool
+	loading     bool
+	optional    bool
+	check       func(string) string // what is wrong, in words; empty: nothing
+}
+
+// matching are the options that what was typed leaves.
+func (f *field) matching() []option {
+	typed := strings.ToLower(strings.TrimSpace(f.in.value()))
+	var out []option
+	for _, o := range f.options {
+		if typed == "" || strings.Contains(strings.ToLower(o.value+" "+o.label), typed) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// value is the answer.
+func (f *field) value() string {
+	if !f.choice {
+		return strings.TrimSpace(f.in.value())
+	}
+	if list := f.matching(); f.picked >= 0 && f.picked < len(list) {
+		return list[f.picked].value
+	}
+	return ""
+}
+
+// form is a dialog that asks for what an action needs. Its draft outlives every error: only success or the person closes it.
+type form struct {
+	title   string
+	about   []string // lines over the fields, drawn as they are
+	fields  []*field
+	yes     string
+	danger  bool // Cancel is focused, and Enter in the last field does not perform
+	on      int  // focus: a field, then Cancel, then yes
+	wrong   string
+	news    []string // what somebody else did since this was opened
+	slot    slot
+	reads   slot
+	reading bool // what the form offers is on its way
+	// What the form is about, for one about an anomaly: its id, and the version that the person saw.
+	subject string
+	seen    *int
+	do      func(*model, answers) tea.Cmd
+	load    func(*model, *form) tea.Cmd // reads what the form offers
+	typed   bool
+}
+
+// opened focuses what comes first and loads the choices.
+func (f *form) opened(m *model) tea.Cmd {
+	if f.danger {
+		f.on = f.cancelAt()
+	}
+	if f.load != nil {
+		return f.load(m, f)
+	}
+	return nil
+}
+
+func (f *form) cancelAt() int { return len(f.fields) }
+
+func (f *form) dirty() bool { return f.typed }
+
+func (f *form) keys() string {
+	switch {
+	case f.slot.busy:
+		return "recording …"
+	case f.on == f.cancelAt():
+		return "enter cancels  tab next  esc cancel"
+	case f.on > f.cancelAt():
+		return "enter " + strings.ToLower(f.yes) + "  tab next  esc cancel"
+	case f.fields[f.on].choice:
+		return "up/down choose  type to filter  tab next  esc cancel"
+	}
+	return "tab next  shift+tab previous  enter goes on  esc cancel"
+}
+
+func (f *form) paste(_ *model, s string) {
+	if f.on < len(f.fields) && !f.slot.busy {
+		f.fields[f.on].in.paste(s)
+		f.fields[f.on].picked, f.typed = 0, true
+	}
+}
+
+func (f *form) key(m *model, k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if f.slot.busy {
+		return nil, false
+	}
+	f.wrong = ""
+	switch k.String() {
+	case "tab":
+		f.next()
+		return nil, false
+	case "shift+tab":
+		f.on = (f.on + len(f.fields) + 1) % (len(f.fields) + 2)
+		return nil, false
+	case "enter":
+		return f.enter(m)
+	}
+	if f.on >= len(f.fields) {
+		f.buttonKey(k.String())
+		return nil, false
+	}
+	f.fieldKey(f.fields[f.on], k)
+	return nil, false
+}
+
+func (f *form) buttonKey(key string) {
+	switch key {
+	case "left", "right", "h", "l":
+		f.on = f.cancelAt() + 1 - (f.on - f.cancelAt())
+	case "up", "k":
+		f.on = max(0, len(f.fields)-1)
+	}
+}
+
+func (f *form) fieldKey(x *field, k tea.KeyPressMsg) {
+	switch key := k.String(); {
+	case x.choice && key == "up":
+		x.picked, f.typed = max(0, x.picked-1), true
+	case x.choice && key == "down":
+		x.picked, f.typed = min(max(0, len(x.matching())-1), x.picked+1), true
+	case key == "up":
+		f.on = max(0, f.on-1)
+	case key == "down":
+		f.next()
+	case x.in.key(k):
+		if x.choice {
+			x.picked = 0
+		}
+		f.typed = f.typed || k.Text != ""
+	}
+}
+
+// next goes to the next field; from Cancel to what is still missing, else to the deed.
+func (f *form) next() {
+	if f.on != f.cancelAt() {
+		f.on = (f.on + 1) % (len(f.fields) + 2)
+		return
+	}
+	for i, x := range f.fields {
+		if x.value() == "" && !x.optional {
+			f.on = i
+			return
+		}
+	}
+	f.on++
+}
+
+// enter cancels on Cancel, performs on the deed, and otherwise goes on; in the last field of a harmless form it performs.
+func (f *form) enter(m *model) (tea.Cmd, bool) {
+	switch {
+	case f.on == f.cancelAt():
+		return m.leave(f, false), false
+	case f.on > f.cancelAt() || (f.on == len(f.fields)-1 && !f.danger):
+		return f.submit(m), false
+	}
+	f.on++
+	return nil, false
+}
+
+// submit checks the fields and performs. The form stays until the answer is there.
+func (f *form) submit(m *model) tea.Cmd {
+	if f.reading {
+		f.wrong = "what this is about has not been read yet"
+		return nil
+	}
+	in := answers{}
+	for _, x := range f.fields {
+		in[x.name] = x.value()
+	}
+	for i, x := range f.fields {
+		if x.choice && x.value() == "" {
+			f.wrong, f.on = "choose one: "+strings.ToLower(x.label), i
+			return nil
+		}
+		if x.check == nil {
+			continue
+		}
+		if f.wrong = x.check(in[x.name]); f.wrong != "" {
+			f.on = i
+			return nil
+		}
+	}
+	f.news = nil
+	return f.do(m, in)
+}
+
+// changing is a call that changes something.
+type changing[T any] func(context.Context) (T, error)
+
+// asker is a dialog that stays open until what it asked for is done.
+type asker interface {
+	dialog
+	answering() *slot
+	// refused keeps the draft and says why.
+	refused(err error)
+}
+
+func (f *form) answering() *slot { return &f.slot }
+
+// send performs what the topmost dialog asked for, and closes that when it is done; what is performed without a dialog uses the slot given. failed is what
+// else follows a failure (nil: nothing).
+func send[T any](m *model, otherwise *slot, fn changing[T], done func(*model, T) tea.Cmd, failed func(*model, error) tea.Cmd) tea.Cmd {
+	a, asked := m.top().(asker)
+	s := otherwise
+	if asked {
+		s = a.answering()
+	}
+	s.failed = func(m *model, err error) tea.Cmd {
+		if asked {
+			a.refused(err)
+		}
+		if failed == nil {
+			return nil
+		}
+		return failed(m, err)
+	}
+	return perform(m, s, fn, func(m *model, v T) tea.Cmd {
+		if asked {
+			m.remove(a)
+		}
+		return done(m, v)
+	})
+}
+
+// refused keeps the draft, says why, and moves the focus where a hasty Enter does no harm.
+func (f *form) refused(err error) {
+	f.wrong = errorWords(err)
+	f.on = f.cancelAt()
+	if errors.Is(err, tenancy.ErrConflict) {
+		f.wrong = "somebody changed it since you looked: read what they did, your text is kept"
+	}
+}
+
+func (f *form) view(m *model, w, h int) []string {
+	w = min(w-2, 84)
+	inner := w - 4
+	var lines []string
+	for _, l := range f.about {
+		lines = append(lines, wrapStyled(l, inner)...)
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "")
+	}
+	label := 0
+	for _, x := range f.fields {
+		label = max(label, len(x.label))
+	}
+	for i, x := range f.fields {
+		lines = append(lines, f.drawField(m.st, x, i == f.on, label, inner, h-len(lines)-8)...)
+	}
+	for _, n := range f.news {
+		lines = append(lines, m.st.warn.Render(fit(n, inner)))
+	}
+	if f.wrong != "" {
+		for _, l := range wrap(f.wrong, inner) {
+			lines = append(lines, m.st.bad.Render(l))
+		}
+	}
+	lines = append(lines, "", buttons(m.st, inner, f.yes, max(-1, f.on-f.cancelAt())))
+	return box(m.st, f.title, lines, w)
+}
+
+func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []string {
+	name, indent := fit(x.label, label), strings.Repeat(" ", label)
+	if on {
+		name = st.accent.Render(name)
+	}
+	if x.choice && !on {
+		return []string{name + "  " + chosen(st, x)}
+	}
+	most := 4
+	if x.choice {
+		most = 1
+	}
+	var lines []string
+	for _, l := range x.in.draw(st, max(8, w-label-2), most, on) {
+		lines = append(lines, name+"  "+l)
+		name = indent
+	}
+	if !x.choice {
+		return lines
+	}
+	if x.in.value() == "" {
+		lines[0] += st.dim.Render("type to filter")
+	}
+	return append(lines, drawOptions(st, x, label, max(3, min(room, 8)))...)
+}
+
+// chosen is a choice that has not the focus.
+func chosen(st *styles, x *field) string {
+	if x.loading {
+		return st.dim.Render("loading …")
+	}
+	if list := x.matching(); x.picked >= 0 && x.picked < len(list) {
+		return list[x.picked].label
+	}
+	return st.dim.Render("none chosen")
+}
+
+func drawOptions(st *styles, x *field, label, most int) []string {
+	indent := strings.Repeat(" ", label+2)
+	list := x.matching()
+	switch {
+	case x.loading:
+		return []string{indent + st.dim.Render("loading …")}
+	case len(list) == 0:
+		return []string{indent + st.dim.Render("nothing matches")}
+	}
+	from := max(0, min(x.picked-most+1, len(list)-most))
+	var lines []string
+	wide := 0
+	for _, o := range list {
+		wide = max(wide, ansi.StringWidth(o.label))
+	}
+	for i, o := range list[from:min(len(list), from+most)] {
+		mark, name := "  ", fit(o.label, wide)
+		if from+i == x.picked {
+			mark, name = st.accent.Render("▸ "), st.bold.Render(name)
+		}
+		lines = append(lines, indent+mark+name+"  "+st.dim.Render(o.note))
+	}
+	if more := len(list) - from - most; more > 0 {
+		lines = append(lines, indent+st.dim.Render(fmt.Sprintf("  … %d more", more)))
+	}
+	return lines
+}
+
+// form is the form that is being answered, if one is.
+func (m *model) form() *form {
+	f, _ := m.top().(*form)
+	return f
+}
+
+// text is a field for text; what must be there says what is missing.
+func text(name, label, prefill, missing string) *field {
+	f := &field{name: name, label: label, in: newInput(prefill), optional: missing == ""}
+	f.check = func(s string) string {
+		if len([]rune(s)) < 4 && missing != "" {
+			return missing
+		}
+		return ""
+	}
+	return f
+}
+
+// reasonField asks why, which the database wants in at least four characters.
+func reasonField(prefill string) *field {
+	return text("reason", "Reason", prefill, "a reason of at least four characters is needed: it has to hold years later")
+}
+
+// choices is a field for one of options.
+func choices(name, label string, options []option) *field {
+	return &field{name: name, label: label, options: options, choice: true, picked: -1}
+}
+
+// reading reads what a form offers. A form whose offer could not be read says so; it cannot be performed before.
+func reading[T any](m *model, f *form, fn changing[T], done func(*model, T) tea.Cmd) tea.Cmd {
+	f.reading = true
+	f.reads.failed = func(_ *model, err error) tea.Cmd {
+		f.refused(err)
+		for _, x := range f.fields {
+			x.loading = false
+		}
+		return nil
+	}
+	return perform(m, &f.reads, fn, func(m *model, v T) tea.Cmd {
+		f.reading = false
+		return done(m, v)
+	})
+}

@@ -1,0 +1,334 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/tenancy"
+)
+
+func queueActions() []Action {
+	act := func(a Action) Action { a.Screen = ScreenQueue; return a }
+	return []Action{
+		act(Action{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim}),
+		act(Action{Name: "approve", Key: "a", Help: "approve somebody else's closing, or send it back", Audit: "approve", Needs: "approve", Dangerous: true, hint: true, begin: beginApprove}),
+		act(Action{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginNote}),
+		act(Action{Name: "close", Key: "x", Help: "close it with a disposition; some need a second person", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
+		act(Action{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate", Needs: "escalate", Dangerous: true, hint: true,
+			begin: beginReason("Escalate", "Escalate", true, review.Escalate)}),
+		act(Action{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen", Dangerous: true, hint: true, begin: beginReopen}),
+		act(Action{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen", Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot}),
+		act(Action{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open", hint: true, begin: beginDetails}),
+		act(Action{Name: "filter", Key: "/", Help: "narrow the queue: state: rule: tenant: actor: sev: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
+		act(Action{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note", Dangerous: true, hint: true,
+			begin: beginReason("Wait for information", "Wait", false, review.Wait)}),
+		act(Action{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign", Dangerous: true, hint: true,
+			begin: beginReason("Release", "Release", false, review.Release)}),
+		act(Action{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign", Dangerous: true, hint: true, begin: beginAssign}),
+		act(Action{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, since each page shown is an event", Audit: "browse", hint: true,
+			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })}),
+		act(Action{Name: "next page", Help: "read on, when the cursor reaches the end", Audit: "browse", begin: func(m *model) attempt {
+			if !m.queue.mayMore() {
+				return attempt{why: "there is no further page"}
+			}
+			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.queue.more(m) }}
+		}}),
+	}
+}
+
+// refresh reads again what is shown.
+func (s *queueScreen) refresh(m *model) tea.Cmd {
+	if s.open && s.list.selectID != "" {
+		return s.look(m, s.list.selectID)
+	}
+	s.details = nil
+	return s.load(m)
+}
+
+// on is the anomaly an action is about, as it was when the action began.
+type on struct {
+	id    string
+	label string
+	seen  int // the version that the person saw
+	row   review.Anomaly
+}
+
+const nothingSelected = "no anomaly is selected"
+
+func (m *model) anomaly() (*on, bool) {
+	a, ok := m.queue.list.selected()
+	if !ok {
+		return nil, false
+	}
+	return &on{id: a.ID.String(), label: m.queue.label(a.ID), seen: a.Version, row: a}, true
+}
+
+// about is the head of a form about an anomaly.
+func (x *on) about(m *model) []string {
+	glyph, _, look := m.st.severity(x.row.Severity)
+	return []string{look.Render(glyph+" "+x.row.Severity) + "  " + m.st.bold.Render(ruleName(x.row)), m.st.dim.Render(value(x.row.Actor) + " at " + tenantName(x.row))}
+}
+
+// form makes a form about an anomaly, which learns when somebody else changes it.
+func (x *on) form(m *model, title, yes string, danger bool, fields ...*field) *form {
+	return &form{title: title + " " + x.label, about: x.about(m), fields: fields, yes: yes, danger: danger, subject: x.id, seen: &x.seen}
+}
+
+// decided performs a change and shows what it did.
+func (x *on) decided(m *model, word string, fn changing[review.Changed]) tea.Cmd {
+	return send(m, &m.change, fn, func(m *model, c review.Changed) tea.Cmd {
+		m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
+		return m.queue.changed(m, c)
+	}, func(m *model, err error) tea.Cmd { return m.queue.afterConflict(m, err, x.id) })
+}
+
+// afterConflict reads what somebody else did, so that the person decides on that.
+func (s *queueScreen) afterConflict(m *model, err error, id string) tea.Cmd {
+	if errors.Is(err, tenancy.ErrConflict) {
+		return s.look(m, id)
+	}
+	return nil
+}
+
+// changed brings the row up to date. Where details are on the screen they are opened again; else the answer alone says enough, and no further look is
+// recorded.
+func (s *queueScreen) changed(m *model, c review.Changed) tea.Cmd {
+	for i := range s.list.rows {
+		if a := &s.list.rows[i]; a.ID == c.ID {
+			a.State, a.Version = c.State, c.Version
+		}
+	}
+	if s.open || m.split() {
+		return s.look(m, c.ID.String())
+	}
+	if s.details != nil && s.details.Anomaly.ID == c.ID {
+		s.details = nil
+	}
+	return nil
+}
+
+// editing says why an anomaly cannot be worked now; empty: it can.
+func (m *model) editing(a review.Anomaly) string {
+	switch {
+	case !slices.Contains([]string{"claimed", "in_review", "waiting_info", "escalated"}, a.State):
+		if a.State == "new" {
+			return "claim it first: c"
+		}
+		return "it is " + state(a.State) + ": nothing to edit"
+	case !m.mine(a.AssignedTo):
+		return "it is " + value(a.AssignedTo) + "'s: c claims it, unless the other is editing"
+	}
+	return ""
+}
+
+func beginClaim(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if slices.Contains([]string{"closed", "merged", "suppressed", "pending_approval"}, x.row.State) {
+		return attempt{why: "it is " + state(x.row.State) + ": there is nothing to claim"}
+	}
+	return attempt{do: func(m *model, _ answers) tea.Cmd {
+		return x.decided(m, "claimed", func(ctx context.Context) (review.Changed, error) {
+			return review.Claim(ctx, m.session, x.id, x.seen)
+		})
+	}}
+}
+
+func beginNote(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	f := x.form(m, "Note on", "Add note", false, text("text", "Note", "", "a note needs text"))
+	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
+		return x.decided(m, "note on", func(ctx context.Context) (review.Changed, error) {
+			return review.AddNote(ctx, m.session, x.id, in["text"])
+		})
+	}}
+}
+
+func beginClose(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if why := m.editing(x.row); why != "" {
+		return attempt{why: why}
+	}
+	f := x.form(m, "Close", "Close it", true, choices("disposition", "As", dispositions(m.queue.details)), reasonField(""))
+	if len(f.fields[0].options) == 0 {
+		f.fields[0].loading = true
+		f.load = loadDispositions
+	}
+	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
+		return x.decided(m, "closing of", func(ctx context.Context) (review.Changed, error) {
+			return review.Close(ctx, m.session, x.id, x.seen, in["disposition"], in["reason"])
+		})
+	}}
+}
+
+func dispositions(d *review.Details) []option {
+	var out []option
+	if d == nil {
+		return nil
+	}
+	for _, x := range d.Dispositions {
+		note := x.Note
+		if x.SecondPerson {
+			note = "2nd person approves · " + note
+		}
+		out = append(out, option{value: x.Name, label: x.Name, note: note})
+	}
+	return out
+}
+
+// loadDispositions opens the anomaly, which lists what it can be closed as.
+func loadDispositions(m *model, f *form) tea.Cmd {
+	id := f.subject
+	return reading(m, f, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
+		func(m *model, d review.Details) tea.Cmd {
+			m.queue.details = &d
+			m.queue.update(d.Anomaly)
+			f.fields[0].options, f.fields[0].loading = dispositions(&d), false
+			m.queue.tell(m, d)
+			return nil
+		})
+}
+
+func beginApprove(m *model) attempt {
+	x, ok := m.anomaly()
+	switch {
+	case !ok:
+		return attempt{why: nothingSelected}
+	case x.row.State != "pending_approval":
+		return attempt{why: "there is no closing to approve"}
+	case m.mine(x.row.ClosedBy):
+		return attempt{why: "you closed it: somebody else approves"}
+	}
+	f := x.form(m, "Approve the closing of", "Decide", true, choices("decision", "Decision", []option{
+		{"approve", "approve", "it is closed as " + value(x.row.Disposition)}, {"reject", "send back", "it goes back to " + value(x.row.ClosedBy)}}), reasonField(""))
+	f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
+	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
+		return x.decided(m, "decided on", func(ctx context.Context) (review.Changed, error) {
+			return review.Approve(ctx, m.session, x.id, x.seen, in["decision"] == "approve", in["reason"])
+		})
+	}}
+}
+
+func beginReopen(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if x.row.State != "closed" {
+		return attempt{why: "only a closed one can be reopened"}
+	}
+	f := x.form(m, "Reopen", "Reopen", true, reasonField(""))
+	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
+		return x.decided(m, "reopened", func(ctx context.Context) (review.Changed, error) {
+			return review.Reopen(ctx, m.session, x.id, x.seen, in["reason"])
+		})
+	}}
+}
+
+// beginReason is an action of who has the claim that needs nothing but a reason.
+func beginReason(title, yes string, danger bool, fn func(context.Context, *tenancy.Session, string, int, string) (review.Changed, error)) func(*model) attempt {
+	return func(m *model) attempt {
+		x, ok := m.anomaly()
+		if !ok {
+			return attempt{why: nothingSelected}
+		}
+		if why := m.editing(x.row); why != "" {
+			return attempt{why: why}
+		}
+		return attempt{form: x.form(m, title, yes, danger, reasonField("")), do: func(m *model, in answers) tea.Cmd {
+			return x.decided(m, yes+":", func(ctx context.Context) (review.Changed, error) {
+				return fn(ctx, m.session, x.id, x.seen, in["reason"])
+			})
+		}}
+	}
+}
+
+func beginAssign(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if slices.Contains([]string{"closed", "merged", "pending_approval"}, x.row.State) {
+		return attempt{why: "it is " + state(x.row.State) + ": nobody works on it"}
+	}
+	to := text("to", "To (user)", "", "")
+	to.check = func(s string) string {
+		if s == "" {
+			return "name the reviewer by their short name"
+		}
+		return ""
+	}
+	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")), do: func(m *model, in answers) tea.Cmd {
+		return x.decided(m, "assigned", func(ctx context.Context) (review.Changed, error) {
+			return review.Assign(ctx, m.session, x.id, x.seen, in["to"], in["reason"])
+		})
+	}}
+}
+
+func beginDetails(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if m.queue.open {
+		return attempt{why: "these are the details: esc goes back"}
+	}
+	return attempt{do: func(m *model, _ answers) tea.Cmd {
+		s := m.queue
+		s.open, s.from = true, 0
+		if s.shown() && s.opening.err == nil {
+			return nil
+		}
+		return s.look(m, x.id)
+	}}
+}
+
+func beginPivot(m *model) attempt {
+	x, ok := m.anomaly()
+	if !ok {
+		return attempt{why: nothingSelected}
+	}
+	if x.row.Actor == nil {
+		return attempt{why: "nobody is named: there is no actor to look at"}
+	}
+	return attempt{do: func(m *model, _ answers) tea.Cmd {
+		return m.pivot(x.row.Tenant, "actor:"+*x.row.Actor, "triage of "+x.label)
+	}}
+}
+
+func beginQueueFilter(m *model) attempt {
+	f := newFilterLine(m.queue.typed, "state:closed rule:A0 tenant:cedar actor:x sev:critical mine", func(s string) error {
+		_, err := parseQueueFilter(s)
+		return err
+	})
+	return attempt{line: f, do: func(m *model, in answers) tea.Cmd {
+		filter, err := parseQueueFilter(in["filter"])
+		if err != nil {
+			m.warn(err.Error())
+			return nil
+		}
+		s := m.queue
+		first := filter
+		first.Limit = queuePage
+		return send(m, &s.page, func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, first) },
+			func(m *model, rows []review.Anomaly) tea.Cmd {
+				s.page.drop()
+				s.filter, s.typed, s.details, s.open = filter, in["filter"], nil, false
+				s.list.reset()
+				return s.took(m, rows)
+			}, nil)
+	}}
+}

@@ -1,0 +1,86 @@
+// Package tui is ward's terminal application: the anomaly queue, one clinic's events, the archive, the memberships. It shows what the domain packages return and
+// knows nothing else; whatever it does has a command too.
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// Config is what the terminal application stands on.
+type Config struct {
+	Session   *tenancy.Session
+	Store     archive.Store // nil: the Archive screen says how to configure it
+	StoreName string
+	VerifyKey string // the text of the public key
+	LogFile   string // empty: nothing is logged; never the screen
+	// RecordURL leads from a record to the customer's own chart, with {tenant}, {table} and {id} in it. Optional.
+	RecordURL string
+	Now       func() time.Time // nil: time.Now
+	Region    string
+}
+
+// VerdictError says that a verification made in this session did not end valid: the program did its work and found something.
+type VerdictError struct {
+	Verdict archive.Verdict
+}
+
+func (e *VerdictError) Error() string { return "the archive is " + string(e.Verdict) }
+
+// Run shows the screens until the user leaves. Its error is the domain's: nobody signed in (*tenancy.RefusedError), no database (*tenancy.UnreachableError), an
+// archive that is not valid (*VerdictError), or ctx's.
+func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
+	log, closeLog, err := openLog(cfg.LogFile)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	who, err := cfg.Session.Whoami(ctx)
+	if err != nil {
+		return err
+	}
+	scrub(&who)
+	m := newModel(ctx, cfg, who, log)
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)}
+	if os.Getenv("NO_COLOR") != "" {
+		// Any value counts, see no-color.org; the library takes "yes" for no.
+		options = append(options, tea.WithColorProfile(colorprofile.Ascii))
+	}
+	_, err = tea.NewProgram(m, options...).Run()
+	m.stop()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, tea.ErrInterrupted):
+		return context.Canceled
+	case err != nil:
+		return fmt.Errorf("run terminal application: %w", err)
+	}
+	return m.outcome()
+}
+
+// openLog opens the log file, or a log that keeps nothing.
+func openLog(name string) (*slog.Logger, func(), error) {
+	if name == "" {
+		return slog.New(slog.DiscardHandler), func() {}, nil
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open log file: %w", err)
+	}
+	return slog.New(slog.NewTextHandler(f, nil)), func() { _ = f.Close() }, nil
+}
+
+// slogError is an error as the log keeps it: in a person's words, which hold no record's contents.
+func slogError(err error) slog.Attr { return slog.String("error", errorWords(err)) }
