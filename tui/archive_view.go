@@ -63,9 +63,13 @@ func (m *model) ship() tea.Cmd {
 func (s *archiveScreen) body(m *model, w, h int) []string {
 	switch {
 	case m.cfg.Store == nil:
-		return pad([]string{"", "  No archive is configured.", "",
-			"  Name the store where ward ships to, and its public key, in ward.yaml or by WARD_ARCHIVE",
-			"  and WARD_VERIFY_KEY: a directory, or an S3 bucket with Object Lock."}, w, h)
+		p := &pane{st: m.st, w: w - 4}
+		p.add("", "No archive is configured.", "")
+		p.text("Name the store that ward ships to (a directory, or an S3 bucket with Object Lock) and its public key in ward.yaml or the environment, then start again.")
+		for i := range p.lines {
+			p.lines[i] = "  " + p.lines[i]
+		}
+		return pad(p.lines, w, h)
 	case !s.loaded && s.page.err != nil:
 		return pad([]string{"", "  " + m.st.bad.Render("✕") + " The archive could not be read. " + errorWords(s.page.err)}, w, h)
 	case s.loaded && len(s.months) == 0:
@@ -96,7 +100,7 @@ func (s *archiveScreen) columns(m *model) []column[archiveRow] {
 		{title: "SIZE", width: 7, right: true, drop: 3, cell: month(func(x archive.MonthSummary) string { return bytesText(x.Bytes) })},
 		{title: "LOCKED UNTIL", width: 12, drop: 1, cell: month(func(x archive.MonthSummary) string { return lockedUntil(x.RetainUntil) })},
 		{title: "LAST VERIFIED", width: 16, grow: 2, cell: func(r archiveRow) string { return s.lastVerified(m, r.month) }},
-		{title: "VERDICT", width: 14, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(r.month) }, look: func(r archiveRow) lipgloss.Style {
+		{title: "VERDICT", width: 17, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(r.month) }, look: func(r archiveRow) lipgloss.Style {
 			return verdictLook(m.st, s.verdictOf(r.month))
 		}},
 	}

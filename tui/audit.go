@@ -335,15 +335,18 @@ func (s *auditScreen) columns(m *model) []column[audit.Event] {
 	}
 	nr, np, ns := shortLength(records), shortLength(patients), shortLength(sessions)
 	zone := m.zone()
-	layout, wide := "2006-01-02 15:04:05", 19
-	if m.w < 100 {
+	layout, wide, title := "2006-01-02 15:04:05", 19, "RECORDED "
+	switch {
+	case m.w < 70:
+		layout, wide, title = "15:04:05", 8, "AT "
+	case m.w < 100:
 		layout, wide = "01-02 15:04:05", 14
 	}
 	return []column[audit.Event]{
-		{title: "RECORDED " + m.now().Format("MST"), width: wide, cell: func(e audit.Event) string { return e.RecordedAt.In(zone).Format(layout) }},
-		{title: "ACTOR", width: 9, grow: 2, cell: func(e audit.Event) string { return value(e.Actor) }},
+		{title: title + m.now().Format("MST"), width: wide, cell: func(e audit.Event) string { return e.RecordedAt.In(zone).Format(layout) }},
+		{title: "ACTOR", width: 8, grow: 2, cell: func(e audit.Event) string { return value(e.Actor) }},
 		{title: "ACTION", width: 8, grow: 1, cell: func(e audit.Event) string { return e.Action }},
-		{title: "RECORD", width: 10, grow: 3, cell: func(e audit.Event) string { return recordName(e, nr) }},
+		{title: "RECORD", width: 13, grow: 3, cell: func(e audit.Event) string { return recordName(e, nr) }},
 		{title: "PATIENT", width: max(7, np+1), drop: 2, cell: func(e audit.Event) string { return shortOr(e.PatientID, np) }},
 		{title: "OUTCOME", width: 8, cell: func(e audit.Event) string { return strings.Replace(e.Outcome, "denied", "✕ denied", 1) }, look: func(e audit.Event) lipgloss.Style {
 			if e.Outcome == "denied" {

@@ -103,7 +103,7 @@ func tenantOptions(list []tenancy.Tenant) []option {
 		if t.OpenAnomalies > 0 {
 			note += ", " + plural(t.OpenAnomalies, "open anomaly", "open anomalies")
 		}
-		out = append(out, option{value: t.Slug, label: t.Slug + "  " + t.Name, note: note})
+		out = append(out, option{value: t.Slug, label: t.Slug + "  " + t.Name, mark: note})
 	}
 	return out
 }

@@ -140,7 +140,7 @@ func parseAuditFilter(s string, now time.Time, me string) (audit.Filter, error) 
 		err = auditTerm(&f, t, now, me)
 	}
 	if err == nil && f.From != nil && f.To != nil && !f.From.Before(*f.To) {
-		err = errors.New("from: is not before to:")
+		err = errors.New("what stands after from: is not before what stands after to:")
 	}
 	if err != nil {
 		return audit.Filter{}, err

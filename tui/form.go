@@ -12,9 +12,9 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// option is one of a field's choices.
+// option is one of a field's choices: mark stands beside it, note under the list while it is the one picked.
 type option struct {
-	value, label, note string
+	value, label, mark, note string
 }
 
 // field is one thing a form asks: a text, or one of options.
@@ -312,7 +312,7 @@ func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []st
 	if x.in.value() == "" {
 		lines[0] += st.dim.Render("type to filter")
 	}
-	return append(lines, drawOptions(st, x, label, max(3, min(room, 8)))...)
+	return append(lines, drawOptions(st, x, label, w, max(3, min(room-4, 11)))...)
 }
 
 // chosen is a choice that has not the focus.
@@ -326,7 +326,7 @@ func chosen(st *styles, x *field) string {
 	return st.dim.Render("none chosen")
 }
 
-func drawOptions(st *styles, x *field, label, most int) []string {
+func drawOptions(st *styles, x *field, label, w, most int) []string {
 	indent := strings.Repeat(" ", label+2)
 	list := x.matching()
 	switch {
@@ -346,10 +346,15 @@ func drawOptions(st *styles, x *field, label, most int) []string {
 		if from+i == x.picked {
 			mark, name = st.accent.Render("▸ "), st.bold.Render(name)
 		}
-		lines = append(lines, indent+mark+name+"  "+st.dim.Render(o.note))
+		lines = append(lines, indent+mark+name+"  "+st.dim.Render(o.mark))
 	}
 	if more := len(list) - from - most; more > 0 {
 		lines = append(lines, indent+st.dim.Render(fmt.Sprintf("  … %d more", more)))
+	}
+	if x.picked >= 0 && x.picked < len(list) {
+		for _, l := range wrap(list[x.picked].note, max(10, w-label-4)) {
+			lines = append(lines, indent+"  "+st.accent.Render(l))
+		}
 	}
 	return lines
 }

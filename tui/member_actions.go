@@ -39,7 +39,7 @@ func beginMember(m *model) attempt {
 }
 
 func beginMemberTenant(*model) attempt {
-	f := &form{title: "Whose members", yes: "Show", fields: []*field{choices("tenant", "Clinic", []option{{value: "*", label: "every clinic", note: "an event at each"}})}}
+	f := &form{title: "Whose members", yes: "Show", fields: []*field{choices("tenant", "Clinic", []option{{value: "*", label: "every clinic", mark: "an event at each"}})}}
 	f.fields[0].picked = 0
 	f.load = loadTenants
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd { return m.members.load(m, strings.TrimSuffix(in["tenant"], "*")) }}
@@ -79,8 +79,7 @@ func beginTerminate(m *model) attempt {
 	f.fields = []*field{reasonField(""), hr, check}
 	f.about = []string{memberLine(m.st, x), "", m.st.dim.Render("reading what it would do …")}
 	f.load = func(m *model, f *form) tea.Cmd {
-		f.slot.failed = func(_ *model, err error) tea.Cmd { f.wrong = errorWords(err); return nil }
-		return perform(m, &f.slot, func(ctx context.Context) (tenancy.Consequences, error) {
+		return reading(m, f, func(ctx context.Context) (tenancy.Consequences, error) {
 			return m.session.Consequences(ctx, x.ID.String())
 		},
 			func(m *model, c tenancy.Consequences) tea.Cmd {

@@ -218,7 +218,7 @@ func consequences(st *styles, c tenancy.Consequences) []string {
 		ends = plural(c.LiveSessions, "live session", "live sessions") + ", now"
 	}
 	leaves := plural(c.UpcomingAppointments, "upcoming appointment", "upcoming appointments") + ", " +
-		plural(c.OpenAnomalies, "open anomaly", "open anomalies") + " about this person"
+		plural(c.OpenAnomalies, "open anomaly", "open anomalies") + " about them"
 	others := make([]string, 0, len(c.OtherMemberships))
 	for _, o := range c.OtherMemberships {
 		name := o.TenantName

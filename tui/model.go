@@ -63,7 +63,8 @@ type model struct {
 
 func newModel(ctx context.Context, cfg Config, who tenancy.Principal, log *slog.Logger) *model {
 	ctx, stop := context.WithCancel(ctx)
-	m := &model{ctx: ctx, stop: stop, cfg: cfg, session: cfg.Session, who: who, now: cfg.Now, after: afterTimer, log: log, st: newStyles(), actions: Actions()}
+	m := &model{ctx: ctx, stop: stop, cfg: cfg, session: cfg.Session, who: who, now: cfg.Now, after: afterTimer, log: log, st: newStyles(),
+		actions: Actions()} //nolint:contextcheck // what is asked later is asked under the model's own context
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -86,16 +87,19 @@ func (m *model) Init() tea.Cmd {
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		return m, m.resize(msg)
+		cmd := m.resize(msg)
+		return m, cmd
 	case tea.KeyPressMsg:
-		return m, m.onKey(msg)
+		cmd := m.onKey(msg)
+		return m, cmd
 	case tea.PasteMsg:
 		if d := m.top(); d != nil {
 			d.paste(m, msg.Content)
 		}
 		return m, nil
 	case reply:
-		return m, m.onReply(msg)
+		cmd := m.onReply(msg)
+		return m, cmd
 	case minuteMsg:
 		return m, tea.Batch(m.expire(), m.later(redraw, minuteMsg{}))
 	}

@@ -204,8 +204,11 @@ func (s *queueScreen) tell(m *model, d review.Details) {
 	}
 	for _, t := range d.History {
 		if t.Version > *f.seen {
-			f.news = append(f.news, fmt.Sprintf("%s: %s by %s %s", ago(m.now().Sub(t.At)), t.To, value(t.By), value(t.Reason)))
+			f.news = append(f.news, fmt.Sprintf("%s, %s: %s %s", value(t.By), ago(m.now().Sub(t.At)), state(t.To), value(t.Reason)))
 		}
+	}
+	if len(f.news) == 0 {
+		f.news = []string{"it is " + stateWords(m, d.Anomaly) + " now"}
 	}
 	*f.seen = d.Anomaly.Version
 }
@@ -247,11 +250,11 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 			_, _, look := m.st.severity(a.Severity)
 			return look
 		}},
-		{title: "RULE", width: 16, grow: 6, cell: func(a review.Anomaly) string { return ruleName(a) }},
-		{title: "TENANT", width: 12, grow: 2, cell: func(a review.Anomaly) string { return tenantName(a) }},
+		{title: "RULE", width: 16, grow: 6, cell: ruleName},
+		{title: "TENANT", width: 12, grow: 2, cell: tenantName},
 		{title: "ACTOR", width: 8, grow: 1, cell: func(a review.Anomaly) string { return value(a.Actor) }},
 		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.CreatedAt)) }},
-		{title: "STATE", width: 9, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },
+		{title: "STATE", width: 10, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },
 			look: func(a review.Anomaly) lipgloss.Style {
 				if a.State == "new" {
 					return m.st.dim
@@ -263,7 +266,7 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 
 // ruleName is a rule as the list shows it: its short id and title.
 func ruleName(a review.Anomaly) string {
-	id, _, _ := strings.Cut(a.RuleID, "_")
+	id, _, _ := strings.Cut(strings.ReplaceAll(a.RuleID, "_", "-"), "-")
 	if a.Title == "" {
 		return a.RuleID
 	}
@@ -282,6 +285,12 @@ func stateOf(m *model, a review.Anomaly) string {
 	switch {
 	case a.State == "pending_approval":
 		return "◑ approve"
+	case a.State == "escalated":
+		return "! incident"
+	case a.State == "in_review":
+		return "◐ review"
+	case a.State == "suppressed":
+		return "– silenced"
 	case a.State != "claimed" || a.AssignedTo == nil:
 		return state(a.State)
 	case m.mine(a.AssignedTo):

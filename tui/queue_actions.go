@@ -180,11 +180,11 @@ func dispositions(d *review.Details) []option {
 		return nil
 	}
 	for _, x := range d.Dispositions {
-		note := x.Note
+		o := option{value: x.Name, label: x.Name, note: x.Note}
 		if x.SecondPerson {
-			note = "2nd person approves · " + note
+			o.mark, o.note = "◑ 2nd person", o.note+"; a second person approves the closing"
 		}
-		out = append(out, option{value: x.Name, label: x.Name, note: note})
+		out = append(out, o)
 	}
 	return out
 }
@@ -213,7 +213,8 @@ func beginApprove(m *model) attempt {
 		return attempt{why: "you closed it: somebody else approves"}
 	}
 	f := x.form(m, "Approve the closing of", "Decide", true, choices("decision", "Decision", []option{
-		{"approve", "approve", "it is closed as " + value(x.row.Disposition)}, {"reject", "send back", "it goes back to " + value(x.row.ClosedBy)}}), reasonField(""))
+		{value: "approve", label: "approve", mark: "it is closed as " + value(x.row.Disposition)},
+		{value: "reject", label: "send back", mark: "it goes back to " + value(x.row.ClosedBy)}}), reasonField(""))
 	f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "decided on", func(ctx context.Context) (review.Changed, error) {

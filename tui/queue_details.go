@@ -79,7 +79,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	p.text(a.Summary)
 	p.gap()
 	p.pair("State", stateWords(m, a))
-	facts(p, a.Facts)
+	facts(p, a.Facts, m.zone())
 	p.pair("Legal clock", legalClock(m.now(), a))
 	p.pair("Seen before", fmt.Sprintf("%d closed for this rule, %d for this actor", d.ClosedSameRule, d.ClosedSameActor))
 	if a.RecurrenceOf != nil {
@@ -145,7 +145,7 @@ func legalClock(now time.Time, a review.Anomaly) string {
 }
 
 // facts shows what the rule measured. A list of daily counts becomes a sparkline.
-func facts(p *pane, all map[string]any) {
+func facts(p *pane, all map[string]any, zone *time.Location) {
 	counts := floats(all["usual"])
 	if len(counts) > 0 {
 		text := sparkline(counts) + "  " + number(counts[len(counts)-1])
@@ -162,7 +162,11 @@ func facts(p *pane, all map[string]any) {
 		if label != "" {
 			label = strings.ToUpper(label[:1]) + label[1:]
 		}
-		p.pair(fit(label, labelWidth-1), number(all[k]))
+		text := number(all[k])
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			text = full(at, zone)
+		}
+		p.pair(fit(label, labelWidth-1), text)
 	}
 }
 
@@ -220,14 +224,13 @@ func rule(p *pane, r review.FrontMatter) {
 	if r.ID == "" {
 		return
 	}
-	p.head("RULE", r.ID+" "+strings.Join(r.Citations, ", "))
+	p.head("RULE", r.ID)
 	p.text(r.Title + ". " + r.Description)
-	if r.Triage != "" {
-		p.pair("To check", r.Triage)
-	}
+	p.pair("To check", r.Triage)
 	for _, f := range r.FalsePositives {
 		p.pair("May be false", f)
 	}
+	p.pair("Cites", strings.Join(r.Citations, ", "))
 }
 
 func notes(m *model, p *pane, list []review.Note) {

@@ -81,7 +81,7 @@ func (m *model) fail(err error) {
 		return
 	case errors.As(err, &refused):
 		m.trouble = err
-		m.warn(clean(refused.Error()) + ": run ward login in another terminal, then press r")
+		m.warn(clean(refused.Error()) + ": q, then ward login; what is dimmed is the last that was known")
 	case errors.As(err, &unreachable):
 		m.trouble = err
 		m.warn(clean(unreachable.Error()) + ": r tries again; what is dimmed is the last that was known")

@@ -171,6 +171,9 @@ func (m *model) keyLine() string {
 		if !a.hint || !m.allowed(a) || a.begin(m).why != "" {
 			continue
 		}
+		if m.trouble != nil && a.Screen != "" && a.Key != "r" {
+			continue // nothing else would get through
+		}
 		t := m.st.accent.Render(a.Key) + " " + a.Name
 		if a.Screen == "" {
 			always = append(always, t)
@@ -234,7 +237,7 @@ func (p *pane) head(title, note string) {
 }
 
 // labelWidth is the width of the left column of pairs.
-const labelWidth = 13
+const labelWidth = 14
 
 // pair is a label and its value, which wraps under itself.
 func (p *pane) pair(label, s string) {

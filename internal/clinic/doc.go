@@ -25,7 +25,7 @@
 //
 // Staff are at work in shifts of their clinic's time zone; a clinician may write a late note from home. Nobody acts after the day that HR gives as the last
 // (ended_on, which ends at midnight UTC), although the membership is often terminated days later. A mistyped id is one denied view, not several.
-// Daily numbers of distinct patients vary with the day's schedule, not by multiples of a person's own median.
+// Daily numbers of distinct patients vary with the schedule, leave and weekends: a day of 25 or more stays below four times the person's own median.
 //
 // Not simulated: refreshing of tokens, and the directory's own changes (they happen through the application of record).
 //

@@ -81,7 +81,7 @@ func (g *gen) modify(member int, t micro, purpose string, r int) micro {
 }
 
 // export is audit.export: one event per record and one for each export.
-func (g *gen) export(member int, t micro, purpose string, rows ...int) micro {
+func (g *gen) export(member int, t micro, purpose string, rows ...int) {
 	for len(rows) > 0 {
 		n := 0
 		for n < len(rows) && g.h.rows[rows[n]].table == g.h.rows[rows[0]].table {
@@ -96,7 +96,6 @@ func (g *gen) export(member int, t micro, purpose string, rows ...int) micro {
 		t += g.roll.span(second, 10*second)
 		rows = rows[n:]
 	}
-	return t
 }
 
 // latest gives up to n of a chart's records that are known at t, newest first.

@@ -84,13 +84,14 @@ func TestOrdinaryAccessesAreExplained(t *testing.T) {
 		h := Generate(cfg)
 		x := newExplainer(h)
 		checked := map[string]int{}
-		unexplained := map[int]int{} // by label
+		unexplained, seen := map[int]int{}, map[int]int{} // by label
 		for i := range h.events {
 			e := &h.events[i]
 			if e.row < 0 || e.denied || h.rows[e.row].nobody || h.rows[e.row].tenant != h.members[e.member].tenant {
 				continue
 			}
 			checked[h.members[e.member].role+" "+e.action]++
+			seen[e.label]++
 			if x.explains(e) {
 				continue
 			}
@@ -105,8 +106,11 @@ func TestOrdinaryAccessesAreExplained(t *testing.T) {
 			}
 		}
 		for i, l := range h.labels {
-			if l.Kind == Incident && (l.Scenario == Snooper || l.Scenario == ServiceOffList) && unexplained[i] == 0 {
-				t.Errorf("seed %d: the %s of %s is explained", cfg.Seed, l.Scenario, l.Actor)
+			if l.Kind != Incident {
+				continue
+			}
+			if l.Scenario == Snooper && unexplained[i] < seen[i] || (l.Scenario == Snooper || l.Scenario == ServiceOffList) && unexplained[i] == 0 {
+				t.Errorf("seed %d: of the %d accesses of the %s %s, %d are explained", cfg.Seed, seen[i], l.Scenario, l.Actor, seen[i]-unexplained[i])
 			}
 		}
 	}
@@ -185,7 +189,7 @@ func TestBulkReadersStandOut(t *testing.T) {
 		}
 		t.Logf("seed %d clean %v: the largest ordinary day, in medians: %v", cfg.Seed, cfg.Clean, worst)
 		for role, w := range worst {
-			if w > 3.5 {
+			if w > 4 {
 				t.Errorf("seed %d: an ordinary day of a %s has %.1f times the median", cfg.Seed, role, w)
 			}
 		}

@@ -9,9 +9,9 @@ import (
 )
 
 // Load writes the history into a migrated and initialised database that nobody else uses yet, as the superuser of its private cluster: the directory and the
-// records in one transaction, then the events month by month. After each month is committed afterMonth (nil: nobody) is told the month's end, or the history's
-// where that comes first, so that the caller can seal it with a clock of that time. Loading twice fails at the first tenant.
-func (h *History) Load(ctx context.Context, superuserDSN string, afterMonth func(ctx context.Context, end time.Time) error) error {
+// records in one transaction, then the events day by day. After each day is committed afterDay (nil: nobody) is told its end in UTC, or the history's
+// where that comes first, so that the caller can seal it with a clock of that time: what waits for a delay behind the sealing sees days, as in an installation. Loading twice is refused.
+func (h *History) Load(ctx context.Context, superuserDSN string, afterDay func(ctx context.Context, end time.Time) error) error {
 	conn, err := pgx.Connect(ctx, superuserDSN)
 	if err != nil {
 		return fmt.Errorf("load simulation: connect as superuser: %w", err)
@@ -29,18 +29,19 @@ func (h *History) Load(ctx context.Context, superuserDSN string, afterMonth func
 	if err := h.reserveIDs(ctx, conn); err != nil {
 		return fmt.Errorf("load simulation: %w", err)
 	}
+	ids := h.ordinals()
 	for first := 0; first < len(h.events); {
-		next := h.monthEnd(h.events[first].at)
+		next := h.dayEnd(h.events[first].at)
 		last := first
 		for last < len(h.events) && h.events[last].at < next {
 			last++
 		}
-		if err := h.loadMonth(ctx, conn, first, last); err != nil {
+		if err := h.loadDay(ctx, conn, first, last, ids); err != nil {
 			return fmt.Errorf("load simulation: %w", err)
 		}
-		if afterMonth != nil {
-			if err := afterMonth(ctx, h.time(min(next, h.end))); err != nil {
-				return fmt.Errorf("load simulation: after a month: %w", err)
+		if afterDay != nil {
+			if err := afterDay(ctx, h.time(min(next, h.end))); err != nil {
+				return fmt.Errorf("load simulation: after a day: %w", err)
 			}
 		}
 		first = last
@@ -53,6 +54,13 @@ func (h *History) Load(ctx context.Context, superuserDSN string, afterMonth func
 
 // loadDirectory writes tenants, users, memberships and what the service accounts have declared. All demo users share one bcrypt: it costs 50 ms each.
 func (h *History) loadDirectory(ctx context.Context, tx pgx.Tx) error {
+	var there bool
+	if err := tx.QueryRow(ctx, "select exists (select from tenancy.tenant where slug = $1)", h.Tenants[0].Slug).Scan(&there); err != nil {
+		return fmt.Errorf("look for an earlier simulation: %w", err)
+	}
+	if there {
+		return fmt.Errorf("the clinic %s is in this database already: a history is loaded once, into a database of its own", h.Tenants[0].Slug)
+	}
 	var hash, region string
 	err := tx.QueryRow(ctx, "select tenancy.new_password($1), tenancy.region_here()", h.Config.Password).Scan(&hash, &region)
 	if err != nil {
@@ -133,7 +141,7 @@ func (h *History) reserveIDs(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func (h *History) monthEnd(t micro) micro {
-	y, m, _ := h.time(t).Date()
-	return h.micro(time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC))
+// dayEnd is the end of the UTC day that t is in.
+func (h *History) dayEnd(t micro) micro {
+	return h.micro(h.time(t).UTC().Truncate(24 * time.Hour).AddDate(0, 0, 1))
 }

@@ -14,25 +14,21 @@ import (
 var eventColumns = []string{"event_id", "recorded_at", "tenant_id", "user_id", "actor_kind", "session_id", "membership_id", "disclosure_id", "action", "outcome", "record_table", "record_id",
 	"subject_id", "purpose", "detail", "source"}
 
-// loadMonth copies events from first up to last, all of one month, in one transaction. Event ids, times and source are explicit, which only a superuser can do.
-func (h *History) loadMonth(ctx context.Context, conn *pgx.Conn, first, last int) error {
-	month := h.time(h.events[first].at)
-	ids := h.ordinals()
+// loadDay copies events from first up to last, all of one day, in one transaction. Event ids, times and source are explicit, which only a superuser can do.
+func (h *History) loadDay(ctx context.Context, conn *pgx.Conn, first, last int, ids map[int]int) error {
+	day := h.time(h.events[first].at)
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select audit.ensure_month($1::date)", month); err != nil {
+		if _, err := tx.Exec(ctx, "select audit.ensure_month($1::date)", day); err != nil {
 			return err
 		}
 		source := pgx.CopyFromSlice(last-first, func(i int) ([]any, error) {
-			if i%10_000 == 0 {
-				h.Config.tell("events", int64(first+i), int64(len(h.events)))
-			}
 			return h.eventValues(first+i, ids), nil
 		})
 		_, err := tx.CopyFrom(ctx, pgx.Identifier{"audit", "event"}, eventColumns, source)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("copy %d events of %s: %w", last-first, month.Format("2006-01"), err)
+		return fmt.Errorf("copy %d events of %s: %w", last-first, day.Format("2006-01-02"), err)
 	}
 	h.Config.tell("events", int64(last), int64(len(h.events)))
 	return nil

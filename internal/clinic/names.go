@@ -8,7 +8,7 @@ var (
 	lastNames = []string{"Abara", "Bekker", "Castellan", "Dorrance", "Eklund", "Farrow", "Galvez", "Hallam", "Ibarra", "Jankowski", "Kessler", "Lindqvist", "Marchetti", "Norwood",
 		"Okonkwo", "Pereira", "Quayle", "Reyes", "Sandoval", "Thackeray", "Ueda", "Valdez", "Whitlock", "Xiong", "Yamada", "Zielinski", "Ashdown", "Brannigan", "Calloway",
 		"Drummond", "Escobedo", "Fairbairn", "Grimaldi", "Hargrove", "Ivanova", "Jessop", "Kowalczyk", "Larkspur", "Mbeki-Lund", "Nakagawa", "Oyelaran", "Pemberton",
-		"Quispe", "Rasmussen", "Steinmetz", "Tremaine", "Urquhart", "Villanueva", "Wetherby", "Yilmaz", "Zamora", "Achterberg", "Bellweather", "Cardozo", "Delacroix-Ng"}
+		"Quispe", "Rasmussen", "Steinmetz", "Tremaine", "Urquhart", "Villanueva", "Wetherby", "Yilmaz", "Zamora", "Achterberg", "Bellamy-Hart", "Cardozo", "Delacroix-Ng"}
 	clinicNames = []struct{ slug, name, zone string }{
 		{"juniper", "Juniper Ridge Family Health", "America/New_York"},
 		{"saltmarsh", "Saltmarsh Telehealth", "America/Chicago"},

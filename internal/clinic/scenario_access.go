@@ -96,6 +96,9 @@ func (g *gen) terminated() {
 			own := g.ownPatients(m.user, m.tenant, g.h.micro(m.ended))
 			dose := min(doses[n%len(doses)], len(own))
 			n++
+			if dose == 0 {
+				continue
+			}
 			g.begin(Terminated, Incident, i, dose, "patients opened after HR's last day, before the termination")
 			t := g.h.micro(m.ended) + day + g.roll.span(14*hour, 20*hour)
 			for k := range dose {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,25 +25,42 @@ const installation = "demo"
 
 // maker is what making a demo passes from step to step.
 type maker struct {
-	*Demo
-	password string
-	history  *clinic.History
-	super    *tenancy.DB // the private cluster's superuser
-	work     *tenancy.DB // ward_worker
-	app      *tenancy.DB // ward_app
-	root     *tenancy.Session
-	signer   *archive.Signer
-	store    archive.Store
+	dir     string
+	dsn     func(role string) string
+	opts    Options
+	made    record
+	history *clinic.History
+	super   *tenancy.DB // the private cluster's superuser
+	work    *tenancy.DB // ward_worker
+	app     *tenancy.DB // ward_app
+	root    *tenancy.Session
+	signer  *archive.Signer
+	store   archive.Store
 }
 
 // make builds the demo from nothing: schema, people, history, seals, archive, review.
 func (d *Demo) make(ctx context.Context) error {
-	m := &maker{Demo: d}
+	m := &maker{dir: d.Dir, dsn: d.Database, opts: d.opts}
 	defer m.close()
 	if err := d.removeFiles(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{m.prepare, m.load, m.people, m.live, m.examine, m.finish} {
+	if err := d.emptyDatabase(ctx); err != nil {
+		return err
+	}
+	if err := m.build(ctx); err != nil {
+		return err
+	}
+	if err := m.finish(); err != nil {
+		return err
+	}
+	d.made = m.made
+	return nil
+}
+
+// build makes everything but the files that say that it is there.
+func (m *maker) build(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{m.prepare, m.load, m.people, m.live, m.examine} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -61,20 +79,17 @@ func (m *maker) close() {
 // prepare makes the schema while the history is being invented.
 func (m *maker) prepare(ctx context.Context) error {
 	var err error
-	if m.password, err = newPassword(); err != nil {
+	if m.made.Password, err = newPassword(); err != nil {
 		return err
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		m.history = clinic.Generate(clinic.Config{Seed: m.opts.Seed, Now: m.opts.Now(), Password: m.password, Progress: m.opts.Progress})
+		m.history = clinic.Generate(clinic.Config{Seed: m.opts.Seed, Now: m.opts.Now(), Password: m.made.Password, Progress: m.opts.Progress})
 		return nil
 	})
 	g.Go(func() error {
-		if err := m.emptyDatabase(ctx); err != nil {
-			return err
-		}
 		m.opts.Progress("migrating", 0, 0)
-		if _, err := worker.Migrate(ctx, m.Database("postgres")); err != nil {
+		if _, err := worker.Migrate(ctx, m.dsn("postgres")); err != nil {
 			return err
 		}
 		return m.connect(ctx)
@@ -90,20 +105,20 @@ func (m *maker) connect(ctx context.Context) error {
 		db   **tenancy.DB
 		role string
 	}{{&m.super, "postgres"}, {&m.work, "ward_worker"}, {&m.app, "ward_app"}} {
-		db, err := tenancy.Open(ctx, m.Database(c.role))
+		db, err := tenancy.Open(ctx, m.dsn(c.role))
 		if err != nil {
 			return err
 		}
 		*c.db = db
 	}
-	if _, err := m.super.Init(ctx, tenancy.Installation{Region: Region, Slug: "rosa", Name: "Rosa Ibarra", Password: m.password}); err != nil {
+	if _, err := m.super.Init(ctx, tenancy.Installation{Region: Region, Slug: "rosa", Name: "Rosa Ibarra", Password: m.made.Password}); err != nil {
 		return err
 	}
-	reviewer, err := tenancy.Open(ctx, m.Database("ward_reviewer"))
+	reviewer, err := tenancy.Open(ctx, m.dsn("ward_reviewer"))
 	if err != nil {
 		return err
 	}
-	tokens, err := reviewer.SignIn(ctx, "rosa", m.password, "", tenancy.ReviewAudience)
+	tokens, err := reviewer.SignIn(ctx, "rosa", m.made.Password, "", tenancy.ReviewAudience)
 	if err != nil {
 		return err
 	}
@@ -113,33 +128,32 @@ func (m *maker) connect(ctx context.Context) error {
 
 // keys makes the archive's key and directory.
 func (m *maker) keys() error {
-	if err := os.MkdirAll(m.path(keysDir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(m.dir, keysDir), 0o700); err != nil {
 		return fmt.Errorf("make key directory: %w", err)
 	}
 	signer, public, err := archive.GenerateKey("ward-demo")
 	if err != nil {
 		return err
 	}
-	if err := archive.WriteSigner(m.path(keysDir)+"/log.key", signer); err != nil {
+	if err := archive.WriteSigner(filepath.Join(m.dir, keysDir, "log.key"), signer); err != nil {
 		return err
 	}
 	if m.signer, err = archive.NewSigner(signer); err != nil {
 		return err
 	}
 	m.made.VerifyKey = public
-	m.store, err = archive.CreateDir(m.Archive())
+	m.store, err = archive.CreateDir(filepath.Join(m.dir, archiveDir))
 	return err
 }
 
-// load puts the past into the database and seals each month as it would have been sealed then.
+// load puts the past into the database and seals each day as it would have been sealed then.
 func (m *maker) load(ctx context.Context) error {
 	sealer, err := audit.Lead(ctx, m.work.Pool())
 	if err != nil {
 		return err
 	}
 	defer sealer.Close()
-	err = m.history.Load(ctx, m.Database("postgres"), func(ctx context.Context, end time.Time) error {
-		m.opts.Progress("sealing "+end.Format("2006-01"), 0, 0)
+	err = m.history.Load(ctx, m.dsn("postgres"), func(ctx context.Context, end time.Time) error {
 		sealer.Simulated = func() time.Time { return end }
 		_, err := sealer.Seal(ctx)
 		return err
@@ -197,26 +211,26 @@ func (m *maker) examine(ctx context.Context) error {
 }
 
 // finish writes what the demo's commands read, and the record last.
-func (m *maker) finish(context.Context) error {
-	m.made.Seed, m.made.Password, m.made.Digest, m.made.MadeAt = m.opts.Seed, m.password, m.history.Digest(), m.opts.Now()
-	if err := m.history.WriteLabels(m.path(labelsFile)); err != nil {
+func (m *maker) finish() error {
+	m.made.Seed, m.made.Digest, m.made.MadeAt = m.opts.Seed, m.history.Digest(), m.opts.Now()
+	if err := m.history.WriteLabels(filepath.Join(m.dir, labelsFile)); err != nil {
 		return err
 	}
 	settings, err := yaml.Marshal(map[string]string{
-		"database": m.Database("ward_reviewer"), "worker_database": m.Database("ward_worker"), "store": m.Archive(), "installation": installation,
-		"signing_key": m.path(keysDir) + "/log.key", "verify_key": m.made.VerifyKey, "token_file": m.Tokens(),
+		"database": m.dsn("ward_reviewer"), "worker_database": m.dsn("ward_worker"), "store": filepath.Join(m.dir, archiveDir), "installation": installation,
+		"signing_key": filepath.Join(m.dir, keysDir) + "/log.key", "verify_key": m.made.VerifyKey, "token_file": filepath.Join(m.dir, tokensFile),
 	})
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}
-	if err := os.WriteFile(m.Settings(), append([]byte("# Written by ward demo.\n"), settings...), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.dir, settingsFile), append([]byte("# Written by ward demo.\n"), settings...), 0o600); err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
 	b, err := json.MarshalIndent(m.made, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode demo record: %w", err)
 	}
-	if err := os.WriteFile(m.path(recordFile), b, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.dir, recordFile), b, 0o600); err != nil {
 		return fmt.Errorf("write demo record: %w", err)
 	}
 	return nil

@@ -66,6 +66,10 @@ func New(t testing.TB) *Env {
 		t.Fatalf("connect as superuser: %v", err)
 	}
 	t.Cleanup(pool.Close)
+	// What the first migration takes from PUBLIC on the database itself does not come along with a clone.
+	if _, err := pool.Exec(t.Context(), fmt.Sprintf("revoke temporary, create on database %s from public", pgx.Identifier{db.Name()}.Sanitize())); err != nil {
+		t.Fatalf("close the clone to PUBLIC: %v", err)
+	}
 	return &Env{t: t, DB: db, Super: pool}
 }
 
@@ -88,6 +92,9 @@ func templateKey(t testing.TB) string {
 	fmt.Fprint(h, people, Password, Region, time.Now().UTC().Format("2006-01-02T15"))
 	return "ward-" + hex.EncodeToString(h.Sum(nil))[:16]
 }
+
+// Prepare migrates and populates the empty database that dsn names as its superuser: for a test with a server of its own.
+func Prepare(ctx context.Context, dsn string) error { return build(ctx, dsn) }
 
 func build(ctx context.Context, dsn string) error {
 	if _, err := worker.Migrate(ctx, dsn); err != nil {

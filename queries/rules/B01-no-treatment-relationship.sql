@@ -14,7 +14,7 @@ citations: ["164.308(a)(1)(ii)(D)", "164.502(b)", "164.514(d)"]
 requires: [appointment, encounter]
 every: 5m
 settle: 48h
-entity: [tenant_id, actor_id, patient_id]
+entity: [tenant_id, actor_id]
 params: {before_days: 30, after_days: 14, documented_days: 2, billing_days: 60, audit_days: 45}
 false_positives:
   - "a covering colleague: the covering appointment or encounter, written by somebody else, explains it"
@@ -27,7 +27,7 @@ max_new_per_run: 500
 with accesses as (
   select a.tenant_id, a.user_id, a.patient_id, a.event_id, a.at, a.record_table, a.purpose, m.role
   from review.access a left join tenancy.membership m on m.id = a.membership_id
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.patient_id is not null
+  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.patient_id is not null and a.known
 ), unexplained as (
   select a.* from accesses a
   where not exists (
@@ -36,8 +36,8 @@ with accesses as (
     where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id
       and (r.void_at is null or r.void_at > a.at - interval '1 day') and (r.author_id is distinct from a.user_id or r.known_at <= a.at)
       and case r.kind
-        when 'appointment' then r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)
-        when 'encounter' then r.from_at <= a.at + make_interval(days => :documented_days) and coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days)
+        when 'appointment' then r.known_at <= a.at and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)
+        when 'encounter' then r.known_at <= a.at + make_interval(days => :documented_days) and r.from_at <= a.at + make_interval(days => :documented_days) and coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days)
         when 'message' then r.from_at between a.at - make_interval(days => :before_days) and a.at
         else r.from_at between a.at - make_interval(days => :billing_days) and a.at end)
   and not exists (
@@ -49,9 +49,10 @@ with accesses as (
       when 'records' then a.purpose = 'operations' and r.kind = 'encounter' and r.known_at <= a.at and coalesce(r.to_at, r.from_at) between a.at - make_interval(days => :audit_days) and a.at
       else false end)
 )
-select a.tenant_id, a.user_id as actor_id, a.patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) reached one patient %s times with nothing on record that connects them', max(u.slug), coalesce(max(a.role), 'no role'), count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'tables', count(distinct a.record_table)) as facts,
+select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
+  format('%s (%s) reached %s %s %s times with nothing on record that connects them', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end, count(*)) as summary,
+  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from unexplained a join tenancy.users u on u.id = a.user_id
-group by a.tenant_id, a.user_id, a.patient_id
+group by a.tenant_id, a.user_id
