@@ -62,9 +62,9 @@ func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
 	return s, nil
 }
 
-// Close gives up the lead.
-func (s *Sealer) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+// Close gives up the lead, also when ctx has ended.
+func (s *Sealer) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	// a connection that cannot unlock is closed, which unlocks too
 	if _, err := s.conn.Exec(ctx, "select pg_advisory_unlock($1)", sealLock); err != nil {
@@ -119,10 +119,7 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []que
 		i      int
 		failed error
 	)
-	next := func() ([]any, error) {
-		if i == len(events) {
-			return nil, nil
-		}
+	next := func() []any {
 		e := &events[i]
 		i++
 		row := rowOf(e)
@@ -135,7 +132,7 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []que
 		head.seq++
 		row.Seq, row.SealedAt = head.seq, head.sealedAt
 		head.hash = archive.RowHash(head.hash, &row)
-		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), head.hash[:]}, nil
+		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), head.hash[:]}
 	}
 	columns := []string{"tenant_id", "seq", "event_id", "recorded_at", "batch", "sealed_at", "hash"}
 	for i < len(events) {
@@ -144,10 +141,10 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []que
 			return failed
 		}
 		ofTenant := pgx.CopyFromFunc(func() ([]any, error) {
-			if i < len(events) && events[i].TenantID != tenant {
+			if i == len(events) || events[i].TenantID != tenant {
 				return nil, nil
 			}
-			return next()
+			return next(), nil
 		})
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"audit", "chain"}, columns, ofTenant); err != nil {
 			return fmt.Errorf("store chain of tenant %s: %w", tenant, err)

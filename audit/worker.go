@@ -37,7 +37,7 @@ func SealAll(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer s.Close(ctx)
 	if _, err := s.Seal(ctx); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Result struct {
 	Merged    int       `json:"merged"`
 }
 
-// Request says who asked for a run; the zero value is the schedule.
+// RunRequest says who asked for a run; the zero value is the schedule.
 type RunRequest struct {
 	By    *uuid.UUID
 	Event *int64
@@ -47,7 +47,7 @@ type match struct {
 // key identifies the anomaly: SHA-256 of the rule and its entity. No time is in it.
 func (r *Rule) key(m *match) []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "ward-anomaly/v1\x00%s\x00", r.ID)
+	h.Write([]byte("ward-anomaly/v1\x00" + r.ID + "\x00"))
 	for _, e := range r.Entity {
 		switch e {
 		case "tenant_id":

@@ -63,13 +63,13 @@ const (
 	codeNotYours   = "WARD3" // not in a state, or not by you, to be edited
 )
 
-// ErrConflict: the anomaly changed since the version that the caller saw. Look again, then decide.
+// ErrConflict says that the anomaly changed since the version that the caller saw. Look again, then decide.
 var ErrConflict = errors.New("changed since you saw it")
 
-// ErrSeparation: separation of duties forbids this to this person.
+// ErrSeparation says that separation of duties forbids this to this person.
 var ErrSeparation = errors.New("separation of duties")
 
-// ErrNotYours: the anomaly is in no state to be edited by this person now.
+// ErrNotYours says that the anomaly is in no state to be edited by this person now.
 var ErrNotYours = errors.New("not yours to edit now")
 
 // Is lets errors.Is tell the three kinds apart.

@@ -12,7 +12,7 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Audience of a reviewer's session, which names no tenant.
+// ReviewAudience is the audience of a reviewer's session, which names no tenant.
 const ReviewAudience = "review"
 
 // Tokens are what signing in yields. Both are secrets.

@@ -19,6 +19,8 @@ const (
 	queueMost = 2000
 	// restTime is how long the cursor rests before the details beside the list are opened, which is an event.
 	restTime = 400 * time.Millisecond
+	// editTime is how long a claim lets edit; the database decides.
+	editTime = 30 * time.Minute
 )
 
 // queueScreen is the anomaly queue.

@@ -20,15 +20,15 @@ func queueActions() []Action {
 		act(Action{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginNote}),
 		act(Action{Name: "close", Key: "x", Help: "close it with a disposition; some need a second person", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
 		act(Action{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate", Needs: "escalate", Dangerous: true, hint: true,
-			begin: beginReason("Escalate", "Escalate", true, review.Escalate)}),
+			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)}),
 		act(Action{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen", Dangerous: true, hint: true, begin: beginReopen}),
 		act(Action{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen", Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot}),
 		act(Action{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open", hint: true, begin: beginDetails}),
 		act(Action{Name: "filter", Key: "/", Help: "narrow the queue: state: rule: tenant: actor: sev: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
 		act(Action{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note", Dangerous: true, hint: true,
-			begin: beginReason("Wait for information", "Wait", false, review.Wait)}),
+			begin: beginReason("Wait for information", "Wait", false, review.Wait, nil)}),
 		act(Action{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign", Dangerous: true, hint: true,
-			begin: beginReason("Release", "Release", false, review.Release)}),
+			begin: beginReason("Release", "Release", false, review.Release, func(a *review.Anomaly) { a.AssignedTo, a.LeaseUntil = nil, nil })}),
 		act(Action{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign", Dangerous: true, hint: true, begin: beginAssign}),
 		act(Action{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, since each page shown is an event", Audit: "browse", hint: true,
 			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })}),
@@ -79,11 +79,11 @@ func (x *on) form(m *model, title, yes string, danger bool, fields ...*field) *f
 	return &form{title: title + " " + x.label, about: x.about(m), fields: fields, yes: yes, danger: danger, subject: x.id, seen: &x.seen}
 }
 
-// decided performs a change and shows what it did.
-func (x *on) decided(m *model, word string, fn changing[review.Changed]) tea.Cmd {
+// decided performs a change and shows what it did. patch brings the row to what the change made of it besides state and version (nil: nothing).
+func (x *on) decided(m *model, word string, fn changing[review.Changed], patch func(*review.Anomaly)) tea.Cmd {
 	return send(m, &m.change, fn, func(m *model, c review.Changed) tea.Cmd {
 		m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
-		return m.queue.changed(m, c)
+		return m.queue.changed(m, c, patch)
 	}, func(m *model, err error) tea.Cmd { return m.queue.afterConflict(m, err, x.id) })
 }
 
@@ -97,10 +97,13 @@ func (s *queueScreen) afterConflict(m *model, err error, id string) tea.Cmd {
 
 // changed brings the row up to date. Where details are on the screen they are opened again; else the answer alone says enough, and no further look is
 // recorded.
-func (s *queueScreen) changed(m *model, c review.Changed) tea.Cmd {
+func (s *queueScreen) changed(m *model, c review.Changed, patch func(*review.Anomaly)) tea.Cmd {
 	for i := range s.list.rows {
 		if a := &s.list.rows[i]; a.ID == c.ID {
 			a.State, a.Version = c.State, c.Version
+			if patch != nil {
+				patch(a)
+			}
 		}
 	}
 	if s.open || m.split() {
@@ -137,7 +140,7 @@ func beginClaim(m *model) attempt {
 	return attempt{do: func(m *model, _ answers) tea.Cmd {
 		return x.decided(m, "claimed", func(ctx context.Context) (review.Changed, error) {
 			return review.Claim(ctx, m.session, x.id, x.seen)
-		})
+		}, m.takes)
 	}}
 }
 
@@ -150,7 +153,7 @@ func beginNote(m *model) attempt {
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "note on", func(ctx context.Context) (review.Changed, error) {
 			return review.AddNote(ctx, m.session, x.id, in["text"])
-		})
+		}, nil)
 	}}
 }
 
@@ -170,6 +173,9 @@ func beginClose(m *model) attempt {
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "closing of", func(ctx context.Context) (review.Changed, error) {
 			return review.Close(ctx, m.session, x.id, x.seen, in["disposition"], in["reason"])
+		}, func(a *review.Anomaly) {
+			as, why := in["disposition"], in["reason"]
+			a.Disposition, a.CloseReason, a.ClosedBy = &as, &why, &m.who.Slug
 		})
 	}}
 }
@@ -219,6 +225,12 @@ func beginApprove(m *model) attempt {
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "decided on", func(ctx context.Context) (review.Changed, error) {
 			return review.Approve(ctx, m.session, x.id, x.seen, in["decision"] == "approve", in["reason"])
+		}, func(a *review.Anomaly) {
+			if in["decision"] == "approve" {
+				a.ApprovedBy = &m.who.Slug
+			} else {
+				a.Disposition, a.CloseReason, a.ClosedBy = nil, nil, nil
+			}
 		})
 	}}
 }
@@ -235,12 +247,22 @@ func beginReopen(m *model) attempt {
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "reopened", func(ctx context.Context) (review.Changed, error) {
 			return review.Reopen(ctx, m.session, x.id, x.seen, in["reason"])
-		})
+		}, m.takes)
 	}}
 }
 
+// reasoned is a change that takes nothing but a reason.
+type reasoned func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error)
+
+// takes makes a row the person's own.
+func (m *model) takes(a *review.Anomaly) {
+	until := m.now().Add(editTime)
+	a.AssignedTo, a.LeaseUntil = &m.who.Slug, &until
+	a.Disposition, a.CloseReason, a.ClosedBy, a.ApprovedBy = nil, nil, nil, nil
+}
+
 // beginReason is an action of who has the claim that needs nothing but a reason.
-func beginReason(title, yes string, danger bool, fn func(context.Context, *tenancy.Session, string, int, string) (review.Changed, error)) func(*model) attempt {
+func beginReason(title, yes string, danger bool, fn reasoned, patch func(*review.Anomaly)) func(*model) attempt {
 	return func(m *model) attempt {
 		x, ok := m.anomaly()
 		if !ok {
@@ -252,7 +274,7 @@ func beginReason(title, yes string, danger bool, fn func(context.Context, *tenan
 		return attempt{form: x.form(m, title, yes, danger, reasonField("")), do: func(m *model, in answers) tea.Cmd {
 			return x.decided(m, yes+":", func(ctx context.Context) (review.Changed, error) {
 				return fn(ctx, m.session, x.id, x.seen, in["reason"])
-			})
+			}, patch)
 		}}
 	}
 }
@@ -275,6 +297,9 @@ func beginAssign(m *model) attempt {
 	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")), do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "assigned", func(ctx context.Context) (review.Changed, error) {
 			return review.Assign(ctx, m.session, x.id, x.seen, in["to"], in["reason"])
+		}, func(a *review.Anomaly) {
+			to := in["to"]
+			a.AssignedTo, a.LeaseUntil = &to, nil
 		})
 	}}
 }

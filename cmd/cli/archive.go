@@ -263,11 +263,11 @@ func (a *app) progress(v *archive.Verification) func() {
 		for {
 			select {
 			case <-quit:
-				fmt.Fprint(a.Err, "\r\x1b[K")
+				a.tell("\r\x1b[K")
 				return
 			case <-tick.C:
 				s := v.Status()
-				fmt.Fprintf(a.Err, "\r\x1b[K%s  %d of %d parts  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
+				a.tell("\r\x1b[K%s  %d of %d parts  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
 			}
 		}
 	}()

@@ -100,7 +100,7 @@ func (a *app) stages() func(string, int64, int64) {
 			n := int(20 * done / total)
 			bar = fmt.Sprintf("  %s%s %3d %%", strings.Repeat("█", n), strings.Repeat("░", 20-n), 100*done/total)
 		}
-		fmt.Fprintf(a.Err, "\r\x1b[K%s%s", stage, bar)
+		a.tell("\r\x1b[K%s%s", stage, bar)
 	}
 }
 
@@ -143,7 +143,9 @@ func (a *app) tellDemo(ctx context.Context, d *demo.Demo, as string) error {
 	if err != nil {
 		return explained(err)
 	}
-	fmt.Fprint(a.Out, demoText(d, as, rows))
+	if _, err := fmt.Fprint(a.Out, demoText(d, as, rows)); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
 	return nil
 }
 

@@ -47,7 +47,10 @@ func System() *Env {
 var errNoTerminal = errors.New("no terminal to ask on")
 
 // say writes narration to standard error.
-func (e *Env) say(format string, args ...any) { fmt.Fprintf(e.Err, format+"\n", args...) }
+func (e *Env) say(format string, args ...any) { e.tell(format+"\n", args...) }
+
+// tell is say without the end of line. Narration that cannot be written is lost: the result is what counts.
+func (e *Env) tell(format string, args ...any) { _, _ = fmt.Fprintf(e.Err, format, args...) }
 
 // app is one invocation: the world, the settings, and the flags that every command has.
 type app struct {

@@ -56,7 +56,7 @@ func (a *app) loginCmd() *cobra.Command {
 // password reads a secret: from the terminal without echo, or the first line of standard input.
 func (a *app) password(prompt string) (string, error) {
 	if a.ReadPassword != nil {
-		fmt.Fprintf(a.Err, "%s: ", prompt)
+		a.tell("%s: ", prompt)
 		p, err := a.ReadPassword()
 		if err == nil {
 			a.say("")

@@ -125,7 +125,7 @@ func (a *app) confirmTermination(cmd *cobra.Command, s *tenancy.Session, members
 		return "", err
 	}
 	a.say("%s", consequences(&c))
-	fmt.Fprintf(a.Err, "Type %s to terminate, nothing to leave it: ", c.UserID.String()[:6])
+	a.tell("Type %s to terminate, nothing to leave it: ", c.UserID.String()[:6])
 	line, err := bufio.NewReader(a.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read confirmation: %w", err)

@@ -143,5 +143,5 @@ func (h *History) reserveIDs(ctx context.Context, conn *pgx.Conn) error {
 
 // dayEnd is the end of the UTC day that t is in.
 func (h *History) dayEnd(t micro) micro {
-	return h.micro(h.time(t).UTC().Truncate(24 * time.Hour).AddDate(0, 0, 1))
+	return h.micro(h.time(t).UTC().Truncate(24*time.Hour).AddDate(0, 0, 1))
 }

@@ -2,6 +2,8 @@ package clinic
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +26,7 @@ func load(t *testing.T, e *wardtest.Env, h *History) []time.Time {
 		ends = append(ends, end)
 		n := wardtest.One[int](e, "select count(*) from audit.event where source = 'simulation' and recorded_at >= $1", end)
 		if n > 0 {
-			t.Errorf("%d events after %s are there before that month is sealed", n, end)
+			t.Errorf("%d events after %s are there before that day is sealed", n, end)
 		}
 		_, err := e.Super.Exec(ctx, "select audit.write_worker(null, 'ship', '{}')") // the sealer writes events of its own
 		return err
@@ -40,8 +42,8 @@ func TestLoad(t *testing.T) {
 	h := Generate(nearNow(11))
 	before := triggers(t, e.Super)
 	ends := load(t, e, h)
-	if len(ends) < 2 || !ends[len(ends)-1].Equal(h.Config.Now) {
-		t.Errorf("months ended at %v", ends)
+	if len(ends) < h.Config.Days || !slices.IsSortedFunc(ends, time.Time.Compare) || !ends[len(ends)-1].Equal(h.Config.Now) {
+		t.Errorf("%d days ended at %v", len(ends), ends)
 	}
 	counts := h.Counts()
 	for table, want := range counts.Records {
@@ -151,8 +153,8 @@ func TestLoadTwice(t *testing.T) {
 	e := wardtest.New(t)
 	load(t, e, Generate(nearNow(12)))
 	n := wardtest.One[int](e, "select count(*) from public.notes")
-	if err := Generate(nearNow(13)).Load(t.Context(), e.DB.Superuser(), nil); err == nil {
-		t.Error("loaded twice")
+	if err := Generate(nearNow(13)).Load(t.Context(), e.DB.Superuser(), nil); err == nil || !strings.Contains(err.Error(), "a history is loaded once") {
+		t.Errorf("loading twice: %v", err)
 	}
 	if again := wardtest.One[int](e, "select count(*) from public.notes"); again != n || n == 0 {
 		t.Errorf("%d notes, then %d", n, again)

@@ -152,7 +152,7 @@ func (m *maker) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sealer.Close()
+	defer sealer.Close(ctx)
 	err = m.history.Load(ctx, m.dsn("postgres"), func(ctx context.Context, end time.Time) error {
 		sealer.Simulated = func() time.Time { return end }
 		_, err := sealer.Seal(ctx)
@@ -190,7 +190,7 @@ func (m *maker) examine(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		s := &audit.Shipper{Pool: m.work.Pool(), Store: m.store, Signer: m.signer, Origin: archive.Origin(installation, Region), Now: m.opts.Now}
-		return worker.Ship(ctx, m.work.Pool(), s, func(archive.Manifest) {})
+		return worker.Ship(ctx, m.work.Pool(), s, func(string, int64) {})
 	})
 	g.Go(func() error {
 		rules, err := review.LoadRules(queries.Rules())

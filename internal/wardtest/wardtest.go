@@ -89,7 +89,9 @@ func templateKey(t testing.TB) string {
 		}
 		h.Write(b)
 	}
-	fmt.Fprint(h, people, Password, Region, time.Now().UTC().Format("2006-01-02T15"))
+	if _, err := fmt.Fprint(h, people, Password, Region, time.Now().UTC().Format("2006-01-02T15")); err != nil {
+		t.Fatal(err)
+	}
 	return "ward-" + hex.EncodeToString(h.Sum(nil))[:16]
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/review"
 )
@@ -84,7 +83,7 @@ func (c *Config) lead(ctx context.Context) error {
 		if err == nil {
 			sealer.Now = c.Now
 			err = c.leading(ctx, sealer)
-			sealer.Close()
+			sealer.Close(ctx)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -161,20 +160,20 @@ func (c *Config) ship(ctx context.Context) error {
 	if c.Shipper == nil {
 		return ErrNoStore
 	}
-	return Ship(ctx, c.Pool, c.Shipper, func(m archive.Manifest) {
-		c.Log.InfoContext(ctx, "shipped", slog.String("part", m.Name()), slog.Int64("rows", m.Rows))
+	return Ship(ctx, c.Pool, c.Shipper, func(part string, rows int64) {
+		c.Log.InfoContext(ctx, "shipped", slog.String("part", part), slog.Int64("rows", rows))
 	})
 }
 
 // Ship ships once, unless another process is shipping: then it waits for that one first.
-func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipped func(archive.Manifest)) error {
+func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipped func(part string, rows int64)) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", shipLock); err != nil {
 			return fmt.Errorf("wait for other shippers: %w", err)
 		}
 		manifests, err := shipper.Ship(ctx)
 		for _, m := range manifests {
-			shipped(m)
+			shipped(m.Name(), m.Rows)
 		}
 		return err
 	})

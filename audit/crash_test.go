@@ -1,0 +1,189 @@
+package audit_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ward-health/ward/internal/postgres"
+	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/tenancy"
+)
+
+// crashRounds is enough to show that it holds; many random rounds are the load suite's.
+const crashRounds = 3
+
+// A client that turns synchronous commit off in every way it can, reads PHI, and sees the server die at once: each record that it received has its
+// event after recovery. The WAL writer sleeps ten seconds, so nothing but the commit itself flushes.
+func TestCrash(t *testing.T) {
+	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "0", "autovacuum": "off", "max_prepared_transactions": "5"}})
+	ctx := t.Context()
+	onCluster(t, cluster, postgres.SuperuserRole, "postgres", func(conn *pgx.Conn) { run(t, conn, "create database ward") })
+	if err := wardtest.Prepare(ctx, cluster.DSN(postgres.SuperuserRole, "ward")); err != nil {
+		t.Fatal(err)
+	}
+	var cedar uuid.UUID
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+		if err := conn.QueryRow(ctx, "select id from tenancy.tenant where slug = 'cedar'").Scan(&cedar); err != nil {
+			t.Fatal(err)
+		}
+	})
+	token := signIn(t, cluster)
+	// Q3: a role may change its own settings, and keeps them after the attacker is gone. The password too: docs/SECURITY.md says that it remains.
+	onCluster(t, cluster, "ward_app", "ward", func(conn *pgx.Conn) {
+		run(t, conn, "alter role ward_app set synchronous_commit = off")
+		run(t, conn, "alter role ward_app set search_path = pg_temp, public")
+		run(t, conn, "alter role ward_app password 'mine'")
+	})
+	patients := insertPatients(t, cluster, token, cedar, 20)
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "checkpoint") })
+
+	asks := map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID){
+		"commit": func(conn *pgx.Conn, d uuid.UUID, ids []uuid.UUID) { disclose(t, conn, token, d, ids, "commit") },
+		"set local before commit": func(conn *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
+			disclose(t, conn, token, d, ids, "set local synchronous_commit = off", "commit")
+		},
+		"at the Sync of a pipeline without BEGIN": func(conn *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
+			batch := &pgx.Batch{}
+			batch.Queue("select tenancy.begin($1)", token)
+			batch.Queue("select audit.disclose($1, 'public.patients', $2)", d, ids)
+			if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, how := range asks {
+		t.Run("D1 "+name, func(t *testing.T) {
+			for range crashRounds {
+				received, disclosure := readThenKill(t, cluster, token, patients, how)
+				if err := cluster.Start(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if n := recorded(t, cluster, disclosure); len(received) == 0 || n != len(received) {
+					t.Fatalf("the client received %d records, %d are on record after the crash", len(received), n)
+				}
+			}
+		})
+	}
+	t.Run("D1 an ask is not prepared for later", func(t *testing.T) {
+		conn := connectTo(t, cluster, "ward_app", "ward")
+		disclose(t, conn, token, uuid.New(), patients)
+		if _, err := conn.Exec(ctx, "prepare transaction 'p'"); err == nil || !strings.Contains(err.Error(), "COMMIT of its own") {
+			t.Fatalf("prepare transaction: %v", err)
+		}
+	})
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
+	t.Run("D1 works without the trigger", func(t *testing.T) {
+		received, disclosure := readThenKill(t, cluster, token, patients, asks["commit"])
+		if err := cluster.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := recorded(t, cluster, disclosure); len(received) == 0 || n != 0 {
+			t.Fatalf("does not: %d received, %d on record", len(received), n)
+		}
+	})
+}
+
+// readThenKill asks and looks as ward_app with synchronous_commit off, kills the server, and gives what the client had received.
+func readThenKill(t *testing.T, cluster *postgres.Cluster, token string, ids []uuid.UUID, how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) ([]string, uuid.UUID) {
+	t.Helper()
+	ctx, d := t.Context(), uuid.New()
+	conn := connectTo(t, cluster, "ward_app", "ward")
+	run(t, conn, "set synchronous_commit = off")
+	how(conn, d, ids)
+	var why *string
+	run(t, conn, "begin")
+	if err := conn.QueryRow(ctx, "select tenancy.begin($1, $2)", token, d).Scan(&why); err != nil || why != nil {
+		t.Fatalf("begin: %v %v", why, err)
+	}
+	rows, err := conn.Query(ctx, "select last_name from phi.patients")
+	if err != nil {
+		t.Fatal(err)
+	}
+	received, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return received, d
+}
+
+func recorded(t *testing.T, cluster *postgres.Cluster, disclosure uuid.UUID) (n int) {
+	t.Helper()
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+		if err := conn.QueryRow(t.Context(), "select count(*) from audit.event where action = 'view' and disclosure_id = $1", disclosure).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return n
+}
+
+// disclose begins, asks, and runs what follows; without anything it leaves the transaction open.
+func disclose(t *testing.T, conn *pgx.Conn, token string, d uuid.UUID, ids []uuid.UUID, then ...string) {
+	t.Helper()
+	run(t, conn, "begin")
+	run(t, conn, "select tenancy.begin($1)", token)
+	run(t, conn, "select audit.disclose($1, 'public.patients', $2)", d, ids)
+	for _, sql := range then {
+		run(t, conn, sql)
+	}
+}
+
+func signIn(t *testing.T, cluster *postgres.Cluster) string {
+	t.Helper()
+	db, err := tenancy.Open(t.Context(), cluster.DSN("ward_app", "ward"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tokens, err := db.SignIn(t.Context(), "casey", wardtest.Password, "cedar", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens.Access
+}
+
+func insertPatients(t *testing.T, cluster *postgres.Cluster, token string, tenant uuid.UUID, n int) []uuid.UUID {
+	t.Helper()
+	ids := make([]uuid.UUID, n)
+	onCluster(t, cluster, "ward_app", "ward", func(conn *pgx.Conn) {
+		run(t, conn, "begin")
+		run(t, conn, "select tenancy.begin($1)", token)
+		for i := range ids {
+			ids[i] = uuid.New()
+			run(t, conn, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'Canary')", tenant, ids[i])
+		}
+		run(t, conn, "commit")
+	})
+	return ids
+}
+
+func connectTo(t *testing.T, cluster *postgres.Cluster, role, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), cluster.DSN(role, database))
+	if err != nil {
+		t.Fatalf("connect as %s: %v", role, err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+func onCluster(t *testing.T, cluster *postgres.Cluster, role, database string, fn func(*pgx.Conn)) {
+	t.Helper()
+	conn := connectTo(t, cluster, role, database)
+	defer conn.Close(t.Context())
+	fn(conn)
+}
+
+func run(t *testing.T, conn *pgx.Conn, sql string, args ...any) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
