@@ -72,19 +72,26 @@ func (db *DB) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	return answer.Tokens, nil
 }
 
+// TokenStore keeps tokens where several processes of one person find them. A refresh token works once, so they must not refresh side by side.
+type TokenStore interface {
+	// Update calls fn with the tokens that are stored, keeps what it returns, and returns that; no two Updates of one store overlap.
+	Update(ctx context.Context, fn func(stored Tokens) (Tokens, error)) (Tokens, error)
+}
+
 // Session is somebody signed in on a DB. It is safe for concurrent use; each call is transactions of its own.
 type Session struct {
-	db   *DB
-	now  func() time.Time
-	save func(Tokens) error
+	db    *DB
+	now   func() time.Time
+	store TokenStore
 
 	mu     sync.Mutex
 	tokens Tokens
 }
 
-// NewSession uses tokens on db. When they are refreshed, save keeps the new ones (nil: nobody does). now is the clock that decides when a refresh is due.
-func NewSession(db *DB, tokens Tokens, now func() time.Time, save func(Tokens) error) *Session {
-	return &Session{db: db, tokens: tokens, now: now, save: save}
+// NewSession uses tokens on db. store, where it is not nil, is shared with other processes and consulted before a refresh. now is the clock that decides when
+// one is due.
+func NewSession(db *DB, tokens Tokens, now func() time.Time, store TokenStore) *Session {
+	return &Session{db: db, tokens: tokens, now: now, store: store}
 }
 
 // DB is the pool under the session.
@@ -101,20 +108,32 @@ func (s *Session) Tokens() Tokens {
 func (s *Session) access(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokens.Refresh == "" || s.now().Before(s.tokens.Expires.Add(-time.Minute)) {
+	if s.fresh(s.tokens) {
 		return s.tokens.Access, nil
 	}
-	fresh, err := s.db.Refresh(ctx, s.tokens.Refresh)
+	renew := func(stored Tokens) (Tokens, error) {
+		if s.fresh(stored) { // another process was here first
+			return stored, nil
+		}
+		return s.db.Refresh(ctx, stored.Refresh)
+	}
+	var tokens Tokens
+	var err error
+	if s.store != nil {
+		tokens, err = s.store.Update(ctx, renew)
+	} else {
+		tokens, err = renew(s.tokens)
+	}
 	if err != nil {
 		return "", err
 	}
-	s.tokens = fresh
-	if s.save != nil {
-		if err := s.save(fresh); err != nil {
-			return "", fmt.Errorf("keep refreshed tokens: %w", err)
-		}
-	}
-	return fresh.Access, nil
+	s.tokens = tokens
+	return tokens.Access, nil
+}
+
+// fresh says that an access token need not be refreshed, or cannot be.
+func (s *Session) fresh(t Tokens) bool {
+	return t.Refresh == "" || s.now().Before(t.Expires.Add(-time.Minute))
 }
 
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ward-health/ward/internal/postgres/filelock"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -74,6 +75,34 @@ func (f tokenFile) put(database string, tokens *tenancy.Tokens) error {
 	return nil
 }
 
+// sharedTokens are the tokens of one database in the file, which a terminal and commands beside it use at the same time.
+type sharedTokens struct {
+	file     tokenFile
+	database string
+}
+
+// Update runs fn under the file's lock.
+func (s sharedTokens) Update(ctx context.Context, fn func(tenancy.Tokens) (tenancy.Tokens, error)) (tenancy.Tokens, error) {
+	lock, err := filelock.Acquire(ctx, s.file.path+".lock")
+	if err != nil {
+		return tenancy.Tokens{}, fmt.Errorf("wait for the token file: %w", err)
+	}
+	defer lock.Release()
+	all, err := s.file.load()
+	if err != nil {
+		return tenancy.Tokens{}, err
+	}
+	stored, ok := all[s.database]
+	if !ok {
+		return tenancy.Tokens{}, errNotSignedIn
+	}
+	tokens, err := fn(stored)
+	if err != nil || tokens == stored {
+		return tokens, err
+	}
+	return tokens, s.file.put(s.database, &tokens)
+}
+
 // databaseName identifies a database without its password or role.
 func databaseName(dsn string) (string, error) {
 	c, err := pgx.ParseConfig(dsn)
@@ -131,7 +160,7 @@ func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), 
 	if err != nil {
 		return nil, s, nil, err
 	}
-	session := tenancy.NewSession(db, mine, a.Now, func(t tenancy.Tokens) error { return file.put(name, &t) })
+	session := tenancy.NewSession(db, mine, a.Now, sharedTokens{file, name})
 	return session, s, db.Close, nil
 }
 

@@ -15,7 +15,7 @@ requires: [appointment]
 every: 5m
 settle: 0s
 entity: [tenant_id, actor_id]
-params: {k: 6, floor: 20, times: 3, history_days: 28, least_days: 5, peer_factor: 2}
+params: {k: 6, floor: 25, times: 4, history_days: 28, least_days: 5, peer_factor: 2}
 false_positives:
   - "a clinic day: an appointment for each patient"
   - "a campaign: the whole role is busy that day"
