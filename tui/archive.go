@@ -116,7 +116,7 @@ func (s *archiveScreen) status(m *model) string {
 	case s.page.busy:
 		return "reading the store …"
 	case s.run != nil:
-		return "verifying: esc cancels; the verdict is shown once it is recorded"
+		return "verifying" + s.pace() + " · esc cancels · the verdict is shown once it is recorded"
 	case !s.loaded:
 		return "not loaded: r tries again"
 	}
@@ -326,7 +326,7 @@ func (m *model) concluded(r *archive.Report) {
 		text += " · freshness not proven: no earlier head is known here"
 	}
 	if r.Verdict == archive.Invalid {
-		m.warn(text)
+		m.warn(strings.TrimPrefix(text, "✕ "))
 		return
 	}
 	m.say(text)

@@ -192,9 +192,22 @@ func (s *archiveScreen) progress() string {
 		return "reading the log …"
 	}
 	part := float64(st.Rows) / float64(st.RowsAll)
-	text := fmt.Sprintf("%s %3.0f %%  %s rows/s", bar(part, 12), part*100, rate(st.RowsPerSecond))
+	return fmt.Sprintf("%s %3.0f %%", bar(part, 10), part*100)
+}
+
+// pace is how fast the run under way is, and how long it will take.
+func (s *archiveScreen) pace() string {
+	v := s.run.current.Load()
+	if v == nil {
+		return ""
+	}
+	st := v.Status()
+	if st.RowsPerSecond < 1 {
+		return ""
+	}
+	text := " · " + rate(st.RowsPerSecond) + " rows/s"
 	if st.Remaining > 0 {
-		text += "  " + st.Remaining.Round(time.Second).String() + " left"
+		text += ", " + st.Remaining.Round(time.Second).String() + " left"
 	}
 	return text
 }

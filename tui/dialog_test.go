@@ -53,13 +53,16 @@ func TestTerminateWantsTheRightID(t *testing.T) {
 	press(t, m, "tab")
 	typing(t, m, "contract ended")
 	press(t, m, "tab", "tab")
-	typing(t, m, "000000")
-	press(t, m, "tab", "tab") // Cancel, then the deed
-	if cmd := press(t, m, "enter"); cmd != nil {
-		t.Fatal("a wrong id is sent to the database")
-	}
-	if !strings.Contains(screenText(m), "not the start of this person's user id") {
-		t.Errorf("it does not say what is wrong:\n%s", screenText(m))
+	for _, wrong := range []string{"000000", short(m.members.all[0].UserID, 5)} {
+		press(t, m, "ctrl+u")
+		typing(t, m, wrong)
+		press(t, m, "tab", "tab") // Cancel, then the deed
+		if cmd := press(t, m, "enter"); cmd != nil {
+			t.Fatalf("%s is sent to the database", wrong)
+		}
+		if !strings.Contains(screenText(m), "not the start of this person's user id") {
+			t.Errorf("it does not say what is wrong:\n%s", screenText(m))
+		}
 	}
 	press(t, m, "ctrl+u")
 	typing(t, m, short(m.members.all[0].UserID, 6))

@@ -140,7 +140,7 @@ func parseAuditFilter(s string, now time.Time, me string) (audit.Filter, error) 
 		err = auditTerm(&f, t, now, me)
 	}
 	if err == nil && f.From != nil && f.To != nil && !f.From.Before(*f.To) {
-		err = errors.New("what stands after from: is not before what stands after to:")
+		err = errors.New("the time of from: is not before that of to: (nothing can match)")
 	}
 	if err != nil {
 		return audit.Filter{}, err

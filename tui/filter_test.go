@@ -39,7 +39,7 @@ func TestAuditFilter(t *testing.T) {
 	}
 	for in, says := range map[string]string{
 		"action:look": "action:look is none of", "patient:31d0": "needs a whole id", "since:yesterday": "no length of time", "from:19.11.": "is no time",
-		"from:2026-11-20 to:2026-11-19": "is not before", "outcome:maybe": "neither ok nor denied", "event:x": "not a number", "who:me": "is not known", "me": "is no filter",
+		"from:2026-11-20 to:2026-11-19": "not before", "outcome:maybe": "neither ok nor denied", "event:x": "not a number", "who:me": "is not known", "me": "is no filter",
 	} {
 		if f, err := parseAuditFilter(in, now, "dana"); err == nil || !strings.Contains(err.Error(), says) || !reflect.DeepEqual(f, audit.Filter{}) {
 			t.Errorf("%s: %+v, %v", in, f, err)

@@ -55,7 +55,7 @@ func globalActions() []Action {
 		{Name: "first", Key: "g", Help: "the first row", Exempt: moves, begin: moving(navFirst)},
 		{Name: "last", Key: "G", Help: "the last row", Exempt: moves, begin: moving(navLast)},
 		{Name: "back", Key: "esc", Help: "one level back", Exempt: "leaves", begin: atOnce(func(m *model) tea.Cmd { return m.back() })},
-		{Name: "copy id", Key: "y", Help: "copy the full id under the cursor to the clipboard (OSC 52)", Exempt: "the id is on the screen already",
+		{Name: "copy id", Key: "y", Help: "copy the full id under the cursor to the clipboard (OSC 52)", Exempt: "copies what a recorded look returned",
 			begin: atOnce(func(m *model) tea.Cmd { return m.copyID() })},
 		{Name: "command", Key: ":", Help: "find an action by name", Exempt: "shows the names of actions", hint: true,
 			begin: atOnce(func(m *model) tea.Cmd { m.push(newPalette(m)); return nil })},

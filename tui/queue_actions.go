@@ -80,8 +80,9 @@ func (x *on) form(m *model, title, yes string, danger bool, fields ...*field) *f
 }
 
 // decided performs a change and shows what it did. patch brings the row to what the change made of it besides state and version (nil: nothing).
-func (x *on) decided(m *model, word string, fn changing[review.Changed], patch func(*review.Anomaly)) tea.Cmd {
-	return send(m, &m.change, fn, func(m *model, c review.Changed) tea.Cmd {
+func (x *on) decided(m *model, word string, fn func(ctx context.Context, seen int) (review.Changed, error), patch func(*review.Anomaly)) tea.Cmd {
+	seen := x.seen // may change in Update while the call is under way
+	return send(m, &m.change, func(ctx context.Context) (review.Changed, error) { return fn(ctx, seen) }, func(m *model, c review.Changed) tea.Cmd {
 		m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
 		return m.queue.changed(m, c, patch)
 	}, func(m *model, err error) tea.Cmd { return m.queue.afterConflict(m, err, x.id) })
@@ -138,8 +139,8 @@ func beginClaim(m *model) attempt {
 		return attempt{why: "it is " + state(x.row.State) + ": there is nothing to claim"}
 	}
 	return attempt{do: func(m *model, _ answers) tea.Cmd {
-		return x.decided(m, "claimed", func(ctx context.Context) (review.Changed, error) {
-			return review.Claim(ctx, m.session, x.id, x.seen)
+		return x.decided(m, "claimed", func(ctx context.Context, seen int) (review.Changed, error) {
+			return review.Claim(ctx, m.session, x.id, seen)
 		}, m.takes)
 	}}
 }
@@ -151,7 +152,7 @@ func beginNote(m *model) attempt {
 	}
 	f := x.form(m, "Note on", "Add note", false, text("text", "Note", "", "a note needs text"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "note on", func(ctx context.Context) (review.Changed, error) {
+		return x.decided(m, "note on", func(ctx context.Context, _ int) (review.Changed, error) {
 			return review.AddNote(ctx, m.session, x.id, in["text"])
 		}, nil)
 	}}
@@ -171,8 +172,8 @@ func beginClose(m *model) attempt {
 		f.load = loadDispositions
 	}
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "closing of", func(ctx context.Context) (review.Changed, error) {
-			return review.Close(ctx, m.session, x.id, x.seen, in["disposition"], in["reason"])
+		return x.decided(m, "closing of", func(ctx context.Context, seen int) (review.Changed, error) {
+			return review.Close(ctx, m.session, x.id, seen, in["disposition"], in["reason"])
 		}, func(a *review.Anomaly) {
 			as, why := in["disposition"], in["reason"]
 			a.Disposition, a.CloseReason, a.ClosedBy = &as, &why, &m.who.Slug
@@ -223,8 +224,8 @@ func beginApprove(m *model) attempt {
 		{value: "reject", label: "send back", mark: "it goes back to " + value(x.row.ClosedBy)}}), reasonField(""))
 	f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "decided on", func(ctx context.Context) (review.Changed, error) {
-			return review.Approve(ctx, m.session, x.id, x.seen, in["decision"] == "approve", in["reason"])
+		return x.decided(m, "decided on", func(ctx context.Context, seen int) (review.Changed, error) {
+			return review.Approve(ctx, m.session, x.id, seen, in["decision"] == "approve", in["reason"])
 		}, func(a *review.Anomaly) {
 			if in["decision"] == "approve" {
 				a.ApprovedBy = &m.who.Slug
@@ -245,8 +246,8 @@ func beginReopen(m *model) attempt {
 	}
 	f := x.form(m, "Reopen", "Reopen", true, reasonField(""))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "reopened", func(ctx context.Context) (review.Changed, error) {
-			return review.Reopen(ctx, m.session, x.id, x.seen, in["reason"])
+		return x.decided(m, "reopened", func(ctx context.Context, seen int) (review.Changed, error) {
+			return review.Reopen(ctx, m.session, x.id, seen, in["reason"])
 		}, m.takes)
 	}}
 }
@@ -272,8 +273,8 @@ func beginReason(title, yes string, danger bool, fn reasoned, patch func(*review
 			return attempt{why: why}
 		}
 		return attempt{form: x.form(m, title, yes, danger, reasonField("")), do: func(m *model, in answers) tea.Cmd {
-			return x.decided(m, yes+":", func(ctx context.Context) (review.Changed, error) {
-				return fn(ctx, m.session, x.id, x.seen, in["reason"])
+			return x.decided(m, yes+":", func(ctx context.Context, seen int) (review.Changed, error) {
+				return fn(ctx, m.session, x.id, seen, in["reason"])
 			}, patch)
 		}}
 	}
@@ -295,8 +296,8 @@ func beginAssign(m *model) attempt {
 		return ""
 	}
 	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")), do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "assigned", func(ctx context.Context) (review.Changed, error) {
-			return review.Assign(ctx, m.session, x.id, x.seen, in["to"], in["reason"])
+		return x.decided(m, "assigned", func(ctx context.Context, seen int) (review.Changed, error) {
+			return review.Assign(ctx, m.session, x.id, seen, in["to"], in["reason"])
 		}, func(a *review.Anomaly) {
 			to := in["to"]
 			a.AssignedTo, a.LeaseUntil = &to, nil

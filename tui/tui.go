@@ -52,12 +52,7 @@ func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	}
 	scrub(&who)
 	m := newModel(ctx, cfg, who, log)
-	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)}
-	if os.Getenv("NO_COLOR") != "" {
-		// Any value counts, see no-color.org; the library takes "yes" for no.
-		options = append(options, tea.WithColorProfile(colorprofile.Ascii))
-	}
-	_, err = tea.NewProgram(m, options...).Run()
+	_, err = tea.NewProgram(m, programOptions(ctx, in, out, os.Getenv("NO_COLOR"))...).Run()
 	m.stop()
 	switch {
 	case ctx.Err() != nil:
@@ -68,6 +63,15 @@ func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("run terminal application: %w", err)
 	}
 	return m.outcome()
+}
+
+// programOptions are what Bubble Tea is told. Any value of NO_COLOR counts, see no-color.org; the library itself takes "yes" for no.
+func programOptions(ctx context.Context, in io.Reader, out io.Writer, noColor string) []tea.ProgramOption {
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)}
+	if noColor != "" {
+		options = append(options, tea.WithColorProfile(colorprofile.Ascii))
+	}
+	return options
 }
 
 // openLog opens the log file, or a log that keeps nothing.

@@ -63,6 +63,7 @@ grant usage on schema river to ward_worker;
 alter default privileges for role ward_owner in schema river grant select, insert, update, delete, truncate on tables to ward_worker;
 alter default privileges for role ward_owner in schema river grant usage, select on sequences to ward_worker;
 alter default privileges for role ward_owner in schema river grant usage on types to ward_worker;
+alter default privileges for role ward_owner in schema river grant execute on functions to ward_worker;
 alter default privileges for role ward_owner revoke execute on functions from public;
 alter default privileges for role ward_keys revoke execute on functions from public;
 alter default privileges for role ward_reader revoke execute on functions from public;

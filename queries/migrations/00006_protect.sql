@@ -61,7 +61,7 @@ begin
   end if;
   return query
     select format('foreign key %I to %s must be composite, (tenant_id, ...) references %s (tenant_id, id): a single column tells whether another clinic''s row exists', c.conname, c.confrelid::regclass, c.confrelid::regclass)
-    from pg_constraint c where c.conrelid = t and c.contype = 'f' and exists (select from tenancy.phi_table p where p.record_table::regclass = c.confrelid)
+    from pg_constraint c where c.conrelid = t and c.contype = 'f' and exists (select from tenancy.phi_table p where to_regclass(p.record_table) = c.confrelid)
       and not exists (select from unnest(c.conkey, c.confkey) k(a, b) join pg_attribute x on x.attrelid = t and x.attnum = k.a join pg_attribute y on y.attrelid = c.confrelid and y.attnum = k.b
         where x.attname = 'tenant_id' and y.attname = 'tenant_id')
     union all

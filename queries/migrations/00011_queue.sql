@@ -31,7 +31,8 @@ begin
   if f ? 'actor' then cond := cond || format(' and a.actor_id = %L', tenancy.user_named(f->>'actor')); end if;
   if (f->>'mine')::boolean then cond := cond || format(' and (a.assigned_to = %L or a.assigned_to is null)', who); end if;
   if f ? 'after' then
-    select * into p from review.anomaly where id = (f->>'after')::uuid;
+    select * into p from review.anomaly a where a.id = (f->>'after')::uuid and tenancy.reaches(who, a.tenant_id, 'browse');
+    if not found then raise exception 'no anomaly "%" within your reach to continue after', f->>'after' using errcode = '02000'; end if;
     cond := cond || format(' and (a.rank, a.created_at, a.id) > (%s, %L::timestamptz, %L::uuid)', p.rank, p.created_at, p.id);
   end if;
   execute format('select array_agg(id order by rank, created_at, id), jsonb_object_agg(tenant_id, ids) from (select a.id, a.rank, a.created_at, a.tenant_id, jsonb_agg(a.id) over (partition by a.tenant_id) ids from (
@@ -200,11 +201,14 @@ end $$;
 
 -- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run then names.
 create function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer(action); e bigint;
+declare who uuid := tenancy.reviewer(action); e bigint; named text[];
 begin
   if action not in ('rule_run', 'ship') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
-  if action = 'rule_run' and detail->>'rule' is not null and not exists (select from review.rule r where r.id = detail->>'rule') then
-    raise exception 'no rule "%"', detail->>'rule' using errcode = '02000', hint = 'ward rule list shows them';
+  if action = 'rule_run' and detail->>'rule' is not null then
+    select array_agg(r.id) into named from review.rule r where starts_with(r.id, detail->>'rule');
+    if cardinality(named) > 1 then raise exception '"%" is the beginning of more than one rule: %', detail->>'rule', array_to_string(named, ', ') using errcode = '22023'; end if;
+    if named is null then raise exception 'no rule "%"', detail->>'rule' using errcode = '02000', hint = 'ward rule list shows them'; end if;
+    detail := detail || jsonb_build_object('rule', named[1]);
   end if;
   e := audit.write(tenancy.installation(), action, 'ok', detail::text, null, null, null, 'audit');
   insert into river.river_job (args, kind, max_attempts, queue, state) values (detail || jsonb_build_object('requested_by', who, 'event_id', e), action, 3, 'requests', 'available');
