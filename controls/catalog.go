@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ward-health/ward/queries"
 )
 
@@ -20,11 +22,19 @@ type Finding struct {
 
 func (f Finding) String() string { return f.Table + ": " + f.Why }
 
+// DB is a connection, a pool or a transaction. Its role needs SELECT on tenancy.phi_table and EXECUTE on tenancy.obstacles, which ward_migrate has.
+type DB interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
 // Examined lists the tables that Unprotected looks at: those registered by tenancy.protect, and those of schema public that hold rows of a clinic
-// (tenant_id) or have a column whose name sounds like a person. The connection needs SELECT on tenancy.phi_table and EXECUTE on
-// tenancy.obstacles, which ward_migrate has.
-func Examined(ctx context.Context, db queries.DBTX) ([]string, error) {
-	tables, err := queries.New(db).ExaminedTables(ctx)
+// (tenant_id) or have a column whose name sounds like a person.
+func Examined(ctx context.Context, db DB) ([]string, error) {
+	var tables []string
+	err := inCatalog(ctx, db, func(q *queries.Queries) (err error) {
+		tables, err = q.ExaminedTables(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list tables to examine: %w", err)
 	}
@@ -34,37 +44,48 @@ func Examined(ctx context.Context, db queries.DBTX) ([]string, error) {
 // Unprotected lists what is missing of the protection that tenancy.protect gives a PHI table: row security enabled and forced, the restrictive
 // tenant policy, no policy past the disclosure, the audit trigger always on, no grant beyond its own, the phi view as it was made, all of it
 // on partitions too; and tables nobody protected at all. Nothing found and nothing examined are different things: see Examined.
-func Unprotected(ctx context.Context, db queries.DBTX) ([]Finding, error) {
-	// The planner takes the catalog for large and would compile the query for seconds.
-	if _, err := db.Exec(ctx, "set jit = off"); err != nil {
-		return nil, fmt.Errorf("prepare to examine: %w", err)
-	}
-	q := queries.New(db)
-	tables, err := Examined(ctx, db)
-	if err != nil {
-		return nil, err
-	}
+func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 	var found []Finding
-	unregistered, err := q.Unregistered(ctx, tables)
+	err := inCatalog(ctx, db, func(q *queries.Queries) error {
+		tables, err := q.ExaminedTables(ctx)
+		if err != nil {
+			return err
+		}
+		unregistered, err := q.Unregistered(ctx, tables)
+		if err != nil {
+			return err
+		}
+		for _, u := range unregistered {
+			found = append(found, Finding{u.RecordTable, fmt.Sprintf("has a column %s and is not protected: select tenancy.protect('%s', ...)", u.ColumnName, u.RecordTable)})
+		}
+		missing, err := q.MissingProtections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range missing {
+			found = append(found, Finding{m.RecordTable, m.Why})
+		}
+		open, err := q.OpenDatabase(ctx)
+		for _, why := range open {
+			found = append(found, Finding{Database, why})
+		}
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("look for unregistered tables: %w", err)
-	}
-	for _, u := range unregistered {
-		found = append(found, Finding{u.RecordTable, fmt.Sprintf("has a column %s and is not protected: select tenancy.protect('%s', ...)", u.ColumnName, u.RecordTable)})
-	}
-	missing, err := q.MissingProtections(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("examine protected tables: %w", err)
-	}
-	for _, m := range missing {
-		found = append(found, Finding{m.RecordTable, m.Why})
-	}
-	open, err := q.OpenDatabase(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("examine what PUBLIC may do: %w", err)
-	}
-	for _, why := range open {
-		found = append(found, Finding{Database, why})
+		return nil, fmt.Errorf("examine the protection of PHI tables: %w", err)
 	}
 	return found, nil
+}
+
+// inCatalog runs fn in a transaction that changes nothing and compiles nothing: the planner takes the catalog for large and would spend seconds.
+func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries) error) error {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	if _, err := tx.Exec(ctx, "set local jit = off"); err != nil {
+		return err
+	}
+	return fn(queries.New(tx))
 }

@@ -159,7 +159,7 @@ func TestLeaseExpires(t *testing.T) {
 
 // A transaction that asks and rolls back learns nothing: what it does is the same for an id of this clinic, of another one and of nobody.
 func TestAskTeachesNothing(t *testing.T) {
-	s := newScene(t)
+	s := newQuietScene(t)
 	casey := s.token("casey@cedar")
 	const counters = `select coalesce(string_agg(format('%s.%s %s %s %s %s %s', schemaname, relname, seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins), E'\n' order by schemaname, relname), '')
 		from pg_stat_xact_all_tables where schemaname not in ('pg_catalog', 'information_schema', 'pg_toast') and coalesce(seq_scan, 0) + coalesce(idx_scan, 0) + n_tup_ins > 0`

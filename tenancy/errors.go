@@ -20,10 +20,17 @@ func (e *UnreachableError) Error() string {
 // Unwrap gives the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// rootCause drops the layers that repeat host and user.
+// rootCause drops the layers that repeat host and user. Of several attempts, one for each address, the last one speaks.
 func rootCause(err error) error {
 	for {
-		next := errors.Unwrap(err)
+		var next error
+		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this layer itself is asked
+			if all := several.Unwrap(); len(all) > 0 {
+				next = all[len(all)-1]
+			}
+		} else {
+			next = errors.Unwrap(err)
+		}
 		if next == nil {
 			return err
 		}
@@ -85,6 +92,20 @@ func (e *DeniedError) Is(target error) bool {
 	return false
 }
 
+// codeCheck is PostgreSQL's check_violation.
+const codeCheck = "23514"
+
+// checks says what a violated check of the directory asks for.
+var checks = map[string]string{
+	"tenant_slug_check": "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"tenant_name_check": "a clinic needs a name",
+	"users_slug_check":  "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
+	"users_name_check":  "a user needs a name",
+	"users_kind_check":  "a user is human or service",
+	"users_check":       "a service account needs an owner; a user is human or service",
+	"region_name_check": "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+}
+
 // explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep their message, which with
 // log_error_verbosity and PostgreSQL's own rules holds no row contents under row security; the DETAIL, which might, is dropped.
 func explain(err error) error {
@@ -92,7 +113,11 @@ func explain(err error) error {
 	if !errors.As(err, &pg) {
 		return err
 	}
-	return &DeniedError{Code: pg.Code, Message: pg.Message, Hint: pg.Hint, Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: pg.Message}}
+	message := pg.Message
+	if said, ok := checks[pg.ConstraintName]; ok && pg.Code == codeCheck {
+		message = said
+	}
+	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint, Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: pg.Message}}
 }
 
 // Explain is explain for the packages that run statements in a Tx of theirs.

@@ -25,7 +25,15 @@ type scene struct {
 	tokens        map[string]string
 }
 
+// newScene runs its test beside others, each in a database of its own.
 func newScene(t *testing.T) *scene {
+	t.Helper()
+	t.Parallel()
+	return newQuietScene(t)
+}
+
+// newQuietScene runs its test alone in this package, for one that measures the server.
+func newQuietScene(t *testing.T) *scene {
 	t.Helper()
 	e := wardtest.New(t)
 	s := &scene{Env: e, t: t, cedar: e.TenantID("cedar"), harbor: e.TenantID("harbor"), tokens: map[string]string{}}
