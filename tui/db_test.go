@@ -35,7 +35,7 @@ func dbModel(t testing.TB, e *wardtest.Env, who string, w, h int) *model {
 	if err != nil {
 		t.Fatalf("whoami of %s: %v", who, err)
 	}
-	m := newModel(t.Context(), Config{Session: s, Region: wardtest.Region, Now: time.Now}, p, slog.New(slog.DiscardHandler))
+	m := newModel(t.Context(), Config{Session: s, Now: time.Now}, p, slog.New(slog.DiscardHandler))
 	m.w, m.h = w, h
 	m.after = func(_ time.Duration, msg tea.Msg) tea.Cmd {
 		if _, resting := msg.(restMsg); resting {
@@ -105,7 +105,7 @@ func TestClaimCloseApprove(t *testing.T) {
 
 	eli := dbModel(t, e, "eli", 80, 24)
 	settle(t, eli, eli.Init())
-	do(t, eli, "a", "tab", "down", "tab")
+	do(t, eli, "a", "tab")
 	typing(t, eli, "agreed, looked at it")
 	do(t, eli, "tab", "tab", "enter")
 	mustShow(t, eli, "now ✓ closed · event")
@@ -235,5 +235,20 @@ func TestRefusedSessionIsSaid(t *testing.T) {
 	mustShow(t, m, "identity refused", "ward login", "a test rule")
 	if err := m.outcome(); err == nil {
 		t.Error("leaving now is no error")
+	}
+}
+
+// A closing that is refused goes back to who closed it.
+func TestSendBack(t *testing.T) {
+	e := wardtest.New(t)
+	s := &stage{t: t, e: e, id: addAnomaly(e, "cedar", "casey", "A", "critical", "look again")}
+	s.m = s.as("dana")
+	s.pending()
+	do(t, s.m, "b", "tab")
+	typing(t, s.m, "the reason is thin")
+	do(t, s.m, "tab", "tab", "enter")
+	mustShow(t, s.m, "sent back", "◐ in review · event")
+	if got := wardtest.One[string](e, "select state || ' ' || coalesce(closed_by::text, 'by nobody') from review.anomaly where id = $1", s.id); got != "in_review by nobody" {
+		t.Errorf("the anomaly is %s", got)
 	}
 }

@@ -40,7 +40,7 @@ func goldenModel(w, h int) *model {
 	who := tenancy.Principal{UserID: gid(900), Slug: "dana", Name: "Dana Okafor", Region: "us-west", SessionExpires: goldenNow().Add(41 * time.Minute),
 		Grants:  []tenancy.Grant{{Role: "compliance_officer"}},
 		Actions: strings.Fields("approve assign browse claim close escalate export note open reopen rule_run search ship terminate verify")}
-	return testModel(Config{Now: goldenNow, Region: "us-west"}, who, w, h)
+	return testModel(Config{Now: goldenNow}, who, w, h)
 }
 
 func testModel(cfg Config, who tenancy.Principal, w, h int) *model {
@@ -138,7 +138,7 @@ func goldenArchive(w, h int) *model {
 	}
 	s.loaded = true
 	s.months = []archive.MonthSummary{month("2026-11", 231, 9120334, 612e6), month("2026-10", 310, 12480120, 841e6), month("2026-09", 304, 12011902, 808e6), month("2026-08", 299, 11870004, 799e6)}
-	s.heads = []archive.Head{{Size: 1204, KeyName: "ward/main/us-west", Region: "us-west"}}
+	s.heads = []archive.Head{{Size: 1204, KeyName: "ward/main/us-west"}}
 	s.past = []verification{
 		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Region: "us-west", Months: []string{"2026-11"}, Verdict: ptr("valid")},
 		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Region: "us-west", Months: []string{"2026-09"}, Verdict: ptr("INVALID"), Breaks: ptr(1)},

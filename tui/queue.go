@@ -252,8 +252,8 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 			_, _, look := m.st.severity(a.Severity)
 			return look
 		}},
-		{title: "RULE", width: 16, grow: 6, cell: ruleName},
-		{title: "TENANT", width: 12, grow: 2, cell: tenantName},
+		{title: "RULE", width: 16, grow: 12, cell: ruleName},
+		{title: "TENANT", width: 12, grow: 1, cell: tenantName},
 		{title: "ACTOR", width: 8, grow: 1, cell: func(a review.Anomaly) string { return value(a.Actor) }},
 		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.CreatedAt)) }},
 		{title: "STATE", width: 10, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },

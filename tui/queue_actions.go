@@ -16,7 +16,8 @@ func queueActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenQueue; return a }
 	return []Action{
 		act(Action{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim}),
-		act(Action{Name: "approve", Key: "a", Help: "approve somebody else's closing, or send it back", Audit: "approve", Needs: "approve", Dangerous: true, hint: true, begin: beginApprove}),
+		act(Action{Name: "approve", Key: "a", Help: "approve somebody else's closing", Audit: "approve", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(true)}),
+		act(Action{Name: "send back", Key: "b", Help: "refuse somebody else's closing: it goes back to them", Audit: "reopen", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(false)}),
 		act(Action{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginNote}),
 		act(Action{Name: "close", Key: "x", Help: "close it with a disposition; some need a second person", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
 		act(Action{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate", Needs: "escalate", Dangerous: true, hint: true,
@@ -209,31 +210,36 @@ func loadDispositions(m *model, f *form) tea.Cmd {
 		})
 }
 
-func beginApprove(m *model) attempt {
-	x, ok := m.anomaly()
-	switch {
-	case !ok:
-		return attempt{why: nothingSelected}
-	case x.row.State != "pending_approval":
-		return attempt{why: "there is no closing to approve"}
-	case m.mine(x.row.ClosedBy):
-		return attempt{why: "you closed it: somebody else approves"}
+// beginDecision approves a closing or sends it back: two actions, since they are two events.
+func beginDecision(accept bool) func(*model) attempt {
+	return func(m *model) attempt {
+		x, ok := m.anomaly()
+		switch {
+		case !ok:
+			return attempt{why: nothingSelected}
+		case x.row.State != "pending_approval":
+			return attempt{why: "there is no closing to approve"}
+		case m.mine(x.row.ClosedBy):
+			return attempt{why: "you closed it: somebody else approves"}
+		}
+		title, yes, word := "Approve the closing of", "Approve", "approved"
+		if !accept {
+			title, yes, word = "Send back", "Send back", "sent back"
+		}
+		f := x.form(m, title, yes, true, reasonField(""))
+		f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
+		return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
+			return x.decided(m, word, func(ctx context.Context, seen int) (review.Changed, error) {
+				return review.Approve(ctx, m.session, x.id, seen, accept, in["reason"])
+			}, func(a *review.Anomaly) {
+				if accept {
+					a.ApprovedBy = &m.who.Slug
+				} else {
+					a.Disposition, a.CloseReason, a.ClosedBy = nil, nil, nil
+				}
+			})
+		}}
 	}
-	f := x.form(m, "Approve the closing of", "Decide", true, choices("decision", "Decision", []option{
-		{value: "approve", label: "approve", mark: "it is closed as " + value(x.row.Disposition)},
-		{value: "reject", label: "send back", mark: "it goes back to " + value(x.row.ClosedBy)}}), reasonField(""))
-	f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
-	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "decided on", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Approve(ctx, m.session, x.id, seen, in["decision"] == "approve", in["reason"])
-		}, func(a *review.Anomaly) {
-			if in["decision"] == "approve" {
-				a.ApprovedBy = &m.who.Slug
-			} else {
-				a.Disposition, a.CloseReason, a.ClosedBy = nil, nil, nil
-			}
-		})
-	}}
 }
 
 func beginReopen(m *model) attempt {

@@ -150,7 +150,7 @@ func facts(p *pane, all map[string]any, zone *time.Location) {
 	if len(counts) > 0 {
 		text := sparkline(counts) + "  " + number(counts[len(counts)-1])
 		if median, ok := all["median"]; ok {
-			text += " against a median of " + number(median)
+			text += ", median " + number(median)
 		}
 		p.pair("Usual day", text)
 	}
@@ -206,9 +206,9 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 		}
 		record := dash
 		if e.RecordID != nil {
-			record = short(*e.RecordID, n) + "…"
+			record = short(*e.RecordID, n)
 		}
-		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+3) + outcome(p.st, e.Outcome))
+		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+2) + outcome(p.st, e.Outcome))
 	}
 }
 

@@ -120,7 +120,8 @@ func rehearsals() map[string]rehearsal {
 		q + "wait":       {ready: (*stage).claimed, in: reason},
 		q + "release":    {ready: (*stage).claimed, in: reason},
 		q + "assign":     {ready: (*stage).queue, in: answers{"to": "eli", "reason": "a good reason"}},
-		q + "approve":    {ready: (*stage).pending, in: answers{"decision": "approve", "reason": "a good reason"}},
+		q + "approve":    {ready: (*stage).pending, in: reason},
+		q + "send back":  {ready: (*stage).pending, in: reason},
 		q + "reopen":     {ready: (*stage).closed, in: reason},
 		q + "details":    {ready: (*stage).queue, shows: "canary-description"},
 		q + "filter":     {ready: nothing, in: answers{"filter": "sev:high"}, shows: "canary-title"},
@@ -282,6 +283,46 @@ func TestExemptActionsWriteNone(t *testing.T) {
 		if tried < 5 {
 			t.Errorf("%d exempt actions tried on %s", tried, screen)
 		}
+	}
+}
+
+// What a form offers is a look too: without its event the form offers nothing, and cannot be performed.
+func TestFormsOfferNothingWithoutTheEvent(t *testing.T) {
+	forms := map[string]struct {
+		ready               func(*stage)
+		key, refuses, shows string
+	}{
+		"clinics":      {ready: func(s *stage) { s.m.active = 1 }, key: "o", refuses: "browse", shows: "harbor"},
+		"dispositions": {ready: (*stage).claimed, key: "x", refuses: "open", shows: "explained_treatment"},
+		"consequences": {ready: (*stage).members, key: "t", refuses: "browse", shows: "This will end"},
+	}
+	for name, c := range forms {
+		t.Run(name, func(t *testing.T) {
+			e := wardtest.New(t)
+			s := newStage(t, e, nil, "")
+			c.ready(s)
+			do(t, s.m, c.key)
+			s.m.form().on = 0 // where choices are drawn
+			mustShow(t, s.m, c.shows)
+			s.m.dialogs = nil
+			s.m.queue.details = nil
+
+			exec(t, e, fmt.Sprintf(`create function public.refuse_event() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
+				create trigger a_refused before insert on audit.event for each row when (new.action = '%s') execute function public.refuse_event()`, c.refuses))
+			do(t, s.m, c.key)
+			f := s.m.form()
+			if f == nil || !f.reading || !strings.Contains(f.wrong, "no event can be written") {
+				t.Fatalf("the form does not say what is missing:\n%s", screenText(s.m))
+			}
+			f.on = 0
+			if strings.Contains(screenText(s.m), c.shows) {
+				t.Errorf("%q is offered although its event was not written", c.shows)
+			}
+			f.on = f.cancelAt() + 1
+			if cmd := press(t, s.m, "enter"); cmd != nil {
+				t.Error("it can be performed all the same")
+			}
+		})
 	}
 }
 

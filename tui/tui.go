@@ -28,7 +28,6 @@ type Config struct {
 	// RecordURL leads from a record to the customer's own chart, with {tenant}, {table} and {id} in it. Optional.
 	RecordURL string
 	Now       func() time.Time // nil: time.Now
-	Region    string
 }
 
 // VerdictError says that a verification made in this session did not end valid: the program did its work and found something.

@@ -51,7 +51,7 @@ func (m *model) bodyHeight() int { return max(1, m.h-frameLines) }
 func (m *model) split() bool { return m.w >= splitWidth }
 
 // listWidth is the list's share of a split screen.
-func (m *model) listWidth() int { return m.w * 6 / 10 }
+func (m *model) listWidth() int { return m.w * 61 / 100 }
 
 // header says who, in which role, where, and for how long.
 func (m *model) header() string {

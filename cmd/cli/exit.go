@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ward-health/ward/internal/postgres"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/tenancy"
+	"github.com/ward-health/ward/tui"
 )
 
 // Exit codes.
@@ -45,7 +48,11 @@ func (a *app) exit(err error) int {
 		return exitOK
 	}
 	code := codeOf(err)
-	if message := oneLine(err.Error()); message != "" {
+	message := oneLine(err.Error())
+	if code == exitUnreachable {
+		message += ": check that its server runs, and the url (--database, WARD_DATABASE_URL or ward.yaml)"
+	}
+	if message != "" {
 		if a.asJSON {
 			_ = json.NewEncoder(a.Err).Encode(map[string]any{"type": "error", "message": message, "exit": code})
 		} else {
@@ -60,23 +67,28 @@ func codeOf(err error) int {
 		usage       usageError
 		coded       codeError
 		unreachable *tenancy.UnreachableError
-		missing     *postgres.NotFoundError
+		url         *pgconn.ParseConfigError
+		verdict     *tui.VerdictError
 	)
 	switch {
-	case errors.As(err, &usage), isCobraUsage(err):
+	case errors.As(err, &usage), errors.As(err, &url), isCobraUsage(err):
 		return exitUsage
 	case errors.As(err, &coded):
 		return coded.code
 	case errors.As(err, &unreachable):
 		return exitUnreachable
-	case errors.As(err, &missing):
-		return exitFailed
+	case errors.As(err, &verdict) && verdict.Verdict == archive.Invalid:
+		return exitProblem
+	case errors.As(err, &verdict):
+		return exitNotProven
 	}
 	return exitFailed
 }
 
-// isCobraUsage knows the one usage error of cobra that has no hook.
-func isCobraUsage(err error) bool { return strings.HasPrefix(err.Error(), "unknown command ") }
+// isCobraUsage knows the usage errors of cobra that have no hook.
+func isCobraUsage(err error) bool {
+	return strings.HasPrefix(err.Error(), "unknown command ") || strings.HasPrefix(err.Error(), "required flag(s) ")
+}
 
 // oneLine keeps a message on one line, except the lists that ward itself indents.
 func oneLine(s string) string {
