@@ -124,7 +124,8 @@ func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error
 	if err := l.readBack(ctx, &m); err != nil {
 		return Manifest{}, err
 	}
-	return m, l.finish(ctx, &m, retain)
+	err = l.finish(ctx, &m, retain)
+	return m, err
 }
 
 func writeRows(ctx context.Context, f *os.File, info PartInfo, rows iter.Seq2[*Row, error], old *leftoverPart) (Manifest, error) {
@@ -200,7 +201,8 @@ func (l *Log) adopt(ctx context.Context, month string, retain time.Time, old *le
 	if err := l.adoptManifest(ctx, &m); err != nil {
 		return Manifest{}, err
 	}
-	return m, l.finish(ctx, &m, retain)
+	err := l.finish(ctx, &m, retain)
+	return m, err
 }
 
 // adoptManifest takes the two times of m from a leftover manifest, which must say the same as m in everything else.
@@ -248,7 +250,8 @@ func (l *Log) appendEmpty(ctx context.Context, month string, retain time.Time) (
 	if err := l.adoptManifest(ctx, &m); err != nil {
 		return Manifest{}, err
 	}
-	return m, l.finish(ctx, &m, retain)
+	err := l.finish(ctx, &m, retain)
+	return m, err
 }
 
 // bare returns a manifest of a number that has no file.

@@ -198,7 +198,6 @@ func TestPlantedPart(t *testing.T) {
 		fake := chains{tenantA: f.chains[tenantA]}.next(tenantA, "2026-01", 2)
 		fake[1].Action = "export"
 		fake[1].Hash = RowHash(fake[0].Hash, &fake[1])
-		l := f.open(t)
 		path := parquetPath(testRegion, "2026-01", 2)
 		m := f.parts[0]
 		m.Part = 2
@@ -206,7 +205,7 @@ func TestPlantedPart(t *testing.T) {
 		f.overwrite(t, path, data)
 		real := f.chains.next(tenantA, "2026-01", 4)
 		if crash > 0 {
-			l = f.open(t)
+			l := f.open(t)
 			l.store = &failingStore{Store: f.store, n: crash, after: true}
 			_, _ = l.Append(t.Context(), "2026-01", seqOf(real), testRetain) // drain finishes it
 		}
@@ -368,7 +367,11 @@ func TestDirStore(t *testing.T) {
 	if _, err := s.Open(t.Context(), "a/none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want ErrNotExist", err)
 	}
-	info := must(fs.Stat(s.(*dirStore).root.FS(), "a/b/c"))(t)
+	store, ok := s.(*dirStore)
+	if !ok {
+		t.Fatalf("got a %T", s)
+	}
+	info := must(fs.Stat(store.root.FS(), "a/b/c"))(t)
 	if info.Mode().Perm() != 0o444 {
 		t.Errorf("mode %v", info.Mode())
 	}

@@ -88,7 +88,7 @@ func (c *column) load() error {
 
 // present moves to the next row of a column that may be NULL and reports whether it has a value, which must then be read.
 func (c *column) present() bool {
-	if c.defs != nil && c.defs[c.row] == 0 {
+	if len(c.defs) > 0 && c.defs[c.row] == 0 {
 		c.row++
 		return false
 	}

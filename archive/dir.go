@@ -65,7 +65,7 @@ func (d *dirStore) Put(ctx context.Context, name string, data io.Reader, size in
 		return err
 	}
 	temp := path.Join(folder, tempPrefix+rand.Text())
-	defer d.root.Remove(temp)
+	defer func() { _ = d.root.Remove(temp) }() // gone already where the link was made
 	if err := d.writeFile(ctx, temp, data, size); err != nil {
 		return err
 	}

@@ -98,7 +98,8 @@ func NewSigner(text string) (*Signer, error) {
 	if err != nil || len(raw) != 1+ed25519.SeedSize {
 		return nil, errMalformedSigner
 	}
-	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
+	private := ed25519.NewKeyFromSeed(raw[1:])
+	public := ed25519.PublicKey(private[ed25519.PublicKeySize:]) // RFC 8032: the seed, then the public key
 	vkey, err := note.NewEd25519VerifierKey(s.Name(), public)
 	if err != nil {
 		return nil, errMalformedSigner

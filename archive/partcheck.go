@@ -169,7 +169,7 @@ func (c *partCheck) link(buf []byte, pos Position, r *Row, found *findings) []by
 	switch {
 	case r.Seq == pos.Seq+1:
 		buf = AppendCanonical(buf[:0], pos.Hash, r)
-		if want := Hash(sha256.Sum256(buf)); want != r.Hash {
+		if want := sha256.Sum256(buf); want != r.Hash {
 			f.Status, f.Expected, f.Found = RowModified, fmt.Sprintf("%x", r.Hash), fmt.Sprintf("%x", want)
 			f.Message = "the row's content, or the hash of the row before it, is not what its hash was made from"
 		}

@@ -118,7 +118,6 @@ type entry struct {
 // candidate is an object that stands in the place of a manifest.
 type candidate struct {
 	object object
-	data   []byte
 	leaf   Hash
 	parsed *Manifest
 	err    error // of reading it

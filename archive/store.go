@@ -56,7 +56,7 @@ func readObject(ctx context.Context, s Store, path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w: %d bytes", path, errTooLarge, b.Size())
 	}
 	data := make([]byte, b.Size())
-	if n, err := b.ReadAt(data, 0); err != nil && (err != io.EOF || n != len(data)) {
+	if n, err := b.ReadAt(data, 0); err != nil && (!errors.Is(err, io.EOF) || n != len(data)) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return data, nil

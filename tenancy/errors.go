@@ -24,7 +24,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 func rootCause(err error) error {
 	for {
 		var next error
-		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this layer itself is asked
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			if all := several.Unwrap(); len(all) > 0 {
 				next = all[len(all)-1]
 			}
