@@ -56,14 +56,20 @@ func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
 		s.epoch, err = queries.New(conn).TakeSealLead(ctx)
 	}
 	if err != nil {
+		if got { // closed, since the lock would stay with a connection that goes back to the pool
+			_ = conn.Conn().Close(context.WithoutCancel(ctx))
+		}
 		conn.Release()
 		return nil, fmt.Errorf("lead sealing: %w", err)
 	}
 	return s, nil
 }
 
-// Close gives up the lead, also when ctx has ended.
+// Close gives up the lead, also when ctx has ended. A second call does nothing.
 func (s *Sealer) Close(ctx context.Context) {
+	if s.conn == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	// a connection that cannot unlock is closed, which unlocks too
@@ -71,6 +77,7 @@ func (s *Sealer) Close(ctx context.Context) {
 		_ = s.conn.Conn().Close(ctx)
 	}
 	s.conn.Release()
+	s.conn = nil
 }
 
 // Seal seals everything that is committed and not sealed, as one batch in one transaction. Membership of a batch is decided by a bracket of two

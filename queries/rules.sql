@@ -6,10 +6,11 @@ values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sql
 on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing;
 
 -- name: RuleForRun :one
-select cursor_batch, last_run_at from review.rule where id = sqlc.arg(id) for update;
+select cursor_batch, missing from review.rule where id = sqlc.arg(id) for update;
 
 -- name: AdvanceRule :exec
-update review.rule set cursor_batch = sqlc.arg(cursor_batch), last_run_at = sqlc.arg(at)::timestamptz where id = sqlc.arg(id);
+-- A cursor never goes back: a run that failed may be recorded after another one that did not.
+update review.rule set cursor_batch = greatest(cursor_batch, sqlc.arg(cursor_batch)), last_run_at = sqlc.arg(at)::timestamptz where id = sqlc.arg(id);
 
 -- name: DueRules :many
 select id, last_run_at from review.rule where missing = '{}' order by id;
@@ -19,7 +20,8 @@ select id, last_run_at from review.rule where missing = '{}' order by id;
 select coalesce(max(batch), 0)::bigint from audit.chain where sealed_at <= sqlc.arg(at)::timestamptz;
 
 -- name: OpenAnomalyByKey :one
-select id, facts, first_at, last_at, version from review.anomaly where key = sqlc.arg(key) and state not in ('closed', 'merged') for update;
+select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
+from review.anomaly a where a.key = sqlc.arg(key) and a.state not in ('closed', 'merged') for update of a;
 
 -- name: LastClosedByKey :one
 select id from review.anomaly where key = sqlc.arg(key) and state = 'closed' order by created_at desc limit 1;
@@ -34,12 +36,13 @@ values (sqlc.arg(tenant_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg
 returning id;
 
 -- name: MergeAnomaly :exec
-update review.anomaly set summary = sqlc.arg(summary), facts = sqlc.arg(facts), first_at = least(first_at, sqlc.arg(first_at)), last_at = greatest(last_at, sqlc.arg(last_at)) where id = sqlc.arg(id);
+-- A new version: who decides on an anomaly has seen its evidence, all of it.
+update review.anomaly set version = version + 1, summary = sqlc.arg(summary), facts = sqlc.arg(facts), first_at = least(first_at, sqlc.arg(first_at)), last_at = greatest(last_at, sqlc.arg(last_at)) where id = sqlc.arg(id);
 
 -- name: AddEvidence :execrows
 insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
 select sqlc.arg(anomaly_id), a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, sqlc.arg(run_id)
-from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) on conflict do nothing;
+from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) and a.tenant_id = sqlc.arg(tenant_id) on conflict do nothing;
 
 -- name: NewTransition :exec
 insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, 'new', sqlc.arg(reason), sqlc.arg(evidence));

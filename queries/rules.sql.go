@@ -16,17 +16,23 @@ import (
 const addEvidence = `-- name: AddEvidence :execrows
 insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
 select $1, a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, $2
-from review.access a where a.event_id = any ($3::bigint[]) on conflict do nothing
+from review.access a where a.event_id = any ($3::bigint[]) and a.tenant_id = $4 on conflict do nothing
 `
 
 type AddEvidenceParams struct {
 	AnomalyID uuid.UUID
 	RunID     uuid.UUID
 	EventIds  []int64
+	TenantID  uuid.UUID
 }
 
 func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64, error) {
-	result, err := q.db.Exec(ctx, addEvidence, arg.AnomalyID, arg.RunID, arg.EventIds)
+	result, err := q.db.Exec(ctx, addEvidence,
+		arg.AnomalyID,
+		arg.RunID,
+		arg.EventIds,
+		arg.TenantID,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -34,7 +40,7 @@ func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64
 }
 
 const advanceRule = `-- name: AdvanceRule :exec
-update review.rule set cursor_batch = $1, last_run_at = $2::timestamptz where id = $3
+update review.rule set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz where id = $3
 `
 
 type AdvanceRuleParams struct {
@@ -43,6 +49,7 @@ type AdvanceRuleParams struct {
 	ID          string
 }
 
+// A cursor never goes back: a run that failed may be recorded after another one that did not.
 func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error {
 	_, err := q.db.Exec(ctx, advanceRule, arg.CursorBatch, arg.At, arg.ID)
 	return err
@@ -89,7 +96,7 @@ func (q *Queries) LastClosedByKey(ctx context.Context, key []byte) (uuid.UUID, e
 }
 
 const mergeAnomaly = `-- name: MergeAnomaly :exec
-update review.anomaly set summary = $1, facts = $2, first_at = least(first_at, $3), last_at = greatest(last_at, $4) where id = $5
+update review.anomaly set version = version + 1, summary = $1, facts = $2, first_at = least(first_at, $3), last_at = greatest(last_at, $4) where id = $5
 `
 
 type MergeAnomalyParams struct {
@@ -100,6 +107,7 @@ type MergeAnomalyParams struct {
 	ID      uuid.UUID
 }
 
+// A new version: who decides on an anomaly has seen its evidence, all of it.
 func (q *Queries) MergeAnomaly(ctx context.Context, arg MergeAnomalyParams) error {
 	_, err := q.db.Exec(ctx, mergeAnomaly,
 		arg.Summary,
@@ -170,15 +178,15 @@ func (q *Queries) NewTransition(ctx context.Context, arg NewTransitionParams) er
 }
 
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
-select id, facts, first_at, last_at, version from review.anomaly where key = $1 and state not in ('closed', 'merged') for update
+select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
+from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged') for update of a
 `
 
 type OpenAnomalyByKeyRow struct {
-	ID      uuid.UUID
-	Facts   json.RawMessage
-	FirstAt time.Time
-	LastAt  time.Time
-	Version int32
+	ID       uuid.UUID
+	Summary  string
+	Facts    json.RawMessage
+	Evidence int64
 }
 
 func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomalyByKeyRow, error) {
@@ -186,10 +194,9 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 	var i OpenAnomalyByKeyRow
 	err := row.Scan(
 		&i.ID,
+		&i.Summary,
 		&i.Facts,
-		&i.FirstAt,
-		&i.LastAt,
-		&i.Version,
+		&i.Evidence,
 	)
 	return i, err
 }
@@ -261,18 +268,18 @@ func (q *Queries) RelationKinds(ctx context.Context) ([]string, error) {
 }
 
 const ruleForRun = `-- name: RuleForRun :one
-select cursor_batch, last_run_at from review.rule where id = $1 for update
+select cursor_batch, missing from review.rule where id = $1 for update
 `
 
 type RuleForRunRow struct {
 	CursorBatch int64
-	LastRunAt   *time.Time
+	Missing     []string
 }
 
 func (q *Queries) RuleForRun(ctx context.Context, id string) (RuleForRunRow, error) {
 	row := q.db.QueryRow(ctx, ruleForRun, id)
 	var i RuleForRunRow
-	err := row.Scan(&i.CursorBatch, &i.LastRunAt)
+	err := row.Scan(&i.CursorBatch, &i.Missing)
 	return i, err
 }
 

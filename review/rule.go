@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -75,11 +76,18 @@ type Rule struct {
 // frontMatter is the block that a rule file starts with.
 var frontMatter = regexp.MustCompile(`(?s)\A/\*---\n(.*?)\n---\*/\n(.*)\z`)
 
-// bind is a named parameter; a cast (::) is none.
-var bind = regexp.MustCompile(`(^|[^:]):([a-z][a-z0-9_]*)`)
+// bind is a named parameter; a cast (::) is none, and nothing that is quoted is.
+var bind = regexp.MustCompile(quotes + `|(^|[^:]):([a-z][a-z0-9_]*)`)
 
 // forbidden is what a rule may not say: it reads, and it gives the same answer twice.
-var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\(|clock_timestamp|current_timestamp|random\()`)
+var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\s*\(|clock_timestamp|transaction_timestamp|statement_timestamp|` +
+	`current_timestamp|current_date|current_time|localtime|localtimestamp|timeofday|random\s*\(|gen_random_uuid)|;`)
+
+// present are literals that stand for the time of the run.
+var present = regexp.MustCompile(`(?i)'\s*(now|today|tomorrow|yesterday)\s*'`)
+
+// disguise is quoting other than '...', in which a forbidden word could hide from the check.
+var disguise = regexp.MustCompile(`(?i)\b(e|u&)'|\$\w*\$|"`)
 
 // ParseRule reads a rule file. Everything that is wrong with it is reported at once.
 func ParseRule(name string, text []byte) (Rule, error) {
@@ -92,6 +100,10 @@ func ParseRule(name string, text []byte) (Rule, error) {
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&r.FrontMatter); err != nil {
 		return Rule{}, fmt.Errorf("rule %s: front matter: %w", name, err)
+	}
+	// what stood after a second document would be read by nobody
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Rule{}, fmt.Errorf("rule %s: front matter is more than one YAML document", name)
 	}
 	sum := sha256.Sum256(text)
 	r.Hash = hex.EncodeToString(sum[:])
@@ -107,6 +119,9 @@ func (r *Rule) bindAll(sql string) string {
 	numbers := map[string]int{}
 	return bind.ReplaceAllStringFunc(sql, func(s string) string {
 		sub := bind.FindStringSubmatch(s)
+		if sub[2] == "" {
+			return s
+		}
 		n, ok := numbers[sub[2]]
 		if !ok {
 			r.Binds = append(r.Binds, sub[2])
@@ -117,8 +132,10 @@ func (r *Rule) bindAll(sql string) string {
 	})
 }
 
-// quoted are string literals and comments, which may say anything.
-var quoted = regexp.MustCompile(`'(?:[^']|'')*'|--[^\n]*|(?s:/\*.*?\*/)`)
+// quotes are string literals and comments, which may say anything.
+const quotes = `'(?:[^']|'')*'|--[^\n]*|(?s:/\*.*?\*/)`
+
+var quoted = regexp.MustCompile(quotes)
 
 func (r *Rule) check(name string) error {
 	var errs []error
@@ -133,9 +150,10 @@ func (r *Rule) check(name string) error {
 	bad(!oneOf(r.Tier, "A", "B", "C", "S"), "tier is A, B, C or S")
 	bad(!oneOf(r.Severity, "critical", "high", "medium", "low"), "severity is critical, high, medium or low")
 	bad(r.Kind != "flag", "kind is flag")
-	bad(len(r.Citations) == 0, "it cites nothing")
-	bad(len(r.FalsePositives) == 0, "it names no false positives")
+	bad(blank(r.Citations), "it cites nothing")
+	bad(blank(r.FalsePositives), "it names no false positives")
 	bad(r.Every <= 0, "every is missing")
+	bad(r.Settle < 0, "settle is negative: nothing is examined before it is sealed")
 	bad(r.MaxNewPerRun <= 0, "max_new_per_run is missing")
 	bad(len(r.Entity) == 0 || r.Entity[0] != "tenant_id", "entity starts with tenant_id")
 	for _, e := range r.Entity {
@@ -148,10 +166,24 @@ func (r *Rule) check(name string) error {
 		_, known := r.Params[b]
 		bad(!known && !oneOf(b, "from", "to", "now"), "its SQL uses :%s, which is no parameter", b)
 	}
-	if f := forbidden.FindString(quoted.ReplaceAllString(r.SQL, " ")); f != "" {
-		bad(true, "its SQL has %q: a rule reads only, and :now is the time", f)
+	code := quoted.ReplaceAllString(r.SQL, "''")
+	for _, f := range []string{forbidden.FindString(code), present.FindString(r.SQL)} {
+		bad(f != "", "its SQL has %q: a rule is one statement that reads, and :now is the time", f)
+	}
+	if f := disguise.FindString(code); f != "" {
+		bad(true, "its SQL quotes with %q: only '...' is understood here", f)
 	}
 	return errors.Join(errs...)
+}
+
+// blank says that a list has nothing in it, or an empty line.
+func blank(list []string) bool {
+	for _, s := range list {
+		if strings.TrimSpace(s) == "" {
+			return true
+		}
+	}
+	return len(list) == 0
 }
 
 func oneOf(s string, list ...string) bool {
@@ -163,7 +195,7 @@ func oneOf(s string, list ...string) bool {
 	return false
 }
 
-// LoadRules reads every rule of a directory. A rule without a test file beside it (ID.test.yaml) does not load.
+// LoadRules reads every rule of a directory. A rule without tests of the kinds that ParseTests asks for beside it (ID.test.yaml) does not load.
 func LoadRules(dir fs.FS) ([]Rule, error) {
 	names, err := fs.Glob(dir, "*.sql")
 	if err != nil {
@@ -177,11 +209,15 @@ func LoadRules(dir fs.FS) ([]Rule, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read rule %s: %w", name, err)
 		}
-		if _, err := fs.Stat(dir, name+".test.yaml"); err != nil {
-			return nil, fmt.Errorf("rule %s has no tests: write %s.test.yaml beside it", name, name)
-		}
 		r, err := ParseRule(name, text)
 		if err != nil {
+			return nil, err
+		}
+		tests, err := fs.ReadFile(dir, name+".test.yaml")
+		if err != nil {
+			return nil, fmt.Errorf("rule %s has no tests: write %s.test.yaml beside it", name, name)
+		}
+		if _, err := ParseTests(&r, tests); err != nil {
 			return nil, err
 		}
 		rules = append(rules, r)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,6 +73,12 @@ func writeID(write func([]byte) (int, error), id *uuid.UUID) {
 // statementTimeout bounds a rule's query.
 const statementTimeout = 2 * time.Minute
 
+// recordTime is how long recording a failed run may take after the run itself was cancelled.
+const recordTime = 10 * time.Second
+
+// ErrNotEnabled says that a rule requires something that this installation lacks: it must not run, for what it does not see explains nothing.
+var ErrNotEnabled = errors.New("the rule is NOT ENABLED")
+
 // Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, the ledger's row, the event and the cursor
 // commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other.
 func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by RunRequest) (Result, error) {
@@ -83,13 +90,16 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 		if err != nil {
 			return fmt.Errorf("find rule: %w", err)
 		}
-		res.FromBatch = state.CursorBatch
-		res.ToBatch, err = q.SealedUpTo(ctx, now.Add(-time.Duration(rule.Settle)))
+		res.FromBatch, res.ToBatch = state.CursorBatch, state.CursorBatch
+		if len(state.Missing) > 0 {
+			return fmt.Errorf("%w: this installation has no %s", ErrNotEnabled, strings.Join(state.Missing, ", "))
+		}
+		settled, err := q.SealedUpTo(ctx, now.Add(-time.Duration(rule.Settle)))
 		if err != nil {
 			return fmt.Errorf("find what has settled: %w", err)
 		}
-		res.ToBatch = max(res.ToBatch, res.FromBatch)
-		matches, err := rule.find(ctx, pool, res.FromBatch, res.ToBatch, now)
+		res.ToBatch = max(settled, res.FromBatch)
+		matches, err := rule.find(ctx, tx, res.FromBatch, res.ToBatch, now)
 		if err != nil {
 			return err
 		}
@@ -105,6 +115,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 	}
 	err = fmt.Errorf("run rule %s: %w", rule.ID, err)
 	failed := Result{RunID: res.RunID, RuleID: rule.ID, FromBatch: res.FromBatch, ToBatch: res.ToBatch}
+	// A run that was cancelled is on record too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
 	if lost := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		return rule.record(ctx, queries.New(tx), &failed, started, now, by, err)
 	}); lost != nil {
@@ -113,8 +126,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 	return failed, err
 }
 
-// find runs the rule's query in a read-only transaction of its own: a rule cannot write, whatever its text says.
-func (r *Rule) find(ctx context.Context, pool *pgxpool.Pool, from, to int64, now time.Time) ([]match, error) {
+// find runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
+// the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool.
+func (r *Rule) find(ctx context.Context, run pgx.Tx, from, to int64, now time.Time) ([]match, error) {
 	if from == to {
 		return nil, nil
 	}
@@ -131,18 +145,7 @@ func (r *Rule) find(ctx context.Context, pool *pgxpool.Pool, from, to int64, now
 			args[i] = r.Params[b]
 		}
 	}
-	var matches []match
-	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf("set local statement_timeout = %d", statementTimeout.Milliseconds())); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, r.SQL, args...)
-		if err != nil {
-			return err
-		}
-		matches, err = pgx.CollectRows(rows, pgx.RowToStructByPos[match])
-		return err
-	})
+	matches, err := r.query(ctx, run, args)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
@@ -152,9 +155,32 @@ func (r *Rule) find(ctx context.Context, pool *pgxpool.Pool, from, to int64, now
 	return matches, nil
 }
 
+// query runs the rule's text and takes back everything that it may have set.
+func (r *Rule) query(ctx context.Context, run pgx.Tx, args []any) (matches []match, err error) {
+	tx, err := run.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback(ctx)) }()
+	// a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
+	for _, setting := range []string{"transaction_read_only = on", "timezone = 'UTC'", fmt.Sprintf("statement_timeout = %d", statementTimeout.Milliseconds())} {
+		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := tx.Query(ctx, r.SQL, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[match])
+}
+
 // keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing.
 func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
 	res.Matched++
+	if len(m.EventIDs) == 0 {
+		return fmt.Errorf("a match without evidence (%s)", m.Summary)
+	}
 	key := r.key(m)
 	seen, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
 	if err != nil {
@@ -167,10 +193,7 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	switch {
 	case err == nil:
 		res.Merged++
-		if err := q.MergeAnomaly(ctx, queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}); err != nil {
-			return fmt.Errorf("merge into anomaly %s: %w", open.ID, err)
-		}
-		return r.addEvidence(ctx, q, open.ID, m, res)
+		return r.merge(ctx, q, &open, m, key, res)
 	case !errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("look for an open anomaly: %w", err)
 	}
@@ -188,7 +211,7 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	if err != nil {
 		return fmt.Errorf("store anomaly: %w", err)
 	}
-	if err := r.addEvidence(ctx, q, id, m, res); err != nil {
+	if _, err := r.addEvidence(ctx, q, id, m, key, res); err != nil {
 		return err
 	}
 	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
@@ -197,11 +220,40 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	return nil
 }
 
-func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, res *Result) error {
-	if _, err := q.AddEvidence(ctx, queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs}); err != nil {
-		return fmt.Errorf("store evidence of anomaly %s: %w", id, err)
+// soFar parts what an anomaly's first match said from how much evidence there is by now.
+const soFar = "; by now "
+
+// merge adds a match to the anomaly that is open. Where the match tells of a part of the evidence only, the summary and the facts of the first one stand.
+func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.OpenAnomalyByKeyRow, m *match, key []byte, res *Result) error {
+	added, err := r.addEvidence(ctx, q, open.ID, m, key, res)
+	if err != nil {
+		return err
+	}
+	merged := queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}
+	if total := open.Evidence + added; int64(len(m.EventIDs)) < total {
+		first, _, _ := strings.Cut(open.Summary, soFar)
+		merged.Summary, merged.Facts = fmt.Sprintf("%s%s%d events", first, soFar, total), open.Facts
+	}
+	if err := q.MergeAnomaly(ctx, merged); err != nil {
+		return fmt.Errorf("merge into anomaly %s: %w", open.ID, err)
 	}
 	return nil
+}
+
+// addEvidence returns how many of the match's events are new. A rule that mixes up clinics must not show one's events to the other's reviewer: it fails.
+func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, key []byte, res *Result) (int64, error) {
+	added, err := q.AddEvidence(ctx, queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs, TenantID: m.Tenant})
+	if err != nil {
+		return 0, fmt.Errorf("store evidence of anomaly %s: %w", id, err)
+	}
+	complete, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
+	if err != nil {
+		return 0, fmt.Errorf("look evidence of anomaly %s over: %w", id, err)
+	}
+	if !complete {
+		return 0, fmt.Errorf("a match names events that are not of its own tenant %s", m.Tenant)
+	}
+	return added, nil
 }
 
 // record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
@@ -263,6 +315,18 @@ func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 
 // Due lists the rules whose period is over at now: enabled ones only.
 func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) ([]*Rule, error) {
+	return choose(ctx, pool, rules, func(r *Rule, last *time.Time) bool {
+		return last == nil || !now.Before(last.Add(time.Duration(r.Every)))
+	})
+}
+
+// Enabled lists the rules that lack nothing here.
+func Enabled(ctx context.Context, pool *pgxpool.Pool, rules []Rule) ([]*Rule, error) {
+	return choose(ctx, pool, rules, func(*Rule, *time.Time) bool { return true })
+}
+
+// choose lists the enabled rules that want says yes to, given the time of their last run.
+func choose(ctx context.Context, pool *pgxpool.Pool, rules []Rule, want func(*Rule, *time.Time) bool) ([]*Rule, error) {
 	rows, err := queries.New(pool).DueRules(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)
@@ -271,12 +335,11 @@ func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) (
 	for _, r := range rows {
 		last[r.ID] = r.LastRunAt
 	}
-	var due []*Rule
+	var chosen []*Rule
 	for i := range rules {
-		at, enabled := last[rules[i].ID]
-		if enabled && (at == nil || !now.Before(at.Add(time.Duration(rules[i].Every)))) {
-			due = append(due, &rules[i])
+		if at, enabled := last[rules[i].ID]; enabled && want(&rules[i], at) {
+			chosen = append(chosen, &rules[i])
 		}
 	}
-	return due, nil
+	return chosen, nil
 }

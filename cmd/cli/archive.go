@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/ward-health/ward/archive"
@@ -152,6 +154,13 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 			return nil, opts, nil, usagef("--month is YYYY-MM, not %q", m)
 		}
 	}
+	if f.tenant != "" {
+		id, err := uuid.Parse(f.tenant)
+		if err != nil {
+			return nil, opts, nil, usagef("--tenant is a clinic's whole id, which the archive knows it by (ward tenant list --json), not %q", f.tenant)
+		}
+		f.tenant = id.String()
+	}
 	store, err := s.store()
 	if err != nil {
 		return nil, opts, nil, err
@@ -164,24 +173,63 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 	state := &headState{off: f.noState, path: f.state, key: key.Fingerprint()}
 	if state.path == "" && !f.noState {
 		dir := a.Getenv("XDG_STATE_HOME")
+		if dir == "" && a.Getenv("HOME") == "" {
+			return nil, opts, nil, usagef("no place to remember the heads: set HOME, or give --state FILE or --no-state")
+		}
 		if dir == "" {
 			dir = filepath.Join(a.Getenv("HOME"), ".local", "state")
 		}
 		state.path = filepath.Join(dir, "ward", "heads.json")
 	}
-	if f.expect != "" {
-		b, err := os.ReadFile(f.expect)
-		if err != nil {
-			return nil, opts, nil, fmt.Errorf("read expected head: %w", err)
-		}
-		if len(b) == 0 {
-			return nil, opts, nil, usagef("expected head %s is empty: a checkpoint is a signed note, as in v1/region=.../checkpoints/", f.expect)
-		}
-		opts.ExpectHeads = [][]byte{b}
-		return store, opts, state, nil
+	if opts.ExpectHeads, err = state.load(); err != nil {
+		return nil, opts, nil, err
 	}
-	opts.ExpectHeads, err = state.load()
-	return store, opts, state, err
+	if f.expect != "" {
+		if opts.ExpectHeads, err = expect(f.expect, key, opts.ExpectHeads); err != nil {
+			return nil, opts, nil, err
+		}
+	}
+	return store, opts, state, nil
+}
+
+// expect adds a checkpoint that the auditor brought to those that are remembered. Of one log the longer one counts: a shorter one would allow the log to
+// be cut back to it.
+func expect(file string, key archive.Key, remembered [][]byte) ([][]byte, error) {
+	brought, err := expectedHead(file, key)
+	if err != nil {
+		return nil, err
+	}
+	out := [][]byte{brought.data}
+	for _, data := range remembered {
+		h, err := archive.ParseCheckpoint(data, key)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("remembered head: %w", err)
+		case h.Origin != brought.head.Origin:
+			out = append(out, data)
+		case h.Size > brought.head.Size:
+			out[0] = data
+		}
+	}
+	return out, nil
+}
+
+type seenHead struct {
+	data []byte
+	head archive.Head
+}
+
+// expectedHead reads a checkpoint that the auditor brought.
+func expectedHead(file string, key archive.Key) (seenHead, error) {
+	b, err := readSmall(file)
+	if err != nil {
+		return seenHead{}, usagef("read expected head: %w", err)
+	}
+	head, err := archive.ParseCheckpoint(b, key)
+	if err != nil {
+		return seenHead{}, usagef("%s is no checkpoint that this key signed: it is a signed note, as in v1/region=.../checkpoints/ of a store", file)
+	}
+	return seenHead{b, head}, nil
 }
 
 func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
@@ -212,25 +260,32 @@ func (a *app) verifyOffline(ctx context.Context, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	v := archive.NewVerification(store, opts)
-	stop := a.progress(v)
-	report, err := v.Run(ctx)
-	stop()
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", store, err)
-	}
-	if err := a.writeReport(report, store, f); err != nil {
-		return err
-	}
-	return a.verdict(report, state, f)
-}
-
-// writeReport leaves the local trace of an offline verification.
-func (a *app) writeReport(report *archive.Report, store archive.Store, f *verifyFlags) error {
 	path := f.report
 	if path == "" {
 		path = "ward-verify-" + a.Now().UTC().Format("20060102T150405.000Z") + ".json"
 	}
+	// made first: an hour of verification is not to end without a place for its report
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write report (--report says where): %w", err)
+	}
+	v := archive.NewVerification(store, opts)
+	stop := a.progress(v)
+	report, err := v.Run(ctx)
+	stop()
+	if err == nil {
+		err = a.writeReport(file, report, store)
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		_ = os.Remove(path)
+		return fmt.Errorf("verify %s: %w", store, err)
+	}
+	a.say("report in %s", path)
+	return a.verdict(report, state, f)
+}
+
+// writeReport leaves the local trace of an offline verification.
+func (a *app) writeReport(w io.Writer, report *archive.Report, store archive.Store) error {
 	b, err := json.MarshalIndent(map[string]any{
 		"note":  "Verified offline: no database was asked and no audit log has an event of it. This file is the only record.",
 		"store": store.String(), "at": a.Now().UTC(), "report": report,
@@ -238,15 +293,9 @@ func (a *app) writeReport(report *archive.Report, store archive.Store, f *verify
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
+	if _, err := w.Write(append(b, '\n')); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	_, err = file.Write(append(b, '\n'))
-	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("write report %s: %w", path, err)
-	}
-	a.say("report in %s", path)
 	return nil
 }
 
@@ -291,7 +340,11 @@ func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error
 		fmt.Fprintf(&b, "\nnot covered: %s", n)
 	}
 	if r.Verdict == archive.Valid && !r.FreshnessProven {
-		b.WriteString("\nfreshness not proven: nothing here says how far the log should reach; compare the number of entries, or give --expect-head")
+		b.WriteString("\nfreshness not proven: compare the number of entries with one that reached you another way, or give --expect-head")
+	}
+	nothing := r.Verdict == archive.Valid && r.Rows == 0 && (f.tenant != "" || len(f.months) > 0)
+	if nothing {
+		b.WriteString("\nnothing proven: the archive holds no row of the tenant and months that were chosen")
 	}
 	if err := one(a, r, b.String()); err != nil {
 		return err
@@ -299,7 +352,7 @@ func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error
 	switch {
 	case r.Verdict == archive.Invalid:
 		return codeError{code: exitProblem}
-	case r.Verdict == archive.NotProven, f.strict && !r.FreshnessProven:
+	case r.Verdict == archive.NotProven, nothing, f.strict && !r.FreshnessProven:
 		return codeError{code: exitNotProven}
 	}
 	return state.save(r.Heads)

@@ -52,11 +52,17 @@ func (f *auditFlags) add(c *cobra.Command) {
 
 func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
 	out := audit.Filter{Actor: f.actors, Action: f.actions, Outcome: f.outcome, Purpose: f.purpose}
-	if f.reason == "" {
-		return out, usagef("--reason is needed: looking at a clinic's audit rows is recorded with it")
+	if err := needReason(f.reason); err != nil {
+		return out, err
 	}
-	if f.outcome != "" && f.outcome != "ok" && f.outcome != "denied" {
-		return out, usagef("--outcome is ok or denied")
+	for _, w := range []struct {
+		flag   string
+		values []string
+		known  []string
+	}{{"action", f.actions, auditActions}, {"outcome", some(f.outcome), []string{"ok", "denied"}}, {"purpose", some(f.purpose), auditPurposes}} {
+		if err := oneOf(w.flag, w.values, w.known); err != nil {
+			return out, err
+		}
 	}
 	if out.RecordTable = f.table; f.table != "" && !strings.Contains(f.table, ".") {
 		out.RecordTable = "public." + f.table
@@ -81,11 +87,43 @@ func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
 	if out.To, err = parseTime("to", f.to); err != nil {
 		return out, err
 	}
-	if f.since > 0 {
+	switch {
+	case f.since < 0:
+		return out, usagef("--since is how long ago, e.g. 2h")
+	case f.since > 0 && out.From != nil:
+		return out, usagef("--since and --from both say where to begin: give one")
+	case f.since > 0:
 		t := now.Add(-f.since)
 		out.From = &t
 	}
+	if out.From != nil && out.To != nil && !out.From.Before(*out.To) {
+		return out, usagef("--to is not after the beginning: nothing can lie between")
+	}
 	return out, nil
+}
+
+// The closed lists of the schema; a test holds them to it.
+var (
+	auditActions = []string{"view", "create", "modify", "delete", "export", "sign_in", "sign_out", "refresh", "refuse", "search", "open", "browse", "terminate", "grant", "revoke",
+		"claim", "assign", "note", "close", "approve", "reopen", "escalate", "suppress", "rule_run", "verify", "prove", "seal_recover", "ship", "prune", "tokenize", "resolve", "import",
+		"backfill", "configure"}
+	auditPurposes = []string{"treatment", "payment", "operations", "break_glass", "patient_request", "research", "audit", "system"}
+)
+
+// needReason refuses a look without a reason before anybody is bothered; the database refuses it too.
+func needReason(reason string) error {
+	if len(strings.TrimSpace(reason)) < 4 {
+		return usagef("--reason is needed, at least four characters: looking at a clinic's audit rows is recorded with it")
+	}
+	return nil
+}
+
+// some is a list of one word, or of none.
+func some(word string) []string {
+	if word == "" {
+		return nil
+	}
+	return []string{word}
 }
 
 func parseTime(flag, text string) (*time.Time, error) {
@@ -149,6 +187,9 @@ func (a *app) auditListCmd() *cobra.Command {
 				if err := emit(a, events, eventHead, eventColumns); err != nil {
 					return err
 				}
+				if len(events) == 0 {
+					a.say("no event of %s passes this filter", args[0])
+				}
 				if len(events) == f.limit {
 					a.say("newest %d shown, there may be more: --limit, or ward audit export", len(events))
 				}
@@ -171,8 +212,8 @@ func (a *app) auditShowCmd() *cobra.Command {
 			if err != nil {
 				return usagef("EVENT is a number: the first column of ward audit list")
 			}
-			if reason == "" {
-				return usagef("--reason is needed: looking at a clinic's audit rows is recorded with it")
+			if err := needReason(reason); err != nil {
+				return err
 			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				lease, err := audit.Open(cmd.Context(), s, args[0], reason, ticket, audit.Filter{EventIDs: []int64{id}})

@@ -74,7 +74,7 @@ func (a *app) openDemo(seed uint64) (*demo.Demo, error) {
 // stages shows what a demo is doing: one line a stage, with a bar on a terminal while it lasts.
 func (a *app) stages() func(string, int64, int64) {
 	var mu sync.Mutex // stages overlap
-	last := ""
+	last, said := "", map[string]bool{}
 	var shown time.Time
 	terminal := a.Terminal()
 	return func(stage string, done, total int64) {
@@ -87,9 +87,10 @@ func (a *app) stages() func(string, int64, int64) {
 			}
 			last = stage
 			shown = time.Time{}
-			if !terminal {
+			if !terminal && !said[stage] {
 				a.say("%s", stage)
 			}
+			said[stage] = true
 		}
 		if !terminal || (now.Sub(shown) < 100*time.Millisecond && done != total) {
 			return
@@ -122,7 +123,7 @@ func (a *app) startDemo(ctx context.Context, d *demo.Demo, as string) error {
 	if err != nil {
 		return err
 	}
-	if err := (tokenFile{d.Tokens()}).put(name, &tokens); err != nil {
+	if err := (tokenFile{d.Tokens()}).change(ctx, name, &tokens); err != nil {
 		return err
 	}
 	a.flags.config = d.Settings()
@@ -166,7 +167,11 @@ func demoText(d *demo.Demo, as string, rows []review.Anomaly) string {
 	fmt.Fprintf(&b, "database       %s\n", d.Database("ward_reviewer"))
 	fmt.Fprintf(&b, "store          %s\n", d.Archive())
 	fmt.Fprintf(&b, "public key     %s\n               %s\n", d.VerifyKey(), fingerprint)
-	fmt.Fprintf(&b, "settings       %s, which ward finds by itself\n\n", d.Settings())
+	found := "which ward finds by itself"
+	if os.Getenv("WARD_DATA") != "" { // as postgres.DefaultDataDir reads it
+		found = "which ward finds where WARD_DATA=" + d.Dir + " is set"
+	}
+	fmt.Fprintf(&b, "settings       %s, %s\n\n", d.Settings(), found)
 	b.WriteString("try            ward queue list\n               ward queue show ID\n               ward archive verify --offline --store " + d.Archive() + " --key " + d.VerifyKey() +
 		"\n               ward demo --as eli\n               ward demo stop\n")
 	return b.String()

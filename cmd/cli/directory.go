@@ -118,6 +118,9 @@ func (a *app) emitUsers(rows []tenancy.User) error {
 	})
 }
 
+// maxHours is a decade: what lasts longer has no end.
+const maxHours = 87600
+
 func (a *app) grantCmd() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Who may review what", Args: cobra.NoArgs, Annotations: audited("browse"),
@@ -142,6 +145,9 @@ func (a *app) grantCmd() *cobra.Command {
   ward grant add omar on_call_engineer --tenant cedar --ticket OPS-812 --hours 4 --reason "portal down"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g.User, g.Role = args[0], args[1]
+			if cmd.Flags().Changed("hours") && (g.Hours <= 0 || g.Hours > maxHours) {
+				return usagef("--hours is more than 0 and at most %d", maxHours)
+			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				id, err := s.AddGrant(cmd.Context(), g)
 				return a.added("grant", id, err)

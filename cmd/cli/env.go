@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -63,20 +64,26 @@ type rootFlags struct {
 	config, database string
 }
 
-// Main runs ward and returns its exit code.
+// Main runs ward and returns its exit code. The first signal asks it to end, a second one ends it.
 func Main(args []string, env *Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, env)
+}
+
+func run(ctx context.Context, args []string, env *Env) int {
 	a := &app{Env: env}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // commands get theirs from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
 	root.SetErr(env.Err)
 	err := root.ExecuteContext(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = errInterrupted
+	if decided := (codeError{}); err != nil && ctx.Err() != nil && !errors.As(err, &decided) {
+		err = errInterrupted // whatever it was in the middle of failed for that reason
 	}
+	a.asJSON = a.asJSON || slices.Contains(args, "--json") // also where the arguments were not understood
 	return a.exit(err)
 }
 
@@ -105,7 +112,9 @@ Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 databa
 	}
 	root.PersistentFlags().StringVar(&a.flags.config, "config", "", "settings file (default: ./ward.yaml, then the user's, then the demo's)")
 	root.PersistentFlags().StringVar(&a.flags.database, "database", "", "database url (or WARD_DATABASE_URL)")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
 	for _, group := range [][2]string{{"work", "Review:"}, {"directory", "Directory:"}, {"install", "Installation:"}} {
 		root.AddGroup(&cobra.Group{ID: group[0], Title: group[1]})
 	}
@@ -126,10 +135,14 @@ Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 databa
 func checkArgs(cmd *cobra.Command) {
 	if validate := cmd.Args; validate != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := validate(cmd, args); err != nil {
+			err := validate(cmd, args)
+			switch {
+			case err == nil:
+				return nil
+			case cmd.HasSubCommands(): // a verb that there is not
 				return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 			}
-			return nil
+			return usageError{fmt.Errorf("%d arguments given; the form is: %s; see %s --help", len(args), cmd.UseLine(), cmd.CommandPath())}
 		}
 	}
 	for _, sub := range cmd.Commands() {

@@ -42,6 +42,13 @@ func (e codeError) Error() string { return e.message }
 
 var errInterrupted = codeError{exitInterrupted, "interrupted"}
 
+// errorLine is a failure with --json, on standard error.
+type errorLine struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	Exit    int    `json:"exit"`
+}
+
 // exit prints what went wrong, on one line, and returns the exit code.
 func (a *app) exit(err error) int {
 	if err == nil {
@@ -54,7 +61,7 @@ func (a *app) exit(err error) int {
 	}
 	if message != "" {
 		if a.asJSON {
-			_ = json.NewEncoder(a.Err).Encode(map[string]any{"type": "error", "message": message, "exit": code})
+			_ = json.NewEncoder(a.Err).Encode(errorLine{Type: "error", Message: message, Exit: code})
 		} else {
 			a.say("ward: %s", message)
 		}

@@ -19,7 +19,7 @@ type headState struct {
 }
 
 func (h *headState) all() (map[string]string, error) {
-	b, err := os.ReadFile(h.path)
+	b, err := readSmall(h.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]string{}, nil
 	}

@@ -23,11 +23,18 @@ func (a *app) loginCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			file, err := s.tokens()
+			if err != nil {
+				return err
+			}
 			db, err := a.database(cmd.Context(), &s)
 			if err != nil {
 				return err
 			}
 			defer db.Close()
+			if _, err := file.load(); err != nil { // before there is a session that it cannot keep
+				return err
+			}
 			password, err := a.password("Password for " + args[0])
 			if err != nil {
 				return err
@@ -44,7 +51,7 @@ func (a *app) loginCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := (tokenFile{s.TokenFile}).put(name, &tokens); err != nil {
+			if err := file.change(cmd.Context(), name, &tokens); err != nil {
 				return err
 			}
 			a.say("signed in as %s; ward whoami tells what you may do", args[0])
@@ -96,7 +103,7 @@ func (a *app) logoutCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := (tokenFile{s.TokenFile}).put(name, nil); err != nil {
+			if err := (tokenFile{s.TokenFile}).change(cmd.Context(), name, nil); err != nil {
 				return err
 			}
 			a.say("signed out")
@@ -128,14 +135,17 @@ func (a *app) whoamiCmd() *cobra.Command {
 	return c
 }
 
+// version is what this program is.
+type version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+}
+
 func (a *app) versionCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "version", Short: "The version of this program", Args: cobra.NoArgs, Annotations: exempt("touches no data"),
 		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version string `json:"version"`
-				Go      string `json:"go"`
-			}{"devel", ""}
+			v := version{Version: "devel"}
 			if info, ok := debug.ReadBuildInfo(); ok {
 				v.Version, v.Go = info.Main.Version, info.GoVersion
 			}

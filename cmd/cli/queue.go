@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,22 @@ func (a *app) queueCmd() *cobra.Command {
 		a.changeCmd("reopen ANOMALY", "Take a closed anomaly up again", "reopen", "reason", review1(review.Reopen)))
 }
 
+// The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as "nothing wrong".
+var (
+	queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+	severities  = []string{"critical", "high", "medium", "low"}
+)
+
+// oneOf refuses a flag's values that are none of the known words.
+func oneOf(flag string, values, known []string) error {
+	for _, v := range values {
+		if !slices.Contains(known, v) {
+			return usagef("--%s %q: one of %s", flag, v, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
 func (a *app) queueListCmd() *cobra.Command {
 	var f review.QueueFilter
 	var all bool
@@ -39,8 +56,17 @@ func (a *app) queueListCmd() *cobra.Command {
 				}
 				f.After = &id
 			}
+			if f.Limit < 1 || f.Limit > 500 {
+				return usagef("--limit is 1 to 500; --after continues")
+			}
+			if err := oneOf("state", f.State, queueStates); err != nil {
+				return err
+			}
+			if err := oneOf("severity", f.Severity, severities); err != nil {
+				return err
+			}
 			if all {
-				f.State = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+				f.State = queueStates
 			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Queue(cmd.Context(), s, f)
@@ -51,11 +77,7 @@ func (a *app) queueListCmd() *cobra.Command {
 				err = emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "STATE", "ASSIGNED", "SUMMARY"}, func(x review.Anomaly) []string {
 					return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.CreatedAt)), x.State, or(x.AssignedTo, "-"), x.Summary}
 				})
-				limit := f.Limit
-				if limit == 0 {
-					limit = 100
-				}
-				if err == nil && len(rows) == limit {
+				if err == nil && len(rows) == f.Limit {
 					a.say("%d shown, there may be more: --after %s", len(rows), rows[len(rows)-1].ID)
 				}
 				return err

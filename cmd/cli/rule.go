@@ -113,7 +113,7 @@ func (a *app) requestOutcome(out *review.Requested) error {
 	var lines []string
 	failed := false
 	for _, r := range out.Runs {
-		lines = append(lines, fmt.Sprintf("%s  %s, %d matched, %d new anomalies, %d merged %s", r.RuleID, r.Status, r.Matched, r.Created, r.Merged, clean(or(r.Error, ""))))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s  %s, %d matched, %d new anomalies, %d merged %s", r.RuleID, r.Status, r.Matched, r.Created, r.Merged, clean(or(r.Error, "")))))
 		failed = failed || r.Status != "ok"
 	}
 	if len(lines) == 0 {

@@ -31,7 +31,7 @@ func (f tokenFile) load() (map[string]tenancy.Tokens, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("token file %s can be read by others (mode %o): chmod 600 it, then ward logout and ward login, since it may have been read", f.path, info.Mode().Perm())
 	}
-	b, err := os.ReadFile(f.path)
+	b, err := readSmall(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("read token file: %w", err)
 	}
@@ -75,6 +75,19 @@ func (f tokenFile) put(database string, tokens *tenancy.Tokens) error {
 	return nil
 }
 
+// change is put under the file's lock, which processes that refresh hold too.
+func (f tokenFile) change(ctx context.Context, database string, tokens *tenancy.Tokens) error {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return fmt.Errorf("make directory of token file: %w", err)
+	}
+	lock, err := filelock.Acquire(ctx, f.path+".lock")
+	if err != nil {
+		return fmt.Errorf("wait for the token file: %w", err)
+	}
+	defer lock.Release()
+	return f.put(database, tokens)
+}
+
 // sharedTokens are the tokens of one database in the file, which a terminal and commands beside it use at the same time.
 type sharedTokens struct {
 	file     tokenFile
@@ -100,7 +113,8 @@ func (s sharedTokens) Update(ctx context.Context, fn func(tenancy.Tokens) (tenan
 	if err != nil || tokens == stored {
 		return tokens, err
 	}
-	return tokens, s.file.put(s.database, &tokens)
+	err = s.file.put(s.database, &tokens)
+	return tokens, err
 }
 
 // databaseName identifies a database without its password or role.
@@ -125,12 +139,13 @@ func asReviewer(dsn string) string {
 // database opens the reviewer's pool.
 func (a *app) database(ctx context.Context, s *Settings) (*tenancy.DB, error) {
 	if s.Database == "" {
-		return nil, usagef("no database: use --database, WARD_DATABASE_URL or ward.yaml; ward demo starts one")
+		return nil, errNoDatabase
 	}
 	return tenancy.Open(ctx, asReviewer(s.Database))
 }
 
-// errNotSignedIn says what to do.
+// errNoDatabase and errNotSignedIn say what to do.
+var errNoDatabase = usagef("no database: use --database, WARD_DATABASE_URL or ward.yaml; ward demo starts one")
 var errNotSignedIn = errors.New("nobody is signed in to this database: ward login USER")
 
 // session opens the session that the token file holds for the database. close is to be called when done.
@@ -139,13 +154,15 @@ func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), 
 	if err != nil {
 		return nil, s, nil, err
 	}
-	file := tokenFile{s.TokenFile}
+	if s.Database == "" {
+		return nil, s, nil, errNoDatabase
+	}
 	name, err := databaseName(s.Database)
 	if err != nil {
 		return nil, s, nil, err
 	}
-	if s.Database == "" {
-		_, err := a.database(ctx, &s)
+	file, err := s.tokens()
+	if err != nil {
 		return nil, s, nil, err
 	}
 	tokens, err := file.load()

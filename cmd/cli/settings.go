@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -48,14 +50,35 @@ func (a *app) settings() (Settings, error) {
 	if s.Installation == "" {
 		s.Installation = "ward"
 	}
-	if s.TokenFile == "" {
-		dir, err := a.configDir()
-		if err != nil {
-			return s, err
-		}
+	if dir, err := a.configDir(); err == nil && s.TokenFile == "" {
 		s.TokenFile = filepath.Join(dir, "tokens.json")
 	}
 	return s, nil
+}
+
+// tokens is where a session is kept. Commands that need none run without a home directory too.
+func (s *Settings) tokens() (tokenFile, error) {
+	if s.TokenFile == "" {
+		return tokenFile{}, usagef("no place for a session: set HOME, or WARD_TOKEN_FILE")
+	}
+	return tokenFile{s.TokenFile}, nil
+}
+
+// maxSmall bounds the files that a person hands to a command: settings, keys, tokens, checkpoints. A wrong name may lead to anything.
+const maxSmall = 1 << 20
+
+// readSmall reads a file that ought to be small.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what for
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err == nil && len(b) > maxSmall {
+		err = fmt.Errorf("%s has more than %d bytes: it is something else", name, maxSmall)
+	}
+	return b, err //nolint:wrapcheck // the caller says what for
 }
 
 func (a *app) configDir() (string, error) {
@@ -64,7 +87,7 @@ func (a *app) configDir() (string, error) {
 	}
 	home := a.Getenv("HOME")
 	if home == "" {
-		return "", errors.New("HOME is not set: set it, or WARD_TOKEN_FILE")
+		return "", errors.New("HOME is not set")
 	}
 	return filepath.Join(home, ".config", "ward"), nil
 }
@@ -95,14 +118,14 @@ func (a *app) settingsFile() (Settings, error) {
 
 func readSettings(file string) (Settings, error) {
 	var s Settings
-	b, err := os.ReadFile(file)
+	b, err := readSmall(file)
 	if err != nil {
-		return s, fmt.Errorf("read settings: %w", err)
+		return s, usagef("read settings: %w", err)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
-	if err := dec.Decode(&s); err != nil {
-		return s, usagef("settings file %s: %w", file, err)
+	if err := dec.Decode(&s); err != nil && !errors.Is(err, io.EOF) { // an empty file settles nothing
+		return s, usagef("settings file %s: %s", file, yamlMessage(err))
 	}
 	s.from = file
 	return s, nil
@@ -115,9 +138,33 @@ func (s *Settings) store() (archive.Store, error) {
 	return archive.OpenDir(s.Store)
 }
 
+// yamlMessage is the parser's complaint on one line, without the names of Go types.
+func yamlMessage(err error) string {
+	text := strings.ReplaceAll(err.Error(), " in type cli.Settings", ", which is no setting")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "yaml: "), "unmarshal errors:")
+	return strings.Join(strings.Fields(text), " ")
+}
+
 func (s *Settings) verifyKey() (archive.Key, error) {
 	if s.VerifyKey == "" {
 		return archive.Key{}, usagef("no public key: set verify_key in ward.yaml, or WARD_VERIFY_KEY")
 	}
-	return archive.LoadVerifier(s.VerifyKey)
+	if strings.HasPrefix(s.VerifyKey, "PRIVATE+KEY+") { // not to be repeated in a message
+		return archive.Key{}, usagef("this is a private key: what verifies is the public one, which ward archive keygen printed")
+	}
+	key, err := archive.ParseKey(s.VerifyKey)
+	if err == nil {
+		return key, nil
+	}
+	text, err := readSmall(s.VerifyKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return archive.Key{}, usagef("%q is neither a public key nor a file that holds one", s.VerifyKey)
+	}
+	if err != nil {
+		return archive.Key{}, usagef("read public key: %w", err)
+	}
+	if key, err = archive.ParseKey(string(text)); err != nil {
+		return archive.Key{}, usagef("%s holds no public key: that is one line, NAME+HASH+KEY, as ward archive keygen prints it", s.VerifyKey)
+	}
+	return key, nil
 }

@@ -93,9 +93,9 @@ func (d *Demo) Start(ctx context.Context) (bool, error) {
 	if err := os.MkdirAll(d.Dir, 0o755); err != nil {
 		return false, fmt.Errorf("make data directory: %w", err)
 	}
-	lock, err := filelock.Acquire(ctx, d.path(demoLock))
+	lock, err := d.lock(ctx)
 	if err != nil {
-		return false, fmt.Errorf("wait for another ward demo: %w", err)
+		return false, err
 	}
 	defer lock.Release()
 	if err := d.cluster.Start(ctx); err != nil {
@@ -168,6 +168,27 @@ func (d *Demo) SignIn(ctx context.Context, who string) (tenancy.Tokens, error) {
 
 // Stop stops worker and server; what they hold stays.
 func (d *Demo) Stop(ctx context.Context) error {
+	lock, err := d.lock(ctx)
+	if lock == nil {
+		return err
+	}
+	defer lock.Release()
+	return d.stop(ctx)
+}
+
+// lock keeps two processes from starting, stopping or removing the demo at once. Both results are nil where there is no directory, hence no demo.
+func (d *Demo) lock(ctx context.Context) (*filelock.Lock, error) {
+	if _, err := os.Stat(d.Dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // as said
+	}
+	lock, err := filelock.Acquire(ctx, d.path(demoLock))
+	if err != nil {
+		return nil, fmt.Errorf("wait for another ward demo: %w", err)
+	}
+	return lock, nil
+}
+
+func (d *Demo) stop(ctx context.Context) error {
 	if err := d.stopWorker(ctx); err != nil {
 		return err
 	}
@@ -179,17 +200,30 @@ func (d *Demo) Stop(ctx context.Context) error {
 
 // Reset stops the demo and removes everything that it made.
 func (d *Demo) Reset(ctx context.Context) error {
-	if err := d.Stop(ctx); err != nil {
+	lock, err := d.lock(ctx)
+	if lock == nil {
+		return err
+	}
+	defer lock.Release()
+	if err := d.stop(ctx); err != nil {
 		return err
 	}
 	if err := d.cluster.Remove(ctx); err != nil {
 		return err
 	}
-	return d.removeFiles()
+	if err := d.removeFiles(); err != nil {
+		return err
+	}
+	// The lock last, and the directory only where nothing else is in it.
+	if err := os.Remove(d.path(demoLock)); err != nil {
+		return fmt.Errorf("remove demo: %w", err)
+	}
+	_ = os.Remove(d.Dir)
+	return nil
 }
 
 func (d *Demo) removeFiles() error {
-	for _, name := range []string{recordFile, settingsFile, labelsFile, tokensFile, workerLock, workerLog, archiveDir, keysDir} {
+	for _, name := range []string{recordFile, settingsFile, labelsFile, tokensFile, tokensFile + ".lock", workerLock, workerLog, archiveDir, keysDir} {
 		if err := os.RemoveAll(d.path(name)); err != nil {
 			return fmt.Errorf("remove demo: %w", err)
 		}

@@ -178,8 +178,9 @@ func (c *Cluster) initialise(ctx context.Context, bin Binaries, who account) err
 }
 
 // launch starts the server and waits until it serves. After a SIGKILL of the
-// old server its children may hold its shared memory for a moment; then it
-// tries again.
+// old server its children may hold its shared memory for a moment, and its
+// process id, which stands in the socket's lock file, may not be free yet; then
+// it tries again.
 func (c *Cluster) launch(ctx context.Context, bin Binaries, who account) error {
 	socketDir, err := c.ensureSocketDir(who)
 	if err != nil {
@@ -199,7 +200,7 @@ func (c *Cluster) launch(ctx context.Context, bin Binaries, who account) error {
 	var failure error
 	err = waitFor(limit, func() bool {
 		failure = c.launchOnce(ctx, bin, who, conf)
-		return failure == nil || !strings.Contains(failure.Error(), "is still in use")
+		return failure == nil || !strings.Contains(failure.Error(), "is still in use") && !strings.Contains(failure.Error(), `.lock" already exists`)
 	})
 	if failure != nil {
 		return failure

@@ -73,16 +73,24 @@ type ruleRunWorker struct {
 
 // Work runs what was asked for under the event of the one who asked.
 func (w *ruleRunWorker) Work(ctx context.Context, job *river.Job[ruleRunArgs]) error {
-	rules := make([]*review.Rule, 0, len(w.config.Rules))
-	for i := range w.config.Rules {
-		if r := &w.config.Rules[i]; job.Args.Rule == "" || job.Args.Rule == r.ID {
-			rules = append(rules, r)
-		}
-	}
-	if len(rules) == 0 {
-		return river.JobCancel(fmt.Errorf("rule %s is not one of this worker's", job.Args.Rule))
+	rules, err := w.asked(ctx, job.Args.Rule)
+	if err != nil {
+		return err
 	}
 	return w.config.runAll(ctx, rules, w.config.Now(), review.RunRequest{By: &job.Args.RequestedBy, Event: &job.Args.EventID})
+}
+
+// asked is the rule of that id, or every rule that is enabled. One that is asked for by name and not enabled is run: into the ledger, with why not.
+func (w *ruleRunWorker) asked(ctx context.Context, id string) ([]*review.Rule, error) {
+	if id == "" {
+		return review.Enabled(ctx, w.config.Pool, w.config.Rules)
+	}
+	for i := range w.config.Rules {
+		if r := &w.config.Rules[i]; r.ID == id {
+			return []*review.Rule{r}, nil
+		}
+	}
+	return nil, river.JobCancel(fmt.Errorf("rule %s is not one of this worker's", id))
 }
 
 // Timeout is longer than any rule's own.

@@ -55,6 +55,8 @@ declare a audit.ask;
 begin
   select * into a from audit.asked(what) x order by x.expires_at desc limit 1;
   if not found then raise exception 'this look was not recorded, or its lease is over: open it again' using errcode = '42501'; end if;
+  -- a reach that has ended since ends the lease: here for what was leased of one clinic; what spans several is cut to the reach by its reader
+  perform tenancy.reviewer('browse', a.tenant_id);
   return a;
 end $$;
 
@@ -94,7 +96,7 @@ end $$;
 create function audit.open(ask uuid, tenant text, reason text, filter jsonb default '{}', ticket text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_named(tenant, 'open'); f jsonb := audit.checked_filter(filter);
 begin
-  if length(trim(coalesce(reason, ''))) < 4 then raise exception 'opening a clinic''s audit rows needs a reason of at least four characters' using errcode = '22023'; end if;
+  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'opening a clinic''s audit rows needs a reason of at least four characters' using errcode = '22023'; end if;
   perform audit.write(t, 'open', 'ok', jsonb_build_object('screen', 'events', 'reason', reason, 'ticket', ticket, 'filter', f)::text, null, null, null, 'audit', ask);
   perform audit.remember(ask, 'events', null, jsonb_build_object('filter', f, 'reason', reason), (select review_lease from tenancy.setting), t);
 end $$;

@@ -42,7 +42,7 @@ end $$;
 create function review.page() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('queue');
 begin
-  return query select review.row_of(a) from unnest(k.ids) with ordinality x(id, n) join review.anomaly a on a.id = x.id order by x.n;
+  return query select review.row_of(a) from unnest(k.ids) with ordinality x(id, n) join review.anomaly a on a.id = x.id where tenancy.reaches(k.user_id, a.tenant_id, 'browse') order by x.n;
 end $$;
 
 create function review.anomaly_within(anomaly text, action text) returns review.anomaly language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -95,8 +95,9 @@ begin
 end $$;
 create function review.need_reason(reason text) returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  if length(trim(coalesce(reason, ''))) < 4 then raise exception 'a reason of at least four characters is needed: it has to hold years later' using errcode = '22023'; end if;
-  return trim(reason);
+  reason := btrim(reason, E' \t\r\n');
+  if length(coalesce(reason, '')) < 4 then raise exception 'a reason of at least four characters is needed: it has to hold years later' using errcode = '22023'; end if;
+  return reason;
 end $$;
 -- state and lease in one place: who may edit now
 create function review.need_lease(a review.anomaly, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -140,7 +141,7 @@ end $$;
 create function review.note(anomaly text, said text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); e bigint;
 begin
-  if length(trim(coalesce(said, ''))) = 0 then raise exception 'a note needs text' using errcode = '22023'; end if;
+  if btrim(coalesce(said, ''), E' \t\r\n') = '' then raise exception 'a note needs text' using errcode = '22023'; end if;
   if a.actor_id = who then raise exception 'this anomaly is about yourself: somebody else reviews it' using errcode = 'WARD2'; end if;
   e := audit.write(a.tenant_id, 'note', 'ok', jsonb_build_object('anomaly', a.id, 'sha256', encode(sha256(convert_to(said, 'utf8')), 'hex'))::text, null, null, a.subject_id, 'audit');
   insert into review.note (anomaly_id, by_user, text) values (a.id, who, said);
@@ -163,7 +164,7 @@ begin
   perform review.need_lease(a, who);
   -- the columns that a closed state demands come first
   update review.anomaly x set disposition = close.disposition, closed_by = who, closed_at = clock_timestamp(), close_reason = review.need_reason(reason), approved_by = null where x.id = a.id and x.version = seen;
-  r := review.change(a, seen, 'close', case when second then 'pending_approval' else 'closed' end, who, trim(reason), disposition);
+  r := review.change(a, seen, 'close', case when second then 'pending_approval' else 'closed' end, who, review.need_reason(reason), disposition);
   update review.anomaly x set lease_until = null where x.id = a.id;
   return r;
 end $$;
@@ -173,6 +174,7 @@ declare a review.anomaly := review.anomaly_within(anomaly, 'approve'); who uuid 
 begin
   if a.state <> 'pending_approval' then raise exception 'this anomaly is %: there is no closing to approve', a.state using errcode = 'WARD3'; end if;
   if a.closed_by = who then raise exception 'you closed this anomaly: somebody else approves it' using errcode = 'WARD2'; end if;
+  if a.actor_id = who then raise exception 'this anomaly is about yourself: somebody else reviews it' using errcode = 'WARD2'; end if;
   if accept then
     update review.anomaly x set approved_by = who where x.id = a.id and x.version = seen;
     return review.change(a, seen, 'approve', 'closed', who, review.need_reason(reason), a.disposition);

@@ -34,7 +34,7 @@ with ended as (
   union
   select a.event_id, a.tenant_id, a.user_id, a.at, a.patient_id, m.over_at, m.ended_on, m.terminated_at
   from late l join ended m on m.id = l.membership_id join review.access a on a.membership_id = m.id
-  where a.batch <= :to and a.at > m.over_at and a.tenant_id = m.tenant_id
+  where a.batch <= :to and a.at > m.over_at
 )
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
   format('%s made %s accesses to %s patients after the membership was over (HR %s, terminated %s)', max(u.slug), count(*), count(distinct a.patient_id),

@@ -1,0 +1,282 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/internal/worker"
+)
+
+// commands are all that run, by path; nouns, which only show help, too.
+func commands(t testing.TB) map[string]*cobra.Command {
+	t.Helper()
+	all := map[string]*cobra.Command{}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Runnable() {
+			all[c.CommandPath()] = c
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{Env: &Env{Terminal: func() bool { return false }}}).root())
+	if len(all) < 40 {
+		t.Fatalf("only %d commands found", len(all))
+	}
+	return all
+}
+
+// words reads a closed list out of a check constraint of the schema.
+func words(e *wardtest.Env, table, constraint string) []string {
+	text := wardtest.One[string](e, "select pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::regclass and conname = $2", table, constraint)
+	var list []string
+	for _, m := range regexp.MustCompile(`'([^']+)'`).FindAllStringSubmatch(text, -1) {
+		list = append(list, m[1])
+	}
+	slices.Sort(list)
+	return list
+}
+
+// The words that flags accept are the schema's.
+func TestClosedListsAreTheSchemas(t *testing.T) {
+	e := wardtest.New(t)
+	for _, c := range []struct {
+		table, constraint string
+		known             []string
+	}{
+		{"audit.event", "event_action_check", auditActions},
+		{"audit.event", "event_purpose_check", auditPurposes},
+		{"review.anomaly", "anomaly_state_check", queueStates},
+		{"review.rule", "rule_severity_check", severities},
+	} {
+		want, got := words(e, c.table, c.constraint), slices.Sorted(slices.Values(c.known))
+		if len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s of %s: the schema has %q, the command line %q", c.constraint, c.table, want, got)
+		}
+	}
+}
+
+// Every command says what it leaves in the audit log, or why nothing.
+func TestEveryCommandDeclaresItsEvent(t *testing.T) {
+	for path, c := range commands(t) {
+		action, audited := c.Annotations[annotationAudit]
+		why, exempt := c.Annotations[annotationExempt]
+		switch {
+		case audited == exempt:
+			t.Errorf("%s: has %d of the two annotations, wants one", path, len(c.Annotations))
+		case audited && !slices.Contains(auditActions, action):
+			t.Errorf("%s: %q is no action of the closed list", path, action)
+		case exempt && len(strings.Fields(why)) < 2:
+			t.Errorf("%s: exempt without a reason", path)
+		}
+		if _, called := calls[path]; audited != called {
+			t.Errorf("%s: audited is %v, but that it is in the table of this test is %v", path, audited, called)
+		}
+	}
+}
+
+// call is a command with real arguments. prepare runs before anything fails and returns them.
+type call struct {
+	user    string
+	input   string
+	prepare func(s *scene) []string
+	nothing func(s *scene) string // a file that a failure must not leave
+}
+
+func plainCall(user string, args ...string) call {
+	return call{user: user, prepare: func(*scene) []string { return args }}
+}
+
+// claimed is a call on an anomaly that dana has claimed.
+func claimed(args ...string) call {
+	return call{user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.ok("dana", "queue", "claim", id)
+		return append([]string{"queue", args[0], id}, args[1:]...)
+	}}
+}
+
+// calls has every audited command.
+var calls = map[string]call{
+	"ward whoami":     plainCall("dana", "whoami"),
+	"ward login":      {user: "ana", input: wardtest.Password + "\n", prepare: func(*scene) []string { return []string{"login", "ana"} }, nothing: func(s *scene) string { return s.tokenFile("ana") }},
+	"ward logout":     plainCall("omar", "logout"),
+	"ward queue list": {user: "dana", prepare: func(s *scene) []string { s.anomaly("harbor", "hugo", "A"); return []string{"queue", "list"} }},
+	"ward queue show": {user: "dana", prepare: func(s *scene) []string { return []string{"queue", "show", s.anomaly("cedar", "carla", "A")} }},
+	"ward queue claim": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"queue", "claim", s.anomaly("cedar", "carla", "A")}
+	}},
+	"ward queue release":  claimed("release", "--reason", "not for me"),
+	"ward queue assign":   claimed("assign", "--to", "eli", "--reason", "knows the clinic"),
+	"ward queue note":     claimed("note", "asked the clinic"),
+	"ward queue wait":     claimed("wait", "--reason", "the clinic answers on Monday"),
+	"ward queue close":    claimed("close", "--as", "explained_treatment", "--reason", "covered for a colleague"),
+	"ward queue escalate": claimed("escalate", "--reason", "to the incident process"),
+	"ward queue approve": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "A")
+		s.signIn("eli")
+		s.ok("eli", "queue", "claim", id)
+		s.ok("eli", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		return []string{"queue", "approve", id, "--reason", "read the chart's log"}
+	}},
+	"ward queue reopen": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.ok("dana", "queue", "claim", id)
+		s.ok("dana", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		return []string{"queue", "reopen", id, "--reason", "the cover was another week"}
+	}},
+	"ward audit list": plainCall("dana", "audit", "list", "cedar", "--reason", "self-audit"),
+	"ward audit show": {user: "dana", prepare: func(s *scene) []string {
+		id := wardtest.One[string](s.Env, "select max(event_id)::text from audit.event e join tenancy.tenant t on t.id = e.tenant_id where t.slug = 'cedar'")
+		return []string{"audit", "show", "cedar", id, "--reason", "self-audit"}
+	}},
+	"ward audit export": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"audit", "export", "cedar", "--reason", "self-audit", "--output", filepath.Join(s.dir, "export.jsonl")}
+	}, nothing: func(s *scene) string { return filepath.Join(s.dir, "export.jsonl") }},
+	"ward archive list":   plainCall("dana", "archive", "list"),
+	"ward archive ship":   plainCall("dana", "archive", "ship"),
+	"ward archive verify": {user: "dana", prepare: func(*scene) []string { return []string{"archive", "verify"} }, nothing: func(s *scene) string { return filepath.Join(s.dir, "dana.state", "ward", "heads.json") }},
+	"ward rule list":      plainCall("dana", "rule", "list"),
+	"ward rule show":      plainCall("dana", "rule", "show", "A02"),
+	"ward rule history":   plainCall("dana", "rule", "history"),
+	"ward rule run":       plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward tenant list":    plainCall("dana", "tenant", "list"),
+	"ward tenant add":     plainCall("root", "tenant", "add", "willow", "Willow Clinic"),
+	"ward user list":      plainCall("dana", "user", "list"),
+	"ward user show":      plainCall("dana", "user", "show", "casey"),
+	"ward user add":       plainCall("root", "user", "add", "newcomer", "New Comer"),
+	"ward member list":    plainCall("dana", "member", "list", "cedar"),
+	"ward member show":    {user: "dana", prepare: func(s *scene) []string { return []string{"member", "show", s.membership("cedar", "carla")} }},
+	"ward member add":     plainCall("root", "member", "add", "harbor", "carla", "nurse"),
+	"ward member terminate": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"member", "terminate", s.membership("cedar", "frank"), "--reason", "left on Friday", "--confirm", s.userID("frank")[:6]}
+	}},
+	"ward grant list": plainCall("dana", "grant", "list"),
+	"ward grant add":  plainCall("root", "grant", "add", "casey", "auditor", "--reason", "second line"),
+	"ward grant end": {user: "root", prepare: func(s *scene) []string {
+		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli'")
+		return []string{"grant", "end", id, "--reason", "moved to another office"}
+	}},
+	"ward init": {user: "first", input: wardtest.Password + "\n", prepare: func(*scene) []string { return nil }}, // TestInitIsRecorded
+}
+
+// fault makes the audit log refuse events: those after the first n of what follows.
+const fault = `create table public.fault (allowed int not null);
+	insert into public.fault values (1000000);
+	create sequence public.fault_count;
+	create function public.fault() returns trigger language plpgsql security definer as $$
+	begin
+		if nextval('public.fault_count') > (select allowed from public.fault) then raise exception 'the audit log takes no more events'; end if;
+		return new;
+	end $$;
+	create trigger fault before insert on audit.event for each row execute function public.fault()`
+
+func (s *scene) exec(sql string, args ...any) {
+	s.t.Helper()
+	_, err := s.Super.Exec(s.t.Context(), sql, args...)
+	s.must(err)
+}
+
+func (s *scene) allow(n int) {
+	s.t.Helper()
+	s.exec("update public.fault set allowed = $1", n)
+	s.exec("select setval('public.fault_count', 1, false)")
+}
+
+// onceRecorded runs a command again and again, with the audit log refusing its first event, then its second, and so on: each time nothing may be shown. Then,
+// with the refusal gone, the same command succeeds.
+func (s *scene) onceRecorded(t *testing.T, path string, c call, args []string) {
+	const most = 12
+	for allowed := 0; ; allowed++ {
+		s.allow(allowed)
+		got := s.ward(t.Context(), c.user, c.input, args...)
+		if got.code == exitOK && allowed > 0 {
+			var attempts int // not rolled back, as everything else of a refused event is
+			s.must(s.Super.QueryRow(t.Context(), "select case when is_called then last_value else 0 end from public.fault_count").Scan(&attempts))
+			if attempts > allowed {
+				t.Fatalf("%s succeeded although its event %d of %d was refused: %s", path, allowed+1, attempts, got)
+			}
+			return
+		}
+		if got.code != exitFailed || got.out != "" || strings.Count(got.errors, "\n") != 1 || !strings.Contains(got.errors, "takes no more events") {
+			t.Fatalf("%s with %d of its events recorded: %s\nwant exit 1, nothing on standard output and one line that says why", path, allowed, got)
+		}
+		if c.nothing != nil {
+			if _, err := os.Lstat(c.nothing(s)); err == nil {
+				t.Fatalf("%s with %d of its events recorded left %s", path, allowed, c.nothing(s))
+			}
+		}
+		if allowed == most {
+			t.Fatalf("%s still fails with %d events recorded: %s", path, allowed, got)
+		}
+	}
+}
+
+// Whatever a command shows or does, its event is durable first.
+func TestNothingIsShownUnlessItIsRecorded(t *testing.T) {
+	all := commands(t)
+	s := newScene(t)
+	s.anomaly("cedar", "carla", "A")
+	s.exec(fault)
+	paths := make([]string, 0, len(calls))
+	for path := range calls {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	// eli's grant ends last: others need it
+	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") })
+	for _, path := range paths {
+		c := calls[path]
+		if path == "ward init" || all[path] == nil {
+			continue
+		}
+		t.Run(strings.TrimPrefix(path, "ward "), func(t *testing.T) {
+			s.allow(1_000_000)
+			if path != "ward login" {
+				s.signIn(c.user)
+			}
+			args := c.prepare(s)
+			last := wardtest.One[int64](s.Env, "select max(event_id) from audit.event")
+			s.onceRecorded(t, path, c, args)
+			action := all[path].Annotations[annotationAudit]
+			n := wardtest.One[int](s.Env, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.event_id > $1 and e.action = $2 and e.outcome = 'ok' and u.slug = $3", last, action, c.user)
+			if n == 0 {
+				t.Errorf("%s left no event %q of %s", path, action, c.user)
+			}
+		})
+	}
+}
+
+// The first administrator of an installation is an event too.
+func TestInitIsRecorded(t *testing.T) {
+	db := pgtest.New(t, pgtest.Template{})
+	if _, err := worker.Migrate(t.Context(), db.Superuser()); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(t.Context(), db.Superuser())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	s := &scene{Env: &wardtest.Env{DB: db, Super: pool}, t: t, dir: t.TempDir()}
+	s.exec(fault)
+	args := []string{"init", "--database", db.Superuser(), "--region", "us-west", "first", "First Administrator"}
+	s.onceRecorded(t, "ward init", calls["ward init"], args)
+	var n int
+	if err := pool.QueryRow(t.Context(), "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.action = 'configure' and u.slug = 'first'").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d events, %v; want one", n, err)
+	}
+	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed || !strings.Contains(got.errors, "initialised already") {
+		t.Errorf("a second init: %s", got)
+	}
+}

@@ -1,0 +1,187 @@
+package review_test
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/review"
+)
+
+func shipped(t testing.TB) []review.Rule {
+	t.Helper()
+	rules, err := review.LoadRules(queries.Rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+func testsOf(t testing.TB, rule *review.Rule) []review.RuleTest {
+	t.Helper()
+	text, err := fs.ReadFile(queries.Rules(), rule.ID+".test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := review.ParseTests(rule, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
+}
+
+// TestRules runs every shipped rule's own cases, and then its mutants: a term of the rule that no case needs is a case that is missing.
+func TestRules(t *testing.T) {
+	for _, rule := range shipped(t) {
+		t.Run(rule.ID, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testsOf(t, &rule))
+			mutants := mutantsOf(t, &rule)
+			if err := review.Register(t.Context(), w.worker, []review.Rule{rule}); err != nil {
+				t.Fatal(err)
+			}
+			settled := w.now.Add(-time.Duration(rule.Settle))
+			w.arrange(first)
+			w.seal(settled.Add(-2 * time.Hour))
+			w.evaluate(mutants)
+			w.runTwice(&rule)
+			w.arrange(late)
+			w.seal(settled)
+			w.arrange(unsettled)
+			w.seal(settled.Add(time.Microsecond))
+			w.evaluate(mutants)
+			w.runTwice(&rule)
+
+			found := w.found(t)
+			for _, s := range w.scenes {
+				t.Run(s.Name, func(t *testing.T) {
+					if wrong := s.compare(found); wrong != "" {
+						t.Error(wrong)
+					}
+				})
+			}
+			w.report(t, rule.ID, mutants)
+		})
+	}
+}
+
+// runTwice runs the rule as its schedule does, once more, and once more over the same batches: only the first time may anything change.
+func (w *world) runTwice(rule *review.Rule) {
+	w.t.Helper()
+	run := func() review.Result {
+		r, err := review.Run(w.t.Context(), w.worker, rule, w.now, review.RunRequest{})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return r
+	}
+	done := run()
+	cursor := done.ToBatch
+	if cursor == done.FromBatch || done.Created+done.Merged == 0 {
+		w.t.Fatalf("the rule examined or found nothing: %+v", done)
+	}
+	before := w.everything()
+	if again := run(); again.Created+again.Merged+again.Matched != 0 || again.FromBatch != cursor || again.ToBatch != cursor {
+		w.t.Errorf("the second run: %+v", again)
+	}
+	w.do("update review.rule set cursor_batch = $2 where id = $1", rule.ID, done.FromBatch)
+	if again := run(); again.Created+again.Merged != 0 || again.Matched != done.Matched || again.ToBatch != cursor {
+		w.t.Errorf("the run over the same batches: %+v", again)
+	}
+	if w.everything() != before {
+		w.t.Error("a run over what was examined already changed anomalies or evidence")
+	}
+}
+
+// everything is the queue and its evidence as one text.
+func (w *world) everything() string {
+	w.t.Helper()
+	return wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(a)::text, '|' order by a.id), '') from review.anomaly a`) +
+		wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(e)::text, '|' order by e.anomaly_id, e.event_id), '') from review.evidence e`)
+}
+
+// who is what an anomaly is about.
+type who struct{ tenant, actor uuid.UUID }
+
+// finding is what was found about somebody.
+type finding struct {
+	summaries []string
+	events    map[int64]bool
+	wrong     string
+}
+
+// found reads the queue.
+func (w *world) found(t *testing.T) map[who]*finding {
+	t.Helper()
+	rows, err := w.e.Super.Query(t.Context(), `select a.tenant_id, a.actor_id, a.summary, a.state, array_agg(e.event_id), bool_and(v.tenant_id = a.tenant_id)
+		from review.anomaly a join review.evidence e on e.anomaly_id = a.id join audit.event v using (event_id) group by a.id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	found := map[who]*finding{}
+	for rows.Next() {
+		var (
+			about          who
+			summary, state string
+			events         []int64
+			own            bool
+		)
+		if err := rows.Scan(&about.tenant, &about.actor, &summary, &state, &events, &own); err != nil {
+			t.Fatal(err)
+		}
+		if found[about] != nil || state != "new" || !own {
+			t.Errorf("a second anomaly, one in state %s, or with another clinic's events (%t): %s", state, !own, summary)
+		}
+		found[about] = &finding{summaries: []string{summary}, events: map[int64]bool{}}
+		for _, e := range events {
+			found[about].events[e] = true
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// compare says what is wrong with what was found about a case's people.
+func (s *scene) compare(found map[who]*finding) string {
+	var wrong []string
+	expected := map[who]bool{}
+	for _, x := range s.Expect {
+		about := who{s.tenant(x.Tenant), s.user(x.Actor)}
+		expected[about] = true
+		f := found[about]
+		if f == nil {
+			wrong = append(wrong, fmt.Sprintf("nothing about %s at %s", x.Actor, x.Tenant))
+			continue
+		}
+		if len(f.events) != x.Evidence {
+			wrong = append(wrong, fmt.Sprintf("about %s at %s: evidence %d, want %d", x.Actor, x.Tenant, len(f.events), x.Evidence))
+		}
+		if !slices.ContainsFunc(f.summaries, func(summary string) bool {
+			return strings.HasPrefix(summary, x.Actor+"-") && strings.Contains(summary, x.Summary)
+		}) {
+			wrong = append(wrong, fmt.Sprintf("about %s at %s: %q, want %q in it", x.Actor, x.Tenant, f.summaries, x.Summary))
+		}
+		if f.wrong != "" {
+			wrong = append(wrong, f.wrong)
+		}
+	}
+	tenants := slices.Collect(maps.Values(s.tenants))
+	for about, f := range found {
+		if slices.Contains(tenants, about.tenant) && !expected[about] {
+			wrong = append(wrong, fmt.Sprintf("unexpected: %q, evidence %d", f.summaries, len(f.events)))
+		}
+	}
+	slices.Sort(wrong)
+	return strings.Join(wrong, "; ")
+}

@@ -1,0 +1,152 @@
+package review
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// RuleTest is one case of a rule's test file, ID.test.yaml: what a world of two clinics looks like, and the anomalies that the rule must make of it. Each
+// case has clinics and people of its own: casey (clinician at cedar and harbor), carla (clinician at cedar), hugo (clinician at harbor), frank
+// (front_desk), bill (billing) and rita (records) at cedar, and the service account svc-etl at cedar.
+type RuleTest struct {
+	Name        string           `yaml:"name"`
+	Memberships []TestMembership `yaml:"memberships,omitempty"`
+	Permissions []TestPermission `yaml:"permissions,omitempty"`
+	Relations   []TestRelation   `yaml:"relations,omitempty"`
+	Events      []TestEvent      `yaml:"events"`
+	Expect      []TestAnomaly    `yaml:"expect"`
+}
+
+// TestMembership ends one of the memberships. Times, here and below, are before now ("-50m"), or a clock time of a UTC day before today ("day-2 12:00:00").
+type TestMembership struct {
+	User       string `yaml:"user"`
+	Tenant     string `yaml:"tenant"`
+	EndedOn    string `yaml:"ended_on,omitempty"` // "day-2"
+	Terminated string `yaml:"terminated,omitempty"`
+	Late       bool   `yaml:"late,omitempty"`      // comes after the first run
+	Unsettled  bool   `yaml:"unsettled,omitempty"` // comes after the newest event that the second run examines
+}
+
+// TestPermission is a line of a service account's list.
+type TestPermission struct {
+	User     string `yaml:"user"`
+	Tenant   string `yaml:"tenant,omitempty"` // empty: every tenant
+	Action   string `yaml:"action"`
+	Table    string `yaml:"table"`
+	FromHour int    `yaml:"from_hour,omitempty"`
+	ToHour   int    `yaml:"to_hour,omitempty"` // 0: 24
+}
+
+// TestRelation is a row of review.relationship.
+type TestRelation struct {
+	Kind    string `yaml:"kind"`
+	User    string `yaml:"user"`
+	Patient string `yaml:"patient"`
+	Tenant  string `yaml:"tenant,omitempty"` // empty: cedar
+	From    string `yaml:"from"`
+	To      string `yaml:"to,omitempty"`
+	Void    string `yaml:"void,omitempty"`
+	Known   string `yaml:"known,omitempty"`  // empty: From
+	Author  string `yaml:"author,omitempty"` // empty: somebody else
+	Times   int    `yaml:"times,omitempty"`  // for patients patient-1 to patient-N
+}
+
+// TestEvent is one event, or several of the same shape.
+type TestEvent struct {
+	User       string `yaml:"user"`
+	Tenant     string `yaml:"tenant,omitempty"` // empty: cedar
+	Action     string `yaml:"action,omitempty"` // empty: view
+	Table      string `yaml:"table,omitempty"`  // empty: public.patients
+	Record     string `yaml:"record,omitempty"` // a label; the same one is the same record
+	Patient    string `yaml:"patient,omitempty"`
+	Home       string `yaml:"home,omitempty"` // whose record it is; empty: the tenant's, "none": nobody's
+	Outcome    string `yaml:"outcome,omitempty"`
+	Reason     string `yaml:"reason,omitempty"`
+	Purpose    string `yaml:"purpose,omitempty"`    // empty: treatment
+	Membership string `yaml:"membership,omitempty"` // "none", or whose membership a termination ends
+	At         string `yaml:"at"`
+	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N, a second apart
+	Days       int    `yaml:"days,omitempty"`      // N: also at the same time of the N-1 days before
+	Late       bool   `yaml:"late,omitempty"`      // is sealed after the first run
+	Unsettled  bool   `yaml:"unsettled,omitempty"` // is sealed too late to have settled at the second run
+}
+
+// TestAnomaly is an anomaly that must come out; nothing else may.
+type TestAnomaly struct {
+	Tenant   string `yaml:"tenant"`
+	Actor    string `yaml:"actor"`
+	Evidence int    `yaml:"evidence"`
+	Summary  string `yaml:"summary,omitempty"` // what the summary contains
+}
+
+// The beginnings of the names by which ParseTests knows a case. What follows falsePositive is an entry of the rule's false_positives, up to its first colon.
+const (
+	falsePositive   = "false positive: "
+	tenantIsolation = "tenant isolation: "
+	lateEvent       = "late event: "
+)
+
+// ParseTests reads a rule's test file. It refuses one without a case that finds something, two false positives of the rule that find nothing, a case of
+// tenant isolation and one of a late event.
+func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
+	var file struct {
+		Tests []RuleTest `yaml:"tests"`
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("tests of rule %s: %w", r.ID, err)
+	}
+	var positive, negative, isolated, late int
+	names := map[string]bool{}
+	for _, c := range file.Tests {
+		if c.Name == "" || len(c.Events) == 0 || names[c.Name] {
+			return nil, fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
+		}
+		names[c.Name] = true
+		if len(c.Expect) > 0 {
+			positive++
+		}
+		if about, ok := strings.CutPrefix(c.Name, falsePositive); ok {
+			if len(c.Expect) > 0 || !r.knows(about) {
+				return nil, fmt.Errorf("tests of rule %s: case %q is not one of its false_positives, or expects something", r.ID, c.Name)
+			}
+			negative++
+		}
+		if strings.HasPrefix(c.Name, tenantIsolation) {
+			isolated++
+		}
+		if strings.HasPrefix(c.Name, lateEvent) && c.hasLate() {
+			late++
+		}
+	}
+	if positive < 1 || negative < 2 || isolated < 1 || late < 1 {
+		return nil, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q and one %q are needed: there are %d, %d, %d and %d",
+			r.ID, falsePositive+"...", tenantIsolation+"...", lateEvent+"...", positive, negative, isolated, late)
+	}
+	return file.Tests, nil
+}
+
+// knows says whether one of the rule's false positives begins so.
+func (r *Rule) knows(about string) bool {
+	for _, f := range r.FalsePositives {
+		if name, _, _ := strings.Cut(f, ":"); name == about {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *RuleTest) hasLate() bool {
+	for _, e := range c.Events {
+		if e.Late {
+			return true
+		}
+	}
+	return false
+}
