@@ -155,6 +155,13 @@ func TestQueueWorkflow(t *testing.T) {
 			{"dana", approve, "", "", tenancy.ErrSeparation},
 			{"eli", approve, "approve", "closed v5 assigned dana lease f breach by dana approved eli, 5 transitions, 0 notes", nil},
 		}},
+		"an incident stays one": {"B", []step{
+			{"dana", claim, "claim", "claimed v2 assigned dana lease t - by - approved -, 2 transitions, 0 notes", nil},
+			{"dana", escalate, "escalate", "escalated v3 assigned dana lease t - by - approved -, 3 transitions, 0 notes", nil},
+			{"dana", wait, "", "", tenancy.ErrNotYours},
+			{"dana", release, "assign", "escalated v4 assigned - lease f - by - approved -, 4 transitions, 0 notes", nil},
+			{"eli", claim, "claim", "escalated v5 assigned eli lease t - by - approved -, 5 transitions, 0 notes", nil},
+		}},
 		"passed on and given back": {"B", []step{
 			{"dana", assign("eli"), "assign", "claimed v2 assigned eli lease f - by - approved -, 2 transitions, 0 notes", nil},
 			{"dana", assign("casey"), "", "", errAny},

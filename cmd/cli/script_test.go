@@ -89,6 +89,7 @@ func (s *scene) setup(env *testscript.Env) error {
 	vars["HOME"] = env.WorkDir
 	vars["XDG_STATE_HOME"], vars["XDG_CONFIG_HOME"] = filepath.Join(env.WorkDir, ".state"), filepath.Join(env.WorkDir, ".config")
 	vars["WARD_TOKEN_FILE"] = filepath.Join(env.WorkDir, "tokens.json")
+	vars["GORACE"] = "atexit_sleep_ms=0" // else each of some hundred commands sleeps before it ends, under the race detector
 	vars["WARD_DATA"] = filepath.Join(env.WorkDir, "no-demo")
 	maps.Copy(vars, map[string]string{
 		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(), "CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password,

@@ -124,7 +124,7 @@ create function review.release(anomaly text, seen int, reason text) returns json
 declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid := tenancy.user_id(); r jsonb;
 begin
   perform review.need_lease(a, who);
-  r := review.change(a, seen, 'assign', 'new', who, review.need_reason(reason));
+  r := review.change(a, seen, 'assign', case when a.state = 'escalated' then a.state else 'new' end, who, review.need_reason(reason));  -- an incident stays one
   update review.anomaly x set assigned_to = null, lease_until = null where x.id = a.id;
   return r;
 end $$;
@@ -151,6 +151,7 @@ create function review.wait(anomaly text, seen int, reason text) returns jsonb l
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id();
 begin
   perform review.need_lease(a, who);
+  if a.state = 'escalated' then raise exception 'this anomaly is with the incident process: note what is missing there' using errcode = 'WARD3'; end if;
   return review.change(a, seen, 'note', 'waiting_info', who, review.need_reason(reason));
 end $$;
 -- Closing: final at once, or pending the approval of somebody else where the tier or the disposition asks for a second person.
