@@ -313,10 +313,13 @@ func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 	return nil
 }
 
+// early is how long before the end of its period a rule counts as due: the schedule's ticks come a moment early or late, and a missed one would cost a whole tick.
+const early = time.Second
+
 // Due lists the rules whose period is over at now: enabled ones only.
 func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) ([]*Rule, error) {
 	return choose(ctx, pool, rules, func(r *Rule, last *time.Time) bool {
-		return last == nil || !now.Before(last.Add(time.Duration(r.Every)))
+		return last == nil || !now.Before(last.Add(time.Duration(r.Every)-early))
 	})
 }
 
