@@ -204,9 +204,6 @@ func TestChainHeads(t *testing.T) {
 
 // TestRowGroups checks links and the Merkle tree across row groups, and damage at their borders.
 func TestRowGroups(t *testing.T) {
-	if testing.Short() {
-		t.Skip("writes 400,000 rows")
-	}
 	f := newFixture(t)
 	a := f.chains.next(tenantA, "2026-01", rowGroupRows+rowGroupRows/2)
 	b := f.chains.next(tenantB, "2026-01", rowGroupRows/2)
