@@ -158,7 +158,16 @@ func TestAttackP1(t *testing.T) {
 		}
 		return strings.ReplaceAll(strings.Join(lines, "\n"), name, "NAME")
 	}
-	same := func() bool { explain("Canarycedar"); return explain("Canarycedar") == explain("Canarycedaz") }
+	// A leak differs every time; what a concurrent vacuum or a cache that was just emptied adds to BUFFERS does not.
+	same := func() bool {
+		explain("Canarycedar")
+		for range 5 {
+			if explain("Canarycedar") == explain("Canarycedaz") {
+				return true
+			}
+		}
+		return false
+	}
 	t.Run("P1 without a disclosure", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
 		refused(t, a.try("explain (analyze) select 1 from phi.patients where last_name = 'Canarycedar'"), "42501", "no committed disclosure")
