@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 		Long: `ward keeps clinics apart in one PostgreSQL database, records every access to patient data before it happens,
 and gives reviewers a queue of what looks wrong.
 
-  ward demo            a whole installation on this machine, with a year's worth of trouble in it
+  ward demo            a whole installation on this machine, with three months of simulated work in it
   ward                 the terminal application
   ward queue list      the same queue on the command line
 
