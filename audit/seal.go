@@ -99,9 +99,13 @@ func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
 		}
 		batch := state.Batch
 		if len(events) > 0 {
+			now, err := s.clock(ctx, q, batch)
+			if err != nil {
+				return err
+			}
 			batch++
 			done = Sealed{Batch: batch, Rows: len(events)}
-			if err := s.chain(ctx, tx, batch, events); err != nil {
+			if err := s.chain(ctx, tx, batch, now, events); err != nil {
 				return err
 			}
 		}
@@ -117,8 +121,25 @@ func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
 	return done, nil
 }
 
+// clock is the time of the next batch. It never goes back, whatever the machine's clock does, and not for any tenant: the archive ships month by month, and a row
+// sealed into a month that is shipped already could not follow.
+func (s *Sealer) clock(ctx context.Context, q *queries.Queries, last int64) (time.Time, error) {
+	now := s.Now()
+	if s.Simulated != nil {
+		return now, nil // a demo's past is sealed before anything else
+	}
+	newest, err := q.NewestSealing(ctx, last)
+	if err != nil {
+		return now, fmt.Errorf("read time of batch %d: %w", last, err)
+	}
+	if newest.After(now) {
+		return newest, nil
+	}
+	return now, nil
+}
+
 // chain hashes the events, which come sorted by tenant, onto their tenants' chains and stores the links.
-func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []queries.UnsealedEventsRow) error {
+func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, now time.Time, events []queries.UnsealedEventsRow) error {
 	var (
 		q      = queries.New(tx)
 		head   chainHead
@@ -130,11 +151,11 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, events []que
 		e := &events[i]
 		i++
 		row := rowOf(e)
-		at := s.Now()
+		at := now
 		if e.Source == "simulation" && s.Simulated != nil {
 			at = s.Simulated()
 		}
-		// sealing times never go back within a chain, whatever the machine's clock does
+		// nor do simulated times go back within a chain
 		head.sealedAt = max(head.sealedAt, at.UnixMicro())
 		head.seq++
 		row.Seq, row.SealedAt = head.seq, head.sealedAt

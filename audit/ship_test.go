@@ -15,6 +15,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/google/uuid"
+
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/wardtest"
@@ -182,6 +184,24 @@ func TestShip(t *testing.T) {
 	if empty := h.ship(); len(empty) == 0 || empty[len(empty)-1].Rows != 0 {
 		t.Errorf("after three months: %v", empty)
 	}
+	h.valid(h.verify(h.store))
+}
+
+// TestClockThatGoesBack: a machine's clock falls back over a month's end after that month was shipped for one tenant; a new tenant's rows still follow.
+func TestClockThatGoesBack(t *testing.T) {
+	h := newHarbour(t)
+	june := time.Date(2026, 6, 1, 0, 1, 0, 0, time.UTC)
+	h.now = june
+	h.insert(h.cedar, 3)
+	h.sealAt(june)
+	h.ship()
+	young := wardtest.One[uuid.UUID](h.e, "insert into tenancy.tenant (slug, name, region) values ('young', 'Young Clinic', $1) returning id", wardtest.Region)
+	h.insert(young, 2) // its first rows: its own chain says nothing of the time
+	if n := h.sealAt(june.Add(-time.Hour)); n < 2 {
+		t.Fatalf("%d rows were sealed", n)
+	}
+	h.ship()
+	h.arrived(h.store)
 	h.valid(h.verify(h.store))
 }
 

@@ -7,6 +7,10 @@ update audit.seal_state set epoch = epoch + 1 returning epoch;
 select epoch, batch, coalesce(pg_snapshot_xmax(snapshot)::text, '0')::text as xmax, coalesce((select array_agg(x::text) from pg_snapshot_xip(snapshot) x), '{}')::text[] as xip
 from audit.seal_state for update;
 
+-- name: NewestSealing :one
+-- When a batch was sealed.
+select coalesce(max(sealed_at), 'epoch')::timestamptz from audit.chain where batch = sqlc.arg(batch);
+
 -- name: SaveSealState :execrows
 update audit.seal_state set snapshot = pg_current_snapshot(), batch = sqlc.arg(batch) where epoch = sqlc.arg(epoch);
 
@@ -34,9 +38,6 @@ select c.tenant_id, c.seq, c.sealed_at, c.hash, e.event_id, e.recorded_at, e.occ
 from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
 where c.tenant_id = sqlc.arg(tenant_id) and c.seq between sqlc.arg(first_seq) and sqlc.arg(last_seq)
 order by c.seq;
-
--- name: OldestUnsealed :one
-select count(*)::bigint from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id);
 
 -- name: Classify :one
 select audit.classify()::int;

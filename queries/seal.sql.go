@@ -129,13 +129,14 @@ func (q *Queries) MonthsToShip(ctx context.Context, arg MonthsToShipParams) ([]M
 	return items, nil
 }
 
-const oldestUnsealed = `-- name: OldestUnsealed :one
-select count(*)::bigint from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)
+const newestSealing = `-- name: NewestSealing :one
+select coalesce(max(sealed_at), 'epoch')::timestamptz from audit.chain where batch = $1
 `
 
-func (q *Queries) OldestUnsealed(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, oldestUnsealed)
-	var column_1 int64
+// When a batch was sealed.
+func (q *Queries) NewestSealing(ctx context.Context, batch int64) (time.Time, error) {
+	row := q.db.QueryRow(ctx, newestSealing, batch)
+	var column_1 time.Time
 	err := row.Scan(&column_1)
 	return column_1, err
 }
