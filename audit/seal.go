@@ -56,10 +56,11 @@ func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
 		s.epoch, err = queries.New(conn).TakeSealLead(ctx)
 	}
 	if err != nil {
-		if got { // closed, since the lock would stay with a connection that goes back to the pool
-			_ = conn.Conn().Close(context.WithoutCancel(ctx))
+		if got {
+			s.Close(ctx) // or the lock would stay with a connection that goes back to the pool
+		} else {
+			conn.Release()
 		}
-		conn.Release()
 		return nil, fmt.Errorf("lead sealing: %w", err)
 	}
 	return s, nil
