@@ -23,6 +23,7 @@ type column struct {
 	data    []byte
 	offsets []uint32
 	indexes []int32 // into data and offsets, for a page with a dictionary
+	width   int // bytes of a value of fixed length
 	dict    bool
 }
 
@@ -74,8 +75,8 @@ func (c *column) load() error {
 		c.ints = v.Int64()
 		count = len(c.ints)
 	case parquet.FixedLenByteArray:
-		c.data, _ = v.FixedLenByteArray()
-		count = len(c.data) / len(Hash{})
+		c.data, c.width = v.FixedLenByteArray()
+		count = len(c.data) / c.width
 	default:
 		c.data, c.offsets = v.ByteArray()
 		count = max(0, len(c.offsets)-1)
@@ -108,9 +109,10 @@ func (c *column) index() int {
 
 func (c *column) int() int64 { return c.ints[c.index()] }
 
-func (c *column) hash() Hash {
-	i := c.index() * len(Hash{})
-	return Hash(c.data[i : i+len(Hash{})])
+// fixed returns the next value of fixed length, which lies in the page.
+func (c *column) fixed() []byte {
+	i := c.index() * c.width
+	return c.data[i : i+c.width]
 }
 
 // bytes returns the next value as a string that lies in the page.

@@ -52,11 +52,16 @@ type vectorRow struct {
 	Purpose      *string `json:"purpose"`
 	Detail       *string `json:"detail"`
 	Source       string  `json:"source"`
+	Nonce        string  `json:"nonce"` // hexadecimal
 }
 
 func (v vectorRow) row() Row {
+	b, err := hex.DecodeString(v.Nonce)
+	if err != nil {
+		panic(err)
+	}
 	return Row{v.TenantID, v.Seq, v.SealedAt, v.EventID, v.RecordedAt, v.OccurredAt, v.UserID, v.ActorKind, v.SessionID,
-		v.MembershipID, v.DisclosureID, v.Action, v.Outcome, v.RecordTable, v.RecordID, v.SubjectID, v.Purpose, v.Detail, v.Source, Hash{}}
+		v.MembershipID, v.DisclosureID, v.Action, v.Outcome, v.RecordTable, v.RecordID, v.SubjectID, v.Purpose, v.Detail, v.Source, Nonce(b), Hash{}}
 }
 
 type vectors struct {
@@ -73,9 +78,9 @@ type vectors struct {
 
 func vectorInputs() []vector {
 	full := vectorRow{tenantA, 2, 1767225600000001, 42, 1767225599999999, ptr(int64(-1)), ptr("u"), "human", ptr("s"), ptr("m"), ptr("d"),
-		"view", "ok", ptr("patients"), ptr("r"), ptr("p"), ptr("treatment"), ptr(`{"page": 1}`), "app"}
+		"view", "ok", ptr("patients"), ptr("r"), ptr("p"), ptr("treatment"), ptr(`{"page": 1}`), "app", "000102030405060708090a0b0c0d0e0f"}
 	small := vectorRow{TenantID: tenantA, Seq: 1, SealedAt: 1767225600000000, EventID: 41, RecordedAt: 1767225599000000,
-		ActorKind: "service", Action: "sign_in", Outcome: "denied", Source: "app"}
+		ActorKind: "service", Action: "sign_in", Outcome: "denied", Source: "app", Nonce: strings.Repeat("00", 16)}
 	unicode := full
 	unicode.Seq, unicode.Detail, unicode.Purpose = 3, ptr("{\"name\":\"Zo\u00eb \\u0000\"}"), ptr("")
 	return []vector{{Name: "NULL in every column that may be", Row: small}, {Name: "a value in every column", Row: full},
@@ -146,6 +151,8 @@ func TestDistinct(t *testing.T) {
 		f := reflect.ValueOf(&r).Elem().Field(i)
 		name := v.Field(i).Name
 		switch f.Interface().(type) {
+		case Nonce:
+			f.Index(3).SetUint(99)
 		case int64:
 			f.SetInt(f.Int() + 1)
 		case string:

@@ -44,7 +44,7 @@ func (c chains) next(tenant, month string, n int) []Row {
 		seq := pos.Seq + 1
 		r := &rows[i]
 		*r = Row{TenantID: tenant, Seq: seq, SealedAt: from + seq*1000, EventID: seq * 7, RecordedAt: from + seq*999,
-			ActorKind: "human", Action: "view", Outcome: "ok", Source: "test", UserID: ptr(fmt.Sprintf("user-%d", seq%17))}
+			ActorKind: "human", Action: "view", Outcome: "ok", Source: "test", Nonce: Nonce{byte(seq), byte(seq >> 8), byte(seq >> 16), 7}, UserID: ptr(fmt.Sprintf("user-%d", seq%17))}
 		if seq%2 == 0 {
 			r.Detail, r.RecordTable = ptr(fmt.Sprintf(`{"n": %d}`, seq)), ptr("patients")
 			r.RecordID, r.SubjectID = ptr(fmt.Sprintf("record-%d", seq)), ptr(fmt.Sprintf("subject-%d", seq%101))

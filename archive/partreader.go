@@ -120,7 +120,7 @@ func scanGroup(ctx context.Context, g parquet.RowGroup, f func(*Row) error) erro
 }
 
 // numColumns is the number of fields of Row.
-const numColumns = 20
+const numColumns = 21
 
 // rowScanner reads the columns side by side from their pages, without reflection and without copying text: the strings of
 // row lie in the pages.
@@ -162,7 +162,7 @@ func (s *rowScanner) next() error {
 	r.RecordTable, r.RecordID, r.SubjectID = s.optional(13), s.optional(14), s.optional(15)
 	r.Purpose, r.Detail = s.optional(16), s.optional(17)
 	r.Source = c[18].bytes()
-	r.Hash = c[19].hash()
+	r.Nonce, r.Hash = Nonce(c[19].fixed()), Hash(c[20].fixed())
 	return nil
 }
 

@@ -16,6 +16,9 @@ const (
 // Hash is a SHA-256.
 type Hash = [sha256.Size]byte
 
+// Nonce is 16 random bytes.
+type Nonce [16]byte
+
 // Row is one sealed event and one row of a part. The order of the fields is the order of the columns and, after TenantID
 // and Seq, the order in which they are hashed. A nil pointer is SQL NULL, which is not the same as the empty string.
 type Row struct {
@@ -57,6 +60,8 @@ type Row struct {
 	Detail *string `parquet:"detail,optional"`
 	// Source is the program that wrote the event.
 	Source string `parquet:"source,dict"`
+	// Nonce was drawn when the row was sealed. It keeps the hashes that a [Proof] shows of other rows from confirming a guess of what those rows say.
+	Nonce Nonce `parquet:"nonce"`
 	// Hash is RowHash of this row and of the hash of the row before it in its tenant's chain.
 	Hash Hash `parquet:"hash"`
 }
@@ -67,7 +72,7 @@ type Row struct {
 //	previous hash                32 bytes
 //	tenant_id                    u32be length, bytes
 //	seq                          i64be
-//	17 fields, sealed_at to source, in the order of [Row], each either
+//	18 fields, sealed_at to nonce, in the order of [Row], each either
 //	  0x00                       NULL
 //	  0x01 u32be length, bytes   a value; text as stored, integers and times as i64be of length 8
 //
@@ -98,7 +103,9 @@ func AppendCanonical(dst []byte, prev Hash, r *Row) []byte {
 	dst = appendOptional(dst, r.SubjectID)
 	dst = appendOptional(dst, r.Purpose)
 	dst = appendOptional(dst, r.Detail)
-	return appendText(dst, r.Source)
+	dst = appendText(dst, r.Source)
+	dst = append(dst, 1, 0, 0, 0, byte(len(r.Nonce)))
+	return append(dst, r.Nonce[:]...)
 }
 
 func appendInt(dst []byte, v int64) []byte {

@@ -23,8 +23,8 @@ var history = map[string]string{
 func withHistory(t *testing.T) *wardtest.Env {
 	t.Helper()
 	e := wardtest.New(t)
-	super(t, e, `insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, hash)
-		select tenant_id, row_number() over (partition by tenant_id order by event_id), event_id, recorded_at, 1, clock_timestamp(), sha256('x') from audit.event`)
+	super(t, e, `insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, nonce, hash)
+		select tenant_id, row_number() over (partition by tenant_id order by event_id), event_id, recorded_at, 1, clock_timestamp(), decode(repeat('00', 16), 'hex'), sha256('x') from audit.event`)
 	super(t, e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
 	super(t, e, "insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, started_at, status) values (gen_random_uuid(), 'T01', 1, 'h', 0, 1, now(), 'ok')")
 	super(t, e, "insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, key, summary, first_at, last_at) select id, 'T01', 1, 'A', 'high', sha256('k'), 's', now(), now() from tenancy.tenant where slug = 'cedar'")
@@ -240,8 +240,8 @@ func TestClassify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	super(t, e, `insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, hash)
-		select tenant_id, row_number() over (partition by tenant_id order by event_id), event_id, recorded_at, 1, clock_timestamp(), sha256('x') from audit.event`)
+	super(t, e, `insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, nonce, hash)
+		select tenant_id, row_number() over (partition by tenant_id order by event_id), event_id, recorded_at, 1, clock_timestamp(), decode(repeat('00', 16), 'hex'), sha256('x') from audit.event`)
 	super(t, e, "update audit.seal_state set batch = 1")
 	worker := e.Conn("ward_worker")
 	for _, want := range []int{2, 0} {

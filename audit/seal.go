@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -152,6 +153,7 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, now time.Tim
 		e := &events[i]
 		i++
 		row := rowOf(e)
+		rand.Read(row.Nonce[:])
 		at := now
 		if e.Source == "simulation" && s.Simulated != nil {
 			at = s.Simulated()
@@ -161,9 +163,9 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, now time.Tim
 		head.seq++
 		row.Seq, row.SealedAt = head.seq, head.sealedAt
 		head.hash = archive.RowHash(head.hash, &row)
-		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), head.hash[:]}
+		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), row.Nonce[:], head.hash[:]}
 	}
-	columns := []string{"tenant_id", "seq", "event_id", "recorded_at", "batch", "sealed_at", "hash"}
+	columns := []string{"tenant_id", "seq", "event_id", "recorded_at", "batch", "sealed_at", "nonce", "hash"}
 	for i < len(events) {
 		tenant = events[i].TenantID
 		if head, failed = headOf(ctx, q, tenant); failed != nil {

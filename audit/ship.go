@@ -174,7 +174,7 @@ func sealedRow(r *queries.SealedRowsRow) *archive.Row {
 		SubjectID: r.SubjectID, Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
 	}
 	row := rowOf(&e)
-	row.Seq, row.SealedAt, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Hash(r.Hash)
+	row.Seq, row.SealedAt, row.Nonce, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Nonce(r.Nonce), archive.Hash(r.Hash)
 	return &row
 }
 

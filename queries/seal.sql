@@ -33,7 +33,7 @@ select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)
 from audit.chain where tenant_id = sqlc.arg(tenant_id) and seq > sqlc.arg(after) group by 1 order by 1;
 
 -- name: SealedRows :many
-select c.tenant_id, c.seq, c.sealed_at, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome,
+select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome,
   e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
 where c.tenant_id = sqlc.arg(tenant_id) and c.seq between sqlc.arg(first_seq) and sqlc.arg(last_seq)

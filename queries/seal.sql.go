@@ -194,7 +194,7 @@ func (q *Queries) SealState(ctx context.Context) (SealStateRow, error) {
 }
 
 const sealedRows = `-- name: SealedRows :many
-select c.tenant_id, c.seq, c.sealed_at, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome,
+select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome,
   e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
 where c.tenant_id = $1 and c.seq between $2 and $3
@@ -211,6 +211,7 @@ type SealedRowsRow struct {
 	TenantID     uuid.UUID
 	Seq          int64
 	SealedAt     time.Time
+	Nonce        []byte
 	Hash         []byte
 	EventID      int64
 	RecordedAt   time.Time
@@ -243,6 +244,7 @@ func (q *Queries) SealedRows(ctx context.Context, arg SealedRowsParams) ([]Seale
 			&i.TenantID,
 			&i.Seq,
 			&i.SealedAt,
+			&i.Nonce,
 			&i.Hash,
 			&i.EventID,
 			&i.RecordedAt,

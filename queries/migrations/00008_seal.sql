@@ -10,6 +10,7 @@ create table audit.chain (
   recorded_at timestamptz not null,
   batch       bigint not null,          -- what was sealed together; rules read by it, since a late row is in a later batch
   sealed_at   timestamptz not null,
+  nonce       bytea not null check (length(nonce) = 16),  -- random: without it, a proof's hashes of other rows could confirm a guess of what those say
   hash        bytea not null check (length(hash) = 32),
   primary key (tenant_id, seq)
 );
