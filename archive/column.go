@@ -23,7 +23,7 @@ type column struct {
 	data    []byte
 	offsets []uint32
 	indexes []int32 // into data and offsets, for a page with a dictionary
-	width   int // bytes of a value of fixed length
+	width   int     // bytes of a value of fixed length
 	dict    bool
 }
 

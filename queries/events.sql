@@ -14,3 +14,9 @@ select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, s
 
 -- name: VerifyEnd :exec
 select audit.verify_end(sqlc.arg(verification)::uuid, sqlc.arg(verdict)::text, sqlc.arg(head_size)::bigint, sqlc.arg(breaks)::int);
+
+-- name: Prove :exec
+select audit.prove(sqlc.arg(ask)::uuid, sqlc.arg(event)::bigint, sqlc.narg(tenant)::text);
+
+-- name: Proving :one
+select p.tenant_id::uuid as tenant_id, p.seq::bigint as seq from audit.proving() p;

@@ -74,6 +74,37 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) error {
 	return err
 }
 
+const prove = `-- name: Prove :exec
+select audit.prove($1::uuid, $2::bigint, $3::text)
+`
+
+type ProveParams struct {
+	Ask    uuid.UUID
+	Event  int64
+	Tenant *string
+}
+
+func (q *Queries) Prove(ctx context.Context, arg ProveParams) error {
+	_, err := q.db.Exec(ctx, prove, arg.Ask, arg.Event, arg.Tenant)
+	return err
+}
+
+const proving = `-- name: Proving :one
+select p.tenant_id::uuid as tenant_id, p.seq::bigint as seq from audit.proving() p
+`
+
+type ProvingRow struct {
+	TenantID uuid.UUID
+	Seq      int64
+}
+
+func (q *Queries) Proving(ctx context.Context) (ProvingRow, error) {
+	row := q.db.QueryRow(ctx, proving)
+	var i ProvingRow
+	err := row.Scan(&i.TenantID, &i.Seq)
+	return i, err
+}
+
 const searchEvents = `-- name: SearchEvents :exec
 select audit.search($1::uuid, $2::jsonb, $3::text)
 `

@@ -89,6 +89,11 @@ func (s *scene) anomaly(tenant, actor, tier string) string {
 	return id.String()
 }
 
+// shipped is the event of cedar's first patient, which is in the archive.
+func (s *scene) shipped() string {
+	return wardtest.One[string](s.Env, "select event_id::text from audit.event e join tenancy.tenant t on t.id = e.tenant_id where t.slug = 'cedar' and e.action = 'create' order by event_id limit 1")
+}
+
 func (s *scene) membership(tenant, user string) string {
 	s.t.Helper()
 	return wardtest.One[uuid.UUID](s.Env, `select m.id from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id

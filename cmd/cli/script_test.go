@@ -92,7 +92,7 @@ func (s *scene) setup(env *testscript.Env) error {
 	vars["GORACE"] = "atexit_sleep_ms=0" // else each of some hundred commands sleeps before it ends, under the race detector
 	vars["WARD_DATA"] = filepath.Join(env.WorkDir, "no-demo")
 	maps.Copy(vars, map[string]string{
-		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(), "CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password,
+		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(), "CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password, "SHIPPED": s.shipped(),
 		"ABOUT_CARLA": s.anomaly("cedar", "carla", "A"), "ABOUT_HUGO": s.anomaly("harbor", "hugo", "B"),
 		"FRANK": s.userID("frank"), "FRANK_CEDAR": s.membership("cedar", "frank"), "CARLA_CEDAR": s.membership("cedar", "carla"),
 	})
