@@ -111,7 +111,7 @@ func rowOf(r *queries.SealedRowsRow) archive.Row {
 	}
 	row := archive.Row{TenantID: r.TenantID.String(), Seq: r.Seq, SealedAt: r.SealedAt.UnixMicro(), EventID: r.EventID, RecordedAt: r.RecordedAt.UnixMicro(), UserID: id(r.UserID),
 		ActorKind: r.ActorKind, SessionID: id(r.SessionID), MembershipID: id(r.MembershipID), DisclosureID: id(r.DisclosureID), Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable,
-		RecordID: id(r.RecordID), SubjectID: id(r.SubjectID), Purpose: r.Purpose, Detail: r.Detail, Source: r.Source}
+		RecordID: id(r.RecordID), SubjectID: id(r.SubjectID), Purpose: r.Purpose, Detail: r.Detail, Source: r.Source, Nonce: archive.Nonce(r.Nonce)}
 	if r.OccurredAt != nil {
 		at := r.OccurredAt.UnixMicro()
 		row.OccurredAt = &at

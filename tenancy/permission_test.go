@@ -154,6 +154,7 @@ var reviewerCalls = map[string]struct{ sql, code string }{
 	"rule_run":  {"select review.request('rule_run', '{\"rule\": \"none\"}')", "02000"},
 	"ship":      {"select review.request('ship', '{}')", ""},
 	"verify":    {"select audit.verify_begin(gen_random_uuid(), 'store', '{}')", ""},
+	"prove":     {"select audit.prove(gen_random_uuid(), -1)", "02000"},
 	"revoke":    {"", ""}, // no function asks for it: ending a grant is part of granting
 }
 

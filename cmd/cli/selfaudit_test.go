@@ -145,7 +145,7 @@ var calls = map[string]call{
 	}, nothing: func(s *scene) string { return filepath.Join(s.dir, "export.jsonl") }},
 	"ward archive list":   plainCall("dana", "archive", "list"),
 	"ward archive ship":   plainCall("dana", "archive", "ship"),
-	"ward archive prove": {user: "dana", prepare: func(s *scene) []string { return []string{"archive", "prove", s.shipped(), "--out", s.proofFile()} }, nothing: (*scene).proofFile},
+	"ward archive prove":  {user: "dana", prepare: func(s *scene) []string { return []string{"archive", "prove", s.shipped(), "--out", s.proofFile()} }, nothing: (*scene).proofFile},
 	"ward archive verify": {user: "dana", prepare: func(*scene) []string { return []string{"archive", "verify"} }, nothing: func(s *scene) string { return filepath.Join(s.dir, "dana.state", "ward", "heads.json") }},
 	"ward rule list":      plainCall("dana", "rule", "list"),
 	"ward rule show":      plainCall("dana", "rule", "show", "A02"),
