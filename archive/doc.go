@@ -7,6 +7,7 @@
 //	v1/region=R/month=YYYY-MM/part-NNNNNN.manifest.json   what the part holds
 //	v1/region=R/checkpoints/NNNNNNNNNNNN                  the signed head of the log of manifests, by its size
 //	v1/region=R/heads/NNNNNNNNNNNNNNNNNNNN                signed chain heads, by their time in microseconds
+//	v1/region=R/keys/NNNNNNNNNNNN                         who signs from this size of the log on, signed by both keys
 //
 // All are written once. The month is that of sealing, in UTC. Part numbers count from 1 over all months of a region, and a
 // part's number is its manifest's place in the log.

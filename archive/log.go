@@ -31,6 +31,7 @@ type Log struct {
 	origin string
 	signer *Signer
 
+	keys     *ring
 	head     Head
 	tree     tree
 	leaves   []Hash
@@ -48,14 +49,17 @@ type leftover struct {
 // OpenLog opens the log of a region, whose origin is ward/<installation>/<region>. It checks the newest checkpoint and
 // every manifest that it covers, so that a damaged log is never extended: the error then is ErrDamaged. A log without a
 // checkpoint is new. Whether the store was rolled back as a whole only the caller can know: see [Log.CheckExtends].
-func OpenLog(ctx context.Context, store Store, region, origin string, signer *Signer) (*Log, error) {
+//
+// A signer other than the one of the newest checkpoint takes over where that one is among previous: a note that both sign says from which size on. Without it
+// the error is ErrReplaced, as it is for a signer that another one has followed.
+func OpenLog(ctx context.Context, store Store, region, origin string, signer *Signer, previous ...*Signer) (*Log, error) {
 	if r, err := OriginRegion(origin); err != nil || r != region {
 		return nil, fmt.Errorf("opening log of region %s: %w", region, firstError(err, fmt.Errorf("origin %s is of region %s", origin, r)))
 	}
-	l := &Log{Now: time.Now, store: store, region: region, origin: origin, signer: signer, tail: map[string]TenantSpan{}}
+	l := &Log{Now: time.Now, store: store, region: region, origin: origin, signer: signer, keys: newRing([]Key{signer.Key()}), tail: map[string]TenantSpan{}}
 	regions, _, err := listRegions(ctx, store, regionPrefix(region))
 	if err == nil && len(regions) > 0 {
-		err = l.load(ctx, regions[0])
+		err = l.load(ctx, regions[0], previous)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening log %s: %w", origin, err)
@@ -63,14 +67,19 @@ func OpenLog(ctx context.Context, store Store, region, origin string, signer *Si
 	return l, nil
 }
 
-func (l *Log) load(ctx context.Context, objects *regionObjects) error {
+func (l *Log) load(ctx context.Context, objects *regionObjects, previous []*Signer) error {
+	if err := l.loadKeys(ctx, objects, previous); err != nil {
+		return err
+	}
 	if n := len(objects.checkpoints); n > 0 {
 		o := objects.checkpoints[n-1]
 		data, err := readObject(ctx, l.store, o.path)
 		if err != nil {
 			return err
 		}
-		if l.head, err = ParseCheckpoint(data, l.signer.Key()); err != nil {
+		if l.head, err = l.keys.checkpoint(data); errors.Is(err, errUntrustedKey) {
+			return fmt.Errorf("%w, or %w: %s: %w", ErrDamaged, ErrReplaced, o.path, err)
+		} else if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrDamaged, o.path, err)
 		}
 		if l.head.Origin != l.origin || l.head.Size != o.number {
@@ -79,8 +88,27 @@ func (l *Log) load(ctx context.Context, objects *regionObjects) error {
 		if err := l.loadManifests(ctx, objects); err != nil {
 			return err
 		}
+		if err := l.mayGoOn(ctx, l.keys, previous); err != nil {
+			return err
+		}
 	}
 	return l.findLeftover(objects)
+}
+
+// loadKeys learns which keys the log has had.
+func (l *Log) loadKeys(ctx context.Context, objects *regionObjects, previous []*Signer) error {
+	for _, p := range previous {
+		if l.keys.find(p.Key()) == nil {
+			l.keys.keys = append(l.keys.keys, newRing([]Key{p.Key()}).keys...)
+		}
+	}
+	var failed error
+	err := l.keys.follow(ctx, l.store, objects, func(o object, err error) {
+		if !errors.Is(err, errUntrustedKey) { // whether it matters, the newest checkpoint shows
+			failed = fmt.Errorf("%w: %s: %w", ErrDamaged, o.path, err)
+		}
+	})
+	return firstError(err, failed)
 }
 
 // loadManifests checks the manifests against the head and learns where every tenant's chain stands.
@@ -184,10 +212,10 @@ func (l *Log) Month() string { return l.month }
 // Tail returns, for every tenant, all of its chain that was shipped: LastSeq and LastHash are where shipping goes on.
 func (l *Log) Tail() map[string]TenantSpan { return maps.Clone(l.tail) }
 
-// CheckExtends checks that the log contains the head that a checkpoint signed by the same key states. A store that was
+// CheckExtends checks that the log contains the head that a checkpoint states which one of the log's keys signed. A store that was
 // rolled back or exchanged fails here, before anything is signed on top of it.
 func (l *Log) CheckExtends(checkpoint []byte) error {
-	h, err := ParseCheckpoint(checkpoint, l.signer.Key())
+	h, err := l.keys.checkpoint(checkpoint)
 	if err != nil {
 		return err
 	}

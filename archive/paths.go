@@ -18,7 +18,7 @@ const maxPart = 999_999
 var (
 	regionPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	objectPattern = regexp.MustCompile(`^v1/region=([a-z0-9][a-z0-9_-]{0,62})/(?:` +
-		`month=(\d{4}-\d{2})/part-(\d{6})(\.parquet|\.manifest\.json)|checkpoints/(\d{12})|heads/(\d{20}))$`)
+		`month=(\d{4}-\d{2})/part-(\d{6})(\.parquet|\.manifest\.json)|checkpoints/(\d{12})|heads/(\d{20})|keys/(\d{12}))$`)
 )
 
 type objectKind int
@@ -29,9 +29,11 @@ const (
 	objectManifest
 	objectCheckpoint
 	objectHeads
+	objectKeys
 )
 
-// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time.
+// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time, for keys
+// the size from which they hold.
 type object struct {
 	path   string
 	kind   objectKind
@@ -53,6 +55,10 @@ func manifestPath(region, month string, part int64) string {
 
 func checkpointPath(region string, size int64) string {
 	return fmt.Sprintf("%scheckpoints/%012d", regionPrefix(region), size)
+}
+
+func keysPath(region string, from int64) string {
+	return fmt.Sprintf("%skeys/%012d", regionPrefix(region), from)
 }
 
 func headsPath(region string, micros int64) string {
@@ -79,8 +85,10 @@ func parsePath(p string, bytes int64) object {
 		o.kind, o.month, digits = objectManifest, m[2], m[3]
 	case m[5] != "":
 		o.kind, digits = objectCheckpoint, m[5]
-	default:
+	case m[6] != "":
 		o.kind, digits = objectHeads, m[6]
+	default:
+		o.kind, digits = objectKeys, m[7]
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 1 || o.month != "" && validateMonth(o.month) != nil {

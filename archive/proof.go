@@ -28,6 +28,8 @@ type Proof struct {
 	LogPath  []HexHash `json:"log_path"`
 	// Checkpoint is the signed head of the log of manifests.
 	Checkpoint string `json:"checkpoint"`
+	// Keys are the signed notes by which one key of the log followed another; none for a log that has had one key.
+	Keys []string `json:"keys"`
 }
 
 // ProofRow is a [Row] in JSON, times in microseconds since 1970 UTC.
@@ -87,7 +89,7 @@ func (p *Proof) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// maxPath is more than the longest audit path that a part or a log can have.
+// maxPath is more than the longest audit path that a part or a log can have, and more keys than a log will have had.
 const maxPath = 64
 
 // ParseProof reads a proof. It accepts only what [Proof.Marshal] writes, to the byte.
@@ -109,8 +111,8 @@ func ParseProof(data []byte) (Proof, error) {
 	if err != nil || !bytes.Equal(again, data) {
 		return Proof{}, fmt.Errorf("parsing proof: %w: not in canonical form", errMalformed)
 	}
-	if len(p.Path) > maxPath || len(p.LogPath) > maxPath {
-		return Proof{}, fmt.Errorf("parsing proof: %w: a path of %d hashes", errMalformed, max(len(p.Path), len(p.LogPath)))
+	if n := max(len(p.Path), len(p.LogPath), len(p.Keys)); n > maxPath {
+		return Proof{}, fmt.Errorf("parsing proof: %w: a list of %d", errMalformed, n)
 	}
 	return p, nil
 }
@@ -150,7 +152,7 @@ func (c *proofCheck) add(status, format string, args ...any) {
 }
 
 func (c *proofCheck) run(keys []Key) {
-	head, err := ParseCheckpoint([]byte(c.proof.Checkpoint), keys...)
+	head, err := c.ring(keys).checkpoint([]byte(c.proof.Checkpoint))
 	if err != nil {
 		c.add(noteStatus(err), "the checkpoint: %v", err)
 		return // what follows would rest on nothing
@@ -173,6 +175,19 @@ func (c *proofCheck) run(keys []Key) {
 		c.add(ManifestModified, "not the manifest number %d of the signed log", m.Part)
 	}
 	c.checkRow()
+}
+
+// ring is the keys that the notes lead to from those that are trusted. A note that leads nowhere counts for nothing.
+func (c *proofCheck) ring(keys []Key) *ring {
+	r := newRing(keys)
+	for range c.proof.Keys { // in whatever order they come
+		for _, data := range c.proof.Keys {
+			if s, err := openSuccession([]byte(data)); err == nil && (r.find(s.old) == nil || r.find(s.next) == nil) {
+				_, _ = r.take(&s)
+			}
+		}
+	}
+	return r
 }
 
 // checkRow holds the row against the manifest.

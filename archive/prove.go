@@ -60,6 +60,7 @@ type prover struct {
 	progress func(done, all int)
 
 	head    Head
+	notes   []string
 	entries []entry
 }
 
@@ -70,7 +71,12 @@ func (p *prover) load(ctx context.Context, r *regionObjects, keys []Key) error {
 	if err != nil {
 		return err
 	}
-	if p.head, err = ParseCheckpoint(data, keys...); err != nil {
+	ring := newRing(keys)
+	if err := ring.follow(ctx, p.store, r, func(object, error) {}); err != nil {
+		return err
+	}
+	p.notes = ring.notes
+	if p.head, err = ring.checkpoint(data); err != nil {
 		return fmt.Errorf("%s: %w", o.path, err)
 	}
 	if p.head.Region != r.region || p.head.Size != o.number {
@@ -178,7 +184,7 @@ func findEvent(ctx context.Context, file *parquet.File, q *RowQuery) (index int6
 // at makes the proof of the row at a place of a part, in one pass over the part.
 func (p *prover) at(ctx context.Context, file *parquet.File, m *Manifest, index int64) (*Proof, error) {
 	path := newPathTo(index, m.Rows)
-	proof := &Proof{Version: ProofVersion, Index: index, Checkpoint: p.head.Checkpoint}
+	proof := &Proof{Version: ProofVersion, Index: index, Checkpoint: p.head.Checkpoint, Keys: append([]string{}, p.notes...)}
 	var prev Position
 	var tenant string
 	n := int64(0)

@@ -21,6 +21,7 @@ type regionObjects struct {
 	manifests   map[int64][]object
 	checkpoints []object // in the order of size
 	heads       []object // in the order of time
+	keys        []object // in the order of size
 	unknown     []object
 }
 
@@ -38,6 +39,8 @@ func (r *regionObjects) add(o object) {
 		r.checkpoints = append(r.checkpoints, o)
 	case objectHeads:
 		r.heads = append(r.heads, o)
+	case objectKeys:
+		r.keys = append(r.keys, o)
 	default:
 		r.unknown = append(r.unknown, o)
 	}
@@ -70,6 +73,7 @@ func listRegions(ctx context.Context, s Store, prefix string) ([]*regionObjects,
 	for _, r := range regions {
 		slices.SortFunc(r.checkpoints, byNumber)
 		slices.SortFunc(r.heads, byNumber)
+		slices.SortFunc(r.keys, byNumber)
 	}
 	slices.SortFunc(regions, func(a, b *regionObjects) int { return cmp.Compare(a.region, b.region) })
 	return regions, stray, nil

@@ -45,6 +45,7 @@ const (
 	PartExtra        = "PART_EXTRA"         // an object that the log does not list
 	Unsigned         = "UNSIGNED"           // no checkpoint, or a note without a valid signature
 	UntrustedKey     = "UNTRUSTED_KEY"      // a note signed by another key
+	KeyOutOfRange    = "KEY_OUT_OF_RANGE"   // a checkpoint signed by a key of the log that was not its key at that size
 	WrongLog         = "WRONG_LOG"          // a signed note of another log, or under another name than its own
 	RolledBack       = "ROLLED_BACK"        // the log ends before a head that is known
 	Forked           = "FORKED"             // the log does not contain a head that is known

@@ -40,7 +40,11 @@ func Summarize(ctx context.Context, store Store, key Key) ([]MonthSummary, []Hea
 		if err != nil {
 			return nil, nil, err
 		}
-		h, err := ParseCheckpoint(data, key)
+		ring := newRing([]Key{key})
+		if err := ring.follow(ctx, store, r, func(object, error) {}); err != nil {
+			return nil, nil, err
+		}
+		h, err := ring.checkpoint(data)
 		if err == nil && (h.Region != r.region || h.Size != o.number) {
 			err = errWrongLog
 		}

@@ -91,8 +91,7 @@ func (v *Verification) Run(ctx context.Context) (*Report, error) {
 	v.started = time.Now()
 	v.status.Phase = "listing"
 	v.mu.Unlock()
-	expected, err := v.expectedHeads()
-	if err != nil {
+	if err := v.checkOptions(); err != nil {
 		return nil, err
 	}
 	prefix := layout + "/"
@@ -103,19 +102,19 @@ func (v *Verification) Run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	regions = addExpectedRegions(regions, expected)
+	runs, err := v.regionRuns(ctx, regions)
+	if err != nil {
+		return nil, fmt.Errorf("verifying %s: %w", v.store, err)
+	}
 	b := reportBuilder{v: v, report: &Report{Verdict: Valid, FreshnessProven: true}, tenants: map[string]bool{}}
 	for _, o := range stray {
 		b.add(Finding{Status: PartExtra, Part: o.path, Message: "belongs to no region"})
 	}
 	v.update(func(s *Status) { s.Phase = "log" })
-	var runs []*regionRun
-	for _, r := range regions {
-		run := &regionRun{v: v, objects: r, expected: expected[r.region]}
+	for _, run := range runs {
 		if err := run.checkLog(ctx); err != nil {
 			return nil, fmt.Errorf("verifying %s: %w", v.store, err)
 		}
-		runs = append(runs, run)
 	}
 	v.update(func(s *Status) { s.Phase = "parts" })
 	for _, run := range runs {
@@ -127,24 +126,62 @@ func (v *Verification) Run(ctx context.Context) (*Report, error) {
 	return b.finish(), nil
 }
 
-// expectedHeads checks the heads that the caller expects. One that no trusted key signed is the caller's mistake.
-func (v *Verification) expectedHeads() (map[string]Head, error) {
+func (v *Verification) checkOptions() error {
 	if len(v.opts.Keys) == 0 {
-		return nil, errors.New("no public key to verify with")
+		return errors.New("no public key to verify with")
 	}
 	for _, m := range v.opts.Months {
 		if err := validateMonth(m); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if v.opts.Region != "" {
-		if err := validateRegion(v.opts.Region); err != nil {
+		return validateRegion(v.opts.Region)
+	}
+	return nil
+}
+
+// regionRuns prepares the regions that there are and those that the caller expects.
+func (v *Verification) regionRuns(ctx context.Context, regions []*regionObjects) ([]*regionRun, error) {
+	rings := map[string]*ring{}
+	var runs []*regionRun
+	for _, r := range regions {
+		run := &regionRun{v: v, objects: r}
+		if err := run.learnKeys(ctx); err != nil {
 			return nil, err
+		}
+		rings[r.region] = run.keys
+		runs = append(runs, run)
+	}
+	expected, err := v.expectedHeads(rings)
+	if err != nil {
+		return nil, err
+	}
+	for name := range expected { // a region that must be there and is not
+		if rings[name] == nil {
+			runs = append(runs, &regionRun{v: v, objects: newRegionObjects(name), keys: newRing(v.opts.Keys)})
+		}
+	}
+	for _, run := range runs {
+		run.expected = expected[run.objects.region]
+	}
+	slices.SortFunc(runs, func(a, b *regionRun) int { return cmp.Compare(a.objects.region, b.objects.region) })
+	return runs, nil
+}
+
+// expectedHeads checks the heads that the caller expects. One that no key of its log signed is the caller's mistake.
+func (v *Verification) expectedHeads(rings map[string]*ring) (map[string]Head, error) {
+	keys := newRing(v.opts.Keys)
+	for _, r := range rings {
+		for _, k := range r.keys {
+			if keys.find(k.Key) == nil {
+				keys.keys = append(keys.keys, k)
+			}
 		}
 	}
 	heads := map[string]Head{}
 	for _, data := range v.opts.ExpectHeads {
-		h, err := ParseCheckpoint(data, v.opts.Keys...)
+		h, err := ParseCheckpoint(data, keys.all()...)
 		if err != nil {
 			return nil, fmt.Errorf("expected head: %w", err)
 		}
@@ -157,15 +194,4 @@ func (v *Verification) expectedHeads() (map[string]Head, error) {
 		heads[h.Region] = h
 	}
 	return heads, nil
-}
-
-// addExpectedRegions adds regions that must be there and are not.
-func addExpectedRegions(regions []*regionObjects, expected map[string]Head) []*regionObjects {
-	for name := range expected {
-		if !slices.ContainsFunc(regions, func(r *regionObjects) bool { return r.region == name }) {
-			regions = append(regions, newRegionObjects(name))
-		}
-	}
-	slices.SortFunc(regions, func(a, b *regionObjects) int { return cmp.Compare(a.region, b.region) })
-	return regions
 }

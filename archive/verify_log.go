@@ -14,6 +14,7 @@ type regionRun struct {
 	v        *Verification
 	objects  *regionObjects
 	expected Head // Size 0: none
+	keys     *ring
 
 	head    Head // Size 0: there is no valid checkpoint
 	roots   map[int64]Hash
@@ -26,6 +27,18 @@ type regionRun struct {
 	found   findings
 	jobs    []*partJob
 	notes   []string
+}
+
+// learnKeys follows the notes by which one key of the log took over from another.
+func (r *regionRun) learnKeys(ctx context.Context) error {
+	r.keys = newRing(r.v.opts.Keys)
+	return r.keys.follow(ctx, r.v.store, r.objects, func(o object, err error) {
+		status := noteStatus(err)
+		if !errors.Is(err, errUntrustedKey) && !errors.Is(err, errUnsigned) && !errors.Is(err, errWrongLog) && !errors.Is(err, errKeyRange) && !errors.Is(err, errMalformed) {
+			status = Unreadable
+		}
+		r.add(Finding{Status: status, Part: o.path, Message: err.Error()})
+	})
 }
 
 func (r *regionRun) add(f Finding) {
@@ -62,7 +75,7 @@ func (r *regionRun) checkCheckpoints(ctx context.Context) error {
 			r.add(Finding{Status: Unreadable, Part: o.path, Message: err.Error()})
 			return
 		}
-		h, err := ParseCheckpoint(data, r.v.opts.Keys...)
+		h, err := r.keys.checkpoint(data)
 		if err == nil {
 			err = r.checkOrigin(h.Origin)
 		}
@@ -107,6 +120,8 @@ func noteStatus(err error) string {
 		return Unsigned
 	case errors.Is(err, errWrongLog):
 		return WrongLog
+	case errors.Is(err, errKeyRange):
+		return KeyOutOfRange
 	}
 	return Unsupported
 }
@@ -330,7 +345,7 @@ func (r *regionRun) checkHeads(ctx context.Context) error {
 			r.add(Finding{Status: status, Part: o.path, Message: err.Error()})
 			return
 		}
-		p, err := parseHeads(data, r.v.opts.Keys)
+		p, err := parseHeads(data, r.keys.all())
 		if err == nil {
 			err = r.checkOrigin(p.origin)
 		}

@@ -20,8 +20,10 @@ type Shipper struct {
 	Pool   *pgxpool.Pool // ward_worker's
 	Store  archive.Store
 	Signer *archive.Signer
-	Origin string // ward/<installation>/<region>
-	Now    func() time.Time
+	// Previous are signing keys that Signer may take over from: the one that the log had, until it has gone on once.
+	Previous []*archive.Signer
+	Origin   string // ward/<installation>/<region>
+	Now      func() time.Time
 	// Retention is how long a part is kept from the end of its month on.
 	Retention time.Duration
 }
@@ -36,7 +38,7 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer)
+	log, err := archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
 	if err != nil {
 		return nil, err
 	}

@@ -217,9 +217,17 @@ func shipper(ctx context.Context, s *Settings, db *tenancy.DB, a *app) (*audit.S
 	if err != nil {
 		return nil, err
 	}
+	var previous []*archive.Signer
+	if s.PreviousKey != "" {
+		old, err := archive.LoadSigner(s.PreviousKey)
+		if err != nil {
+			return nil, fmt.Errorf("previous key: %w", err)
+		}
+		previous = append(previous, old)
+	}
 	region, err := queries.New(db.Pool()).RegionHere(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the region: %w", err)
 	}
-	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil
+	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Previous: previous, Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil
 }

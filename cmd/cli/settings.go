@@ -18,14 +18,15 @@ import (
 
 // Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person: who somebody is, their token says.
 type Settings struct {
-	Database       string `yaml:"database"`        // as ward_reviewer; WARD_DATABASE_URL
-	WorkerDatabase string `yaml:"worker_database"` // as ward_worker; WARD_WORKER_DATABASE_URL
-	Store          string `yaml:"store"`           // directory of the archive; WARD_STORE
-	Installation   string `yaml:"installation"`    // in the origin of the archive's log; WARD_INSTALLATION
-	SigningKey     string `yaml:"signing_key"`     // file of the archive's private key; WARD_SIGNING_KEY
-	VerifyKey      string `yaml:"verify_key"`      // public key, or a file that holds it; WARD_VERIFY_KEY
-	TokenFile      string `yaml:"token_file"`      // WARD_TOKEN_FILE
-	RecordURL      string `yaml:"record_url"`      // leads from a record to the customer's own chart
+	Database       string `yaml:"database"`             // as ward_reviewer; WARD_DATABASE_URL
+	WorkerDatabase string `yaml:"worker_database"`      // as ward_worker; WARD_WORKER_DATABASE_URL
+	Store          string `yaml:"store"`                // directory of the archive; WARD_STORE
+	Installation   string `yaml:"installation"`         // in the origin of the archive's log; WARD_INSTALLATION
+	SigningKey     string `yaml:"signing_key"`          // file of the archive's private key; WARD_SIGNING_KEY
+	PreviousKey    string `yaml:"previous_signing_key"` // file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
+	VerifyKey      string `yaml:"verify_key"`           // public key, or a file that holds it; WARD_VERIFY_KEY
+	TokenFile      string `yaml:"token_file"`           // WARD_TOKEN_FILE
+	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
 	from string
 }
@@ -38,7 +39,7 @@ func (a *app) settings() (Settings, error) {
 	}
 	for name, field := range map[string]*string{
 		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
-		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
+		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
 	} {
 		if v := a.Getenv(name); v != "" {
 			*field = v
