@@ -279,6 +279,9 @@ func (l *Log) finish(ctx context.Context, m *Manifest, retain time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := l.takeOver(ctx); err != nil {
+		return err
+	}
 	leaf := manifestLeaf(data)
 	next := l.tree.clone()
 	next.addLeaf(leaf)

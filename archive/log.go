@@ -32,6 +32,7 @@ type Log struct {
 	signer *Signer
 
 	keys     *ring
+	from     *Signer // whom signer takes over from at the next append; nil: it has signed before
 	head     Head
 	tree     tree
 	leaves   []Hash
@@ -50,7 +51,7 @@ type leftover struct {
 // every manifest that it covers, so that a damaged log is never extended: the error then is ErrDamaged. A log without a
 // checkpoint is new. Whether the store was rolled back as a whole only the caller can know: see [Log.CheckExtends].
 //
-// A signer other than the one of the newest checkpoint takes over where that one is among previous: a note that both sign says from which size on. Without it
+// A signer other than the one of the newest checkpoint takes over with the next append where that one is among previous: a note that both sign says from which size on. Without it
 // the error is ErrReplaced, as it is for a signer that another one has followed.
 func OpenLog(ctx context.Context, store Store, region, origin string, signer *Signer, previous ...*Signer) (*Log, error) {
 	if r, err := OriginRegion(origin); err != nil || r != region {
@@ -88,7 +89,7 @@ func (l *Log) load(ctx context.Context, objects *regionObjects, previous []*Sign
 		if err := l.loadManifests(ctx, objects); err != nil {
 			return err
 		}
-		if err := l.mayGoOn(ctx, l.keys, previous); err != nil {
+		if err := l.mayGoOn(l.keys, previous); err != nil {
 			return err
 		}
 	}

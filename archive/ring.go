@@ -202,8 +202,12 @@ func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects, 
 	return nil
 }
 
-// succeed stores the note by which the log's signer follows the one that signed its newest checkpoint.
-func (l *Log) succeed(ctx context.Context, old *Signer) error {
+// takeOver stores the note by which the log's signer follows the one that signed its newest checkpoint, where that is another.
+func (l *Log) takeOver(ctx context.Context) error {
+	old := l.from
+	if old == nil {
+		return nil
+	}
 	now := l.Now()
 	s := succession{origin: l.origin, from: l.head.Size + 1, micros: now.UnixMicro(), old: old.Key(), next: l.signer.Key()}
 	data, err := signSuccession(&s, old, l.signer)
@@ -224,11 +228,12 @@ func (l *Log) succeed(ctx context.Context, old *Signer) error {
 	if err != nil {
 		return fmt.Errorf("handing log %s over to key %s: %w", l.origin, s.next.Name(), err)
 	}
+	l.from = nil
 	return nil
 }
 
-// mayGoOn checks that the log's signer may sign the next checkpoint, or makes it the successor of one of previous.
-func (l *Log) mayGoOn(ctx context.Context, r *ring, previous []*Signer) error {
+// mayGoOn checks that the log's signer may sign the next checkpoint, or that it can take over from one of previous, which the next append then makes it do.
+func (l *Log) mayGoOn(r *ring, previous []*Signer) error {
 	if l.head.Size == 0 {
 		return nil
 	}
@@ -239,7 +244,8 @@ func (l *Log) mayGoOn(ctx context.Context, r *ring, previous []*Signer) error {
 	}
 	for _, old := range previous {
 		if o := r.find(old.Key()); next <= k.to && next <= o.to && o.Fingerprint() == l.head.KeyFingerprint {
-			return l.succeed(ctx, old)
+			l.from = old
+			return nil
 		}
 	}
 	return fmt.Errorf("%w: checkpoint %d is signed by %s (%s); a new key takes over only where that one is at hand too (previous_signing_key)",

@@ -161,7 +161,8 @@ func TestSuccession(t *testing.T) {
 	// a note whose run ended before it signed anything is taken up
 	next := newSigner(t)
 	for range 2 {
-		if err := open(next, signers[2]); err != nil {
+		l := must(OpenLog(t.Context(), f.store, testRegion, testOrigin, next, signers[2]))(t)
+		if err := l.takeOver(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
