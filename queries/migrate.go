@@ -3,8 +3,10 @@ package queries
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 
@@ -35,6 +37,23 @@ func Migrations() fs.FS {
 		panic(err) // the directory is embedded above
 	}
 	return sub
+}
+
+// SchemaHash tells one state of the migrations from another: the hexadecimal SHA-256 of all of them. Until the first release they are changed in place.
+func SchemaHash() string {
+	sum := sha256.New()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is above
+	}
+	for _, name := range names {
+		data, err := migrations.ReadFile(name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(data), data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Migrate brings the database at url to the newest schema and returns the names of the migrations it applied. The login needs CREATEROLE and

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/filelock"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -51,6 +52,7 @@ type record struct {
 	VerifyKey string    `json:"verify_key"`
 	Digest    string    `json:"digest"` // of the simulated history
 	MadeAt    time.Time `json:"made_at"`
+	Schema    string    `json:"schema"` // of the migrations that it was made with
 }
 
 // names of what a demo puts into its directory; Reset removes these and nothing else.
@@ -98,11 +100,11 @@ func (d *Demo) Start(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer lock.Release()
-	if err := d.cluster.Start(ctx); err != nil {
-		return false, err
-	}
 	found, err := d.load()
 	if err != nil {
+		return false, err
+	}
+	if err := d.cluster.Start(ctx); err != nil {
 		return false, err
 	}
 	if !found {
@@ -126,7 +128,10 @@ func (d *Demo) load() (bool, error) {
 		return false, fmt.Errorf("read demo record: %w", err)
 	}
 	if err := json.Unmarshal(b, &d.made); err != nil {
-		return false, fmt.Errorf("demo record %s is damaged: ward demo reset makes a new demo", d.path(recordFile))
+		return false, fmt.Errorf("demo record %s is damaged: ward demo reset, then ward demo, makes a new one", d.path(recordFile))
+	}
+	if d.made.Schema != queries.SchemaHash() {
+		return false, fmt.Errorf("the demo in %s was made by another version of ward, with another schema: ward demo reset, then ward demo, makes a new one", d.Dir)
 	}
 	return true, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ward-health/ward/internal/demo"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -147,6 +148,7 @@ func TestDemo(t *testing.T) {
 	ready(t, d, dir)
 	reused(t, dir)
 	killed(t, dir)
+	ofAnotherVersion(t, dir)
 	stoppedAndRemoved(t, dir)
 }
 
@@ -246,6 +248,29 @@ func killed(t *testing.T, dir string) {
 		if len(queue(t, d, "dana")) == 0 {
 			t.Errorf("the queue is empty after a killed %s", name)
 		}
+	}
+}
+
+// ofAnotherVersion says of a demo whose schema is not this program's what to do, instead of failing somewhere within.
+func ofAnotherVersion(t *testing.T, dir string) {
+	t.Helper()
+	file := filepath.Join(dir, "demo.json")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(string(was), queries.SchemaHash(), strings.Repeat("0", 64), 1)
+	if other == string(was) {
+		t.Fatal("the record does not name the schema")
+	}
+	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, dir).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "another version of ward") || !strings.Contains(err.Error(), "ward demo reset") {
+		t.Errorf("a demo of another schema: %v", err)
+	}
+	if err := os.WriteFile(file, was, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -212,7 +212,7 @@ func (m *maker) examine(ctx context.Context) error {
 
 // finish writes what the demo's commands read, and the record last.
 func (m *maker) finish() error {
-	m.made.Seed, m.made.Digest, m.made.MadeAt = m.opts.Seed, m.history.Digest(), m.opts.Now()
+	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(), queries.SchemaHash()
 	if err := m.history.WriteLabels(filepath.Join(m.dir, labelsFile)); err != nil {
 		return err
 	}
