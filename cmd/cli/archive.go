@@ -100,6 +100,7 @@ func (a *app) archiveKeygenCmd() *cobra.Command {
 type verifyFlags struct {
 	offline, strict, noState          bool
 	store, key, expect, state, report string
+	markdown                          string
 	region, tenant                    string
 	months                            []string
 }
@@ -133,6 +134,7 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 	c.Flags().BoolVar(&f.noState, "no-state", false, "remember nothing and compare with nothing remembered")
 	c.Flags().BoolVar(&f.strict, "strict", false, "freshness that is not proven is exit 5")
 	c.Flags().StringVar(&f.report, "report", "", "with --offline: where the report goes (default: ward-verify-TIME.json here)")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "write a report of one page for people to this new file")
 	c.Flags().StringVar(&f.region, "region", "", "one region's rows")
 	c.Flags().StringVar(&f.tenant, "tenant", "", "one tenant's rows, by id")
 	c.Flags().StringSliceVar(&f.months, "month", nil, "months, YYYY-MM")
@@ -242,11 +244,25 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
+	page, err := a.page(f)
+	if err != nil {
+		return err
+	}
+	defer page.abandon()
+	var who tenancy.Principal
+	if page != nil {
+		if who, err = session.Whoami(ctx); err != nil {
+			return explained(err)
+		}
+	}
 	stop := func() {}
 	report, err := audit.Verify(ctx, session, store, opts, func(v *archive.Verification) { stop = a.progress(v) })
 	stop()
 	if err != nil {
 		return explained(err)
+	}
+	if err := page.write(report, fmt.Sprintf("%s (%s), user %s, as the database knows them", who.Name, who.Slug, who.UserID), store, opts, a.Now()); err != nil {
+		return err
 	}
 	return a.verdict(report, state, f)
 }
@@ -269,12 +285,20 @@ func (a *app) verifyOffline(ctx context.Context, f *verifyFlags) error {
 	if err != nil {
 		return fmt.Errorf("write report (--report says where): %w", err)
 	}
+	markdown, err := a.page(f)
+	if err != nil {
+		return errors.Join(err, file.Close(), os.Remove(path))
+	}
+	defer markdown.abandon()
 	v := archive.NewVerification(store, opts)
 	stop := a.progress(v)
 	report, err := v.Run(ctx)
 	stop()
 	if err == nil {
 		err = a.writeReport(file, report, store)
+	}
+	if err == nil {
+		err = markdown.write(report, a.someone(), store, opts, a.Now())
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		_ = os.Remove(path)
@@ -299,10 +323,15 @@ func (a *app) writeReport(w io.Writer, report *archive.Report, store archive.Sto
 	return nil
 }
 
-// progress shows how far a verification is, on a terminal, until the returned function is called.
+// progress shows how far a verification is, on a terminal, until the returned function is called, which says how far one came that was interrupted.
 func (a *app) progress(v *archive.Verification) func() {
+	came := func() {
+		if s := v.Status(); s.Phase == "parts" {
+			a.say("ended after %d of %d parts, %d of %d rows: nothing is proven by a part of a verification", s.PartsDone, s.PartsAll, s.Rows, s.RowsAll)
+		}
+	}
 	if !a.Terminal() {
-		return func() {}
+		return came
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -320,7 +349,7 @@ func (a *app) progress(v *archive.Verification) func() {
 			}
 		}
 	}()
-	return func() { close(quit); <-gone }
+	return func() { close(quit); <-gone; came() }
 }
 
 // verdict prints the outcome and remembers the heads of a valid archive.
