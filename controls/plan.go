@@ -39,13 +39,13 @@ type Permission struct {
 // Obstacle is one thing that has to change before a table can be protected.
 type Obstacle struct {
 	Table  string   `json:"table"`  // schema-qualified
-	Kind   string   `json:"kind"`   // table, tenant, key, reference, unique, function, policy, rule, view, inheritance, publication, sequence, owner, grant
+	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, function, policy, rule, view, inheritance, publication, sequence, owner, grant
 	Why    string   `json:"why"`    // for a person
 	Remedy []string `json:"remedy"` // statements of the migration that remove it; none: a person has to do or to say something first
 }
 
-// Note is what a plan does or leaves, and what a person should know about it.
-type Note struct {
+// Remark is what a plan does or leaves, and what a person should know about it.
+type Remark struct {
 	Table string `json:"table"`
 	Text  string `json:"text"`
 }
@@ -54,7 +54,7 @@ type Note struct {
 type Plan struct {
 	Tables     []string   `json:"tables"` // those asked for and those that refer to them, in the order of the migration
 	Obstacles  []Obstacle `json:"obstacles"`
-	Notes      []Note     `json:"notes"`
+	Notes      []Remark   `json:"notes"`
 	Statements []string   `json:"statements"` // the migration, without BEGIN and COMMIT; empty while an obstacle has no remedy
 }
 
@@ -130,7 +130,7 @@ func PlanProtect(ctx context.Context, db DB, wish Wish) (*Plan, error) {
 				return err
 			}
 		}
-		p := &planner{tx: tx, q: q, wish: wish, byName: map[string]*table{}}
+		p := &planner{tx: tx, q: q, wish: wish, byName: map[string]*table{}, plan: Plan{Obstacles: []Obstacle{}, Notes: []Remark{}, Statements: []string{}}}
 		if err := p.make(ctx); err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (p *planner) resolve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if full == "" {
+		if full == "" && !strings.Contains(name, ".") {
 			if full, err = p.q.TableNamed(ctx, "public."+name); err != nil {
 				return err
 			}
@@ -225,7 +225,7 @@ func (p *planner) order(names []string) {
 }
 
 func (p *planner) note(t *table, format string, args ...any) {
-	p.plan.Notes = append(p.plan.Notes, Note{t.Name, fmt.Sprintf(format, args...)})
+	p.plan.Notes = append(p.plan.Notes, Remark{t.Name, fmt.Sprintf(format, args...)})
 }
 
 // step is a statement and when it runs.

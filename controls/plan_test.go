@@ -209,7 +209,7 @@ func TestPlanNamesEveryObstacle(t *testing.T) {
 		t.Error("a row's value stands in the plan")
 	}
 	for _, want := range []string{"patient_count() names it and runs as postgres", "trigger touch runs", "old_id, a plain column", "providers, which is not in this plan"} {
-		if !slices.ContainsFunc(plan.Notes, func(n controls.Note) bool { return strings.Contains(n.Text, want) }) {
+		if !slices.ContainsFunc(plan.Notes, func(n controls.Remark) bool { return strings.Contains(n.Text, want) }) {
 			t.Errorf("no note %q in %v", want, plan.Notes)
 		}
 	}
