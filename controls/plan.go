@@ -2,6 +2,7 @@ package controls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -302,7 +303,7 @@ func ownerOf(t *table) string { return fmt.Sprintf("alter table %s owner to ward
 func (p *planner) tenantID(ctx context.Context, name string) (string, error) {
 	var id uuid.UUID
 	err := p.tx.QueryRow(ctx, "select id from tenancy.tenant where kind = 'clinic' and (slug = $1 or id::text = $1)", name).Scan(&id)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return "", fmt.Errorf("there is no clinic %s: ward tenant list names them", name)
 	}
 	return id.String(), err

@@ -30,8 +30,8 @@ type clinic struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := serve(ctx, os.Getenv("DATABASE_URL"), os.Getenv("LISTEN")); err != nil {
+	err := serve(ctx, os.Getenv("DATABASE_URL"), os.Getenv("LISTEN"))
+	if stop(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -87,12 +87,13 @@ func (c *clinic) signIn(w http.ResponseWriter, r *http.Request) {
 // signedIn finds the session by the key in "Authorization: Bearer KEY".
 func (c *clinic) signedIn(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s, ok := c.sessions.Load(key(r))
+		found, _ := c.sessions.Load(key(r))
+		s, ok := found.(*tenancy.Session)
 		if !ok {
 			http.Error(w, "sign in first", http.StatusUnauthorized)
 			return
 		}
-		out, err := h(r, s.(*tenancy.Session))
+		out, err := h(r, s)
 		answer(w, out, err)
 	}
 }
