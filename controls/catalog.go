@@ -31,7 +31,7 @@ type DB interface {
 // (tenant_id) or have a column whose name sounds like a person.
 func Examined(ctx context.Context, db DB) ([]string, error) {
 	var tables []string
-	err := inCatalog(ctx, db, func(q *queries.Queries) (err error) {
+	err := inCatalog(ctx, db, func(q *queries.Queries, _ pgx.Tx) (err error) {
 		tables, err = q.ExaminedTables(ctx)
 		return err
 	})
@@ -46,7 +46,7 @@ func Examined(ctx context.Context, db DB) ([]string, error) {
 // on partitions too; and tables nobody protected at all. Nothing found and nothing examined are different things: see Examined.
 func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 	var found []Finding
-	err := inCatalog(ctx, db, func(q *queries.Queries) error {
+	err := inCatalog(ctx, db, func(q *queries.Queries, _ pgx.Tx) error {
 		tables, err := q.ExaminedTables(ctx)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 }
 
 // inCatalog runs fn in a transaction that changes nothing and compiles nothing: the planner takes the catalog for large and would spend seconds.
-func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries) error) error {
+func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries, pgx.Tx) error) error {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return err
@@ -87,5 +87,5 @@ func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries) error) erro
 	if _, err := tx.Exec(ctx, "set local jit = off"); err != nil {
 		return err
 	}
-	return fn(queries.New(tx))
+	return fn(queries.New(tx), tx)
 }

@@ -6,9 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/ward-health/ward/archive"
@@ -97,65 +95,6 @@ func (a *app) initCmd() *cobra.Command {
 	c.Flags().StringVar(&in.Region, "region", "", "the region that this database serves (needed)")
 	_ = c.MarkFlagRequired("region")
 	return c
-}
-
-func (a *app) protectCmd() *cobra.Command {
-	var subject string
-	var open []string
-	var permit []string
-	c := &cobra.Command{
-		Use: "protect TABLE", Short: "Put a table under row security, disclosure and write audit", Args: cobra.ExactArgs(1),
-		Annotations: exempt("a change of the schema by the privileged login, like a migration"),
-		Long:        "As the table's owner or a superuser. Names everything that stands in the way, and then changes nothing.",
-		Example:     `  ward protect public.visits --subject patient_id --permit clinician=view,create,modify`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			url, err := a.privileged()
-			if err != nil {
-				return err
-			}
-			return a.protect(cmd.Context(), url, args[0], subject, open, permit)
-		},
-	}
-	c.Flags().StringVar(&subject, "subject", "", "the column that names the patient (id for the patients themselves)")
-	c.Flags().StringSliceVar(&open, "open", nil, "columns that are not PHI")
-	c.Flags().StringArrayVar(&permit, "permit", nil, "role=action,action: who may do what (repeatable)")
-	return c
-}
-
-func (a *app) protect(ctx context.Context, url, table, subject string, open, permit []string) error {
-	db, err := tenancy.Open(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	err = pgx.BeginFunc(ctx, db.Pool(), func(tx pgx.Tx) error {
-		var column *string
-		if subject != "" {
-			column = &subject
-		}
-		q := queries.New(tx)
-		if open == nil {
-			open = []string{}
-		}
-		if err := q.Protect(ctx, queries.ProtectParams{RecordTable: table, Subject: column, Open: open}); err != nil {
-			return tenancy.Explain(err)
-		}
-		for _, p := range permit {
-			role, actions, ok := strings.Cut(p, "=")
-			if !ok {
-				return usagef("--permit is role=action,action, not %q", p)
-			}
-			if err := q.Permit(ctx, queries.PermitParams{Role: role, RecordTable: table, Actions: strings.Split(actions, ",")}); err != nil {
-				return tenancy.Explain(err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("protect %s: %w", table, err)
-	}
-	a.say("%s is protected: read it as phi.%s after a disclosure", table, strings.TrimPrefix(table, "public."))
-	return nil
 }
 
 func (a *app) workerCmd() *cobra.Command {

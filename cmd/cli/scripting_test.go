@@ -16,6 +16,7 @@ import (
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/controls"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -35,7 +36,7 @@ var results = map[string]any{
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
-	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{},
+	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
@@ -198,6 +199,7 @@ func TestJSONHasTheDocumentedFields(t *testing.T) {
 		"ward audit list": {"audit", "list", "cedar", "--reason", "documentation", "--limit", "1"}, "ward archive list": {"archive", "list"}, "ward archive verify": {"archive", "verify"},
 		"ward archive ship": {"archive", "ship"}, "ward rule list": {"rule", "list"}, "ward tenant list": {"tenant", "list"}, "ward user show": {"user", "show", "casey"},
 		"ward member show": {"member", "show", s.membership("cedar", "carla")}, "ward grant list": {"grant", "list"},
+		"ward protect": {"protect", "public.notes", "--plan", "--database", s.DB.Superuser()},
 	} {
 		line, _, _ := strings.Cut(s.ok("dana", append(args, "--json")...), "\n")
 		var got map[string]json.RawMessage

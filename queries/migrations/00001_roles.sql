@@ -21,6 +21,10 @@ begin
     end if;
   end loop;
   grant ward_owner, ward_keys, ward_reader to ward_migrate;
+  -- no superuser, where a platform keeps that to itself: the login that installs has to be a member of those who will own what it makes
+  if not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(current_user, 'ward_migrate', 'member') then
+    execute format('grant ward_migrate to %I', current_user);
+  end if;
   execute format('revoke temporary, create on database %I from public', current_database());
   execute format('grant connect on database %I to ward_app, ward_worker, ward_reviewer, ward_migrate', current_database());
 end $$;
