@@ -39,7 +39,7 @@ func (a *app) loginCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tokens, err := db.SignIn(cmd.Context(), args[0], password, "", tenancy.ReviewAudience)
+			tokens, err := db.SignIn(cmd.Context(), tenancy.Credentials{User: args[0], Password: password, Audience: tenancy.ReviewAudience})
 			var refused *tenancy.RefusedError
 			if errors.As(err, &refused) {
 				return errors.New("not signed in: user or password not accepted, or no reviewer's grant is in force (an administrator's ward grant add)")
