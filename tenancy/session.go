@@ -87,19 +87,23 @@ func (s *Session) fresh(t Tokens, refused string) bool {
 	return t.Refresh == "" || t.Access != refused && s.now().Before(t.Expires.Add(-time.Minute))
 }
 
-// whySignature is what tenancy.begin says to a token of a signing key that was retired before its time, among others.
-const whySignature = "signature"
+// What tenancy.begin says, among others, to a token of a signing key that was retired before its time, and to one of a session that has refreshed often
+// since.
+const (
+	whySignature = "signature"
+	whyNotIssued = "token of no committed sign-in or refresh"
+)
 
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).
-// What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed; where the signing key was
-// retired at once, the session refreshes and tries once more.
+// What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed; where a fresh token may
+// help, the session refreshes and tries once more.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
 	token, err := s.access(ctx, "")
 	if err != nil {
 		return err
 	}
 	why, err := s.identified(ctx, token, disclosure, fn)
-	if err == nil && why == whySignature && s.Tokens().Refresh != "" {
+	if err == nil && (why == whySignature || why == whyNotIssued) && s.Tokens().Refresh != "" {
 		if token, err = s.access(ctx, token); err != nil {
 			return err
 		}

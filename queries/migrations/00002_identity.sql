@@ -126,8 +126,8 @@ create table tenancy.session (
   aud           text not null references tenancy.application,
   method        text not null default 'password' check (method in ('password', 'oidc', 'secret')),
   second_factor boolean not null default false,         -- one was demanded and given
-  -- the jti of the access tokens that committed transactions issued, newest last, at most sixteen: what a refresh that was rolled back has minted is none
-  issued        uuid[] not null default '{}' check (cardinality(issued) <= 16),
+  -- the jti of the access tokens that committed transactions issued, newest last, at most 32: what a refresh that was rolled back has minted is none of them
+  issued        uuid[] not null default '{}' check (cardinality(issued) <= 32),
   created_at    timestamptz not null default clock_timestamp(),
   expires_at    timestamptz not null,
   revoked_at    timestamptz,
@@ -143,7 +143,6 @@ create index session_membership on tenancy.session (membership_id) where revoked
 create table tenancy.refresh_token (
   sha256     bytea primary key,
   session_id uuid not null references tenancy.session,
-  jti        uuid not null,                              -- of the access tokens issued with it
   issued_at  timestamptz not null default clock_timestamp(),
   used_at    timestamptz
 );

@@ -81,8 +81,8 @@ $$;
 create function tenancy.refresh_session(token text) returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select case when token ~ '^[0-9a-f]{32}[.][0-9a-f]{64}[.][0-9a-f]{32}$' and tenancy.fingerprint(right(token, 32)) = tenancy.fingerprint(tenancy.refresh_mac(left(token, 97))) then left(token, 32)::uuid end
 $$;
-create function tenancy.keep_refresh(token text, session uuid, jti uuid) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  insert into tenancy.refresh_token (sha256, session_id, jti) values (sha256(convert_to(token, 'utf8')), session, jti)
+create function tenancy.keep_refresh(token text, session uuid) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  insert into tenancy.refresh_token (sha256, session_id) values (sha256(convert_to(token, 'utf8')), session)
 $$;
 
 -- What is said to an unknown user, a wrong password, a delay, and a person who has no place where they want to go.
@@ -127,7 +127,7 @@ begin
   select x.access_token, x.expires_at into r.access_token, r.expires_at from tenancy.mint(s, jti) x;
   r.refresh_token := tenancy.refresh_text(s.session_id, encode(public.gen_random_bytes(32), 'hex'));
   r.session_id := s.session_id;
-  perform tenancy.keep_refresh(r.refresh_token, s.session_id, jti);
+  perform tenancy.keep_refresh(r.refresh_token, s.session_id);
   -- tokens of sessions that are over for sure: no session lasts longer than a day
   delete from tenancy.refresh_token where sha256 in (select x.sha256 from tenancy.refresh_token x where x.issued_at < clock_timestamp() - interval '25 hours' order by x.issued_at limit 100 for update skip locked);
   return r;
@@ -253,11 +253,11 @@ create function tenancy.end_session(s tenancy.session, why text) returns void la
 $$;
 
 -- A refresh token works once. It may come again (a) within refresh_grace of its use, as from two tabs at once, and (b) within refresh_parent, as long as its successor has
--- not been used: the answer was lost. Both give that same successor and access tokens of the same jti: there is never a second branch. Later, or for an older token, somebody
--- holds a copy: the session is revoked, and that stands although the call is refused, because refusing is an answer, not an error. A caller who rolls back instead holds an
--- access token whose jti no committed transaction issued, which tenancy.begin refuses.
+-- not been used: the answer was lost. Both give that same successor: there is never a second branch. Later, or for an older token, somebody holds a copy: the session is
+-- revoked, and that stands although the call is refused, because refusing is an answer, not an error. A caller who rolls back instead, to leave neither trace nor use, holds an
+-- access token that no committed transaction issued, which tenancy.begin refuses.
 create function tenancy.refresh(token text) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare sid uuid; t tenancy.refresh_token; after tenancy.refresh_token; s tenancy.session; conf tenancy.setting; r tenancy.signed; why text; successor text; unused boolean;
+declare sid uuid; t tenancy.refresh_token; after tenancy.refresh_token; s tenancy.session; conf tenancy.setting; r tenancy.signed; why text; successor text; unused boolean; jti uuid := gen_random_uuid();
 begin
   r.reason := 'sign in again';
   if position(token in current_query()) > 0 then
@@ -289,14 +289,13 @@ begin
     return r;
   end if;
   if unused then
-    after.jti := gen_random_uuid();
     update tenancy.refresh_token x set used_at = clock_timestamp() where x.sha256 = t.sha256;
     delete from tenancy.refresh_token x where x.session_id = sid and x.used_at < clock_timestamp() - greatest(conf.refresh_grace, conf.refresh_parent) - interval '1 second' and x.sha256 <> t.sha256;
-    perform tenancy.keep_refresh(successor, sid, after.jti);
-    update tenancy.session x set issued = (x.issued || after.jti)[greatest(1, cardinality(x.issued) - 14):] where x.session_id = sid;
+    perform tenancy.keep_refresh(successor, sid);
   end if;
+  update tenancy.session x set issued = (x.issued || jti)[greatest(1, cardinality(x.issued) - 30):] where x.session_id = sid;
   perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'ok', case when not unused then '{"again":true}' end);
-  select x.access_token, x.expires_at into r.access_token, r.expires_at from tenancy.mint(s, after.jti) x;
+  select x.access_token, x.expires_at into r.access_token, r.expires_at from tenancy.mint(s, jti) x;
   r.refresh_token := successor;
   r.session_id := sid;
   r.reason := null;
