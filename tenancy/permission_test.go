@@ -154,7 +154,7 @@ var reviewerCalls = map[string]struct{ sql, code string }{
 	"rule_run":  {"select review.request('rule_run', '{\"rule\": \"none\"}')", "02000"},
 	"ship":      {"select review.request('ship', '{}')", ""},
 	"verify":    {"select audit.verify_begin(gen_random_uuid(), 'store', '{}')", ""},
-	"revoke":    {"", ""}, // no function asks for it: ending a grant is part of granting
+	"revoke":    {"select tenancy.revoke_sessions('ffffffff', null, 'no such session')", "02000"},
 }
 
 // Reviewer's role x action, driven from the table.
