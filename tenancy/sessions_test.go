@@ -78,6 +78,9 @@ func TestRevokeSessions(t *testing.T) {
 			t.Errorf("frank, of cedar, sees a session of %s", l.User)
 		}
 	}
+	if n := s.events("action = 'browse' and tenant_id = $1 and user_id = (select id from tenancy.users where slug = 'frank')", s.harbor); n != 0 {
+		t.Errorf("frank's look, of cedar, left %d events at harbor", n)
+	}
 	for _, target := range []*tenancy.Session{hugo, dana, root} {
 		if _, err := frank.RevokeSession(t.Context(), target.Tokens().SessionID.String(), "out of reach"); err == nil || works(t, target) != nil {
 			t.Errorf("frank ended a session out of reach: %v", err)
