@@ -20,7 +20,8 @@ insert into tenancy.throttle_limit values
   ('connection', 200, '1 second', '1 second');   -- login role and address of the database client: what somebody meets who tries many names
 
 -- Keys are keyed hashes: what was typed as a name may be a password. A row goes when its level has drained; failures alone make rows, and each kind
--- 'connection' lets about one failure a second through, so that there are some thousands at most.
+-- 'connection' lets about one failure a second through, so that there are some thousands at most. No index but the key's: a failure that is counted would take longer than one
+-- that is not.
 create table tenancy.throttle (
   key         text primary key,
   kind        text not null references tenancy.throttle_limit,
@@ -29,7 +30,6 @@ create table tenancy.throttle (
   until       timestamptz not null,   -- before then every try is refused
   forget_at   timestamptz not null
 );
-create index throttle_forget on tenancy.throttle (forget_at);
 
 -- Tries whose answer has not been fetched. Every row has the same size whatever came of the try, so that its WAL tells nothing.
 create table tenancy.attempt (
@@ -160,7 +160,7 @@ begin
     update tenancy.throttle x set level = grown, level_at = n, forget_at = greatest(x.until, n + grown * l.drain),
       until = case when weight = 0 then x.until else n + tenancy.throttle_delay(grown, l.free, l.longest) end where x.key = l.key;
   end loop;
-  delete from tenancy.throttle where key in (select x.key from tenancy.throttle x where x.forget_at < n order by x.forget_at limit 100 for update skip locked);
+  delete from tenancy.throttle where key in (select x.key from tenancy.throttle x where x.forget_at < n limit 100 for update skip locked);
 end $$;
 
 -- What came of a try: the session, or the refusal with its event and its place in the throttle. fetched is false for one whose answer nobody came for.
