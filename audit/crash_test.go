@@ -142,7 +142,7 @@ func signIn(t *testing.T, cluster *postgres.Cluster) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	tokens, err := db.SignIn(t.Context(), "casey", wardtest.Password, "cedar", "app")
+	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func (c *customer) session(t *testing.T, name, user, tenant string) *tenancy.Ses
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	tokens, err := db.SignIn(t.Context(), user, wardtest.Password, tenant, "app")
+	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: tenant})
 	if err != nil {
 		t.Fatal(err)
 	}

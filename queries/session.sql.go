@@ -12,6 +12,23 @@ import (
 	"github.com/google/uuid"
 )
 
+const addApplication = `-- name: AddApplication :one
+select tenancy.add_application($1::text, $2::text, $3::text)::text
+`
+
+type AddApplicationParams struct {
+	Aud       string
+	LoginRole string
+	Note      string
+}
+
+func (q *Queries) AddApplication(ctx context.Context, arg AddApplicationParams) (string, error) {
+	row := q.db.QueryRow(ctx, addApplication, arg.Aud, arg.LoginRole, arg.Note)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const begin = `-- name: Begin :one
 
 select coalesce(tenancy.begin($1::text, $2::uuid), '')::text
@@ -41,8 +58,36 @@ func (q *Queries) Refresh(ctx context.Context, token string) (json.RawMessage, e
 	return column_1, err
 }
 
+const revokeSessions = `-- name: RevokeSessions :one
+select tenancy.revoke_sessions($1::text, $2::text, $3::text)::jsonb
+`
+
+type RevokeSessionsParams struct {
+	Session *string
+	OfUser  *string
+	Reason  string
+}
+
+func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, revokeSessions, arg.Session, arg.OfUser, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const rotateSigningKey = `-- name: RotateSigningKey :one
+select tenancy.rotate_signing_key($1::boolean)::jsonb
+`
+
+func (q *Queries) RotateSigningKey(ctx context.Context, atOnce bool) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, rotateSigningKey, atOnce)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const signIn = `-- name: SignIn :one
-select to_jsonb(s)::jsonb from tenancy.sign_in($1::text, $2::text, $3::text, $4::text) s
+select tenancy.sign_in($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text)::text
 `
 
 type SignInParams struct {
@@ -50,16 +95,22 @@ type SignInParams struct {
 	Password string
 	Tenant   *string
 	Audience string
+	Code     *string
+	Role     *string
+	Source   *string
 }
 
-func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (json.RawMessage, error) {
+func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (string, error) {
 	row := q.db.QueryRow(ctx, signIn,
 		arg.Who,
 		arg.Password,
 		arg.Tenant,
 		arg.Audience,
+		arg.Code,
+		arg.Role,
+		arg.Source,
 	)
-	var column_1 json.RawMessage
+	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err
 }
@@ -71,6 +122,28 @@ select tenancy.sign_out()
 func (q *Queries) SignOut(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, signOut)
 	return err
+}
+
+const signOutEverywhere = `-- name: SignOutEverywhere :one
+select tenancy.sign_out_everywhere()::int
+`
+
+func (q *Queries) SignOutEverywhere(ctx context.Context) (int32, error) {
+	row := q.db.QueryRow(ctx, signOutEverywhere)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const signedIn = `-- name: SignedIn :one
+select to_jsonb(s)::jsonb from tenancy.signed_in($1::text) s
+`
+
+func (q *Queries) SignedIn(ctx context.Context, ticket string) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, signedIn, ticket)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const whoami = `-- name: Whoami :one

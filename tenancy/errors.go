@@ -97,13 +97,14 @@ const codeCheck = "23514"
 
 // checks says what a violated check of the directory asks for.
 var checks = map[string]string{
-	"tenant_slug_check": "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
-	"tenant_name_check": "a clinic needs a name",
-	"users_slug_check":  "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
-	"users_name_check":  "a user needs a name",
-	"users_kind_check":  "a user is human or service",
-	"users_check":       "a service account needs an owner; a user is human or service",
-	"region_name_check": "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"tenant_slug_check":     "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"tenant_name_check":     "a clinic needs a name",
+	"users_slug_check":      "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
+	"users_name_check":      "a user needs a name",
+	"users_kind_check":      "a user is human or service",
+	"users_check":           "a service account needs an owner; a user is human or service",
+	"application_aud_check": "an application's audience is 1 to 40 lower-case letters, digits, hyphens and underscores, and begins with a letter",
+	"region_name_check":     "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
 }
 
 // explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep their message, which with

@@ -155,7 +155,7 @@ var reviewerCalls = map[string]struct{ sql, code string }{
 	"ship":      {"select review.request('ship', '{}')", ""},
 	"verify":    {"select audit.verify_begin(gen_random_uuid(), 'store', '{}')", ""},
 	"prove":     {"select audit.prove(gen_random_uuid(), -1)", "02000"},
-	"revoke":    {"", ""}, // no function asks for it: ending a grant is part of granting
+	"revoke":    {"select tenancy.revoke_sessions('ffffffff', null, 'no such session')", "02000"},
 }
 
 // Reviewer's role x action, driven from the table.

@@ -24,7 +24,7 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	session := func(user, tenant string) *tenancy.Session {
-		tokens, err := db.SignIn(t.Context(), user, wardtest.Password, tenant, "app")
+		tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: tenant})
 		if err != nil {
 			t.Fatal(err)
 		}

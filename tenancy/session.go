@@ -23,55 +23,6 @@ type Tokens struct {
 	SessionID uuid.UUID `json:"session_id"`
 }
 
-// tokenAnswer is what sign_in and refresh return: tokens, or why not.
-type tokenAnswer struct {
-	Tokens
-	Reason string `json:"reason"`
-}
-
-// SignIn signs a user in with a password: to a tenant as an application's user, or, with audience ReviewAudience and no tenant, as a reviewer.
-// A refusal is a *RefusedError, the same for an unknown user, a wrong password and a missing membership; it is an event.
-func (db *DB) SignIn(ctx context.Context, user, password, tenant, audience string) (Tokens, error) {
-	var answer tokenAnswer
-	err := db.transact(ctx, func(tx Tx) error {
-		arg := queries.SignInParams{Who: user, Password: password, Audience: audience}
-		if tenant != "" {
-			arg.Tenant = &tenant
-		}
-		raw, err := queries.New(tx).SignIn(ctx, arg)
-		if err != nil {
-			return fmt.Errorf("sign in: %w", explain(err))
-		}
-		return json.Unmarshal(raw, &answer)
-	})
-	if err != nil {
-		return Tokens{}, err
-	}
-	if answer.Access == "" {
-		return Tokens{}, &RefusedError{Why: answer.Reason}
-	}
-	return answer.Tokens, nil
-}
-
-// Refresh trades a refresh token for new tokens. The old one is used up.
-func (db *DB) Refresh(ctx context.Context, refresh string) (Tokens, error) {
-	var answer tokenAnswer
-	err := db.transact(ctx, func(tx Tx) error {
-		raw, err := queries.New(tx).Refresh(ctx, refresh)
-		if err != nil {
-			return fmt.Errorf("refresh: %w", explain(err))
-		}
-		return json.Unmarshal(raw, &answer)
-	})
-	if err != nil {
-		return Tokens{}, err
-	}
-	if answer.Access == "" {
-		return Tokens{}, &RefusedError{Why: answer.Reason}
-	}
-	return answer.Tokens, nil
-}
-
 // TokenStore keeps tokens where several processes of one person find them. A refresh token works once, so they must not refresh side by side.
 type TokenStore interface {
 	// Update calls fn with the tokens that are stored, keeps what it returns, and returns that; no two Updates of one store overlap.
@@ -104,15 +55,15 @@ func (s *Session) Tokens() Tokens {
 	return s.tokens
 }
 
-// access returns an access token with at least a minute left, refreshing when it has less.
-func (s *Session) access(ctx context.Context) (string, error) {
+// access returns an access token with at least a minute left, refreshing when it has less, or when it is the one that was refused.
+func (s *Session) access(ctx context.Context, refused string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fresh(s.tokens) {
+	if s.fresh(s.tokens, refused) {
 		return s.tokens.Access, nil
 	}
 	renew := func(stored Tokens) (Tokens, error) {
-		if s.fresh(stored) { // another process was here first
+		if s.fresh(stored, refused) { // another process was here first
 			return stored, nil
 		}
 		return s.db.Refresh(ctx, stored.Refresh)
@@ -132,39 +83,57 @@ func (s *Session) access(ctx context.Context) (string, error) {
 }
 
 // fresh says that an access token need not be refreshed, or cannot be.
-func (s *Session) fresh(t Tokens) bool {
-	return t.Refresh == "" || s.now().Before(t.Expires.Add(-time.Minute))
+func (s *Session) fresh(t Tokens, refused string) bool {
+	return t.Refresh == "" || t.Access != refused && s.now().Before(t.Expires.Add(-time.Minute))
 }
 
+// What tenancy.begin says, among others, to a token of a signing key that was retired before its time, and to one of a session that has refreshed often
+// since.
+const (
+	whySignature = "signature"
+	whyNotIssued = "token of no committed sign-in or refresh"
+)
+
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).
-// What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed.
+// What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed; where a fresh token may
+// help, the session refreshes and tries once more.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
-	token, err := s.access(ctx)
+	token, err := s.access(ctx, "")
 	if err != nil {
 		return err
 	}
-	var refused string
+	why, err := s.identified(ctx, token, disclosure, fn)
+	if err == nil && (why == whySignature || why == whyNotIssued) && s.Tokens().Refresh != "" {
+		if token, err = s.access(ctx, token); err != nil {
+			return err
+		}
+		why, err = s.identified(ctx, token, disclosure, fn)
+	}
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return &RefusedError{Why: why}
+	}
+	return nil
+}
+
+// identified is one transaction under a token; why the token was refused, "" when it was not.
+func (s *Session) identified(ctx context.Context, token string, disclosure uuid.UUID, fn func(Tx) error) (why string, err error) {
 	err = s.db.transact(ctx, func(tx Tx) error {
 		arg := queries.BeginParams{Token: token}
 		if disclosure != uuid.Nil {
 			arg.Disclosure = &disclosure
 		}
-		refused, err = queries.New(tx).Begin(ctx, arg)
-		if err != nil {
+		if why, err = queries.New(tx).Begin(ctx, arg); err != nil {
 			return fmt.Errorf("begin identity: %w", explain(err))
 		}
-		if refused != "" {
+		if why != "" {
 			return nil // commits the refusal
 		}
 		return fn(tx)
 	})
-	if err != nil {
-		return err
-	}
-	if refused != "" {
-		return &RefusedError{Why: refused}
-	}
-	return nil
+	return why, err
 }
 
 // Look records a look in one transaction and performs it in the next, which is what makes it write-ahead: ask writes the event and commits, read shows

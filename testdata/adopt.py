@@ -15,8 +15,10 @@ def identify(token, disclosure=None):
         raise PermissionError(why)
 
 
+with conn.transaction():  # the try is counted before anybody learns how it ended
+    ticket = conn.execute("select tenancy.sign_in(%s, %s, %s)", ("casey", password, "cedar")).fetchone()[0]
 with conn.transaction():
-    token = conn.execute("select access_token from tenancy.sign_in(%s, %s, %s)", ("casey", password, "cedar")).fetchone()[0]
+    token = conn.execute("select access_token from tenancy.signed_in(%s)", (ticket,)).fetchone()[0]
 with conn.transaction():  # write: you choose the id, nothing comes back
     identify(token)
     conn.execute("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values (tenancy.tenant_id(), %s, %s, %s, %s)", (patient, "M1", "Synthetic", "Python"))

@@ -6,14 +6,16 @@
 
 -- Hugo of the other clinic has a visit of his own.
 select gen_random_uuid() as hugos_visit, gen_random_uuid() as caseys_visit, gen_random_uuid() as patient, gen_random_uuid() as look \gset
-select 'hugo signed in: ' || (set_config('ward.token', s.access_token, false) is not null) from tenancy.sign_in('hugo', current_setting('ward.password'), 'harbor') s;
+select 'hugo tried: ' || (set_config('ward.ticket', tenancy.sign_in('hugo', current_setting('ward.password'), 'harbor'), false) is not null);
+select 'hugo signed in: ' || (set_config('ward.token', s.access_token, false) is not null) from tenancy.signed_in(current_setting('ward.ticket')) s;
 begin;
 select 'refused: ' || coalesce(tenancy.begin(current_setting('ward.token')), 'no');
 insert into public.visits (tenant_id, id, patient_id, provider_id, reason) values (tenancy.tenant_id(), :'hugos_visit', gen_random_uuid(), tenancy.user_id(), 'Synthetic cough');
 commit;
 
 -- Casey signs in to cedar and writes. The caller chooses the id; nothing is returned.
-select 'casey signed in: ' || (set_config('ward.token', s.access_token, false) is not null) from tenancy.sign_in('casey', current_setting('ward.password'), 'cedar') s;
+select 'casey tried: ' || (set_config('ward.ticket', tenancy.sign_in('casey', current_setting('ward.password'), 'cedar'), false) is not null);
+select 'casey signed in: ' || (set_config('ward.token', s.access_token, false) is not null) from tenancy.signed_in(current_setting('ward.ticket')) s;
 begin;
 select 'refused: ' || coalesce(tenancy.begin(current_setting('ward.token')), 'no');
 insert into public.visits (tenant_id, id, patient_id, provider_id, reason) values (tenancy.tenant_id(), :'caseys_visit', :'patient', tenancy.user_id(), 'Synthetic headache');

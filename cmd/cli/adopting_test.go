@@ -22,9 +22,9 @@ func visit(ctx context.Context, url, password string, patient uuid.UUID) (string
 	}
 	defer db.Close()
 
-	tokens, err := db.SignIn(ctx, "casey", password, "cedar", "app")
+	tokens, err := db.SignIn(ctx, tenancy.Credentials{User: "casey", Password: password, Tenant: "cedar"})
 	if err != nil {
-		return "", err // *tenancy.RefusedError: user, password or clinic not accepted
+		return "", err // *tenancy.RefusedError: not accepted; *tenancy.ChoiceError: name one of several clinics
 	}
 	session := tenancy.NewSession(db, tokens, time.Now, nil)
 

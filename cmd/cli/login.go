@@ -39,7 +39,7 @@ func (a *app) loginCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tokens, err := db.SignIn(cmd.Context(), args[0], password, "", tenancy.ReviewAudience)
+			tokens, err := db.SignIn(cmd.Context(), tenancy.Credentials{User: args[0], Password: password, Audience: tenancy.ReviewAudience})
 			var refused *tenancy.RefusedError
 			if errors.As(err, &refused) {
 				return errors.New("not signed in: user or password not accepted, or no reviewer's grant is in force (an administrator's ward grant add)")
@@ -86,7 +86,8 @@ func (a *app) password(prompt string) (string, error) {
 }
 
 func (a *app) logoutCmd() *cobra.Command {
-	return &cobra.Command{
+	var everywhere bool
+	c := &cobra.Command{
 		Use: "logout", Short: "End the session, here and in the database", Args: cobra.NoArgs, Annotations: audited("sign_out"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			session, s, done, err := a.session(cmd.Context())
@@ -94,7 +95,11 @@ func (a *app) logoutCmd() *cobra.Command {
 				return err
 			}
 			defer done()
-			err = session.SignOut(cmd.Context())
+			if everywhere {
+				_, err = session.SignOutEverywhere(cmd.Context())
+			} else {
+				err = session.SignOut(cmd.Context())
+			}
 			var refused *tenancy.RefusedError
 			if err != nil && !errors.As(err, &refused) { // a session that is over already is signed out
 				return err
@@ -110,6 +115,8 @@ func (a *app) logoutCmd() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&everywhere, "everywhere", false, "end all your sessions, in every clinic and application")
+	return c
 }
 
 func (a *app) whoamiCmd() *cobra.Command {

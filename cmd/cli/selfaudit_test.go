@@ -162,8 +162,16 @@ var calls = map[string]call{
 	"ward member terminate": {user: "dana", prepare: func(s *scene) []string {
 		return []string{"member", "terminate", s.membership("cedar", "frank"), "--reason", "left on Friday", "--confirm", s.userID("frank")[:6]}
 	}},
-	"ward grant list": plainCall("dana", "grant", "list"),
-	"ward grant add":  plainCall("root", "grant", "add", "casey", "auditor", "--reason", "second line"),
+	"ward session list": {user: "root", prepare: func(s *scene) []string { s.App("casey", "cedar"); return []string{"session", "list"} }},
+	"ward session revoke": {user: "root", prepare: func(s *scene) []string {
+		return []string{"session", "revoke", s.App("casey", "cedar").Tokens().SessionID.String(), "--reason", "lost telephone"}
+	}},
+	"ward key list":         plainCall("root", "key", "list"),
+	"ward key rotate":       plainCall("root", "key", "rotate"),
+	"ward application list": plainCall("root", "application", "list"),
+	"ward application add":  plainCall("root", "application", "add", "portal", "ward_app"),
+	"ward grant list":       plainCall("dana", "grant", "list"),
+	"ward grant add":        plainCall("root", "grant", "add", "casey", "auditor", "--reason", "second line"),
 	"ward grant end": {user: "root", prepare: func(s *scene) []string {
 		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli'")
 		return []string{"grant", "end", id, "--reason", "moved to another office"}

@@ -76,7 +76,7 @@ func (c *clinic) signIn(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "user, password and clinic, as JSON", http.StatusBadRequest)
 		return
 	}
-	tokens, err := c.db.SignIn(r.Context(), in.User, in.Password, in.Clinic, "app")
+	tokens, err := c.db.SignIn(r.Context(), tenancy.Credentials{User: in.User, Password: in.Password, Tenant: in.Clinic})
 	key := uuid.NewString()
 	if err == nil {
 		c.sessions.Store(key, tenancy.NewSession(c.db, tokens, time.Now, nil))

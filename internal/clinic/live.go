@@ -71,7 +71,7 @@ func severity(err error) int {
 func (h *History) liveSession(ctx context.Context, app *tenancy.DB, s *liveSession) error {
 	m := &h.members[s.member]
 	who, where := h.Users[m.user].Slug, h.Tenants[m.tenant].Slug
-	tokens, err := app.SignIn(ctx, who, h.Config.Password, where, "app")
+	tokens, err := app.SignIn(ctx, tenancy.Credentials{User: who, Password: h.Config.Password, Tenant: where})
 	if err != nil {
 		return fmt.Errorf("live session of %s at %s: %w", who, where, err)
 	}

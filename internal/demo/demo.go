@@ -163,7 +163,7 @@ func (d *Demo) SignIn(ctx context.Context, who string) (tenancy.Tokens, error) {
 		return tenancy.Tokens{}, err
 	}
 	defer db.Close()
-	tokens, err := db.SignIn(ctx, who, d.made.Password, "", tenancy.ReviewAudience)
+	tokens, err := db.SignIn(ctx, tenancy.Credentials{User: who, Password: d.made.Password, Audience: tenancy.ReviewAudience})
 	var refused *tenancy.RefusedError
 	if errors.As(err, &refused) {
 		return tokens, fmt.Errorf("no reviewer %q in the demo: dana and eli are compliance officers, ana audits, omar is on call, rosa administers", who)

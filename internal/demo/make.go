@@ -118,7 +118,7 @@ func (m *maker) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := reviewer.SignIn(ctx, "rosa", m.made.Password, "", tenancy.ReviewAudience)
+	tokens, err := reviewer.SignIn(ctx, tenancy.Credentials{User: "rosa", Password: m.made.Password, Audience: tenancy.ReviewAudience})
 	if err != nil {
 		return err
 	}

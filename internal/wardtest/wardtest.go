@@ -110,7 +110,7 @@ func build(ctx context.Context, dsn string) error {
 	if _, err := db.Init(ctx, tenancy.Installation{Region: Region, Slug: "root", Name: "Root Admin", Password: Password}); err != nil {
 		return err
 	}
-	tokens, err := db.SignIn(ctx, "root", Password, "", tenancy.ReviewAudience)
+	tokens, err := db.SignIn(ctx, tenancy.Credentials{User: "root", Password: Password, Audience: tenancy.ReviewAudience})
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (e *Env) Reviewer(user string) *tenancy.Session {
 
 func (e *Env) session(db *tenancy.DB, user, tenant, audience string) *tenancy.Session {
 	e.t.Helper()
-	tokens, err := db.SignIn(e.t.Context(), user, Password, tenant, audience)
+	tokens, err := db.SignIn(e.t.Context(), tenancy.Credentials{User: user, Password: Password, Tenant: tenant, Audience: audience})
 	if err != nil {
 		e.t.Fatalf("sign in %s: %v", user, err)
 	}

@@ -108,12 +108,26 @@ create table tenancy.permission (
   primary key (role, record_table, action)
 );
 
+-- Several applications share one database, each with its own audience and its own login. A token of one is refused from the login of another
+-- (tenancy.audience_allowed).
+create table tenancy.application (
+  aud        text primary key check (aud ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  login_role text not null,
+  note       text not null,
+  created_at timestamptz not null default clock_timestamp()
+);
+insert into tenancy.application (aud, login_role, note) values ('app', 'ward_app', 'the application'), ('review', 'ward_reviewer', 'terminal and command line');
+
 create table tenancy.session (
   session_id    uuid primary key default gen_random_uuid(),
   user_id       uuid not null references tenancy.users,
   tenant_id     uuid references tenancy.tenant,         -- null: a reviewer's
   membership_id uuid references tenancy.membership,
-  aud           text not null check (aud ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  aud           text not null references tenancy.application,
+  method        text not null default 'password' check (method in ('password', 'oidc', 'secret')),
+  second_factor boolean not null default false,         -- one was demanded and given
+  -- the jti of the access tokens that committed transactions issued, newest last, at most 32: what a refresh that was rolled back has minted is none of them
+  issued        uuid[] not null default '{}' check (cardinality(issued) <= 32),
   created_at    timestamptz not null default clock_timestamp(),
   expires_at    timestamptz not null,
   revoked_at    timestamptz,
@@ -124,7 +138,8 @@ create table tenancy.session (
 create index session_of_user on tenancy.session (user_id);
 create index session_membership on tenancy.session (membership_id) where revoked_at is null;
 
--- Only the SHA-256 of a refresh token is kept.
+-- Only the SHA-256 of a refresh token is kept: the current one of a session, and those used so shortly ago that they may come once more. An older one is
+-- known by its own MAC.
 create table tenancy.refresh_token (
   sha256     bytea primary key,
   session_id uuid not null references tenancy.session,
@@ -132,6 +147,7 @@ create table tenancy.refresh_token (
   used_at    timestamptz
 );
 create index refresh_token_session on tenancy.refresh_token (session_id);
+create index refresh_token_age on tenancy.refresh_token (issued_at);
 
 -- Who may review what, and until when. The reach is here and nowhere else: a reviewer's token names no tenant.
 create table tenancy.reviewer_grant (
@@ -171,7 +187,9 @@ create table tenancy.setting (
   identity         interval not null default '60 seconds' check (identity between interval '100 milliseconds' and interval '60 seconds'),
   disclosure_lease interval not null default '30 seconds' check (disclosure_lease between interval '100 milliseconds' and interval '5 minutes'),
   review_lease     interval not null default '15 minutes' check (review_lease between interval '100 milliseconds' and interval '15 minutes'),
+  -- how long after its use a refresh token may come again: at all (several tabs at once), and while its successor has not been used (the answer was lost)
   refresh_grace    interval not null default '10 seconds' check (refresh_grace between interval '0' and interval '60 seconds'),
+  refresh_parent   interval not null default '60 seconds' check (refresh_parent between interval '0' and interval '5 minutes'),
   session          interval not null default '12 hours' check (session between interval '1 minute' and interval '24 hours')
 );
 insert into tenancy.setting default values;
@@ -199,12 +217,16 @@ create table tenancy.record (
 
 reset role;
 set local role ward_keys;
+-- The newest key without retire_at signs; one with retire_at verifies until then; a retired one has lost its secret.
 create table tenancy.signing_key (
   kid        text primary key,
-  secret     bytea not null check (length(secret) >= 32),
+  secret     bytea check (length(secret) >= 32),
   created_at timestamptz not null default clock_timestamp(),
-  retired_at timestamptz
+  retire_at  timestamptz,
+  retired_at timestamptz,
+  check (secret is not null or retired_at is not null)
 );
+grant select (kid, created_at, retire_at, retired_at) on tenancy.signing_key to ward_owner;
 create table tenancy.mac_key (one boolean primary key default true check (one), secret bytea not null check (length(secret) >= 32));
 insert into tenancy.mac_key (secret) values (public.gen_random_bytes(32));
 reset role;

@@ -10,11 +10,12 @@ $$ select rtrim(translate(encode(b, 'base64'), E'+/\n', '-_'), '=') $$;
 create function tenancy.unb64(t text) returns bytea language sql immutable set search_path = pg_catalog, pg_temp as
 $$ select decode(rpad(translate(t, '-_', '+/'), ((length(t) + 3) / 4) * 4, '='), 'base64') $$;
 
--- A compact JWS (RFC 7515) with HS256, signed with the newest live key. The key never leaves this function.
+-- A compact JWS (RFC 7515) with HS256, signed with the newest live key. The key never leaves this function. Keys whose time has come lose their secret first.
 create function tenancy.sign(claims jsonb) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k record; signed text;
 begin
-  select kid, secret into k from tenancy.signing_key where retired_at is null order by created_at desc limit 1;
+  update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= clock_timestamp();
+  select kid, secret into k from tenancy.signing_key where retired_at is null and retire_at is null order by created_at desc limit 1;
   if not found then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
   signed := tenancy.b64(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k.kid)::text, 'utf8')) || '.' || tenancy.b64(convert_to(claims::text, 'utf8'));
   return signed || '.' || tenancy.b64(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
@@ -29,7 +30,7 @@ begin
   signed := left(token, length(token) - 44);
   head := convert_from(tenancy.unb64(split_part(token, '.', 1)), 'utf8')::jsonb;
   if head->>'alg' is distinct from 'HS256' then return null; end if;
-  select secret into k from tenancy.signing_key where kid = head->>'kid' and retired_at is null;
+  select secret into k from tenancy.signing_key where kid = head->>'kid' and retired_at is null and (retire_at is null or retire_at > clock_timestamp());
   if k is null then return null; end if;
   given := tenancy.unb64(right(token, 43));
   -- both sides are hashed once more, so that the time of the comparison tells nothing about the signature
@@ -53,9 +54,15 @@ $$ select encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, d
 create function tenancy.fingerprint(value text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select encode(public.hmac(convert_to(value, 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
 
-create function tenancy.rotate_key() returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k text := 'k' || to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDDHH24MISSUS');
+-- A new key signs from now on. The old ones verify for overlap more, which is as long as a token of theirs can live; without an overlap their secrets go at once.
+create function tenancy.rotate_key(overlap interval default '10 minutes') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare k text; t timestamptz;
 begin
+  perform pg_advisory_xact_lock(hashtext('ward signing keys'));
+  t := clock_timestamp();
+  k := 'k' || to_char(t at time zone 'UTC', 'YYYYMMDDHH24MISSUS');
+  update tenancy.signing_key set retire_at = least(retire_at, t + overlap) where retired_at is null;
+  update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= t;
   insert into tenancy.signing_key (kid, secret) values (k, public.gen_random_bytes(32));
   return k;
 end $$;
@@ -170,12 +177,13 @@ begin
         when c->>'rgn' is distinct from tenancy.region_here() then 'another region''s token'
         when s.session_id is null or s.user_id is distinct from (c->>'sub')::uuid or s.tenant_id is distinct from (c->>'tid')::uuid or s.membership_id is distinct from (c->>'mid')::uuid
           or s.aud is distinct from c->>'aud' then 'token and session differ'
+        when not coalesce((c->>'jti')::uuid = any (s.issued), false) then 'token of no committed sign-in or refresh'
         when s.revoked_at is not null then 'session revoked'
         when s.expires_at <= clock_timestamp() then 'session expired'
         when s.disabled_at is not null then 'user disabled'
         when s.terminated_at is not null then 'membership terminated'
         when s.tenant_id is not null and s.region is distinct from tenancy.region_here() then 'the clinic lives in another region'
-        when not pg_has_role(session_user, case when s.aud = 'review' then 'ward_reviewer' else 'ward_app' end, 'member') then 'a token of another application'
+        when not tenancy.audience_allowed(s.aud) then 'a token of another application'
         when s.aud = 'review' and not tenancy.may_review(s.user_id) then 'no reviewer grant in force'
       end;
     end if;

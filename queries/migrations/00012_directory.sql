@@ -115,18 +115,21 @@ begin
 end $$;
 
 -- A list: recorded and committed by tenancy.browse, then read by tenancy.listing. what: tenants, users, members (of clinic arg, or of all within reach), member (one, with what
--- terminating it would do), grants, rules, runs (of rule arg, or of all), archive, verifications.
+-- terminating it would do), grants, rules, runs (of rule arg, or of all), archive, verifications, sessions (live ones, of user arg or of all within reach), keys, applications.
 create function tenancy.browse(ask uuid, what text, arg text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse'); t uuid; m tenancy.membership; f jsonb := jsonb_strip_nulls(jsonb_build_object('of', arg)); shown jsonb;
 begin
-  if what not in ('tenants', 'users', 'members', 'member', 'grants', 'rules', 'runs', 'archive', 'verifications') then raise exception 'no list "%"', what using errcode = '22023'; end if;
+  if what not in ('tenants', 'users', 'members', 'member', 'grants', 'rules', 'runs', 'archive', 'verifications', 'sessions', 'keys', 'applications') then raise exception 'no list "%"', what using errcode = '22023'; end if;
   if what = 'member' then
     m := tenancy.membership_named(arg, 'browse');
     perform audit.look(ask, 'list:member', 'browse', null, f, array[m.id], m.tenant_id);
   elsif what = 'members' and arg is not null then
     t := tenancy.tenant_named(arg, 'browse');
     perform audit.look(ask, 'list:members', 'browse', null, f, array[t], t);
+  elsif what = 'sessions' then
+    perform tenancy.browse_sessions(ask, arg);
   else
+    if what = 'keys' then perform tenancy.reviewer('configure'); end if;
     if what = 'members' then select jsonb_object_agg(x.id, '[]'::jsonb) into shown from tenancy.tenant x where x.kind = 'clinic' and tenancy.reaches(who, x.id, 'browse'); end if;
     perform audit.look(ask, 'list:' || what, 'browse', shown, f, null);
   end if;
@@ -170,6 +173,7 @@ begin
     from review.run x left join tenancy.users u on u.id = x.requested_by where a.payload->>'of' is null or starts_with(x.rule_id, a.payload->>'of') order by x.finished_at desc limit 500;
   when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'region', v.region, 'months', v.months, 'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks)
     from audit.verification v join tenancy.users u on u.id = v.user_id order by v.started_at desc limit 500;
+  when 'sessions', 'keys', 'applications' then return query select * from tenancy.sign_in_listing(what, a.ids);
   else return;
   end case;
 end $$;
