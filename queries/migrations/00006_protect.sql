@@ -116,6 +116,10 @@ begin
   if found is not null then raise exception E'% cannot be protected yet:\n  %', t, array_to_string(found, E'\n  ') using errcode = '55000'; end if;
   select string_agg(x, ', ') into bad from unnest(open || coalesce(subject, 'id')) x where not exists (select from pg_attribute a where a.attrelid = t and a.attname = x and a.attnum > 0 and not a.attisdropped);
   if bad is not null then raise exception '% has no column %', t, bad using errcode = '42703'; end if;
+  -- PostgreSQL 18: a virtual column is null in a trigger, and the events would name no patient
+  if exists (select from pg_attribute a where a.attrelid = t and a.attname = subject and a.attgenerated = 'v') then
+    raise exception 'the column % of % is a virtual generated one, which no trigger sees: make it STORED', subject, t using errcode = '55000';
+  end if;
   select coalesce(array_agg(c.relname::text order by c.relname), '{}') into oracles from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = t and (i.indisunique or i.indisexclusion) and not i.indisprimary;
   if oracles <> '{}' then raise notice '%: a violation of % tells that the value exists in the same clinic; accepted, listed in tenancy.phi_table', t, array_to_string(oracles, ', '); end if;
 
@@ -228,7 +232,7 @@ declare bad text;
 begin
   if not exists (select from tenancy.phi_table p where p.record_table = t::text) then raise exception '% is not a protected table: tenancy.protect() comes first', t using errcode = '55000'; end if;
   select string_agg(x.value, ', ') into bad from jsonb_each_text(columns) x where x.key not in ('user', 'patient', 'from', 'to', 'author', 'void', 'known')
-    or not exists (select from pg_attribute a where a.attrelid = t and a.attname = x.value and a.attnum > 0 and not a.attisdropped);
+    or not exists (select from pg_attribute a where a.attrelid = t and a.attname = x.value and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v');
   if bad is not null or columns->>'user' is null or columns->>'patient' is null or columns->>'from' is null then
     raise exception 'relate needs {"user", "patient", "from"} and may have {"to", "author", "void", "known"}, columns of %; wrong: %', t, coalesce(bad, 'one is missing') using errcode = '22023';
   end if;
