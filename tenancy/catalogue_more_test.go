@@ -146,7 +146,7 @@ func membershipInOneself(t *testing.T, s *scene) {
 				a.cannot(t, "grant "+role+" to "+other, "grant "+other+" to "+role, "reassign owned by "+other+" to "+role)
 			}
 		}
-		a.cannot(t, "grant pg_read_all_data to "+role, )
+		a.cannot(t, "grant pg_read_all_data to "+role)
 	})
 	if n := wardtest.One[int](s.Env, "select count(*) from pg_auth_members where roleid::regrole::text = any ($1)", logins); n != 0 {
 		t.Fatalf("%d roles are members of logins", n)
