@@ -59,7 +59,7 @@ func catalogueOfIdentity() []attack {
 
 func catalogueOfServer() []attack {
 	return []attack{
-		{"43", "server_log", "Logs, pg_stat_statements and error details", residual, "what a client casts wrongly stands in the server's log; rows and bound values do not", 17, serverLog, false},
+		{"43", "server_log", "Logs, pg_stat_statements and error details", residual, "what a client casts wrongly stands in the server's log; rows and bound values do not", 17, serverLog, true},
 		{"44", "large_objects", "Large objects have no row security", closed, "the functions are revoked; no protected column refers to one", 0, largeObjects, true},
 		{"45", "listen_notify", "A notification's payload is everybody's", notApplicable, "no function or trigger of ward notifies", 0, notifications, false},
 		{"46", "advisory_locks", "Advisory locks have no privileges: one holds the sealer's", closed, "revoked from PUBLIC", 0, advisoryLocks, true},

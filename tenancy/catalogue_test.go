@@ -102,7 +102,7 @@ func (a attack) row() string {
 	if a.point > 0 {
 		verdict = fmt.Sprintf("residual, [point %d](SECURITY.md#what-remains-open)", a.point)
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | `%s` |", a.number, a.words, verdict, a.why, a.name)
+	return fmt.Sprintf("| %s | %s | %s | %s | %#q |", a.number, a.words, verdict, a.why, a.name)
 }
 
 // asEach runs fn on a bare connection of each login.
