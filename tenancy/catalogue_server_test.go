@@ -71,7 +71,7 @@ func explainAnalyze(t *testing.T, s *scene) {
 		a.accepted(s.token("casey@cedar"), d)
 		defer a.must("rollback")
 		a.must("set local enable_seqscan = off")
-		return strings.ReplaceAll(a.plan(t, "analyze, costs off, timing off, summary off", fmt.Sprintf(sql, value)), value, "VALUE")
+		return strings.ReplaceAll(a.plan(t, "analyze, buffers off, costs off, timing off, summary off", fmt.Sprintf(sql, value)), value, "VALUE")
 	}
 	const byID, byName = "select id from public.patients where id = '%s'", "select 1 from phi.patients where last_name = '%s'"
 	if theirs, nobody := plan(byID, s.theirs.String()), plan(byID, uuid.NewString()); theirs != nobody {
