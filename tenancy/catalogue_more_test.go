@@ -489,18 +489,3 @@ func anonymousBlocks(t *testing.T, s *scene) {
 	a.accepted(s.token("casey@cedar"), a.asked(s.token("casey@cedar"), s.mine))
 	a.sees("Canarycedar")
 }
-
-func copyOutOfView(t *testing.T, s *scene) {
-	second := s.undisclosed()
-	a := s.conn(t)
-	d := a.asked(s.token("casey@cedar"), s.mine)
-	a.accepted(s.token("casey@cedar"), d)
-	tag, err := a.Exec(t.Context(), "update public.patients p set address = q.last_name from phi.patients q where true")
-	if err != nil || tag.RowsAffected() != 1 {
-		t.Fatalf("%d rows, %v", tag.RowsAffected(), err)
-	}
-	a.must("commit")
-	if n := wardtest.One[int](s.Env, "select count(*) from public.patients where id in ($1, $2) and address is not null", second, s.theirs); n != 0 {
-		t.Fatalf("%d undisclosed rows were written", n)
-	}
-}

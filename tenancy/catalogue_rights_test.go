@@ -181,3 +181,19 @@ func ownOperators(t *testing.T, s *scene) {
 			"create cast (text as uuid) with inout", "create operator class public.x for type text using btree as operator 1 <", "create conversion public.x for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8")
 	})
 }
+
+// W26: what the view shows may be written, and to disclosed rows only.
+func copyOutOfView(t *testing.T, s *scene) {
+	second := s.undisclosed()
+	a := s.conn(t)
+	d := a.asked(s.token("casey@cedar"), s.mine)
+	a.accepted(s.token("casey@cedar"), d)
+	tag, err := a.Exec(t.Context(), "update public.patients p set address = q.last_name from phi.patients q where true")
+	if err != nil || tag.RowsAffected() != 1 {
+		t.Fatalf("%d rows, %v", tag.RowsAffected(), err)
+	}
+	a.must("commit")
+	if n := wardtest.One[int](s.Env, "select count(*) from public.patients where id in ($1, $2) and address is not null", second, s.theirs); n != 0 {
+		t.Fatalf("%d undisclosed rows were written", n)
+	}
+}
