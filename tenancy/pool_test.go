@@ -86,6 +86,7 @@ func TestPoolWipesConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.super("grant execute on function pg_catalog.pg_advisory_lock(bigint) to ward_app") // as an application that uses them has it
 	poison := &attacker{t: t, Conn: conn.Conn()}
 	poison.accepted(casey, d)
 	poison.must("declare h cursor with hold for select last_name from phi.patients")

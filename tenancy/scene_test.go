@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
@@ -196,7 +197,14 @@ func value[T any](a *attacker, sql string, args ...any) T {
 // super runs a statement as the superuser: to arrange, or to take a defence away and see the attack work.
 func (s *scene) super(sql string, args ...any) {
 	s.t.Helper()
-	if _, err := s.Super.Exec(s.t.Context(), sql, args...); err != nil {
+	err := s.Super.AcquireFunc(s.t.Context(), func(conn *pgxpool.Conn) error {
+		if _, err := conn.Exec(s.t.Context(), "set lock_timeout = '10s'"); err != nil { // the test itself may hold what this waits for
+			return err
+		}
+		_, err := conn.Exec(s.t.Context(), sql, args...)
+		return err
+	})
+	if err != nil {
 		s.t.Fatalf("%s: %v", sql, err)
 	}
 }

@@ -195,6 +195,7 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 				return rulesArgs{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: c.RulesEvery}, MaxAttempts: 1}
 			}, &river.PeriodicJobOpts{RunOnStart: true})},
 		FetchPollInterval: 500 * time.Millisecond,
+		PollOnly:          true, // a channel has no privileges: any login could notify "pause" or "cancel"
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make job client: %w", err)

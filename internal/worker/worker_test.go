@@ -188,6 +188,23 @@ func TestWorker(t *testing.T) {
 	}
 }
 
+// TestForgedNotification: a channel has no privileges, so any login could notify River of a pause or a cancellation. The worker listens to none and
+// goes on.
+func TestForgedNotification(t *testing.T) {
+	y := newYard(t)
+	y.start("one", rules(t))
+	y.sql("a rule has run", "select count(*) > 0 from review.run")
+	if n := wardtest.One[int](y.e, "select count(*) from pg_stat_activity where datname = current_database() and query ~* '^\\s*listen'"); n != 0 {
+		t.Fatalf("%d connections listen", n)
+	}
+	if _, err := y.e.Conn("ward_app").Exec(t.Context(), `select pg_notify('river.river_control', '{"action": "pause", "queue": "*"}')`); err != nil {
+		t.Fatal(err)
+	}
+	if out := y.done(y.e.Reviewer("dana"), "rule_run", map[string]any{"rule": "A02-cross-tenant-denied"}); out.State != "completed" {
+		t.Fatalf("a rule asked for: %+v", out)
+	}
+}
+
 // TestRulesThatLackSomething are not run by the schedule, nor when everything is asked for, and say why when they are asked for by name.
 func TestRulesThatLackSomething(t *testing.T) {
 	y := newYard(t)

@@ -47,6 +47,24 @@ begin
 end $$;
 -- +goose StatementEnd
 
+-- Advisory locks carry no privileges of their own: any login could hold the sealer's, and nothing would be sealed.
+-- +goose StatementBegin
+do $$
+declare f regprocedure;
+begin
+  for f in select p.oid from pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ '^pg_(try_)?advisory_(xact_)?lock' loop
+    execute format('grant execute on function %s to ward_owner, ward_worker, ward_migrate', f);
+    begin
+      execute format('revoke execute on function %s from public', f);
+    exception when insufficient_privilege then
+      raise warning 'this platform does not let % be revoked: see docs/SECURITY.md', f;
+    end;
+  end loop;
+exception when insufficient_privilege then
+  raise warning 'this platform does not let advisory locks be granted: see docs/SECURITY.md';
+end $$;
+-- +goose StatementEnd
+
 create extension if not exists pgcrypto with schema public;
 revoke create on schema public from public;
 

@@ -229,6 +229,9 @@ create table tenancy.signing_key (
 grant select (kid, created_at, retire_at, retired_at) on tenancy.signing_key to ward_owner;
 create table tenancy.mac_key (one boolean primary key default true check (one), secret bytea not null check (length(secret) >= 32));
 insert into tenancy.mac_key (secret) values (public.gen_random_bytes(32));
+-- without a policy: their owner reads them, a member of pg_read_all_data does not
+alter table tenancy.signing_key enable row level security;
+alter table tenancy.mac_key enable row level security;
 reset role;
 set local role ward_owner;
 grant select (session_id, revoked_at) on tenancy.session to ward_keys;

@@ -23,11 +23,15 @@ create index ask_expires on audit.ask (expires_at);
 -- The commit of an ask is flushed, whatever synchronous_commit the client set and whenever it set it: this trigger is deferred to the
 -- commit, sets it there, and refuses to run at any other statement (SET CONSTRAINTS ... IMMEDIATE, PREPARE TRANSACTION, several statements in
 -- one message), after which a client could have set it off again. Waiting for the WAL position noted in the event, which an earlier form did,
--- is not enough: the commit record can come any time later. The pattern reads comments as PostgreSQL's lexer does (see tenancy.unfit). A pipeline without
+-- is not enough: the commit record can come any time later. A cursor WITH HOLD is read to its end by the commit itself, after its triggers, and can
+-- switch the setting off again there, so none may be open. The pattern reads comments as PostgreSQL's lexer does (see tenancy.unfit). A pipeline without
 -- BEGIN commits at its Sync, where there is no query text and nothing of the client's comes after: that null passes.
 -- +goose StatementBegin
 create function audit.durable() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if exists (select from pg_cursors where is_holdable) then
+    raise exception 'an ask is not committed together with a cursor WITH HOLD: close it first' using errcode = '25000';
+  end if;
   if current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*(commit|end)\M[^;]*;?\s*\Z$re$ then
     raise exception 'an ask is committed by a COMMIT of its own: send it as one statement, without SET CONSTRAINTS' using errcode = '25000';
   end if;

@@ -215,7 +215,6 @@ begin
   end if;
   e := audit.write(tenancy.installation(), action, 'ok', detail::text, null, null, null, 'audit');
   insert into river.river_job (args, kind, max_attempts, queue, state) values (detail || jsonb_build_object('requested_by', who, 'event_id', e), action, 3, 'requests', 'available');
-  perform pg_notify('river.river_insert', '{"queue":"requests"}');
   return e;
 end $$;
 -- What became of the reviewer's own request: the answer to something recorded, hence no event of its own. done: the worker is through with it.
