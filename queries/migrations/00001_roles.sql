@@ -53,7 +53,7 @@ do $$
 declare f regprocedure;
 begin
   for f in select p.oid from pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ '^pg_(try_)?advisory_(xact_)?lock' loop
-    execute format('grant execute on function %s to ward_owner, ward_worker, ward_migrate', f);
+    execute format('grant execute on function %s to ward_owner, ward_keys, ward_worker, ward_migrate', f);
     begin
       execute format('revoke execute on function %s from public', f);
     exception when insufficient_privilege then
