@@ -232,6 +232,7 @@ insert into tenancy.mac_key (secret) values (public.gen_random_bytes(32));
 -- without a policy: their owner reads them, a member of pg_read_all_data does not
 alter table tenancy.signing_key enable row level security;
 alter table tenancy.mac_key enable row level security;
+create policy listed on tenancy.signing_key for select to ward_owner using (true); -- the columns that it was granted: no secrets
 reset role;
 set local role ward_owner;
 grant select (session_id, revoked_at) on tenancy.session to ward_keys;
