@@ -68,6 +68,8 @@ type TestEvent struct {
 	Outcome    string `yaml:"outcome,omitempty"`
 	Reason     string `yaml:"reason,omitempty"`
 	Purpose    string `yaml:"purpose,omitempty"`    // empty: treatment
+	Grant      string `yaml:"grant,omitempty"`      // whom a grant event lets review, with ticket T-1
+	GrantRole  string `yaml:"grant_role,omitempty"` // as what; empty: on_call_engineer
 	Membership string `yaml:"membership,omitempty"` // "none", or whose membership a termination ends
 	At         string `yaml:"at"`
 	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N, a second apart

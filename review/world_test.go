@@ -231,6 +231,8 @@ func (s *scene) events(e review.TestEvent) [][]any {
 func (s *scene) detail(e review.TestEvent) *string {
 	var d string
 	switch {
+	case e.Grant != "":
+		d = fmt.Sprintf(`{"user":%q,"role":%q,"ticket":"T-1","hours":4}`, s.user(e.Grant), or(e.GrantRole, "on_call_engineer"))
 	case e.Reason != "":
 		d = fmt.Sprintf(`{"reason":%q}`, e.Reason)
 	case e.Membership != "" && e.Membership != "none":

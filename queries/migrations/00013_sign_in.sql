@@ -9,7 +9,7 @@ declare until timestamptz := least(s.expires_at, clock_timestamp() + (select t.a
 begin
   select * into u from tenancy.users where id = s.user_id;
   select * into m from tenancy.membership where id = s.membership_id;
-  access_token := tenancy.sign(jsonb_strip_nulls(jsonb_build_object('iss', 'ward', 'aud', s.aud, 'sub', s.user_id, 'sid', s.session_id, 'tid', s.tenant_id, 'mid', s.membership_id,
+  access_token := tenancy.sign(jsonb_strip_nulls(jsonb_build_object('iss', 'ward', 'aud', s.aud, 'sub', s.user_id, 'sid', s.session_id, 'tid', s.tenant_id, 'mid', s.membership_id, 'pat', m.patient_id,
     'role', m.role, 'kind', u.kind, 'name', u.slug, 'rgn', tenancy.region_here(), 'iat', floor(extract(epoch from clock_timestamp()))::bigint, 'exp', floor(extract(epoch from until))::bigint)));
   expires_at := to_timestamp(floor(extract(epoch from until)));
   return next;
@@ -37,9 +37,9 @@ begin
   select * into u from tenancy.users where slug = who;
   -- an unknown user costs a bcrypt too
   held := coalesce(public.crypt(coalesce(password, ''), coalesce(u.password_hash, '$2a$10$d5XXf/LK7TKu0XcxcvWVGu8jNulaaM9pDkar3Scbfg1r2u.PUKIRe')) = u.password_hash, false);
-  if held and u.disabled_at is null and pg_has_role(session_user, needed, 'member') then
+  if held and u.kind = 'human' and u.disabled_at is null and pg_has_role(session_user, needed, 'member') then
     if audience = 'review' then
-      if u.kind = 'human' and tenant is null and tenancy.may_review(u.id) then
+      if tenant is null and tenancy.may_review(u.id) then
         insert into tenancy.session (user_id, aud, expires_at) values (u.id, 'review', clock_timestamp() + (select x.session from tenancy.setting x)) returning * into s;
       end if;
     else
