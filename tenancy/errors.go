@@ -103,6 +103,7 @@ var checks = map[string]string{
 	"users_name_check":  "a user needs a name",
 	"users_kind_check":  "a user is human or service",
 	"users_check":       "a service account needs an owner; a user is human or service",
+	"role_name_check":   "a role's name is lower-case letters and underscores, and begins with a letter",
 	"region_name_check": "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
 }
 

@@ -35,6 +35,8 @@ var results = map[string]any{
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{},
 	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
+	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
+	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{},
 }
 
@@ -197,7 +199,8 @@ func TestJSONHasTheDocumentedFields(t *testing.T) {
 		"ward whoami": {"whoami"}, "ward version": {"version"}, "ward queue list": {"queue", "list"}, "ward queue show": {"queue", "show", id}, "ward queue claim": {"queue", "claim", id},
 		"ward audit list": {"audit", "list", "cedar", "--reason", "documentation", "--limit", "1"}, "ward archive list": {"archive", "list"}, "ward archive verify": {"archive", "verify"},
 		"ward archive ship": {"archive", "ship"}, "ward rule list": {"rule", "list"}, "ward tenant list": {"tenant", "list"}, "ward user show": {"user", "show", "casey"},
-		"ward member show": {"member", "show", s.membership("cedar", "carla")}, "ward grant list": {"grant", "list"},
+		"ward member show": {"member", "show", s.membership("cedar", "carla")}, "ward grant list": {"grant", "list"}, "ward audit user": {"audit", "user", "casey", "--reason", "documentation"},
+		"ward role list": {"role", "list"}, "ward service list": {"service", "list"},
 	} {
 		line, _, _ := strings.Cut(s.ok("dana", append(args, "--json")...), "\n")
 		var got map[string]json.RawMessage

@@ -170,7 +170,7 @@ begin
   update tenancy.on_call x set removed_at = clock_timestamp() where x.user_id = u and x.tenant_id is not distinct from t and x.removed_at is null;
   if not found then raise exception '% is not on that roster', who using errcode = '02000', hint = 'ward oncall list shows it'; end if;
   perform audit.write(coalesce(t, tenancy.installation()), 'configure', 'ok', jsonb_build_object('what', 'on call remove', 'user', u, 'tenant', t, 'reason', review.need_reason(reason))::text);
-  for g in select * from tenancy.reviewer_grant x where x.user_id = u and x.granted_by = u and x.role = 'on_call_engineer' and x.ended_at is null and (t is null or x.tenant_id = t) loop
+  for g in select * from tenancy.reviewer_grant x where x.user_id = u and x.granted_by = u and x.role = 'on_call_engineer' and x.ended_at is null and x.expires_at > clock_timestamp() and (t is null or x.tenant_id = t) loop
     perform tenancy.close_grant(g, reason);
     n := n + 1;
   end loop;
@@ -269,7 +269,7 @@ begin
     perform tenancy.close_membership(m, reason, null);
     memberships := memberships + 1;
   end loop;
-  for g in select * from tenancy.reviewer_grant x where x.user_id = u.id and x.ended_at is null loop
+  for g in select * from tenancy.reviewer_grant x where x.user_id = u.id and x.ended_at is null and (x.expires_at is null or x.expires_at > clock_timestamp()) loop
     perform tenancy.close_grant(g, reason);
     grants := grants + 1;
   end loop;
