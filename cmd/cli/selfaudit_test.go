@@ -167,7 +167,7 @@ var calls = map[string]call{
 	}},
 	"ward user disable": {user: "root", prepare: func(s *scene) []string {
 		s.ok("root", "user", "add", "leaver", "Lea Ver")
-		return []string{"user", "disable", "leaver", "--reason", "left on Friday", "--yes"}
+		return []string{"user", "disable", "leaver", "--reason", "left on Friday", "--yes", "--json"}
 	}},
 	"ward user enable": {user: "root", prepare: func(s *scene) []string {
 		s.ok("root", "user", "add", "returner", "Re Turner")
