@@ -350,11 +350,14 @@ func TestOnCall(t *testing.T) {
 	denied(t, err, "42501", "browse")
 	_, err = audit.Open(t.Context(), carla, "cedar", "no grant yet", "", audit.Filter{})
 	denied(t, err, "", "")
-	for name, try := range map[string][4]any{
-		"not hers": {"harbor", "pager", "OPS-1", 1.0}, "nobody's": {"ceder", "pager", "OPS-1", 1.0}, "no reason": {"cedar", " ", "OPS-1", 1.0},
-		"no ticket": {"cedar", "pager", " ", 1.0}, "five hours": {"cedar", "pager", "OPS-1", 5.0}, "no time": {"cedar", "pager", "OPS-1", 0.0},
+	for name, try := range map[string]struct {
+		tenant, reason, ticket string
+		hours                  float64
+	}{
+		"not hers": {"harbor", "pager", "OPS-1", 1}, "nobody's": {"ceder", "pager", "OPS-1", 1}, "no reason": {"cedar", " ", "OPS-1", 1},
+		"no ticket": {"cedar", "pager", " ", 1}, "five hours": {"cedar", "pager", "OPS-1", 5}, "no time": {"cedar", "pager", "OPS-1", 0},
 	} {
-		if _, err := carla.TakeOnCall(t.Context(), try[0].(string), try[1].(string), try[2].(string), try[3].(float64)); err == nil {
+		if _, err := carla.TakeOnCall(t.Context(), try.tenant, try.reason, try.ticket, try.hours); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
