@@ -41,20 +41,57 @@ func (q *Queries) AddGrant(ctx context.Context, arg AddGrantParams) (uuid.UUID, 
 }
 
 const addMember = `-- name: AddMember :one
-select tenancy.add_member($1::text, $2::text, $3::text)::uuid
+select tenancy.add_member($1::text, $2::text, $3::text, $4::uuid)::uuid
 `
 
 type AddMemberParams struct {
-	Tenant string
-	Who    string
-	Role   string
+	Tenant  string
+	Who     string
+	Role    string
+	Patient *uuid.UUID
 }
 
 func (q *Queries) AddMember(ctx context.Context, arg AddMemberParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, addMember, arg.Tenant, arg.Who, arg.Role)
+	row := q.db.QueryRow(ctx, addMember,
+		arg.Tenant,
+		arg.Who,
+		arg.Role,
+		arg.Patient,
+	)
 	var column_1 uuid.UUID
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const addOnCall = `-- name: AddOnCall :one
+select tenancy.add_on_call($1::text, $2::text, $3::text)::uuid
+`
+
+type AddOnCallParams struct {
+	Who    string
+	Tenant *string
+	Reason string
+}
+
+func (q *Queries) AddOnCall(ctx context.Context, arg AddOnCallParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, addOnCall, arg.Who, arg.Tenant, arg.Reason)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const addRole = `-- name: AddRole :exec
+select tenancy.add_role($1::text, $2::text)
+`
+
+type AddRoleParams struct {
+	Name string
+	Note string
+}
+
+func (q *Queries) AddRole(ctx context.Context, arg AddRoleParams) error {
+	_, err := q.db.Exec(ctx, addRole, arg.Name, arg.Note)
+	return err
 }
 
 const addTenant = `-- name: AddTenant :one
@@ -98,6 +135,27 @@ func (q *Queries) AddUser(ctx context.Context, arg AddUserParams) (uuid.UUID, er
 	return column_1, err
 }
 
+const allowRole = `-- name: AllowRole :exec
+select tenancy.allow_role($1::text, $2::text, $3::text[], $4::boolean)
+`
+
+type AllowRoleParams struct {
+	Role        string
+	RecordTable string
+	Actions     []string
+	Allowed     bool
+}
+
+func (q *Queries) AllowRole(ctx context.Context, arg AllowRoleParams) error {
+	_, err := q.db.Exec(ctx, allowRole,
+		arg.Role,
+		arg.RecordTable,
+		arg.Actions,
+		arg.Allowed,
+	)
+	return err
+}
+
 const browse = `-- name: Browse :exec
 select tenancy.browse($1::uuid, $2::text, $3::text)
 `
@@ -113,6 +171,80 @@ func (q *Queries) Browse(ctx context.Context, arg BrowseParams) error {
 	return err
 }
 
+const changeRole = `-- name: ChangeRole :one
+select tenancy.change_role($1::text, $2::text, $3::text)::jsonb
+`
+
+type ChangeRoleParams struct {
+	Membership string
+	Role       string
+	Reason     string
+}
+
+func (q *Queries) ChangeRole(ctx context.Context, arg ChangeRoleParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, changeRole, arg.Membership, arg.Role, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const declareService = `-- name: DeclareService :exec
+select tenancy.declare_service($1::text, $2::text, $3::text, $4::text, $5::int, $6::int)
+`
+
+type DeclareServiceParams struct {
+	Who         string
+	Action      string
+	RecordTable string
+	Tenant      *string
+	FromHour    int32
+	ToHour      int32
+}
+
+func (q *Queries) DeclareService(ctx context.Context, arg DeclareServiceParams) error {
+	_, err := q.db.Exec(ctx, declareService,
+		arg.Who,
+		arg.Action,
+		arg.RecordTable,
+		arg.Tenant,
+		arg.FromHour,
+		arg.ToHour,
+	)
+	return err
+}
+
+const disableUser = `-- name: DisableUser :one
+select tenancy.disable_user($1::text, $2::text)::jsonb
+`
+
+type DisableUserParams struct {
+	Who    string
+	Reason string
+}
+
+func (q *Queries) DisableUser(ctx context.Context, arg DisableUserParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, disableUser, arg.Who, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const enableUser = `-- name: EnableUser :one
+select tenancy.enable_user($1::text, $2::text)::uuid
+`
+
+type EnableUserParams struct {
+	Who    string
+	Reason string
+}
+
+func (q *Queries) EnableUser(ctx context.Context, arg EnableUserParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, enableUser, arg.Who, arg.Reason)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const endGrant = `-- name: EndGrant :one
 select tenancy.end_grant($1::text, $2::text)::uuid
 `
@@ -125,6 +257,17 @@ type EndGrantParams struct {
 func (q *Queries) EndGrant(ctx context.Context, arg EndGrantParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, endGrant, arg.GrantID, arg.Reason)
 	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const endOnCall = `-- name: EndOnCall :one
+select tenancy.end_on_call($1::text)::int
+`
+
+func (q *Queries) EndOnCall(ctx context.Context, reason string) (int32, error) {
+	row := q.db.QueryRow(ctx, endOnCall, reason)
+	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
 }
@@ -178,6 +321,37 @@ func (q *Queries) Listing(ctx context.Context, what string) ([]json.RawMessage, 
 	return items, nil
 }
 
+const newServiceSecret = `-- name: NewServiceSecret :one
+select tenancy.new_service_secret($1::text, $2::int, $3::float8 * interval '1 second')::jsonb
+`
+
+type NewServiceSecretParams struct {
+	Who            string
+	Days           int32
+	OverlapSeconds float64
+}
+
+func (q *Queries) NewServiceSecret(ctx context.Context, arg NewServiceSecretParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, newServiceSecret, arg.Who, arg.Days, arg.OverlapSeconds)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const ownService = `-- name: OwnService :exec
+select tenancy.own_service($1::text, $2::text)
+`
+
+type OwnServiceParams struct {
+	Who   string
+	Owner string
+}
+
+func (q *Queries) OwnService(ctx context.Context, arg OwnServiceParams) error {
+	_, err := q.db.Exec(ctx, ownService, arg.Who, arg.Owner)
+	return err
+}
+
 const permit = `-- name: Permit :exec
 select tenancy.permit($1::text, $2::text::regclass, $3::text[])
 `
@@ -208,6 +382,46 @@ func (q *Queries) Protect(ctx context.Context, arg ProtectParams) error {
 	return err
 }
 
+const removeOnCall = `-- name: RemoveOnCall :one
+select tenancy.remove_on_call($1::text, $2::text, $3::text)::int
+`
+
+type RemoveOnCallParams struct {
+	Who    string
+	Tenant *string
+	Reason string
+}
+
+func (q *Queries) RemoveOnCall(ctx context.Context, arg RemoveOnCallParams) (int32, error) {
+	row := q.db.QueryRow(ctx, removeOnCall, arg.Who, arg.Tenant, arg.Reason)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const takeOnCall = `-- name: TakeOnCall :one
+select tenancy.take_on_call($1::text, $2::text, $3::text, $4::float8::numeric)::jsonb
+`
+
+type TakeOnCallParams struct {
+	Tenant string
+	Reason string
+	Ticket string
+	Hours  float64
+}
+
+func (q *Queries) TakeOnCall(ctx context.Context, arg TakeOnCallParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, takeOnCall,
+		arg.Tenant,
+		arg.Reason,
+		arg.Ticket,
+		arg.Hours,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const terminate = `-- name: Terminate :one
 select tenancy.terminate($1::text, $2::text, $3::text, $4::date)::jsonb
 `
@@ -227,6 +441,29 @@ func (q *Queries) Terminate(ctx context.Context, arg TerminateParams) (json.RawM
 		arg.EndedOn,
 	)
 	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const undeclareService = `-- name: UndeclareService :one
+select tenancy.undeclare_service($1::text, $2::text, $3::text, $4::text)::int
+`
+
+type UndeclareServiceParams struct {
+	Who         string
+	Action      string
+	RecordTable string
+	Tenant      *string
+}
+
+func (q *Queries) UndeclareService(ctx context.Context, arg UndeclareServiceParams) (int32, error) {
+	row := q.db.QueryRow(ctx, undeclareService,
+		arg.Who,
+		arg.Action,
+		arg.RecordTable,
+		arg.Tenant,
+	)
+	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
 }

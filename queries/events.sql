@@ -9,6 +9,12 @@ select audit.search(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb, sqlc.arg(actio
 -- name: Events :many
 select to_jsonb(e)::jsonb from audit.events(sqlc.arg(older)::boolean, sqlc.narg(pos_at)::timestamptz, sqlc.narg(pos_id)::bigint, sqlc.arg(max_rows)::int) e;
 
+-- name: OpenUserEvents :exec
+select audit.open_user(sqlc.arg(ask)::uuid, sqlc.arg(who)::text, sqlc.arg(reason)::text, sqlc.arg(filter)::jsonb, sqlc.narg(ticket)::text);
+
+-- name: UserEvents :many
+select audit.user_events(sqlc.narg(pos_at)::timestamptz, sqlc.narg(pos_id)::bigint, sqlc.arg(max_rows)::int)::jsonb;
+
 -- name: VerifyBegin :exec
 select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, sqlc.arg(months)::text[]);
 

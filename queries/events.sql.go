@@ -74,6 +74,29 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) error {
 	return err
 }
 
+const openUserEvents = `-- name: OpenUserEvents :exec
+select audit.open_user($1::uuid, $2::text, $3::text, $4::jsonb, $5::text)
+`
+
+type OpenUserEventsParams struct {
+	Ask    uuid.UUID
+	Who    string
+	Reason string
+	Filter json.RawMessage
+	Ticket *string
+}
+
+func (q *Queries) OpenUserEvents(ctx context.Context, arg OpenUserEventsParams) error {
+	_, err := q.db.Exec(ctx, openUserEvents,
+		arg.Ask,
+		arg.Who,
+		arg.Reason,
+		arg.Filter,
+		arg.Ticket,
+	)
+	return err
+}
+
 const prove = `-- name: Prove :exec
 select audit.prove($1::uuid, $2::bigint, $3::text)
 `
@@ -118,6 +141,36 @@ type SearchEventsParams struct {
 func (q *Queries) SearchEvents(ctx context.Context, arg SearchEventsParams) error {
 	_, err := q.db.Exec(ctx, searchEvents, arg.Ask, arg.Filter, arg.Action)
 	return err
+}
+
+const userEvents = `-- name: UserEvents :many
+select audit.user_events($1::timestamptz, $2::bigint, $3::int)::jsonb
+`
+
+type UserEventsParams struct {
+	PosAt   *time.Time
+	PosID   *int64
+	MaxRows int32
+}
+
+func (q *Queries) UserEvents(ctx context.Context, arg UserEventsParams) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, userEvents, arg.PosAt, arg.PosID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const verifyBegin = `-- name: VerifyBegin :exec

@@ -9,6 +9,9 @@ select tenancy.sign_in(sqlc.arg(who)::text, sqlc.arg(password)::text, sqlc.narg(
 -- name: SignedIn :one
 select to_jsonb(s)::jsonb from tenancy.signed_in(sqlc.arg(ticket)::text) s;
 
+-- name: SignInService :one
+select to_jsonb(s)::jsonb from tenancy.sign_in_service(sqlc.arg(who)::text, sqlc.arg(secret)::text, sqlc.arg(tenant)::text, sqlc.arg(audience)::text) s;
+
 -- name: Refresh :one
 select to_jsonb(s)::jsonb from tenancy.refresh(sqlc.arg(token)::text) s;
 

@@ -115,6 +115,29 @@ func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (string, error) 
 	return column_1, err
 }
 
+const signInService = `-- name: SignInService :one
+select to_jsonb(s)::jsonb from tenancy.sign_in_service($1::text, $2::text, $3::text, $4::text) s
+`
+
+type SignInServiceParams struct {
+	Who      string
+	Secret   string
+	Tenant   string
+	Audience string
+}
+
+func (q *Queries) SignInService(ctx context.Context, arg SignInServiceParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, signInService,
+		arg.Who,
+		arg.Secret,
+		arg.Tenant,
+		arg.Audience,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const signOut = `-- name: SignOut :exec
 select tenancy.sign_out()
 `

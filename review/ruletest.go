@@ -12,7 +12,7 @@ import (
 
 // RuleTest is one case of a rule's test file, ID.test.yaml: what a world of two clinics looks like, and the anomalies that the rule must make of it. Each
 // case has clinics and people of its own: casey (clinician at cedar and harbor), carla (clinician at cedar), hugo (clinician at harbor), frank
-// (front_desk), bill (billing) and rita (records) at cedar, and the service account svc-etl at cedar.
+// (front_desk), bill (billing) and rita (records) at cedar, the service account svc-etl at cedar, dana, who reviews, and pia, the patient "own" of cedar.
 type RuleTest struct {
 	Name        string           `yaml:"name"`
 	Memberships []TestMembership `yaml:"memberships,omitempty"`
@@ -68,6 +68,8 @@ type TestEvent struct {
 	Outcome    string `yaml:"outcome,omitempty"`
 	Reason     string `yaml:"reason,omitempty"`
 	Purpose    string `yaml:"purpose,omitempty"`    // empty: treatment
+	Grant      string `yaml:"grant,omitempty"`      // whom a grant event lets review, with ticket T-1
+	GrantRole  string `yaml:"grant_role,omitempty"` // as what; empty: on_call_engineer
 	Membership string `yaml:"membership,omitempty"` // "none", or whose membership a termination ends
 	At         string `yaml:"at"`
 	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N, a second apart

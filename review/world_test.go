@@ -29,6 +29,7 @@ var people = map[string]struct {
 	"bill":    {"human", map[string]string{"cedar": "billing"}},
 	"rita":    {"human", map[string]string{"cedar": "records"}},
 	"dana":    {"human", nil},
+	"pia":     {"human", map[string]string{"cedar": "patient"}}, // of the record "own"
 	"svc-etl": {"service", map[string]string{"cedar": "service"}},
 }
 
@@ -93,7 +94,13 @@ func (s *scene) people(n int) {
 		s.users[slug] = wardtest.One[uuid.UUID](w.e, "insert into tenancy.users (slug, name, kind, owner_id) values ($1, 'person', $2, (select id from tenancy.users where slug = 'root')) returning id",
 			fmt.Sprintf("%s-%d", slug, n), p.kind)
 		for tenant, role := range p.roles {
-			s.members[slug+"@"+tenant] = wardtest.One[uuid.UUID](w.e, "insert into tenancy.membership (tenant_id, user_id, role, started_at) values ($1, $2, $3, now() - interval '1 year') returning id", s.tenants[tenant], s.users[slug], role)
+			var patient *uuid.UUID
+			if role == "patient" {
+				own := s.id("own")
+				patient = &own
+			}
+			s.members[slug+"@"+tenant] = wardtest.One[uuid.UUID](w.e, "insert into tenancy.membership (tenant_id, user_id, role, patient_id, started_at) values ($1, $2, $3, $4, now() - interval '1 year') returning id",
+				s.tenants[tenant], s.users[slug], role, patient)
 		}
 	}
 }
@@ -231,6 +238,8 @@ func (s *scene) events(e review.TestEvent) [][]any {
 func (s *scene) detail(e review.TestEvent) *string {
 	var d string
 	switch {
+	case e.Grant != "":
+		d = fmt.Sprintf(`{"user":%q,"role":%q,"ticket":"T-1","hours":4}`, s.user(e.Grant), or(e.GrantRole, "on_call_engineer"))
 	case e.Reason != "":
 		d = fmt.Sprintf(`{"reason":%q}`, e.Reason)
 	case e.Membership != "" && e.Membership != "none":

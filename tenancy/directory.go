@@ -55,7 +55,8 @@ type Membership struct {
 	Kind         string     `json:"kind"`
 	Role         string     `json:"role"`
 	StartedAt    time.Time  `json:"started_at"`
-	EndedOn      *string    `json:"ended_on"` // HR's date, YYYY-MM-DD
+	PatientID    *uuid.UUID `json:"patient_id"` // of a portal identity: the one whose records it reaches
+	EndedOn      *string    `json:"ended_on"`   // HR's date, YYYY-MM-DD
 	TerminatedAt *time.Time `json:"terminated_at"`
 	TerminatedBy *string    `json:"terminated_by"`
 	Reason       *string    `json:"reason"`
@@ -68,6 +69,9 @@ type Consequences struct {
 	UpcomingAppointments int              `json:"upcoming_appointments"`
 	OpenAnomalies        int              `json:"open_anomalies"`
 	OtherMemberships     []UserMembership `json:"other_memberships"`
+	Services             []string         `json:"services"` // service accounts that the person answers for
+	Grants               []string         `json:"grants"`   // reviewer's grants in force: "auditor of every clinic"
+	OnCall               []string         `json:"on_call"`  // clinics whose on-call grant they may take; "*": any
 }
 
 // Termination is what terminating a membership did.
@@ -78,7 +82,7 @@ type Termination struct {
 	EventID       int64     `json:"event_id"`
 }
 
-// List reads one of the directory's lists by write-ahead look: what is tenants, users, members, member, grants, rules, runs or verifications; of
+// List reads one of the directory's lists by write-ahead look: what is one of those that tenancy.browse knows; of
 // narrows it ("" : everything within reach). T is the row.
 func List[T any](ctx context.Context, s *Session, what, of string) ([]T, error) {
 	var out []T
@@ -180,6 +184,13 @@ func (s *Session) AddUser(ctx context.Context, u NewUser) (uuid.UUID, error) {
 func (s *Session) AddMember(ctx context.Context, tenant, user, role string) (uuid.UUID, error) {
 	return s.add(ctx, "add member "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: role})
+	})
+}
+
+// AddPatient gives a user a portal identity at a tenant: it reaches the records of one patient, their own or their child's.
+func (s *Session) AddPatient(ctx context.Context, tenant, user string, patient uuid.UUID) (uuid.UUID, error) {
+	return s.add(ctx, "add portal identity "+user, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: "patient", Patient: &patient})
 	})
 }
 

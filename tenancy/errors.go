@@ -105,6 +105,7 @@ var checks = map[string]string{
 	"users_check":           "a service account needs an owner; a user is human or service",
 	"application_aud_check": "an application's audience is 1 to 40 lower-case letters, digits, hyphens and underscores, and begins with a letter",
 	"region_name_check":     "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"role_name_check":       "a role's name is lower-case letters and underscores, and begins with a letter",
 }
 
 // explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep their message, which with

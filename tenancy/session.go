@@ -180,6 +180,7 @@ type Principal struct {
 	SessionExpires time.Time `json:"session_expires_at"`
 	Region         string    `json:"region"`
 	Grants         []Grant   `json:"grants"`
+	OnCall         []string  `json:"on_call"` // clinics whose on-call grant they may take by themself; "*": any
 	Actions        []string  `json:"actions"` // the union over the grants in force
 }
 

@@ -25,6 +25,7 @@ type Action struct {
 	Dangerous bool   // changes what others see or may do: Cancel is focused
 	Needs     string // what Principal.May must allow; without it the action is absent
 
+	waits bool // for who has no grant yet, and nobody else
 	hint  bool // on the bottom line
 	begin func(*model) attempt
 }
@@ -47,6 +48,9 @@ func Actions() []Action {
 
 // allowed says whether an action exists for this person on this screen.
 func (m *model) allowed(a Action) bool {
+	if m.waiting() != a.waits && (a.waits || a.Audit != "") {
+		return false
+	}
 	return (a.Screen == "" || a.Screen == m.screen().name()) && (a.Needs == "" || m.who.May(a.Needs))
 }
 

@@ -48,6 +48,7 @@ func globalActions() []Action {
 		{Name: "audit", Key: "2", Help: "one clinic's events", Audit: "browse", begin: goTo(ScreenAudit)},
 		{Name: "archive", Key: "3", Help: "the archived log, month by month", Audit: "browse", begin: goTo(ScreenArchive)},
 		{Name: "members", Key: "4", Help: "who works where, and with what role", Audit: "browse", begin: goTo(ScreenMembers)},
+		{Name: "take on-call", Key: "T", Help: "take an on-call grant: one clinic, four hours", Audit: "grant", waits: true, hint: true, begin: beginOnCall},
 		{Name: "down", Key: "j", Help: "one row down", Exempt: moves, begin: moving(navDown)},
 		{Name: "up", Key: "k", Help: "one row up", Exempt: moves, begin: moving(navUp)},
 		{Name: "page down", Key: "pgdown", Help: "one screen down", Exempt: moves, begin: moving(navPageDown)},

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -231,7 +232,22 @@ func consequences(st *styles, c tenancy.Consequences) []string {
 	if len(others) > 0 {
 		touches = strings.Join(others, ", ") + "; " + touches
 	}
-	return []string{row("This will end", ends), row("It leaves behind", leaves), row("It does not touch", touches)}
+	lines := []string{row("This will end", ends), row("It leaves behind", leaves), row("It does not touch", touches)}
+	if len(c.Services) > 0 {
+		lines = append(lines, row("Left ownerless", strings.Join(c.Services, ", ")+", unless they work elsewhere"))
+	}
+	if keeps := slices.Concat(c.Grants, prefixed("on call for ", c.OnCall)); len(keeps) > 0 {
+		lines = append(lines, row("Still reviews", strings.ReplaceAll(strings.Join(keeps, ", "), "*", "any clinic")))
+	}
+	return lines
+}
+
+func prefixed(with string, list []string) []string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = with + x
+	}
+	return out
 }
 
 // look reads one membership with what terminating it would do; an event.

@@ -80,7 +80,7 @@ const redraw = 15 * time.Second
 
 // Init loads the first screen.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.screen().show(m), m.later(redraw, minuteMsg{}))
+	return tea.Batch(m.showScreen(), m.later(redraw, minuteMsg{}))
 }
 
 // Update hands each message to whom it is for.
@@ -138,6 +138,14 @@ func (m *model) goTo(name string) tea.Cmd {
 		if s.name() == name {
 			m.active = i
 		}
+	}
+	return m.showScreen()
+}
+
+// showScreen loads the active screen, for who may see anything.
+func (m *model) showScreen() tea.Cmd {
+	if m.waiting() {
+		return nil
 	}
 	return m.screen().show(m)
 }

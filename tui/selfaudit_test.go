@@ -102,6 +102,15 @@ func (s *stage) perform(screen, name string, in answers) {
 	s.t.Fatalf("no action %s on %s", name, screen)
 }
 
+// onCall makes the application that of somebody who stands on the roster and holds no grant.
+func (s *stage) onCall() {
+	if _, err := s.e.Reviewer("root").AddOnCall(s.t.Context(), "frank", "", "a rehearsal"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.m = s.as("frank")
+	settle(s.t, s.m, s.m.Init())
+}
+
 func nothing(*stage) {}
 
 // rehearsals has an entry for every action that writes an event.
@@ -109,6 +118,7 @@ func rehearsals() map[string]rehearsal {
 	reason := answers{"reason": "a good reason"}
 	q, a, r, m := ScreenQueue+" ", ScreenAudit+" ", ScreenArchive+" ", ScreenMembers+" "
 	return map[string]rehearsal{
+		" take on-call":  {ready: (*stage).onCall, in: answers{"tenant": "harbor", "ticket": "OPS-1", "reason": "a good reason"}},
 		" queue":         {ready: nothing, shows: "canary-title"},
 		" audit":         {ready: nothing, shows: "cedar"},
 		" archive":       {ready: nothing, shows: "2026-05"},
@@ -250,7 +260,7 @@ func shownNow(m *model) map[string]bool {
 func dataNow(e *wardtest.Env) string {
 	return wardtest.One[string](e, `select concat_ws(' ', (select md5(string_agg(a::text, '|' order by id)) from review.anomaly a), (select count(*) from review.note), (select count(*) from review.transition),
 		(select count(*) from tenancy.membership where terminated_at is not null), (select count(*) from tenancy.session where revoked_at is not null), (select count(*) from audit.verification where verdict is not null),
-		(select count(*) from river.river_job))`)
+		(select count(*) from river.river_job), (select count(*) from tenancy.reviewer_grant))`)
 }
 
 // What is exempt writes no event indeed.

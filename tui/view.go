@@ -33,7 +33,11 @@ func (m *model) draw() []string {
 	}
 	s := m.screen()
 	lines := []string{m.header(), m.tabs(), m.st.dim.Render(strings.Repeat("─", m.w))}
-	lines = append(lines, pad(s.body(m, m.w, m.bodyHeight()), m.w, m.bodyHeight())...)
+	body := s.body
+	if m.waiting() {
+		body = noGrant
+	}
+	lines = append(lines, pad(body(m, m.w, m.bodyHeight()), m.w, m.bodyHeight())...)
 	for _, d := range m.dialogs {
 		if l, ok := d.(*line); ok {
 			foot := l.view(m, m.w, len(lines))

@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) auditCmd() *cobra.Command {
-	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditShowCmd(), a.auditExportCmd())
+	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditUserCmd(), a.auditShowCmd(), a.auditExportCmd())
 }
 
 // auditFlags are the filter and the reason that opening asks for.

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -101,7 +104,88 @@ With --password the password is asked for, or read from standard input.`,
 	add.Flags().StringVar(&kind, "kind", "human", "human or service")
 	add.Flags().StringVar(&owner, "owner", "", "user who answers for a service account")
 	add.Flags().BoolVar(&withPassword, "password", false, "give a password")
-	return noun("user", "People and service accounts", list, show, add)
+	return noun("user", "People and service accounts", list, show, add, a.userDisableCmd(), a.userEnableCmd())
+}
+
+func (a *app) userDisableCmd() *cobra.Command {
+	var reason string
+	var yes bool
+	c := &cobra.Command{
+		Use: "disable USER", Short: "End a person everywhere: memberships, grants, sessions", Args: cobra.ExactArgs(1), Annotations: audited("terminate"),
+		Long: `Shows what it ends and, on a terminal, asks for the user's short name; with --yes it does not ask. Every membership is terminated, every grant ended, the
+person is taken off the on-call roster, a service account's secrets end, and every session is revoked: the next transaction is refused. The user_id and all
+history stay. ward user enable lets the person sign in again, without what was ended.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(strings.TrimSpace(reason)) < 4 {
+				return usagef("--reason is needed, at least four characters")
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				p, err := s.Person(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := a.confirmDisable(&p, yes); err != nil {
+					return err
+				}
+				done, err := s.DisableUser(cmd.Context(), p.ID.String(), reason)
+				if err != nil {
+					return err
+				}
+				return one(a, done, fmt.Sprintf("disabled; %d memberships, %d grants and %d live sessions ended; recorded as event %d", done.MembershipsEnded, done.GrantsEnded, done.SessionsEnded, done.EventID))
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
+	c.Flags().BoolVar(&yes, "yes", false, "show what it ends and do it without asking")
+	a.jsonFlag(c)
+	return c
+}
+
+// confirmDisable shows what would end and, unless yes, reads the person's short name.
+func (a *app) confirmDisable(p *tenancy.Person, yes bool) error {
+	if !yes && !a.Terminal() {
+		return usagef("no terminal to confirm on: look at it with ward user show %s, then give --yes", p.Slug)
+	}
+	if !a.asJSON {
+		live := 0
+		for _, m := range p.Memberships {
+			if m.TerminatedAt == nil {
+				live++
+			}
+		}
+		a.say("%s", clean(fmt.Sprintf("%s (%s, user %s)", p.Name, p.Slug, p.ID))+fmt.Sprintf("\n  this will end      %d memberships, %d live sessions", live, p.LiveSessions)+stays(p.Services, p.Grants, p.OnCall))
+	}
+	if yes {
+		return nil
+	}
+	a.tell("Type %s to disable, nothing to leave it: ", p.Slug)
+	line, err := bufio.NewReader(a.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read confirmation: %w", err)
+	}
+	if strings.TrimSpace(line) != p.Slug {
+		return codeError{exitFailed, "left as it is"}
+	}
+	return nil
+}
+
+func (a *app) userEnableCmd() *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "enable USER", Short: "Let a disabled person sign in again", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Long: `What disabling ended stays ended: give memberships and grants anew.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				if err := s.EnableUser(cmd.Context(), args[0], reason); err != nil {
+					return err
+				}
+				a.say("%s enabled", args[0])
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
+	return c
 }
 
 func (a *app) emitUsers(rows []tenancy.User) error {

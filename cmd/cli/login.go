@@ -133,6 +133,9 @@ func (a *app) whoamiCmd() *cobra.Command {
 				for _, g := range p.Grants {
 					fmt.Fprintf(&b, "%s at %s until %s (%s)\n", strings.ReplaceAll(g.Role, "_", " "), or(g.Tenant, "every clinic"), whenOr(g.ExpiresAt, "further notice"), clean(g.Reason))
 				}
+				if len(p.OnCall) > 0 {
+					fmt.Fprintf(&b, "on call for %s: ward oncall take TENANT --ticket T --reason R\n", strings.ReplaceAll(strings.Join(p.OnCall, ", "), "*", "any clinic"))
+				}
 				fmt.Fprintf(&b, "may %s", strings.Join(p.Actions, ", "))
 				return one(a, p, b.String())
 			})

@@ -39,6 +39,8 @@ var results = map[string]any{
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},
 	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
+	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
+	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
@@ -201,7 +203,9 @@ func TestJSONHasTheDocumentedFields(t *testing.T) {
 		"ward audit list": {"audit", "list", "cedar", "--reason", "documentation", "--limit", "1"}, "ward archive list": {"archive", "list"}, "ward archive verify": {"archive", "verify"},
 		"ward archive ship": {"archive", "ship"}, "ward rule list": {"rule", "list"}, "ward tenant list": {"tenant", "list"}, "ward user show": {"user", "show", "casey"},
 		"ward member show": {"member", "show", s.membership("cedar", "carla")}, "ward grant list": {"grant", "list"},
-		"ward protect": {"protect", "public.notes", "--plan", "--database", s.DB.Superuser()},
+		"ward protect":    {"protect", "public.notes", "--plan", "--database", s.DB.Superuser()},
+		"ward audit user": {"audit", "user", "casey", "--reason", "documentation"},
+		"ward role list":  {"role", "list"}, "ward service list": {"service", "list"},
 	} {
 		line, _, _ := strings.Cut(s.ok("dana", append(args, "--json")...), "\n")
 		var got map[string]json.RawMessage

@@ -136,6 +136,7 @@ var calls = map[string]call{
 		return []string{"queue", "reopen", id, "--reason", "the cover was another week"}
 	}},
 	"ward audit list": plainCall("dana", "audit", "list", "cedar", "--reason", "self-audit"),
+	"ward audit user": plainCall("dana", "audit", "user", "casey", "--reason", "self-audit"),
 	"ward audit show": {user: "dana", prepare: func(s *scene) []string {
 		id := wardtest.One[string](s.Env, "select max(event_id)::text from audit.event e join tenancy.tenant t on t.id = e.tenant_id where t.slug = 'cedar'")
 		return []string{"audit", "show", "cedar", id, "--reason", "self-audit"}
@@ -172,8 +173,48 @@ var calls = map[string]call{
 	"ward application add":  plainCall("root", "application", "add", "portal", "ward_app"),
 	"ward grant list":       plainCall("dana", "grant", "list"),
 	"ward grant add":        plainCall("root", "grant", "add", "casey", "auditor", "--reason", "second line"),
+	"ward member role": {user: "root", prepare: func(s *scene) []string {
+		return []string{"member", "role", s.membership("cedar", "carla"), "nurse", "--reason", "another job"}
+	}},
+	"ward user disable": {user: "root", prepare: func(s *scene) []string {
+		s.ok("root", "user", "add", "leaver", "Lea Ver")
+		return []string{"user", "disable", "leaver", "--reason", "left on Friday", "--yes", "--json"}
+	}},
+	"ward user enable": {user: "root", prepare: func(s *scene) []string {
+		s.ok("root", "user", "add", "returner", "Re Turner")
+		s.ok("root", "user", "disable", "returner", "--reason", "left on Friday", "--yes")
+		return []string{"user", "enable", "returner", "--reason", "came back"}
+	}},
+	"ward role list":         plainCall("dana", "role", "list"),
+	"ward role show":         plainCall("dana", "role", "show", "nurse"),
+	"ward role add":          plainCall("root", "role", "add", "scribe", "writes notes"),
+	"ward role permit":       plainCall("root", "role", "permit", "nurse", "claims", "view"),
+	"ward role forbid":       plainCall("root", "role", "forbid", "nurse", "claims", "view"),
+	"ward service list":      plainCall("dana", "service", "list"),
+	"ward service show":      plainCall("dana", "service", "show", "svc-etl"),
+	"ward service own":       plainCall("root", "service", "own", "svc-etl", "dana"),
+	"ward service secret":    plainCall("root", "service", "secret", "svc-etl"),
+	"ward service declare":   plainCall("root", "service", "declare", "svc-etl", "view", "claims", "--hours", "0-6"),
+	"ward service undeclare": plainCall("root", "service", "undeclare", "svc-etl", "view", "appointments"),
+	"ward oncall list":       plainCall("dana", "oncall", "list"),
+	"ward oncall add":        plainCall("root", "oncall", "add", "frank", "--tenant", "cedar", "--reason", "rota"),
+	"ward oncall remove": {user: "root", prepare: func(s *scene) []string {
+		s.ok("root", "oncall", "add", "hugo", "--tenant", "harbor", "--reason", "rota")
+		return []string{"oncall", "remove", "hugo", "--tenant", "harbor", "--reason", "rota over"}
+	}},
+	"ward oncall take": {user: "eli", prepare: func(s *scene) []string {
+		s.signIn("root")
+		s.ok("root", "oncall", "add", "eli", "--reason", "rota")
+		return []string{"oncall", "take", "cedar", "--reason", "portal down", "--ticket", "OPS-1"}
+	}},
+	"ward oncall end": {user: "ana", prepare: func(s *scene) []string {
+		s.signIn("root")
+		s.ok("root", "oncall", "add", "ana", "--reason", "rota")
+		s.ok("ana", "oncall", "take", "harbor", "--reason", "portal down", "--ticket", "OPS-1")
+		return []string{"oncall", "end"}
+	}},
 	"ward grant end": {user: "root", prepare: func(s *scene) []string {
-		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli'")
+		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli' and g.role = 'compliance_officer'")
 		return []string{"grant", "end", id, "--reason", "moved to another office"}
 	}},
 	"ward init": {user: "first", input: wardtest.Password + "\n", prepare: func(*scene) []string { return nil }}, // TestInitIsRecorded

@@ -27,6 +27,8 @@ type History struct {
 	end     micro       // Config.Now
 	firstID int64       // event_id of ordinal 1, once loaded
 
+	secrets map[uuid.UUID]string // of service accounts, once loaded
+
 	generated int // rows, without those of live sessions
 }
 

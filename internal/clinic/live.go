@@ -71,7 +71,13 @@ func severity(err error) int {
 func (h *History) liveSession(ctx context.Context, app *tenancy.DB, s *liveSession) error {
 	m := &h.members[s.member]
 	who, where := h.Users[m.user].Slug, h.Tenants[m.tenant].Slug
-	tokens, err := app.SignIn(ctx, tenancy.Credentials{User: who, Password: h.Config.Password, Tenant: where})
+	var tokens tenancy.Tokens
+	var err error
+	if secret, isService := h.secrets[h.Users[m.user].ID]; isService {
+		tokens, err = app.SignInService(ctx, who, secret, where, "app")
+	} else {
+		tokens, err = app.SignIn(ctx, tenancy.Credentials{User: who, Password: h.Config.Password, Tenant: where})
+	}
 	if err != nil {
 		return fmt.Errorf("live session of %s at %s: %w", who, where, err)
 	}

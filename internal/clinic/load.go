@@ -2,9 +2,12 @@ package clinic
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -77,7 +80,8 @@ func (h *History) loadDirectory(ctx context.Context, tx pgx.Tx) error {
 		case u.Reviewer:
 			batch.Queue(insertUser+" on conflict (slug) do nothing", u.ID, u.Slug, u.Name, u.Kind, nil, hash, joined)
 		case u.Kind == service:
-			batch.Queue(insertUser, u.ID, u.Slug, u.Name, u.Kind, h.owner(), hash, joined)
+			batch.Queue(insertUser, u.ID, u.Slug, u.Name, u.Kind, h.owner(), nil, joined)
+			h.queueSecret(batch, u)
 		default:
 			batch.Queue(insertUser, u.ID, u.Slug, u.Name, u.Kind, nil, hash, joined)
 		}
@@ -90,6 +94,17 @@ func (h *History) loadDirectory(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("write the directory: %w", err)
 	}
 	return nil
+}
+
+// queueSecret gives a service account the secret that it signs in with. It is random, outlives no process, and is no part of what a seed decides.
+func (h *History) queueSecret(batch *pgx.Batch, u User) {
+	if h.secrets == nil {
+		h.secrets = map[uuid.UUID]string{}
+	}
+	secret := rand.Text()
+	h.secrets[u.ID] = secret
+	sum := sha256.Sum256([]byte(secret))
+	batch.Queue("insert into tenancy.service_secret (user_id, sha256, created_by, expires_at) values ($1, $2, $3, clock_timestamp() + interval '1 day')", u.ID, sum[:], h.owner())
 }
 
 func (h *History) queueMember(batch *pgx.Batch, m *member) {

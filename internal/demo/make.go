@@ -172,7 +172,8 @@ func (m *maker) people(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	_, err := m.root.AddOnCall(ctx, "omar", "", "demo: the on-call engineer")
+	return err
 }
 
 // live adds today, through the application's own way in.
@@ -236,24 +237,25 @@ func (m *maker) finish() error {
 	return nil
 }
 
-// onCall renews the on-call engineer's grant, which lasts four hours, on the clinic with the most trouble.
+// onCall has the on-call engineer take a grant, which lasts four hours, on the clinic with the most trouble.
 func (d *Demo) onCall(ctx context.Context) error {
 	super, err := tenancy.Open(ctx, d.Database("postgres"))
 	if err != nil {
 		return err
 	}
 	defer super.Close()
-	var live bool
+	var live, ending bool
 	var slug string
-	err = super.Pool().QueryRow(ctx, `select exists (select from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'omar' and g.ended_at is null and g.expires_at > clock_timestamp() + interval '10 minutes'),
-		(select t.slug from tenancy.tenant t left join review.anomaly a on a.tenant_id = t.id where t.kind = 'clinic' group by t.slug order by count(a.id) desc, t.slug limit 1)`).Scan(&live, &slug)
+	err = super.Pool().QueryRow(ctx, `select coalesce(bool_or(g.expires_at > clock_timestamp() + interval '10 minutes'), false), count(*) > 0,
+		(select t.slug from tenancy.tenant t left join review.anomaly a on a.tenant_id = t.id where t.kind = 'clinic' group by t.slug order by count(a.id) desc, t.slug limit 1)
+		from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'omar' and g.ended_at is null and g.expires_at > clock_timestamp()`).Scan(&live, &ending, &slug)
 	if err != nil {
 		return fmt.Errorf("look for the on-call grant: %w", err)
 	}
 	if live {
 		return nil
 	}
-	tokens, err := d.SignIn(ctx, "rosa")
+	tokens, err := d.SignIn(ctx, "omar")
 	if err != nil {
 		return err
 	}
@@ -262,6 +264,12 @@ func (d *Demo) onCall(ctx context.Context) error {
 		return err
 	}
 	defer reviewer.Close()
-	_, err = tenancy.NewSession(reviewer, tokens, time.Now, nil).AddGrant(ctx, tenancy.NewGrant{User: "omar", Role: "on_call_engineer", Tenant: slug, Reason: "demo: on call tonight", Ticket: "DEMO-1", Hours: 4})
+	omar := tenancy.NewSession(reviewer, tokens, time.Now, nil)
+	if ending {
+		if _, err := omar.EndOnCall(ctx, "demo: about to run out"); err != nil {
+			return err
+		}
+	}
+	_, err = omar.TakeOnCall(ctx, slug, "demo: on call tonight", "DEMO-1", 4)
 	return err
 }

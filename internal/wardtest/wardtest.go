@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,10 +115,10 @@ func build(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	return populate(ctx, db, tenancy.NewSession(db, tokens, time.Now, nil))
+	return populate(ctx, tenancy.NewSession(db, tokens, time.Now, nil))
 }
 
-func populate(ctx context.Context, db *tenancy.DB, root *tenancy.Session) error {
+func populate(ctx context.Context, root *tenancy.Session) error {
 	for _, t := range []string{"cedar", "harbor"} {
 		if _, err := root.AddTenant(ctx, t, t+" clinic"); err != nil {
 			return err
@@ -126,7 +127,7 @@ func populate(ctx context.Context, db *tenancy.DB, root *tenancy.Session) error 
 	for _, p := range people {
 		user := tenancy.NewUser{Slug: p.slug, Name: p.slug + " surname", Kind: p.kind, Password: Password}
 		if p.kind == "service" {
-			user.Owner = "root"
+			user.Owner, user.Password = "root", ""
 		}
 		if _, err := root.AddUser(ctx, user); err != nil {
 			return err
@@ -147,8 +148,7 @@ func populate(ctx context.Context, db *tenancy.DB, root *tenancy.Session) error 
 	if _, err := root.AddMember(ctx, "harbor", "casey", "clinician"); err != nil {
 		return err
 	}
-	_, err := db.Pool().Exec(ctx, "insert into tenancy.service_permission (user_id, action, record_table) select id, 'view', 'public.appointments' from tenancy.users where slug = 'svc-etl'")
-	return err
+	return root.DeclareService(ctx, "svc-etl", tenancy.Declaration{Action: "view", RecordTable: "public.appointments", ToHour: 24})
 }
 
 // Open opens a pool as a role, closed at the end of the test.
@@ -173,9 +173,21 @@ func (e *Env) Conn(role string) *pgx.Conn {
 	return conn
 }
 
-// App signs a user in to a tenant, as the application would.
+// App signs a user in to a tenant, as the application would: a service account by a secret that is made for it.
 func (e *Env) App(user, tenant string) *tenancy.Session {
 	e.t.Helper()
+	if strings.HasPrefix(user, "svc-") {
+		made, err := e.Reviewer("root").NewServiceSecret(e.t.Context(), user, 1, time.Hour)
+		if err != nil {
+			e.t.Fatalf("secret of %s: %v", user, err)
+		}
+		db := e.Open("ward_app")
+		tokens, err := db.SignInService(e.t.Context(), user, made.Secret, tenant, "app")
+		if err != nil {
+			e.t.Fatalf("sign in %s: %v", user, err)
+		}
+		return tenancy.NewSession(db, tokens, time.Now, nil)
+	}
 	return e.session(e.Open("ward_app"), user, tenant, "app")
 }
 

@@ -47,7 +47,8 @@ insert into tenancy.role values
   ('front_desk', 'books and registers: patients and appointments, no notes'),
   ('billing', 'claims and what they rest on, no notes'),
   ('records', 'medical records office: opens and exports'),
-  ('service', 'a program; bounded further by its declared list');
+  ('service', 'a program; bounded further by its declared list'),
+  ('patient', 'a patient''s portal identity, or a parent''s: one patient''s records only');
 
 -- user x tenant x role. A change of role is a new row; the end is a mark, not a deletion.
 create table tenancy.membership (
@@ -60,9 +61,11 @@ create table tenancy.membership (
   terminated_at timestamptz,   -- the database's; from then on every transaction under this membership is refused
   terminated_by uuid references tenancy.users,
   reason        text,
-  check (terminated_at is null or (reason is not null and reason <> ''))
+  patient_id    uuid,          -- the one whose records a portal identity reaches; a parent of two has two memberships
+  check (terminated_at is null or (reason is not null and reason <> '')),
+  check ((role = 'patient') = (patient_id is not null))
 );
-create unique index membership_live on tenancy.membership (tenant_id, user_id, role) where terminated_at is null;
+create unique index membership_live on tenancy.membership (tenant_id, user_id, role, patient_id) nulls not distinct where terminated_at is null;
 create index membership_user on tenancy.membership (user_id);
 
 -- +goose StatementBegin
@@ -81,7 +84,7 @@ create trigger no_truncate before truncate on tenancy.users for each statement e
 -- +goose StatementBegin
 create function tenancy.membership_guard() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if old.terminated_at is not null or (new.id, new.tenant_id, new.user_id, new.role, new.started_at) is distinct from (old.id, old.tenant_id, old.user_id, old.role, old.started_at) then
+  if old.terminated_at is not null or (new.id, new.tenant_id, new.user_id, new.role, new.started_at, new.patient_id) is distinct from (old.id, old.tenant_id, old.user_id, old.role, old.started_at, old.patient_id) then
     raise exception 'membership % cannot be changed: end it and add another', old.id using errcode = '42501';
   end if;
   return new;
@@ -97,7 +100,8 @@ create table tenancy.service_permission (
   record_table text not null,
   from_hour    int not null default 0 check (from_hour between 0 and 23),   -- UTC, inclusive
   to_hour      int not null default 24 check (to_hour between 1 and 24),    -- UTC, exclusive
-  primary key (user_id, action, record_table, from_hour)
+  check (from_hour < to_hour),
+  constraint service_declared unique nulls not distinct (user_id, tenant_id, action, record_table, from_hour)
 );
 
 -- role x table x action: what a membership may ask for at all
@@ -165,6 +169,18 @@ create table tenancy.reviewer_grant (
   check (role <> 'on_call_engineer' or (tenant_id is not null and ticket is not null and ticket <> '' and expires_at is not null and expires_at <= starts_at + interval '4 hours'))
 );
 create index reviewer_grant_user on tenancy.reviewer_grant (user_id) where ended_at is null;
+
+-- Who may take an on-call grant by themself, and for which clinic. Standing here opens nothing: the person can sign in as a reviewer and take one.
+create table tenancy.on_call (
+  id         uuid primary key default gen_random_uuid(),
+  user_id    uuid not null references tenancy.users,
+  tenant_id  uuid references tenancy.tenant,           -- null: any clinic, one at a time
+  added_at   timestamptz not null default clock_timestamp(),
+  added_by   uuid not null references tenancy.users,
+  reason     text not null check (reason <> ''),
+  removed_at timestamptz
+);
+create unique index on_call_standing on tenancy.on_call (user_id, tenant_id) nulls not distinct where removed_at is null;
 
 -- reviewer's role x action; docs/SECURITY.md shows it as a table and a test holds the two together
 create table tenancy.reviewer_action (

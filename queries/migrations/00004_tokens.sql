@@ -137,6 +137,7 @@ $$;
 
 create function tenancy.may_review(who uuid) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select exists (select from tenancy.reviewer_grant g where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp()))
+    or exists (select from tenancy.on_call o where o.user_id = who and o.removed_at is null)  -- may take a grant, and nothing else until then
 $$;
 
 -- Why this call itself cannot be trusted with an identity, or null. The token must not stand in the query text, which other sessions of the

@@ -69,6 +69,11 @@ begin
     raise exception 'no committed disclosure for %', record_table using errcode = '42501',
       hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
   end if;
+  -- a portal identity sees its patient's records, whatever was asked for
+  if c ? 'pat' then
+    select array_agg(r.record_id) into found_ids from unnest(found_ids) i join tenancy.record r on r.record_id = i and r.record_table = disclosed.record_table and r.tenant_id = (c->>'tid')::uuid
+    where r.subject_id = (c->>'pat')::uuid;
+  end if;
   return coalesce(found_ids, '{}');
 end $$;
 
@@ -164,7 +169,7 @@ reset role;
 set local role ward_reader;
 -- +goose StatementBegin
 create function audit.evaluate(record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare asked jsonb; f jsonb; cond text := ''; kind regtype; col text := split_part(coalesce(ordering, 'id'), ' ', 1); subject text; ids uuid[]; subjects uuid[];
+declare asked jsonb; f jsonb; cond text := ''; kind regtype; col text := split_part(coalesce(ordering, 'id'), ' ', 1); subject text; ids uuid[]; subjects uuid[]; source text := record_table::text; patient uuid := (tenancy.claims()->>'pat')::uuid;
 begin
   select a.payload into asked from audit.asked('find:' || record_table::text) a;
   if not found then raise exception 'no committed search of %: audit.find(...), commit, then tenancy.begin(token, disclosure)', record_table using errcode = '42501'; end if;
@@ -179,8 +184,12 @@ begin
       else format(' and %I %s %L::%s', f->>'column', f->>'op', f->>'value', kind) end;
   end loop;
   select p.subject_column into subject from tenancy.phi_table p where p.record_table = evaluate.record_table::text;
+  -- a portal identity searches its patient's records; OFFSET 0, so that neither time nor plan depends on whom else the filter would find
+  if patient is not null then
+    source := format('(select * from %s where tenant_id = (select tenancy.tenant_id()) and %s offset 0) own', record_table, coalesce(format('%I = %L', subject, patient), 'false'));
+  end if;
   execute format('select array_agg(id order by n), array_agg(subject order by n) from (select id, %s as subject, row_number() over (order by %I %s, id) n from %s where tenant_id = (select tenancy.tenant_id())%s order by n limit %s) x',
-    coalesce(quote_ident(subject), 'null::uuid'), col, case when split_part(coalesce(ordering, ''), ' ', 2) = 'desc' then 'desc' else 'asc' end, record_table, cond, max_rows) into ids, subjects;
+    coalesce(quote_ident(subject), 'null::uuid'), col, case when split_part(coalesce(ordering, ''), ' ', 2) = 'desc' then 'desc' else 'asc' end, source, cond, max_rows) into ids, subjects;
   perform audit.found(record_table::text, coalesce(ids, '{}'), coalesce(subjects, '{}'), asked->>'purpose');
 exception
   -- the message of a failed cast or comparison would repeat the value

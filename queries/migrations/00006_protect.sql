@@ -9,14 +9,18 @@ create function audit.on_write() returns trigger language plpgsql volatile secur
 declare
   done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
   tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;  -- a partition's rows are its table's
-  subject uuid;
+  subject uuid; c jsonb := tenancy.claims();
 begin
   perform tenancy.require(tab, done);
-  if tenancy.tenant_id() is distinct from (case when tg_op = 'DELETE' then old.tenant_id else new.tenant_id end) then
+  if (c->>'tid')::uuid is distinct from (case when tg_op = 'DELETE' then old.tenant_id else new.tenant_id end) then
     raise exception 'a row of another clinic than the one of this identity' using errcode = '42501';
   end if;
   if tg_argv[0] <> '' then
     subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
+  end if;
+  -- what a portal identity writes is about its patient, before and after
+  if c ? 'pat' and (subject is distinct from (c->>'pat')::uuid or (tg_op = 'UPDATE' and (to_jsonb(old) ->> tg_argv[0])::uuid is distinct from subject)) then
+    raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
   end if;
   if tg_op = 'DELETE' then
     perform audit.write(old.tenant_id, done, 'ok', null, tab, old.id, subject);
@@ -32,6 +36,11 @@ end $$;
 
 create function tenancy.permit(role text, record_table regclass, actions text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   insert into tenancy.permission select permit.role, permit.record_table::text, unnest(actions) on conflict do nothing
+$$;
+
+-- Takes away what permit gave: the next ask or write under that role is refused.
+create function tenancy.forbid(role text, record_table regclass, actions text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  delete from tenancy.permission p where p.role = forbid.role and p.record_table = forbid.record_table::text and p.action = any (actions)
 $$;
 
 -- Functions without a pinned search_path that a trigger, policy, check, default, index or statistics object of the table reaches: each could be led to the caller's
@@ -129,7 +138,7 @@ create function tenancy.obstacles(t regclass) returns setof text language sql st
   select why from tenancy.hindrances(t)
 $$;
 -- +goose StatementEnd
-grant execute on function tenancy.permit, tenancy.unpinned, tenancy.readers, tenancy.hindrances, tenancy.obstacles to ward_migrate;
+grant execute on function tenancy.permit, tenancy.forbid, tenancy.unpinned, tenancy.readers, tenancy.hindrances, tenancy.obstacles to ward_migrate;
 
 -- +goose StatementBegin
 create function tenancy.register(t text, subject text, open_columns text[], oracles text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$

@@ -61,4 +61,6 @@ select tenancy.permit('front_desk', t, array['view', 'create', 'modify']) from u
 select tenancy.permit('billing', 'public.patients', array['view']), tenancy.permit('billing', 'public.encounters', array['view']), tenancy.permit('billing', 'public.claims', array['view', 'create', 'modify', 'export']);
 select tenancy.permit('records', t, array['view', 'export']) from unnest(array['public.patients', 'public.appointments', 'public.encounters', 'public.notes', 'public.attachments', 'public.messages']::regclass[]) t;
 select tenancy.permit('service', t, array['view', 'create', 'modify', 'export']) from unnest(array['public.patients', 'public.appointments', 'public.encounters', 'public.notes', 'public.attachments', 'public.messages', 'public.claims']::regclass[]) t;
+select tenancy.permit('patient', t, array['view']) from unnest(array['public.patients', 'public.appointments', 'public.encounters', 'public.notes', 'public.attachments', 'public.messages', 'public.claims']::regclass[]) t;
+select tenancy.permit('patient', 'public.messages', array['create']);
 reset role;

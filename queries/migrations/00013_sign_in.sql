@@ -64,7 +64,7 @@ declare until timestamptz := least(s.expires_at, clock_timestamp() + (select t.a
 begin
   select * into u from tenancy.users where id = s.user_id;
   select * into m from tenancy.membership where id = s.membership_id;
-  access_token := tenancy.sign(jsonb_strip_nulls(jsonb_build_object('iss', 'ward', 'aud', s.aud, 'sub', s.user_id, 'sid', s.session_id, 'tid', s.tenant_id, 'mid', s.membership_id, 'jti', mint.jti,
+  access_token := tenancy.sign(jsonb_strip_nulls(jsonb_build_object('iss', 'ward', 'aud', s.aud, 'sub', s.user_id, 'sid', s.session_id, 'tid', s.tenant_id, 'mid', s.membership_id, 'pat', m.patient_id, 'jti', mint.jti,
     'role', m.role, 'kind', u.kind, 'name', u.slug, 'rgn', tenancy.region_here(), 'iat', floor(extract(epoch from clock_timestamp()))::bigint, 'exp', floor(extract(epoch from until))::bigint)));
   expires_at := to_timestamp(floor(extract(epoch from until)));
   return next;
@@ -217,7 +217,7 @@ begin
   a.asked := jsonb_strip_nulls(jsonb_build_object('audience', coalesce(audience, 'app'), 'tenant', tenant, 'role', role, 'code', nullif(code, ''),
     'leaked', case when length(password) > 0 and position(password in current_query()) > 0 then true end));
   select * into u from tenancy.users x where x.slug = who;
-  held := coalesce(public.crypt(coalesce(password, ''), coalesce(u.password_hash, tenancy.nobodys_hash())) = u.password_hash, false) and octet_length(password) <= 72 and not a.asked ? 'leaked';
+  held := coalesce(public.crypt(coalesce(password, ''), coalesce(u.password_hash, tenancy.nobodys_hash())) = u.password_hash, false) and u.kind = 'human' and octet_length(password) <= 72 and not a.asked ? 'leaked';
   -- From here on tries with this name go one by one until they are committed: none slips past the count. The hash, which takes the time, is behind us.
   perform pg_advisory_xact_lock(hashtextextended(a.name, 0));
   -- One answer that nobody came for, of whoever, is recorded and counted now. One: calls that take the rows of several tries could wait for each other in a circle.

@@ -28,6 +28,7 @@ with accesses as (
   select a.tenant_id, a.user_id, a.patient_id, a.event_id, a.at, a.record_table, a.purpose, m.role
   from review.access a left join tenancy.membership m on m.id = a.membership_id
   where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.patient_id is not null and a.known
+    and m.patient_id is null  -- a portal identity reaches one patient; what else it asks for is denied
 ), unexplained as (
   select a.* from accesses a
   where not exists (

@@ -1,0 +1,191 @@
+package tenancy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/queries"
+)
+
+// Person is one user with everything that disabling them would end and leave behind, as far as the reviewer reaches.
+type Person struct {
+	User
+	LiveSessions int      `json:"live_sessions"`
+	Services     []string `json:"services"` // service accounts that they answer for
+	Grants       []string `json:"grants"`   // in force: "auditor of every clinic"
+	OnCall       []string `json:"on_call"`  // clinics; "*": any
+}
+
+// RoleChange is what giving a member another role did: the old membership ended and a new one began, in one transaction.
+type RoleChange struct {
+	Termination
+	NewMembership uuid.UUID `json:"new_membership"`
+	Role          string    `json:"role"`
+}
+
+// Disabled is what disabling a user ended.
+type Disabled struct {
+	UserID           uuid.UUID `json:"user_id"`
+	MembershipsEnded int       `json:"memberships_ended"`
+	GrantsEnded      int       `json:"grants_ended"`
+	SessionsEnded    int       `json:"sessions_ended"`
+	EventID          int64     `json:"event_id"`
+}
+
+// Role is what its members may do in a clinic.
+type Role struct {
+	Name        string       `json:"name"`
+	Note        string       `json:"note"`
+	Permissions []Permission `json:"permissions"`
+	Members     int          `json:"members"` // live memberships within reach
+}
+
+// Permission is a protected table and what a role may do with its records.
+type Permission struct {
+	RecordTable string   `json:"record_table"`
+	Actions     []string `json:"actions"`
+}
+
+// OnCall is one line of the roster: who may take an on-call grant by themself, and what they hold of it now.
+type OnCall struct {
+	ID      uuid.UUID  `json:"id"`
+	User    string     `json:"user"`
+	Name    string     `json:"name"`
+	Tenant  *string    `json:"tenant"` // nil: any clinic
+	AddedBy string     `json:"added_by"`
+	AddedAt time.Time  `json:"added_at"`
+	Reason  string     `json:"reason"`
+	Took    *string    `json:"took"` // the clinic of the grant in force
+	Until   *time.Time `json:"until"`
+}
+
+// Taken is an on-call grant that its holder took.
+type Taken struct {
+	Grant     uuid.UUID `json:"grant"`
+	Tenant    string    `json:"tenant"`
+	ExpiresAt time.Time `json:"expires_at"`
+	EventID   int64     `json:"event_id"`
+}
+
+// Person shows one user (slug or id) and what disabling them would do.
+func (s *Session) Person(ctx context.Context, user string) (Person, error) {
+	rows, err := List[Person](ctx, s, "user", user)
+	if err != nil {
+		return Person{}, err
+	}
+	if len(rows) != 1 {
+		return Person{}, fmt.Errorf("user %s: not found", user)
+	}
+	return rows[0], nil
+}
+
+// ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and another one begins.
+func (s *Session) ChangeRole(ctx context.Context, membership, role, reason string) (RoleChange, error) {
+	return act[RoleChange](ctx, s, "change role of "+membership, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.ChangeRole(ctx, queries.ChangeRoleParams{Membership: membership, Role: role, Reason: reason})
+	})
+}
+
+// DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every session.
+func (s *Session) DisableUser(ctx context.Context, user, reason string) (Disabled, error) {
+	return act[Disabled](ctx, s, "disable user "+user, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.DisableUser(ctx, queries.DisableUserParams{Who: user, Reason: reason})
+	})
+}
+
+// EnableUser lets a disabled user sign in again. What was ended stays ended.
+func (s *Session) EnableUser(ctx context.Context, user, reason string) error {
+	return s.do(ctx, "enable user "+user, func(q *queries.Queries) error {
+		_, err := q.EnableUser(ctx, queries.EnableUserParams{Who: user, Reason: reason})
+		return err
+	})
+}
+
+// Roles lists the roles of clinics' members, or the one named.
+func (s *Session) Roles(ctx context.Context, role string) ([]Role, error) {
+	return List[Role](ctx, s, "roles", role)
+}
+
+// AddRole adds a role that may do nothing yet.
+func (s *Session) AddRole(ctx context.Context, name, note string) error {
+	return s.do(ctx, "add role "+name, func(q *queries.Queries) error {
+		return q.AddRole(ctx, queries.AddRoleParams{Name: name, Note: note})
+	})
+}
+
+// AllowRole lets a role do things with a table's records in every clinic, or takes that away; from the next ask on.
+func (s *Session) AllowRole(ctx context.Context, role, table string, actions []string, allowed bool) error {
+	return s.do(ctx, "change role "+role, func(q *queries.Queries) error {
+		return q.AllowRole(ctx, queries.AllowRoleParams{Role: role, RecordTable: table, Actions: actions, Allowed: allowed})
+	})
+}
+
+// OnCallRoster lists who may take an on-call grant.
+func (s *Session) OnCallRoster(ctx context.Context) ([]OnCall, error) {
+	return List[OnCall](ctx, s, "oncall", "")
+}
+
+// AddOnCall puts a person on the roster of a clinic, or of every clinic when tenant is empty.
+func (s *Session) AddOnCall(ctx context.Context, user, tenant, reason string) (uuid.UUID, error) {
+	return s.add(ctx, "put "+user+" on call", func(q *queries.Queries) (uuid.UUID, error) {
+		return q.AddOnCall(ctx, queries.AddOnCallParams{Who: user, Tenant: optional(tenant), Reason: reason})
+	})
+}
+
+// RemoveOnCall takes a person off the roster and ends what they took under it; how many grants that were.
+func (s *Session) RemoveOnCall(ctx context.Context, user, tenant, reason string) (int, error) {
+	var n int32
+	err := s.do(ctx, "take "+user+" off call", func(q *queries.Queries) (err error) {
+		n, err = q.RemoveOnCall(ctx, queries.RemoveOnCallParams{Who: user, Tenant: optional(tenant), Reason: reason})
+		return err
+	})
+	return int(n), err
+}
+
+// TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at most four hours. It becomes an item of
+// the queue (rule S03).
+func (s *Session) TakeOnCall(ctx context.Context, tenant, reason, ticket string, hours float64) (Taken, error) {
+	return act[Taken](ctx, s, "take on-call grant at "+tenant, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.TakeOnCall(ctx, queries.TakeOnCallParams{Tenant: tenant, Reason: reason, Ticket: ticket, Hours: hours})
+	})
+}
+
+// EndOnCall ends the on-call grants that the session's own person holds; how many.
+func (s *Session) EndOnCall(ctx context.Context, reason string) (int, error) {
+	var n int32
+	err := s.do(ctx, "end on-call grant", func(q *queries.Queries) (err error) {
+		n, err = q.EndOnCall(ctx, reason)
+		return err
+	})
+	return int(n), err
+}
+
+// do runs one change in a transaction of its own.
+func (s *Session) do(ctx context.Context, what string, fn func(*queries.Queries) error) error {
+	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
+		if err := fn(queries.New(tx)); err != nil {
+			return fmt.Errorf("%s: %w", what, explain(err))
+		}
+		return nil
+	})
+}
+
+// act is do for a change that answers with JSON.
+func act[T any](ctx context.Context, s *Session, what string, fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
+	var done T
+	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
+		raw, err := fn(queries.New(tx))
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, explain(err))
+		}
+		if err := json.Unmarshal(raw, &done); err != nil {
+			return fmt.Errorf("%s: decode answer: %w", what, err)
+		}
+		return nil
+	})
+	return done, err
+}
