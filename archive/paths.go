@@ -31,7 +31,8 @@ const (
 	objectHeads
 )
 
-// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time.
+// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time;
+// and what its store says about it.
 type object struct {
 	path   string
 	kind   objectKind
@@ -39,6 +40,7 @@ type object struct {
 	month  string
 	number int64
 	bytes  int64
+	hidden string
 }
 
 func regionPrefix(region string) string { return layout + "/region=" + region + "/" }

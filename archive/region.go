@@ -22,6 +22,7 @@ type regionObjects struct {
 	checkpoints []object // in the order of size
 	heads       []object // in the order of time
 	unknown     []object
+	hidden      []object // of any kind
 }
 
 func newRegionObjects(region string) *regionObjects {
@@ -29,6 +30,9 @@ func newRegionObjects(region string) *regionObjects {
 }
 
 func (r *regionObjects) add(o object) {
+	if o.hidden != "" {
+		r.hidden = append(r.hidden, o)
+	}
 	switch o.kind {
 	case objectParquet:
 		r.parquet[o.number] = append(r.parquet[o.number], o)
@@ -55,6 +59,7 @@ func listRegions(ctx context.Context, s Store, prefix string) ([]*regionObjects,
 	var stray []object
 	for _, entry := range list {
 		o := parsePath(entry.Path, entry.Size)
+		o.hidden = entry.Hidden
 		if validateRegion(o.region) != nil {
 			stray = append(stray, o)
 			continue
