@@ -77,7 +77,7 @@ func (s *Store) explain(op, path string, err error) error {
 		e.Hint = fmt.Sprintf(text, s.bucket)
 		return e
 	}
-	if strings.Contains(answer.Message, "Object Lock") {
+	if strings.Contains(answer.Message, "Object Lock") || strings.Contains(answer.Message, "ObjectLock") {
 		e.Hint = fmt.Sprintf(advice["ObjectLockConfigurationNotFoundError"], s.bucket)
 		return e
 	}

@@ -2,7 +2,11 @@ package s3
 
 import (
 	"context"
+	"encoding/xml"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -27,16 +31,45 @@ func (s *Store) lockOfVersion(ctx context.Context, path, version string) (archiv
 	if lock, known := lockOf(info.Metadata); known {
 		return lock, nil
 	}
-	// HEAD leaves the lock out both where there is none and where the credentials may not know. This request says which.
-	_, _, err = s.client.GetObjectRetention(ctx, s.bucket, s.key(path), version)
-	switch minio.ToErrorResponse(err).Code {
-	case "NoSuchObjectLockConfiguration", "InvalidRequest", "ObjectLockConfigurationNotFoundError":
+	// HEAD leaves the lock out where there is none and where the credentials may not know. This says which.
+	return s.askLock(ctx, path, version)
+}
+
+// retention is the answer about a lock. The name of its outermost element is not looked at: versitygw has one of its own, which
+// minio-go refuses.
+type retention struct {
+	Code            string    // of an error
+	Mode            string    `xml:"Mode"`
+	RetainUntilDate time.Time `xml:"RetainUntilDate"`
+}
+
+// askLock asks for the lock in a request of its own.
+func (s *Store) askLock(ctx context.Context, path, version string) (archive.Lock, error) {
+	query := url.Values{"retention": {""}, "versionId": {version}}
+	signed, err := s.client.Presign(ctx, http.MethodGet, s.bucket, s.key(path), time.Minute, query)
+	if err != nil {
+		return archive.Lock{}, s.explain("asking for the lock of", path, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, signed.String(), nil)
+	if err != nil {
+		return archive.Lock{}, fmt.Errorf("asking for the lock of %s: %w", path, err)
+	}
+	resp, err := s.plain.Do(req)
+	if err != nil {
+		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: the server does not answer", archive.ErrLockUnknown, path) // err holds the signature
+	}
+	defer resp.Body.Close()
+	var r retention
+	if err := xml.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&r); err != nil {
+		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: %w", archive.ErrLockUnknown, path, err)
+	}
+	switch {
+	case r.Code == "NoSuchObjectLockConfiguration" || r.Code == "ObjectLockConfigurationNotFoundError" || r.Code == "InvalidRequest":
 		return archive.Lock{}, nil
+	case r.Code != "" || r.Mode == "":
+		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: %s", archive.ErrLockUnknown, path, firstOf(r.Code, resp.Status))
 	}
-	if err == nil {
-		return archive.Lock{}, fmt.Errorf("%s: %w", path, archive.ErrLockUnknown)
-	}
-	return archive.Lock{}, fmt.Errorf("%w: %w", archive.ErrLockUnknown, s.explain("asking for the lock of", path, err))
+	return archive.Lock{Mode: r.Mode, Until: r.RetainUntilDate}, nil
 }
 
 // Extend locks an object's first version until a later time.

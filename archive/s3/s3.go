@@ -48,6 +48,7 @@ type Options struct {
 // Store is the archive in one bucket, below one prefix. It is safe for concurrent use.
 type Store struct {
 	client *minio.Core
+	plain  *http.Client // for requests that client makes no sense of
 	bucket string
 	prefix string // empty, or ends with a slash
 	name   string
@@ -95,7 +96,7 @@ func Open(location string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening store %s: %w", location, err)
 	}
 	client.SetAppInfo("ward", "v1")
-	s := &Store{client: client, bucket: bucket, prefix: prefix, name: location, now: time.Now, pins: map[string]pin{}}
+	s := &Store{client: client, plain: &http.Client{Transport: transport, Timeout: time.Minute}, bucket: bucket, prefix: prefix, name: location, now: time.Now, pins: map[string]pin{}}
 	return s, nil
 }
 
@@ -103,7 +104,7 @@ func parseURL(location string) (bucket, prefix string, err error) {
 	rest, ok := strings.CutPrefix(location, Scheme)
 	bucket, prefix, _ = strings.Cut(rest, "/")
 	prefix = strings.Trim(prefix, "/")
-	if !ok || bucket == "" || strings.ContainsAny(rest, "?#@\\ ") || strings.Contains("/"+prefix+"/", "/../") || strings.Contains(prefix, "//") {
+	if !ok || bucket == "" || strings.ContainsAny(rest, "?#@\\ ") || strings.Contains("/"+prefix+"/", "/../") || strings.Contains(rest, "//") {
 		return "", "", fmt.Errorf("store %q: want s3://BUCKET or s3://BUCKET/PREFIX", location)
 	}
 	if prefix != "" {
