@@ -51,7 +51,7 @@ const (
 	Forked           = "FORKED"             // the log does not contain a head that is known
 	HeadMismatch     = "HEAD_MISMATCH"      // a row is not the one that a published chain head names
 
-	Hidden           = "HIDDEN"             // a delete marker or a later version stands over the object
+	Hidden = "HIDDEN" // a delete marker or a later version stands over the object
 
 	LockMissing    = "LOCK_MISSING"    // the store does not keep the object from being deleted
 	LockGovernance = "LOCK_GOVERNANCE" // the store lets somebody with a permission delete it

@@ -198,7 +198,9 @@ func namesPart(t *testing.T, r *Report, path string) {
 	t.Errorf("%s is not among the parts", path)
 }
 
-func TestTamperWithBadManifestBlamesOnlyThatPart(t *testing.T) { onStores(t, testTamperWithBadManifestBlamesOnlyThatPart) }
+func TestTamperWithBadManifestBlamesOnlyThatPart(t *testing.T) {
+	onStores(t, testTamperWithBadManifestBlamesOnlyThatPart)
+}
 
 func testTamperWithBadManifestBlamesOnlyThatPart(t *testing.T) {
 	f := build(t)

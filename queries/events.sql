@@ -14,3 +14,6 @@ select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, s
 
 -- name: VerifyEnd :exec
 select audit.verify_end(sqlc.arg(verification)::uuid, sqlc.arg(verdict)::text, sqlc.arg(head_size)::bigint, sqlc.arg(breaks)::int);
+
+-- name: ExamineStore :exec
+select audit.examine_store(sqlc.arg(store)::text, sqlc.narg(found)::jsonb);

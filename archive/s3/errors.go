@@ -45,10 +45,8 @@ type Error struct {
 	Err  error
 }
 
-// Error says what happened, to what, and what to do.
-func (e *Error) Error() string {
-	return fmt.Sprintf("%s %s: %s (%s)", e.Op, e.Path, e.Hint, e.Code)
-}
+// Error says what happened and what to do. What it happened to, whoever asked for it says.
+func (e *Error) Error() string { return e.Hint + " (" + e.Code + ")" }
 
 // Unwrap gives S3's answer.
 func (e *Error) Unwrap() error { return e.Err }
@@ -62,16 +60,13 @@ func (s *Store) explain(op, path string, err error) error {
 	case errors.As(err, &own):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s %s: %w", op, path, err)
-	}
-	if path == "" {
-		path = s.name
+		return err
 	}
 	e := &Error{Op: op, Path: path, Err: err}
 	answer := minio.ToErrorResponse(err)
 	e.Code = answer.Code
 	if e.Code == "NoSuchKey" || e.Code == "NoSuchVersion" {
-		return fmt.Errorf("%s %s: %w", op, path, fs.ErrNotExist)
+		return fmt.Errorf("%w (%s)", fs.ErrNotExist, e.Code)
 	}
 	if text, ok := advice[e.Code]; ok {
 		e.Hint = fmt.Sprintf(text, s.bucket)
@@ -89,7 +84,7 @@ func (s *Store) explain(op, path string, err error) error {
 	case errors.As(err, &network):
 		e.Code, e.Hint = "network", fmt.Sprintf("the server of bucket %s does not answer: check s3 endpoint, and that it runs: %v", s.bucket, err)
 	default:
-		return fmt.Errorf("%s %s: %w", op, path, err)
+		return fmt.Errorf("bucket %s: %w", s.bucket, err)
 	}
 	return e
 }

@@ -63,7 +63,7 @@ func (p *probe) bucket(ctx context.Context) error {
 	v, err := s.client.GetBucketVersioning(ctx, s.bucket)
 	switch code := minio.ToErrorResponse(err).Code; {
 	case err != nil && code != "AccessDenied" && code != "NotImplemented":
-		return s.explain("examining", "", err)
+		return fmt.Errorf("examining %s: %w", s, s.explain("examining", "", err))
 	case err != nil:
 		p.add("versions are kept", archive.CheckWarn, "these credentials may not ask (s3:GetBucketVersioning)")
 	case !v.Enabled():

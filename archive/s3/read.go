@@ -106,7 +106,7 @@ func (s *Store) first(ctx context.Context, path string) (archive.Object, error) 
 	}
 	i := slices.IndexFunc(list, func(o archive.Object) bool { return o.Path == path })
 	if i < 0 {
-		return archive.Object{}, fmt.Errorf("%s in %s: %w", path, s.name, fs.ErrNotExist)
+		return archive.Object{}, fmt.Errorf("%w in %s", fs.ErrNotExist, s.name)
 	}
 	s.setPin(path, pin{list[i].Version, list[i].Size})
 	return list[i], nil

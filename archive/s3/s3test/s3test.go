@@ -192,7 +192,6 @@ func (s *Server) AddUser(ctx context.Context, access, secret string) error {
 	return nil
 }
 
-
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
