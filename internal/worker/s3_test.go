@@ -149,7 +149,7 @@ func TestShipToS3(t *testing.T) {
 		t.Errorf("in the end: %s %+v", r.Verdict, r.Findings)
 	}
 	want := []string{"archive hold", "archive hold lifted", "tenant retention"}
-	got := wardtest.One[[]string](y.e, "select array_agg(detail::json->>'what' order by 1) from audit.event where action = 'configure' and detail::json->>'what' = any ($1)", want)
+	got := wardtest.One[[]string](y.e, "select array_agg(detail::json->>'what' order by detail::json->>'what') from audit.event where action = 'configure' and detail::json->>'what' = any ($1)", want)
 	if !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
