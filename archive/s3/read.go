@@ -89,10 +89,10 @@ func (s *Store) list(ctx context.Context, prefix string) ([]archive.Object, erro
 
 // over says what stands over the first version.
 func (h *history) over() string {
-	switch {
-	case h.versions == 1:
+	switch h.versions {
+	case 1:
 		return "a delete marker stands over it"
-	case h.versions == 2:
+	case 2:
 		return "a later version stands over it"
 	}
 	return fmt.Sprintf("%d later versions stand over it", h.versions-1)

@@ -406,7 +406,7 @@ func TestErrorsAreForPeople(t *testing.T) {
 	answer := func(status int, code string) func(*s3.Options) {
 		return p.through(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.WriteHeader(status)
-			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message></Error>", code)
+			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message></Error>", code)
 		})
 	}
 	as := func(access, secret string) func(*s3.Options) {

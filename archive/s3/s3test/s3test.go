@@ -137,7 +137,7 @@ func (s *Server) Stop() {
 
 func (s *Server) kill() {
 	_ = s.cmd.Process.Kill() // it may have ended by itself
-	<-s.done
+	_ = <-s.done             // that it was killed
 }
 
 // Client speaks to the server as its owner.
@@ -197,8 +197,11 @@ func freeAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for a free port: %w", err)
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("looking for a free port: %w", err)
+	}
+	return address, nil
 }
 
 // build installs the server into the directory of .ci/run's tools, one process of the machine at a time.
