@@ -137,7 +137,10 @@ func (s *Server) Stop() {
 
 func (s *Server) kill() {
 	_ = s.cmd.Process.Kill() // it may have ended by itself
-	_ = <-s.done             // that it was killed
+	select { // that it was killed is no news
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+	}
 }
 
 // Client speaks to the server as its owner.
