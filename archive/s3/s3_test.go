@@ -463,3 +463,32 @@ func TestOpenRefuses(t *testing.T) {
 		t.Error("a file of certificates that is not there was accepted")
 	}
 }
+
+// AWS takes a delete marker for nothing, so that the condition lets a PUT through over what the marker covers; versitygw does not, and is
+// made to look like it here. The object below is still the one that was first.
+func TestPutOverDeleteMarker(t *testing.T) {
+	p := newPlace(t)
+	p.put(t, p.open(t), "v1/x", "genuine")
+	if err := p.owner.RemoveObject(t.Context(), bucket, "a/b/v1/x", minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s := p.open(t, p.through(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method != http.MethodPut {
+			next.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		info, err := p.owner.PutObject(r.Context(), bucket, "a/b/v1/x", strings.NewReader("second"), 6, minio.PutObjectOptions{})
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("X-Amz-Version-Id", info.VersionID)
+	}))
+	if err := s.Put(t.Context(), "v1/x", strings.NewReader("second"), 6, p.until); !errors.Is(err, archive.ErrExists) {
+		t.Errorf("got %v, want ErrExists", err)
+	}
+	if got := read(t, s, "v1/x"); got != "genuine" {
+		t.Errorf("read %q", got)
+	}
+}

@@ -137,7 +137,7 @@ func (s *Server) Stop() {
 
 func (s *Server) kill() {
 	_ = s.cmd.Process.Kill() // it may have ended by itself
-	select { // that it was killed is no news
+	select {                 // that it was killed is no news
 	case <-s.done:
 	case <-time.After(10 * time.Second):
 	}
