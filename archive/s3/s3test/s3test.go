@@ -43,7 +43,7 @@ type Server struct {
 
 	dir  string
 	cmd  *exec.Cmd
-	done chan error
+	done chan struct{} // closed when it has ended
 	out  bytes.Buffer
 }
 
@@ -83,7 +83,7 @@ func launch(ctx context.Context, binary, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Endpoint: "http://" + address, Root: filepath.Join(dir, "root"), Versions: filepath.Join(dir, "versions"), dir: dir, done: make(chan error, 1)}
+	s := &Server{Endpoint: "http://" + address, Root: filepath.Join(dir, "root"), Versions: filepath.Join(dir, "versions"), dir: dir, done: make(chan struct{})}
 	for _, d := range []string{s.Root, s.Versions, filepath.Join(dir, "iam")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("making a directory for versitygw: %w", err)
@@ -95,7 +95,10 @@ func launch(ctx context.Context, binary, dir string) (*Server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting versitygw: %w", err)
 	}
-	go func() { s.done <- s.cmd.Wait() }()
+	go func() {
+		defer close(s.done)
+		_ = s.cmd.Wait() // that it was killed is no news
+	}()
 	if err := s.ready(ctx); err != nil {
 		s.kill()
 		return nil, fmt.Errorf("starting versitygw: %w: %s", err, s.out.String())
@@ -119,9 +122,8 @@ func (s *Server) ready(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-s.done:
-			s.done <- err
-			return fmt.Errorf("it ended: %w", err)
+		case <-s.done:
+			return errors.New("it ended")
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
