@@ -104,7 +104,9 @@ func byTenant(rows []Row) []Row {
 
 // TestCrash stops an append at every call to the store, before and after the call takes effect, and then runs it again,
 // with the same rows or with more of them.
-func TestCrash(t *testing.T) {
+func TestCrash(t *testing.T) { onStores(t, testCrash) }
+
+func testCrash(t *testing.T) {
 	crashes := 0
 	for _, after := range []bool{false, true} {
 		for _, more := range []bool{false, true} {
@@ -163,7 +165,9 @@ func voids(t *testing.T, f *fixture) int {
 }
 
 // TestCrashEmpty does the same for a month without rows.
-func TestCrashEmpty(t *testing.T) {
+func TestCrashEmpty(t *testing.T) { onStores(t, testCrashEmpty) }
+
+func testCrashEmpty(t *testing.T) {
 	for n := 1; n < 20; n++ {
 		f := newFixture(t)
 		l := f.open(t)
@@ -190,7 +194,9 @@ func TestCrashEmpty(t *testing.T) {
 }
 
 // TestPlantedPart puts a well-formed part, which continues the chain with rows that never were, where the next one goes.
-func TestPlantedPart(t *testing.T) {
+func TestPlantedPart(t *testing.T) { onStores(t, testPlantedPart) }
+
+func testPlantedPart(t *testing.T) {
 	for _, crash := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8} {
 		f := newFixture(t)
 		first := f.chains.next(tenantA, "2026-01", 3)
@@ -219,7 +225,9 @@ func TestPlantedPart(t *testing.T) {
 	}
 }
 
-func TestBlockedByManifest(t *testing.T) {
+func TestBlockedByManifest(t *testing.T) { onStores(t, testBlockedByManifest) }
+
+func testBlockedByManifest(t *testing.T) {
 	f := newFixture(t)
 	f.append(t, f.open(t), "2026-01", f.chains.next(tenantA, "2026-01", 3))
 	f.overwrite(t, manifestPath(testRegion, "2026-01", 2), []byte("{}"))
@@ -232,7 +240,9 @@ func TestBlockedByManifest(t *testing.T) {
 	}
 }
 
-func TestTwoWriters(t *testing.T) {
+func TestTwoWriters(t *testing.T) { onStores(t, testTwoWriters) }
+
+func testTwoWriters(t *testing.T) {
 	f := newFixture(t)
 	a, b := f.open(t), f.open(t)
 	rows := f.chains.next(tenantA, "2026-01", 3)
@@ -245,7 +255,9 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
-func TestOpenLogRefusesDamage(t *testing.T) {
+func TestOpenLogRefusesDamage(t *testing.T) { onStores(t, testOpenLogRefusesDamage) }
+
+func testOpenLogRefusesDamage(t *testing.T) {
 	for name, tamper := range map[string]func(*testing.T, *fixture){
 		"manifest changed": func(t *testing.T, f *fixture) { p := f.parts[2].ManifestPath(); f.overwrite(t, p, flip(f.read(t, p))) },
 		"manifest missing": func(t *testing.T, f *fixture) { f.remove(t, f.parts[2].ManifestPath()) },
@@ -266,7 +278,9 @@ func TestOpenLogRefusesDamage(t *testing.T) {
 	}
 }
 
-func TestCheckExtends(t *testing.T) {
+func TestCheckExtends(t *testing.T) { onStores(t, testCheckExtends) }
+
+func testCheckExtends(t *testing.T) {
 	f := build(t)
 	l := f.open(t)
 	for _, h := range f.heads {
@@ -318,7 +332,9 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-func TestSummarize(t *testing.T) {
+func TestSummarize(t *testing.T) { onStores(t, testSummarize) }
+
+func testSummarize(t *testing.T) {
 	f := build(t)
 	months, heads, err := Summarize(t.Context(), f.store, f.signer.Key())
 	if err != nil {
@@ -358,7 +374,7 @@ func TestDirStore(t *testing.T) {
 		t.Error("a short object was accepted")
 	}
 	list := must(s.List(t.Context(), "a/"))(t)
-	if len(list) != 1 || list[0] != (Object{"a/b/c", 3}) {
+	if len(list) != 1 || list[0] != (Object{Path: "a/b/c", Size: 3}) {
 		t.Errorf("got %v", list)
 	}
 	if got := string(must(readObject(t.Context(), s, "a/b/c"))(t)); got != "one" {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -133,4 +134,25 @@ func signCheckpoint(origin string, size int64, root Hash, s *Signer) (Head, erro
 		return Head{}, fmt.Errorf("signing checkpoint %d: %w", size, err)
 	}
 	return ParseCheckpoint(data, s.Key())
+}
+
+// newestHead reads a region's newest checkpoint, under whichever of its log's keys the given ones lead to, and returns those keys too.
+func newestHead(ctx context.Context, store Store, r *regionObjects, keys ...Key) (Head, *ring, error) {
+	o := r.checkpoints[len(r.checkpoints)-1]
+	known := newRing(keys)
+	if err := known.follow(ctx, store, r, func(object, error) {}); err != nil {
+		return Head{}, nil, err
+	}
+	data, err := readObject(ctx, store, o.path)
+	if err != nil {
+		return Head{}, nil, err
+	}
+	h, err := known.checkpoint(data)
+	if err == nil && (h.Region != r.region || h.Size != o.number) {
+		err = errWrongLog
+	}
+	if err != nil {
+		return Head{}, nil, fmt.Errorf("%s: %w", o.path, err)
+	}
+	return h, known, nil
 }

@@ -103,7 +103,28 @@ func must[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
-// fixture is an archive in a directory.
+// TestStore is a store on which the suite runs besides the directory. Its objects are files in dir too, which an attacker who
+// runs the server can change.
+type TestStore interface {
+	// New makes an empty store.
+	New(t testing.TB) (dir string, store Store)
+	// Reopen opens it as somebody who has never seen it.
+	Reopen(t testing.TB, dir string) Store
+}
+
+// S3 is set by the external tests of this package, since archive/s3 imports it.
+var S3 TestStore
+
+// onStores runs a test over a directory and over S3.
+func onStores(t *testing.T, f func(*testing.T)) {
+	t.Run("dir", f)
+	t.Run("s3", f)
+}
+
+// onS3 says which of the two it is.
+func onS3(t testing.TB) bool { return slices.Contains(strings.Split(t.Name(), "/"), "s3") }
+
+// fixture is an archive in a directory, or in a bucket whose objects are the files of that directory.
 type fixture struct {
 	dir    string
 	store  Store
@@ -115,13 +136,19 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	dir := t.TempDir()
-	return &fixture{dir: dir, store: must(OpenDir(dir))(t), signer: newSigner(t), chains: chains{}}
+	f := &fixture{signer: newSigner(t), chains: chains{}}
+	if onS3(t) {
+		f.dir, f.store = S3.New(t)
+	} else {
+		f.dir = t.TempDir()
+		f.store = must(OpenDir(f.dir))(t)
+	}
+	return f
 }
 
 func (f *fixture) open(t testing.TB) *Log {
 	t.Helper()
-	l := must(OpenLog(t.Context(), f.store, testRegion, testOrigin, f.signer))(t)
+	l := must(OpenLog(t.Context(), f.auditors(t), testRegion, testOrigin, f.signer))(t)
 	l.Now = func() time.Time { return testNow }
 	return l
 }
@@ -159,7 +186,16 @@ func (f *fixture) verify(t testing.TB, change ...func(*VerifyOptions)) *Report {
 	for _, c := range change {
 		c(&o)
 	}
-	return must(NewVerification(f.store, o).Run(t.Context()))(t)
+	return must(NewVerification(f.auditors(t), o).Run(t.Context()))(t)
+}
+
+// auditors is the store as somebody opens it who remembers nothing.
+func (f *fixture) auditors(t testing.TB) Store {
+	t.Helper()
+	if onS3(t) {
+		return S3.Reopen(t, f.dir)
+	}
+	return f.store
 }
 
 func expect(h Head) func(*VerifyOptions) {

@@ -189,39 +189,3 @@ func (s *rowScanner) end() error {
 	}
 	return nil
 }
-
-// ReadPart calls f with the rows of a stored part in batches, those of one tenant or, for tenant "", all. It proves
-// nothing: it is for showing rows of a part that was verified. f may keep the rows.
-func ReadPart(ctx context.Context, store Store, path, tenant string, f func([]Row) error) error {
-	sp, err := spool(ctx, store, path, -1, nil)
-	if err != nil {
-		return err
-	}
-	defer sp.Close()
-	file, err := openPart(sp, sp.size)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
-	}
-	const batchRows = 1024
-	var batch []Row
-	for _, g := range file.RowGroups() {
-		err := scanGroup(ctx, g, func(r *Row) error {
-			if tenant != "" && r.TenantID != tenant {
-				return nil
-			}
-			if batch = append(batch, r.clone()); len(batch) < batchRows {
-				return nil
-			}
-			full := batch
-			batch = make([]Row, 0, batchRows)
-			return f(full)
-		})
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", path, err)
-		}
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	return f(batch)
-}

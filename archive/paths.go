@@ -33,7 +33,7 @@ const (
 )
 
 // object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time, for keys
-// the size from which they hold.
+// the size from which they hold; and what its store says about it.
 type object struct {
 	path   string
 	kind   objectKind
@@ -41,6 +41,7 @@ type object struct {
 	month  string
 	number int64
 	bytes  int64
+	hidden string
 }
 
 func regionPrefix(region string) string { return layout + "/region=" + region + "/" }

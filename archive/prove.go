@@ -66,22 +66,11 @@ type prover struct {
 
 // load reads the newest checkpoint and the manifests that it covers.
 func (p *prover) load(ctx context.Context, r *regionObjects, keys []Key) error {
-	o := r.checkpoints[len(r.checkpoints)-1]
-	data, err := readObject(ctx, p.store, o.path)
+	head, known, err := newestHead(ctx, p.store, r, keys...)
 	if err != nil {
 		return err
 	}
-	ring := newRing(keys)
-	if err := ring.follow(ctx, p.store, r, func(object, error) {}); err != nil {
-		return err
-	}
-	p.notes = ring.notes
-	if p.head, err = ring.checkpoint(data); err != nil {
-		return fmt.Errorf("%s: %w", o.path, err)
-	}
-	if p.head.Region != r.region || p.head.Size != o.number {
-		return fmt.Errorf("%w: %s is signed for %s, size %d", ErrDamaged, o.path, p.head.Origin, p.head.Size)
-	}
+	p.head, p.notes = head, known.notes
 	if p.entries, err = loadEntries(ctx, p.store, r, p.head.Size); err != nil {
 		return err
 	}

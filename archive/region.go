@@ -23,6 +23,7 @@ type regionObjects struct {
 	heads       []object // in the order of time
 	keys        []object // in the order of size
 	unknown     []object
+	hidden      []object // of any kind
 }
 
 func newRegionObjects(region string) *regionObjects {
@@ -30,6 +31,9 @@ func newRegionObjects(region string) *regionObjects {
 }
 
 func (r *regionObjects) add(o object) {
+	if o.hidden != "" {
+		r.hidden = append(r.hidden, o)
+	}
 	switch o.kind {
 	case objectParquet:
 		r.parquet[o.number] = append(r.parquet[o.number], o)
@@ -58,6 +62,7 @@ func listRegions(ctx context.Context, s Store, prefix string) ([]*regionObjects,
 	var stray []object
 	for _, entry := range list {
 		o := parsePath(entry.Path, entry.Size)
+		o.hidden = entry.Hidden
 		if validateRegion(o.region) != nil {
 			stray = append(stray, o)
 			continue

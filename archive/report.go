@@ -29,7 +29,8 @@ func worse(a, b Verdict) Verdict {
 	return a
 }
 
-// The status words of findings. All but the last group make a verdict INVALID.
+// The status words of findings. The first group makes a verdict INVALID. The second is about the store, whose locks are no
+// part of what was signed, and the third about what could not be checked: both leave it not proven.
 const (
 	RowModified      = "ROW_MODIFIED"       // a row's content or its link to the row before it was changed
 	RowMissing       = "ROW_MISSING"        // a gap in a tenant's chain
@@ -50,6 +51,13 @@ const (
 	RolledBack       = "ROLLED_BACK"        // the log ends before a head that is known
 	Forked           = "FORKED"             // the log does not contain a head that is known
 	HeadMismatch     = "HEAD_MISMATCH"      // a row is not the one that a published chain head names
+
+	Hidden = "HIDDEN" // a delete marker or a later version stands over the object
+
+	LockMissing    = "LOCK_MISSING"    // the store does not keep the object from being deleted
+	LockGovernance = "LOCK_GOVERNANCE" // the store lets somebody with a permission delete it
+	LockShort      = "LOCK_SHORT"      // the lock ends before the retention that was signed
+	LockUnknown    = "LOCK_UNKNOWN"    // the store does not tell
 
 	Unreadable  = "UNREADABLE"  // could not be read, which proves nothing
 	Unsupported = "UNSUPPORTED" // written in a format that this version does not know
@@ -76,7 +84,7 @@ type Finding struct {
 // Verdict is what the finding alone makes of a report.
 func (f Finding) Verdict() Verdict {
 	switch f.Status {
-	case Unreadable, Unsupported, NotChecked, Unfinished, Expired:
+	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, LockMissing, LockGovernance, LockShort, LockUnknown:
 		return NotProven
 	}
 	return Invalid

@@ -45,7 +45,13 @@ func spool(ctx context.Context, s Store, path string, limit int64, progress func
 		out = sp.file
 	}
 	sum := sha256.New()
-	src := readerWithContext{ctx, io.NewSectionReader(b, 0, sp.size)}
+	stream, err := streamOf(b)
+	if err != nil {
+		sp.Close()
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	defer stream.Close()
+	src := readerWithContext{ctx, io.LimitReader(stream, sp.size)}
 	n, err := io.CopyBuffer(io.MultiWriter(out, sum, progressWriter(progress)), src, make([]byte, 256<<10))
 	if err == nil && n != sp.size {
 		err = io.ErrUnexpectedEOF
@@ -75,4 +81,12 @@ func (f progressWriter) Write(p []byte) (int, error) {
 		f(int64(len(p)))
 	}
 	return len(p), nil
+}
+
+// streamOf returns a blob's bytes in order.
+func streamOf(b Blob) (io.ReadCloser, error) {
+	if s, ok := b.(Streamer); ok {
+		return s.Stream()
+	}
+	return io.NopCloser(io.NewSectionReader(b, 0, b.Size())), nil
 }

@@ -14,13 +14,17 @@ var ErrExists = errors.New("object exists")
 
 // Store is write-once storage for the archive. An object that cannot be found is reported by an error that wraps
 // [io/fs.ErrNotExist]; any other error means that nothing is known.
+//
+// A store that keeps versions shows the first one of every object: it is the one that Put made, and no later one and no
+// delete marker can take its place.
 type Store interface {
 	// Put creates an object of exactly size bytes, durably and all or nothing, and keeps it from being deleted until
 	// retainUntil where the store can. It never replaces one: it returns ErrExists.
 	Put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error
-	// Open opens an object for reading.
+	// Open opens an object for reading. A [Streamer] is read from end to end in one piece, a [LockedBlob] says what
+	// the store holds it to.
 	Open(ctx context.Context, path string) (Blob, error)
-	// List returns the objects whose path begins with prefix, in the order of their paths.
+	// List returns the objects whose path begins with prefix, hidden ones too, in the order of their paths.
 	List(ctx context.Context, prefix string) ([]Object, error)
 	// String names the store for people, such as "dir:/srv/archive".
 	String() string
@@ -34,10 +38,21 @@ type Blob interface {
 	Size() int64
 }
 
+// Streamer is a Blob that is read from its beginning better in one piece than in many.
+type Streamer interface {
+	// Stream returns the blob's bytes in order. The caller closes it.
+	Stream() (io.ReadCloser, error)
+}
+
 // Object is an entry of a store's listing.
 type Object struct {
 	Path string
 	Size int64
+	// Version is the pinned version, where the store has versions.
+	Version string
+	// Hidden says what stands over the pinned version, so that others who read the path do not see it: a delete marker
+	// or a later version. It is empty where nothing does.
+	Hidden string
 }
 
 // maxSmallObject bounds what is read into memory whole: manifests, checkpoints and heads.

@@ -35,21 +35,9 @@ func Summarize(ctx context.Context, store Store, key Key) ([]MonthSummary, []Hea
 		if len(r.checkpoints) == 0 {
 			continue
 		}
-		o := r.checkpoints[len(r.checkpoints)-1]
-		data, err := readObject(ctx, store, o.path)
+		h, _, err := newestHead(ctx, store, r, key)
 		if err != nil {
 			return nil, nil, err
-		}
-		ring := newRing([]Key{key})
-		if err := ring.follow(ctx, store, r, func(object, error) {}); err != nil {
-			return nil, nil, err
-		}
-		h, err := ring.checkpoint(data)
-		if err == nil && (h.Region != r.region || h.Size != o.number) {
-			err = errWrongLog
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", o.path, err)
 		}
 		list, err := summarizeRegion(ctx, store, r, h)
 		if err != nil {

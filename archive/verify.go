@@ -31,6 +31,9 @@ type VerifyOptions struct {
 	// Diagnose parses also files that are not the ones that were signed, to name the rows. Such a file may have been made
 	// to harm its reader: do this in a process that may die.
 	Diagnose bool
+	// SkipLocks leaves out what the store holds its objects to. A copy of an archive in a bucket of one's own has other
+	// locks, or none.
+	SkipLocks bool
 	// Now decides whether a retention has ended; zero is the present.
 	Now time.Time
 }
@@ -40,6 +43,7 @@ type Verification struct {
 	store Store
 	opts  VerifyOptions
 	slots chan struct{}
+	locks *lockRecorder // nil: the store has no locks
 
 	mu      sync.Mutex
 	status  Status
@@ -54,7 +58,9 @@ func NewVerification(store Store, opts VerifyOptions) *Verification {
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
-	return &Verification{store: store, opts: opts, slots: make(chan struct{}, opts.Workers)}
+	v := &Verification{opts: opts, slots: make(chan struct{}, opts.Workers)}
+	v.store, v.locks = watchLocks(store)
+	return v
 }
 
 // Status returns how far the run is.
@@ -118,7 +124,7 @@ func (v *Verification) Run(ctx context.Context) (*Report, error) {
 	}
 	v.update(func(s *Status) { s.Phase = "parts" })
 	for _, run := range runs {
-		if err := run.checkParts(ctx); err != nil {
+		if err := firstError(run.checkParts(ctx), run.checkLocks(ctx)); err != nil {
 			return nil, fmt.Errorf("verifying %s: %w", v.store, err)
 		}
 		b.addRegion(run)

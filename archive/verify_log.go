@@ -56,6 +56,7 @@ func (r *regionRun) checkLog(ctx context.Context) error {
 	r.checkRoots()
 	r.checkExpected()
 	r.checkContinuity()
+	r.checkHidden()
 	if err := r.checkHeads(ctx); err != nil {
 		return err
 	}

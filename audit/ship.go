@@ -52,11 +52,36 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 		done, err := s.shipMonth(ctx, log, month, pending[month])
 		shipped = append(shipped, done...)
 		if err != nil {
-			return shipped, err
+			return shipped, errors.Join(err, s.hold(ctx, shipped))
 		}
 	}
 	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(s.Now().UnixMicro()))
-	return append(shipped, empty...), err
+	shipped = append(shipped, empty...)
+	return shipped, errors.Join(err, s.hold(ctx, shipped))
+}
+
+// hold carries the legal holds in force to parts that were just shipped.
+func (s *Shipper) hold(ctx context.Context, shipped []archive.Manifest) error {
+	locker, ok := s.Store.(archive.Locker)
+	if !ok || len(shipped) == 0 {
+		return nil
+	}
+	k, err := s.keepRules(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range shipped {
+		m := &shipped[i]
+		if m.Path == "" || !k.held(m) {
+			continue
+		}
+		for _, path := range []string{m.Path, m.ManifestPath()} {
+			if err := locker.Hold(ctx, path, true); err != nil {
+				return fmt.Errorf("place legal hold on %s: %w", path, err)
+			}
+		}
+	}
+	return nil
 }
 
 // shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it is repeated until the log has
@@ -76,7 +101,7 @@ func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string,
 			return shipped, nil
 		}
 		var m archive.Manifest
-		if m, err = log.Append(ctx, month, s.rows(ctx, left), s.retain(month)); err == nil {
+		if m, err = log.Append(ctx, month, s.rows(ctx, left), s.retain(month, longest(left))); err == nil {
 			shipped = append(shipped, m)
 			err = s.record(ctx, &m)
 		}
@@ -126,7 +151,7 @@ func (s *Shipper) fillEmpty(ctx context.Context, log *archive.Log, next string) 
 		if after >= next {
 			return done, nil
 		}
-		m, err := log.AppendEmpty(ctx, after, s.retain(after))
+		m, err := log.AppendEmpty(ctx, after, s.retain(after, 0))
 		if err != nil {
 			return done, err
 		}
@@ -134,8 +159,17 @@ func (s *Shipper) fillEmpty(ctx context.Context, log *archive.Log, next string) 
 	}
 }
 
-// retain is when a month's parts may go.
-func (s *Shipper) retain(month string) time.Time {
+// longest is the most years that one of the spans' tenants wants its history kept.
+func longest(spans []span) int {
+	years := 0
+	for _, sp := range spans {
+		years = max(years, int(sp.tenant.RetainYears))
+	}
+	return years
+}
+
+// retain is when a month's parts may go: years after its end and ninety days, but not before what this shipper keeps everything for.
+func (s *Shipper) retain(month string, years int) time.Time {
 	t, err := time.Parse("2006-01", month)
 	if err != nil {
 		t = s.Now()
@@ -144,7 +178,12 @@ func (s *Shipper) retain(month string) time.Time {
 	if keep == 0 {
 		keep = archive.DefaultRetention
 	}
-	return t.AddDate(0, 1, 0).Add(keep)
+	end := t.AddDate(0, 1, 0)
+	least, wanted := end.Add(keep), end.AddDate(years, 0, 90)
+	if wanted.After(least) {
+		return wanted
+	}
+	return least
 }
 
 // rows yields the rows of the spans in the order of tenant and seq, a chunk of them in memory at a time.

@@ -71,3 +71,12 @@ select tenancy.protect(sqlc.arg(record_table)::text::regclass, sqlc.narg(subject
 
 -- name: Permit :exec
 select tenancy.permit(sqlc.arg(role)::text, sqlc.arg(record_table)::text::regclass, sqlc.arg(actions)::text[]);
+
+-- name: SetRetention :exec
+select tenancy.set_retention(sqlc.arg(tenant)::text, sqlc.arg(years)::int, sqlc.arg(reason)::text);
+
+-- name: PlaceHold :one
+select audit.place_hold(sqlc.narg(tenant)::text, sqlc.narg(month)::text, sqlc.arg(reason)::text)::uuid;
+
+-- name: LiftHold :one
+select audit.lift_hold(sqlc.arg(hold)::text, sqlc.arg(reason)::text)::uuid;

@@ -297,6 +297,22 @@ func (q *Queries) InitInstallation(ctx context.Context, arg InitInstallationPara
 	return column_1, err
 }
 
+const liftHold = `-- name: LiftHold :one
+select audit.lift_hold($1::text, $2::text)::uuid
+`
+
+type LiftHoldParams struct {
+	Hold   string
+	Reason string
+}
+
+func (q *Queries) LiftHold(ctx context.Context, arg LiftHoldParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, liftHold, arg.Hold, arg.Reason)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const listing = `-- name: Listing :many
 select tenancy.listing($1::text)::jsonb
 `
@@ -367,6 +383,23 @@ func (q *Queries) Permit(ctx context.Context, arg PermitParams) error {
 	return err
 }
 
+const placeHold = `-- name: PlaceHold :one
+select audit.place_hold($1::text, $2::text, $3::text)::uuid
+`
+
+type PlaceHoldParams struct {
+	Tenant *string
+	Month  *string
+	Reason string
+}
+
+func (q *Queries) PlaceHold(ctx context.Context, arg PlaceHoldParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, placeHold, arg.Tenant, arg.Month, arg.Reason)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const protect = `-- name: Protect :exec
 select tenancy.protect($1::text::regclass, $2::text, $3::text[])
 `
@@ -397,6 +430,21 @@ func (q *Queries) RemoveOnCall(ctx context.Context, arg RemoveOnCallParams) (int
 	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const setRetention = `-- name: SetRetention :exec
+select tenancy.set_retention($1::text, $2::int, $3::text)
+`
+
+type SetRetentionParams struct {
+	Tenant string
+	Years  int32
+	Reason string
+}
+
+func (q *Queries) SetRetention(ctx context.Context, arg SetRetentionParams) error {
+	_, err := q.db.Exec(ctx, setRetention, arg.Tenant, arg.Years, arg.Reason)
+	return err
 }
 
 const takeOnCall = `-- name: TakeOnCall :one

@@ -26,3 +26,6 @@ select audit.prove(sqlc.arg(ask)::uuid, sqlc.arg(event)::bigint, sqlc.narg(tenan
 
 -- name: Proving :one
 select p.tenant_id::uuid as tenant_id, p.seq::bigint as seq from audit.proving() p;
+
+-- name: ExamineStore :exec
+select audit.examine_store(sqlc.arg(store)::text, sqlc.narg(found)::jsonb);

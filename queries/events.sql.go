@@ -49,6 +49,20 @@ func (q *Queries) Events(ctx context.Context, arg EventsParams) ([]json.RawMessa
 	return items, nil
 }
 
+const examineStore = `-- name: ExamineStore :exec
+select audit.examine_store($1::text, $2::jsonb)
+`
+
+type ExamineStoreParams struct {
+	Store string
+	Found []byte
+}
+
+func (q *Queries) ExamineStore(ctx context.Context, arg ExamineStoreParams) error {
+	_, err := q.db.Exec(ctx, examineStore, arg.Store, arg.Found)
+	return err
+}
+
 const openEvents = `-- name: OpenEvents :exec
 
 select audit.open($1::uuid, $2::text, $3::text, $4::jsonb, $5::text)

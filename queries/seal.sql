@@ -55,4 +55,7 @@ select audit.write_worker(sqlc.narg(tenant)::uuid, sqlc.arg(action)::text, sqlc.
 select tenancy.region_here()::text;
 
 -- name: Tenants :many
-select id, slug from tenancy.tenant order by id;
+select id, slug, retain_years from tenancy.tenant order by id;
+
+-- name: HoldsInForce :many
+select tenant_id, month from audit.hold where lifted_at is null order by placed_at, id;

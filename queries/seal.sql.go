@@ -92,6 +92,35 @@ func (q *Queries) ForgetAsks(ctx context.Context) (int32, error) {
 	return column_1, err
 }
 
+const holdsInForce = `-- name: HoldsInForce :many
+select tenant_id, month from audit.hold where lifted_at is null order by placed_at, id
+`
+
+type HoldsInForceRow struct {
+	TenantID *uuid.UUID
+	Month    *string
+}
+
+func (q *Queries) HoldsInForce(ctx context.Context) ([]HoldsInForceRow, error) {
+	rows, err := q.db.Query(ctx, holdsInForce)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HoldsInForceRow
+	for rows.Next() {
+		var i HoldsInForceRow
+		if err := rows.Scan(&i.TenantID, &i.Month); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const monthsToShip = `-- name: MonthsToShip :many
 select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq
 from audit.chain where tenant_id = $1 and seq > $2 group by 1 order by 1
@@ -287,12 +316,13 @@ func (q *Queries) TakeSealLead(ctx context.Context) (int64, error) {
 }
 
 const tenants = `-- name: Tenants :many
-select id, slug from tenancy.tenant order by id
+select id, slug, retain_years from tenancy.tenant order by id
 `
 
 type TenantsRow struct {
-	ID   uuid.UUID
-	Slug string
+	ID          uuid.UUID
+	Slug        string
+	RetainYears int32
 }
 
 func (q *Queries) Tenants(ctx context.Context) ([]TenantsRow, error) {
@@ -304,7 +334,7 @@ func (q *Queries) Tenants(ctx context.Context) ([]TenantsRow, error) {
 	var items []TenantsRow
 	for rows.Next() {
 		var i TenantsRow
-		if err := rows.Scan(&i.ID, &i.Slug); err != nil {
+		if err := rows.Scan(&i.ID, &i.Slug, &i.RetainYears); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

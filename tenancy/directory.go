@@ -19,6 +19,7 @@ type Tenant struct {
 	Region        string    `json:"region"`
 	Kind          string    `json:"kind"` // clinic or installation
 	CreatedAt     time.Time `json:"created_at"`
+	RetainYears   int       `json:"retain_years"` // archived history is kept for so long, and ninety days
 	Members       int       `json:"members"`
 	OpenAnomalies int       `json:"open_anomalies"`
 }
@@ -166,6 +167,17 @@ func (s *Session) AddTenant(ctx context.Context, slug, name string) (uuid.UUID, 
 	return s.add(ctx, "add tenant "+slug, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddTenant(ctx, queries.AddTenantParams{Slug: slug, Name: name})
 	})
+}
+
+// SetRetention makes a clinic's archived history be kept for more years. It never shrinks.
+func (s *Session) SetRetention(ctx context.Context, tenant string, years int, reason string) error {
+	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
+		return queries.New(tx).SetRetention(ctx, queries.SetRetentionParams{Tenant: tenant, Years: int32(years), Reason: reason})
+	})
+	if err != nil {
+		return fmt.Errorf("set retention of %s: %w", tenant, explain(err))
+	}
+	return nil
 }
 
 // NewUser is what AddUser needs. Owner is a user's slug, for service accounts; Password may be empty for who never signs in by password.

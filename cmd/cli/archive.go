@@ -21,7 +21,8 @@ import (
 )
 
 func (a *app) archiveCmd() *cobra.Command {
-	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveKeygenCmd())
+	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveDoctorCmd(),
+		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archiveKeygenCmd())
 }
 
 func (a *app) archiveListCmd() *cobra.Command {
@@ -98,7 +99,7 @@ func (a *app) archiveKeygenCmd() *cobra.Command {
 }
 
 type verifyFlags struct {
-	offline, strict, noState          bool
+	offline, strict, noState, noLocks bool
 	store, key, expect, state, report string
 	markdown                          string
 	region, tenant                    string
@@ -127,7 +128,8 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 		},
 	}
 	c.Flags().BoolVar(&f.offline, "offline", false, "no database, no event: the store and the key alone")
-	c.Flags().StringVar(&f.store, "store", "", "directory of the archive (default: the setting)")
+	c.Flags().StringVar(&f.store, "store", "", "directory of the archive, or s3://BUCKET/PREFIX (default: the setting)")
+	c.Flags().BoolVar(&f.noLocks, "no-locks", false, "leave out what the store holds its objects to: for a copy in a bucket of your own")
 	c.Flags().StringVar(&f.key, "key", "", "public key, or a file that holds it (default: the setting)")
 	c.Flags().StringVar(&f.expect, "expect-head", "", "file with a checkpoint seen before, which the log must extend")
 	c.Flags().StringVar(&f.state, "state", "", "file that remembers the heads seen (default: in your state directory)")
@@ -171,7 +173,7 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 	if err != nil {
 		return nil, opts, nil, err
 	}
-	opts = archive.VerifyOptions{Keys: []archive.Key{key}, Region: f.region, Tenant: f.tenant, Months: f.months, Strict: f.strict, Now: a.Now()}
+	opts = archive.VerifyOptions{Keys: []archive.Key{key}, Region: f.region, Tenant: f.tenant, Months: f.months, Strict: f.strict, SkipLocks: f.noLocks, Now: a.Now()}
 	state := &headState{off: f.noState, path: f.state, key: key.Fingerprint()}
 	if state.path == "" && !f.noState {
 		dir := a.Getenv("XDG_STATE_HOME")

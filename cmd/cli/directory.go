@@ -21,8 +21,8 @@ func (a *app) tenantCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"TENANT", "NAME", "REGION", "KIND", "MEMBERS", "OPEN ANOMALIES"}, func(t tenancy.Tenant) []string {
-					return []string{t.Slug, t.Name, t.Region, t.Kind, fmt.Sprint(t.Members), fmt.Sprint(t.OpenAnomalies)}
+				return emit(a, rows, []string{"TENANT", "NAME", "REGION", "KIND", "MEMBERS", "OPEN ANOMALIES", "KEPT FOR"}, func(t tenancy.Tenant) []string {
+					return []string{t.Slug, t.Name, t.Region, t.Kind, fmt.Sprint(t.Members), fmt.Sprint(t.OpenAnomalies), fmt.Sprintf("%d years", t.RetainYears)}
 				})
 			})
 		},
@@ -37,7 +37,31 @@ func (a *app) tenantCmd() *cobra.Command {
 			})
 		},
 	}
-	return noun("tenant", "Clinics", list, add)
+	return noun("tenant", "Clinics", list, add, a.tenantRetentionCmd())
+}
+
+func (a *app) tenantRetentionCmd() *cobra.Command {
+	var years int
+	var reason string
+	c := &cobra.Command{
+		Use: "retention CLINIC", Short: "Keep a clinic's archived history for more years", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Long: `Archived history is kept for six years and ninety days from the end of its month, or longer where a clinic wants it. A part holds the rows of several
+clinics and is kept for the longest. The worker makes the locks of parts that exist already longer within a minute. A retention never shrinks.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				if err := s.SetRetention(cmd.Context(), args[0], years, reason); err != nil {
+					return err
+				}
+				a.say("archived history of %s is kept for %d years and ninety days", args[0], years)
+				return nil
+			})
+		},
+	}
+	c.Flags().IntVar(&years, "years", 0, "how many, 6 to 100")
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	_ = c.MarkFlagRequired("years")
+	_ = c.MarkFlagRequired("reason")
+	return c
 }
 
 // added says what was made.

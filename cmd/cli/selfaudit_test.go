@@ -148,18 +148,29 @@ var calls = map[string]call{
 	"ward archive ship":   plainCall("dana", "archive", "ship"),
 	"ward archive prove":  {user: "dana", prepare: func(s *scene) []string { return []string{"archive", "prove", s.shipped(), "--out", s.proofFile()} }, nothing: (*scene).proofFile},
 	"ward archive verify": {user: "dana", prepare: func(*scene) []string { return []string{"archive", "verify"} }, nothing: func(s *scene) string { return filepath.Join(s.dir, "dana.state", "ward", "heads.json") }},
-	"ward rule list":      plainCall("dana", "rule", "list"),
-	"ward rule show":      plainCall("dana", "rule", "show", "A02"),
-	"ward rule history":   plainCall("dana", "rule", "history"),
-	"ward rule run":       plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
-	"ward tenant list":    plainCall("dana", "tenant", "list"),
-	"ward tenant add":     plainCall("root", "tenant", "add", "willow", "Willow Clinic"),
-	"ward user list":      plainCall("dana", "user", "list"),
-	"ward user show":      plainCall("dana", "user", "show", "casey"),
-	"ward user add":       plainCall("root", "user", "add", "newcomer", "New Comer"),
-	"ward member list":    plainCall("dana", "member", "list", "cedar"),
-	"ward member show":    {user: "dana", prepare: func(s *scene) []string { return []string{"member", "show", s.membership("cedar", "carla")} }},
-	"ward member add":     plainCall("root", "member", "add", "harbor", "carla", "nurse"),
+	"ward archive doctor": plainCall("dana", "archive", "doctor"),
+	"ward archive hold":   plainCall("dana", "archive", "hold", "--tenant", "cedar", "--month", "2026-01", "--reason", "subpoena"),
+	"ward archive holds":  plainCall("dana", "archive", "holds"),
+	"ward archive release": {user: "dana", prepare: func(s *scene) []string {
+		s.ok("dana", "archive", "hold", "--tenant", "cedar", "--reason", "subpoena")
+		return []string{"archive", "release", wardtest.One[string](s.Env, "select id::text from audit.hold where lifted_at is null order by placed_at desc limit 1"), "--reason", "settled"}
+	}},
+	"ward tenant retention": {user: "root", prepare: func(s *scene) []string {
+		years := wardtest.One[string](s.Env, "select (retain_years + 1)::text from tenancy.tenant where slug = 'harbor'")
+		return []string{"tenant", "retention", "harbor", "--years", years, "--reason", "state law"}
+	}},
+	"ward rule list":    plainCall("dana", "rule", "list"),
+	"ward rule show":    plainCall("dana", "rule", "show", "A02"),
+	"ward rule history": plainCall("dana", "rule", "history"),
+	"ward rule run":     plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward tenant list":  plainCall("dana", "tenant", "list"),
+	"ward tenant add":   plainCall("root", "tenant", "add", "willow", "Willow Clinic"),
+	"ward user list":    plainCall("dana", "user", "list"),
+	"ward user show":    plainCall("dana", "user", "show", "casey"),
+	"ward user add":     plainCall("root", "user", "add", "newcomer", "New Comer"),
+	"ward member list":  plainCall("dana", "member", "list", "cedar"),
+	"ward member show":  {user: "dana", prepare: func(s *scene) []string { return []string{"member", "show", s.membership("cedar", "carla")} }},
+	"ward member add":   plainCall("root", "member", "add", "harbor", "carla", "nurse"),
 	"ward member terminate": {user: "dana", prepare: func(s *scene) []string {
 		return []string{"member", "terminate", s.membership("cedar", "frank"), "--reason", "left on Friday", "--confirm", s.userID("frank")[:6]}
 	}},

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/archive/s3"
 	"github.com/ward-health/ward/internal/postgres"
 )
 
@@ -20,7 +21,7 @@ import (
 type Settings struct {
 	Database       string `yaml:"database"`             // as ward_reviewer; WARD_DATABASE_URL
 	WorkerDatabase string `yaml:"worker_database"`      // as ward_worker; WARD_WORKER_DATABASE_URL
-	Store          string `yaml:"store"`                // directory of the archive; WARD_STORE
+	Store          string `yaml:"store"`                // directory of the archive, or s3://BUCKET/PREFIX; WARD_STORE
 	Installation   string `yaml:"installation"`         // in the origin of the archive's log; WARD_INSTALLATION
 	SigningKey     string `yaml:"signing_key"`          // file of the archive's private key; WARD_SIGNING_KEY
 	PreviousKey    string `yaml:"previous_signing_key"` // file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
@@ -28,7 +29,18 @@ type Settings struct {
 	TokenFile      string `yaml:"token_file"`           // WARD_TOKEN_FILE
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
-	from string
+	S3 S3Settings `yaml:"s3"` // where an s3:// store is
+
+	from   string
+	getenv func(string) string
+}
+
+// S3Settings say where a bucket is. Credentials are no setting: they come from AWS's variables, credentials file or roles.
+type S3Settings struct {
+	Endpoint  string `yaml:"endpoint"`   // of a server other than AWS, https://HOST; WARD_S3_ENDPOINT
+	Region    string `yaml:"region"`     // WARD_S3_REGION, else AWS_REGION
+	PathStyle bool   `yaml:"path_style"` // WARD_S3_PATH_STYLE=true
+	CAFile    string `yaml:"ca_file"`    // certificates in PEM; WARD_S3_CA_FILE
 }
 
 // settings finds and reads them.
@@ -40,10 +52,19 @@ func (a *app) settings() (Settings, error) {
 	for name, field := range map[string]*string{
 		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
 		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
+		"WARD_S3_ENDPOINT": &s.S3.Endpoint, "WARD_S3_REGION": &s.S3.Region, "WARD_S3_CA_FILE": &s.S3.CAFile,
 	} {
 		if v := a.Getenv(name); v != "" {
 			*field = v
 		}
+	}
+	s.getenv = a.Getenv
+	switch v := a.Getenv("WARD_S3_PATH_STYLE"); v {
+	case "":
+	case "true", "false":
+		s.S3.PathStyle = v == "true"
+	default:
+		return s, usagef("WARD_S3_PATH_STYLE is true or false, not %q", v)
 	}
 	if a.flags.database != "" {
 		s.Database = a.flags.database
@@ -132,9 +153,19 @@ func readSettings(file string) (Settings, error) {
 	return s, nil
 }
 
+// store opens the archive's store, by its URL.
 func (s *Settings) store() (archive.Store, error) {
-	if s.Store == "" {
+	switch {
+	case s.Store == "":
 		return nil, usagef("no archive store: set store in ward.yaml, or WARD_STORE")
+	case strings.HasPrefix(s.Store, s3.Scheme):
+		store, err := s3.Open(s.Store, s3.Options{Endpoint: s.S3.Endpoint, Region: s.S3.Region, PathStyle: s.S3.PathStyle, CAFile: s.S3.CAFile, Getenv: s.getenv})
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return store, nil
+	case strings.Contains(s.Store, "://"):
+		return nil, usagef("store %q: want a directory, or s3://BUCKET/PREFIX", s.Store)
 	}
 	return archive.OpenDir(s.Store)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/tui"
 )
 
@@ -32,7 +31,7 @@ func (a *app) runTUI(ctx context.Context) error {
 	defer done()
 	config := tui.Config{Session: session, Now: a.Now, RecordURL: s.RecordURL}
 	if s.Store != "" {
-		if config.Store, err = archive.OpenDir(s.Store); err != nil {
+		if config.Store, err = s.store(); err != nil {
 			return err
 		}
 		config.StoreName = config.Store.String()

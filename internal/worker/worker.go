@@ -28,6 +28,7 @@ type Config struct {
 	SealEvery  time.Duration // default 1 s
 	HeadsEvery time.Duration // default 1 min
 	ShipEvery  time.Duration // default 5 min
+	LocksEvery time.Duration // default 1 min: how often a change of retentions and legal holds is looked for
 	RulesEvery time.Duration // default 10 s: how often the due rules are looked for
 }
 
@@ -35,7 +36,7 @@ func (c *Config) defaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute}, {&c.RulesEvery, 10 * time.Second}} {
+	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute}, {&c.RulesEvery, 10 * time.Second}, {&c.LocksEvery, time.Minute}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -108,7 +109,8 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // leading does the leader's work until something of it fails: the next leader starts from what is stored.
 func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
-	var heads, ship, tidy time.Time
+	var heads, ship, tidy, locks, afresh time.Time
+	rules := ""
 	for {
 		sealed, err := sealer.Seal(ctx)
 		if err != nil {
@@ -135,10 +137,35 @@ func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 				c.Log.ErrorContext(ctx, "shipping failed", slog.Any("error", err))
 			}
 		}
+		if c.Shipper != nil && due(&locks, now, c.LocksEvery) {
+			if due(&afresh, now, 24*time.Hour) {
+				rules = "" // manifests and checkpoints of newer parts too are to be kept as long as the longest part
+			}
+			if rules, err = c.extend(ctx, rules); err != nil {
+				c.Log.ErrorContext(ctx, "locks were not extended", slog.Any("error", err))
+			}
+		}
 		if err := wait(ctx, c.SealEvery); err != nil {
 			return err
 		}
 	}
+}
+
+// extend carries retentions and legal holds to the store where they have changed since the last time, which done names, and when a worker begins to
+// lead. What fails is tried again.
+func (c *Config) extend(ctx context.Context, done string) (string, error) {
+	rules, err := c.Shipper.Rules(ctx)
+	if err != nil || rules == done {
+		return done, err
+	}
+	extended, err := c.Shipper.Extend(ctx)
+	if err != nil {
+		return done, err
+	}
+	if extended.Locks+extended.Holds > 0 {
+		c.Log.InfoContext(ctx, "locks extended", slog.Int("locks", extended.Locks), slog.Int("holds", extended.Holds))
+	}
+	return rules, nil
 }
 
 // due says whether a period is over, and then begins the next.

@@ -72,7 +72,7 @@ func (y *yard) start(name string, rules []review.Rule) (stop func()) {
 	ctx, cancel := context.WithCancel(y.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool), SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, RulesEvery: time.Second})
+		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool), SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, RulesEvery: time.Second, LocksEvery: 100 * time.Millisecond})
 	}()
 	var once sync.Once
 	stop = func() {

@@ -419,7 +419,7 @@ create function tenancy.listing(what text) returns setof jsonb language plpgsql 
 declare a audit.ask := audit.the_ask('list:' || what); who uuid := tenancy.user_id();
 begin
   case what
-  when 'tenants' then return query select jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'region', t.region, 'kind', t.kind, 'created_at', t.created_at,
+  when 'tenants' then return query select jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'region', t.region, 'kind', t.kind, 'created_at', t.created_at, 'retain_years', t.retain_years,
       'members', (select count(*) from tenancy.membership m where m.tenant_id = t.id and m.terminated_at is null),
       'open_anomalies', (select count(*) from review.anomaly x where x.tenant_id = t.id and x.state not in ('closed', 'merged')))
     from tenancy.tenant t where tenancy.reaches(who, t.id, 'browse') order by t.kind, t.slug;
@@ -466,6 +466,8 @@ begin
   when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'region', v.region, 'months', v.months, 'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks)
     from audit.verification v join tenancy.users u on u.id = v.user_id order by v.started_at desc limit 500;
   when 'sessions', 'keys', 'applications' then return query select * from tenancy.sign_in_listing(what, a.ids);
+  when 'archive' then return query select jsonb_build_object('id', h.id, 'tenant', t.slug, 'month', h.month, 'reason', h.reason, 'placed_by', p.slug, 'placed_at', h.placed_at, 'lifted_by', l.slug, 'lifted_at', h.lifted_at, 'lift_reason', h.lift_reason)
+    from audit.hold h join tenancy.users p on p.id = h.placed_by left join tenancy.users l on l.id = h.lifted_by left join tenancy.tenant t on t.id = h.tenant_id where tenancy.reaches(who, h.tenant_id, 'browse') order by h.lifted_at is not null, h.placed_at desc;
   else return;
   end case;
 end $$;
