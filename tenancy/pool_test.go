@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
@@ -40,11 +41,7 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 		wg.Go(func() {
 			side := sides[i%2]
 			var got []string
-			err := side.session.Read(t.Context(), ask(s.mine, s.theirs), func(tx tenancy.Tx) error {
-				var err error
-				got, err = (&attacker{t: t, Conn: tx.Conn()}).names(readNames)
-				return err
-			})
+			err := side.session.Read(t.Context(), ask(s.mine, s.theirs), tenancy.Collect(&got, pgx.RowTo[string], readNames))
 			if err != nil || strings.Join(got, ",") != side.name {
 				failures <- fmt.Errorf("%s's side saw %d records: %w", side.name, len(got), errors.Join(err))
 			}

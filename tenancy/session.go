@@ -138,19 +138,26 @@ func (s *Session) fresh(t Tokens) bool {
 
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).
 // What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed.
+//
+// It is for a transaction whose statements depend on each other's answers, at a round trip for each. An application's are Read, Find and Write.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
 	token, err := s.access(ctx)
 	if err != nil {
 		return err
 	}
+	return s.db.identified(ctx, token, disclosure, fn)
+}
+
+// identified is Tx under a token.
+func (db *DB) identified(ctx context.Context, token string, disclosure uuid.UUID, fn func(Tx) error) error {
+	arg := queries.BeginParams{Token: token}
+	if disclosure != uuid.Nil {
+		arg.Disclosure = &disclosure
+	}
 	var refused string
-	err = s.db.transact(ctx, func(tx Tx) error {
-		arg := queries.BeginParams{Token: token}
-		if disclosure != uuid.Nil {
-			arg.Disclosure = &disclosure
-		}
-		refused, err = queries.New(tx).Begin(ctx, arg)
-		if err != nil {
+	err := db.transact(ctx, func(tx Tx) error {
+		var err error
+		if refused, err = queries.New(tx).Begin(ctx, arg); err != nil {
 			return fmt.Errorf("begin identity: %w", explain(err))
 		}
 		if refused != "" {
@@ -168,7 +175,7 @@ func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) erro
 }
 
 // Look records a look in one transaction and performs it in the next, which is what makes it write-ahead: ask writes the event and commits, read shows
-// only what that ask permits. Both get the same fresh id.
+// only what that ask permits. Both get the same fresh id. It is for a reviewer's looks; an application's are Read and Find.
 func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read func(Tx) error) error {
 	id := uuid.New()
 	if err := s.Tx(ctx, id, func(tx Tx) error { return ask(tx, id) }); err != nil {

@@ -1,0 +1,1 @@
+select audit.export($1, $2::text::regclass, $3, $4) where nullif(current_setting('request.jwt.claims', true), '') is not null

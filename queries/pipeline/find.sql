@@ -1,0 +1,1 @@
+select audit.find($1, $2::text::regclass, $3, $4, $5, $6) where nullif(current_setting('request.jwt.claims', true), '') is not null
