@@ -12,6 +12,7 @@ import (
 
 // Ask names the records that a session wants to see, and why.
 type Ask struct {
+	ID      uuid.UUID   // of the disclosure, for a later Again; uuid.Nil: a random one
 	Table   string      // protected table, schema-qualified
 	IDs     []uuid.UUID // 1 to 10,000
 	Purpose string      // treatment, payment, operations, break_glass, patient_request, research
@@ -25,9 +26,21 @@ type Ask struct {
 // Errors: *RefusedError (no identity; its event is committed), *DeniedError (the ask or a statement), *UnreachableError (also for a connection lost on the way: whether a
 // Write was committed is then unknown), the context's, and what a statement's own function returned.
 func (s *Session) Read(ctx context.Context, ask Ask, look ...Statement) error {
-	id := uuid.New()
+	id := ask.ID
+	if id == uuid.Nil {
+		id = uuid.New()
+	}
 	if err := s.pipelined(ctx, id, [][]step{{ask.step(id)}}, look); err != nil {
 		return fmt.Errorf("read %d of %s: %w", len(ask.IDs), ask.Table, err)
+	}
+	return nil
+}
+
+// Again runs statements in one transaction under a disclosure that an earlier Read or Write of this session asked for, and only for the seconds that it lasts: to save what was
+// just opened, say. Otherwise it is as Read.
+func (s *Session) Again(ctx context.Context, disclosure uuid.UUID, statements ...Statement) error {
+	if err := s.pipelined(ctx, disclosure, nil, statements); err != nil {
+		return fmt.Errorf("under a disclosure: %w", err)
 	}
 	return nil
 }
