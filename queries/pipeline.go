@@ -19,8 +19,8 @@ func Pipelined(name string) string {
 }
 
 // Wipe are the statements after which a connection holds nothing that its user could have left for the next one: what DISCARD ALL does, but for plans and for statements
-// prepared through the protocol. docs/design/pipeline.md says why those may stay. The first answers how many statements were prepared by SQL, of
-// which there must be none, and how many through the protocol.
+// prepared through the protocol. docs/design/pipeline.md says why those may stay. The first answers how much it holds that is not to be
+// wiped (statements prepared by SQL, a temporary schema), which must be none, and how many statements were prepared through the protocol.
 func Wipe() []string {
 	return strings.Split(Pipelined("wipe"), ";\n")
 }

@@ -57,10 +57,9 @@ func (s *script) transaction(token string, disclosure uuid.UUID, steps ...step) 
 
 // outcome is what the server answered.
 type outcome struct {
-	results   []*pgconn.Result // of the steps that were answered
-	committed int              // transactions that did
-	refused   string           // why the first identity that was refused was
-	recorded  bool             // and its event has been committed
+	results  []*pgconn.Result // of the steps that were answered
+	refused  string           // why the first identity that was refused was
+	recorded bool             // and its event has been committed
 }
 
 // connState is what is known of a connection between its users.
@@ -181,12 +180,13 @@ func (db *DB) exchange(ctx context.Context, conn *pgconn.PgConn, s *script) (out
 	return out, err
 }
 
-// wiped reads the answer to the first of the wipe's statements: nothing was prepared by SQL, and what ward keeps is all there is.
+// wiped reads the answer to the first of the wipe's statements: nothing was prepared by SQL, there is no temporary schema (which tenancy.begin refuses for good), and what
+// ward keeps is all there is.
 func wiped(r *pgconn.Result, kept int) bool {
 	return len(r.Rows) == 1 && string(r.Rows[0][0]) == "0" && string(r.Rows[0][1]) == strconv.Itoa(kept)
 }
 
-// judge reads from the answers what was committed and refused. A transaction that one of its own statements ended commits nothing.
+// judge reads from the answers which identity was refused, and whether a caller's statement took the transaction into its own hands.
 func (s *script) judge(out *outcome) error {
 	for i, at := range s.begins {
 		if at >= len(out.results) {
@@ -195,15 +195,17 @@ func (s *script) judge(out *outcome) error {
 		rows := out.results[at].Rows
 		if out.refused == "" && len(rows) == 1 && len(rows[0][0]) > 0 {
 			out.refused = string(rows[0][0])
-			out.recorded = s.ends[i] < len(out.results) && out.results[s.ends[i]].CommandTag.String() == "COMMIT"
+			out.recorded = s.ends[i] < len(out.results)
 		}
-		if s.ends[i] >= len(out.results) {
-			break
+	}
+	for i, r := range out.results {
+		if i >= len(s.steps) || s.steps[i].name != "" {
+			continue
 		}
-		if out.results[s.ends[i]].CommandTag.String() != "COMMIT" {
-			return errors.New("the transaction was ended by one of its own statements: leave begin, commit and rollback to ward")
+		switch r.CommandTag.String() {
+		case "BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "PREPARE TRANSACTION":
+			return errors.New("one of the statements was a begin, commit or rollback: leave those to ward")
 		}
-		out.committed++
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ end $$;
 -- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo the 'refuse' event.
 -- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before.
 create function tenancy.begin(token text, disclosure uuid default null) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare claims text; c jsonb; s record; why text; deadline text;
+declare claims text; c jsonb; s record; why text; deadline text; n bigint;
 begin
   why := case when nullif(current_setting('request.jwt.claims', true), '') is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
   if why is null then
@@ -196,10 +196,14 @@ begin
     end if;
     return why;
   end if;
-  perform nextval('tenancy.begun');
+  n := nextval('tenancy.begun');
   deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + s.identity))::text;
-  perform set_config('request.jwt.claims', claims, true), set_config('request.jwt.deadline', deadline, true), set_config('request.jwt.mac', tenancy.mac(claims, deadline), true),
-    set_config('ward.disclosure', coalesce(disclosure::text, ''), true), set_config('search_path', 'public, pg_catalog, pg_temp', true);
+  -- assignments, because a perform is a query of its own
+  why := set_config('request.jwt.claims', claims, true);
+  why := set_config('request.jwt.deadline', deadline, true);
+  why := set_config('request.jwt.mac', tenancy.mac(claims, deadline), true);
+  why := set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
+  why := set_config('search_path', 'public, pg_catalog, pg_temp', true);
   return null;
 end $$;
 -- +goose StatementEnd

@@ -72,10 +72,10 @@ end $$;
 create function tenancy.require(record_table text, action text, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if c is null or c->>'tid' is null then raise exception 'no identity: tenancy.begin(token) comes first' using errcode = '28000'; end if;
-  if not exists (select from tenancy.phi_table p where p.record_table = require.record_table) then
-    raise exception '% is not a protected table: tenancy.protect() makes it one', record_table using errcode = '42704';
-  end if;
-  if not exists (select from tenancy.permission p where p.role = c->>'role' and p.record_table = require.record_table and p.action = require.action) then
+  if not exists (select from tenancy.permission p join tenancy.phi_table t on t.record_table = p.record_table where p.role = c->>'role' and p.record_table = require.record_table and p.action = require.action) then
+    if not exists (select from tenancy.phi_table t where t.record_table = require.record_table) then
+      raise exception '% is not a protected table: tenancy.protect() makes it one', record_table using errcode = '42704';
+    end if;
     raise exception 'the role % may not % %', c->>'role', action, record_table using errcode = '42501', hint = 'tenancy.permit(role, table, actions) widens a role';
   end if;
 end $$;
@@ -88,11 +88,13 @@ begin
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
     raise exception 'ask for 1 to 10,000 ids, none of them null' using errcode = '22023';
   end if;
+  if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, record_table, record_id, subject_id, purpose)
   select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, ask_records.action, ask_records.record_table, i,
     case when (select p.subject_column from tenancy.phi_table p where p.record_table = ask_records.record_table) = 'id' then i end, ask_records.purpose
   from (select distinct unnest(ids)) as x(i);
-  perform audit.remember(disclosure, record_table, ids, null, (select disclosure_lease from tenancy.setting), null, c);
+  insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
+  select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s;
 end $$;
 
 create function audit.disclose(disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
