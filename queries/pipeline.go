@@ -9,7 +9,7 @@ import (
 var pipeline embed.FS
 
 // Pipelined is the text of a statement that package tenancy sends in a pipeline of its own, where sqlc's calls would each wait for an answer: start, commit, begin,
-// disclose, export, find, evaluate. Where begin has refused the identity an ask does nothing, so that the commit after it keeps the event of the refusal.
+// disclose, export, find, evaluate.
 func Pipelined(name string) string {
 	b, err := pipeline.ReadFile("pipeline/" + name + ".sql")
 	if err != nil {

@@ -164,6 +164,32 @@ func TestPoolWipesConnections(t *testing.T) {
 	}
 }
 
+// A login that is a member of ward_app takes its role on, and the next user is the login again.
+func TestPoolResetsRoles(t *testing.T) {
+	s := newScene(t)
+	login := "login_" + s.DB.Name()[len(s.DB.Name())-8:]
+	s.super("create role " + login + " login in role ward_app")
+	t.Cleanup(func() {
+		_, _ = s.Super.Exec(context.WithoutCancel(t.Context()), "drop role "+login)
+	})
+	db, err := tenancy.Open(t.Context(), s.DB.DSN(login)+"&pool_max_conns=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	tokens, err := db.SignIn(t.Context(), "casey", wardtest.Password, "cedar", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	casey := tenancy.NewSession(db, tokens, time.Now, nil)
+	for range 2 {
+		var user string
+		if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select current_user::text").Scan(&user), tenancy.Do("set role ward_app")); err != nil || user != login {
+			t.Fatalf("as %q, want %q: %v", user, login, err)
+		}
+	}
+}
+
 // A connection given back in the middle of a transaction is closed, not reused.
 func TestPoolClosesOpenTransactions(t *testing.T) {
 	s := newScene(t)
