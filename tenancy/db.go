@@ -19,7 +19,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/queries"
@@ -45,7 +44,6 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	db := &DB{keeps: config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement}
-	db.types.New = func() any { return pgtype.NewMap() }
 	if db.keeps {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // a caller's statements are never kept: another caller could have had them parsed
 	}

@@ -217,7 +217,10 @@ func (s *Session) pipelined(ctx context.Context, disclosure uuid.UUID, before []
 	if err != nil {
 		return err
 	}
-	types := s.db.types.Get().(*pgtype.Map)
+	types, ok := s.db.types.Get().(*pgtype.Map)
+	if !ok {
+		types = pgtype.NewMap()
+	}
 	defer s.db.types.Put(types)
 	var run script
 	out, err := s.db.send(ctx, func(conn *pgxpool.Conn) (*script, error) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,7 +60,7 @@ func (p *proxy) forward(from, to net.Conn) {
 	p.wg.Go(func() {
 		defer func() {
 			_ = to.Close()
-			for range pieces { //nolint:revive // lets the reader end
+			for range pieces { // so that the reader ends
 			}
 		}()
 		for x := range pieces {
@@ -78,7 +79,7 @@ func (p *proxy) forward(from, to net.Conn) {
 			pieces <- piece{due: time.Now().Add(p.delay), data: append([]byte(nil), buffer[:n]...)}
 		}
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				_ = to.Close()
 			}
 			return

@@ -43,15 +43,15 @@ func start(ctx context.Context, o Options) (*server, error) {
 		err = s.cluster.Start(ctx)
 	}
 	if err != nil {
-		s.stop()
+		s.stop(ctx)
 		return nil, err
 	}
 	return s, nil
 }
 
 // stop removes the server and everything that it held, also after an interrupt.
-func (s *server) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (s *server) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if s.cluster != nil {
 		_ = s.cluster.Remove(ctx)
@@ -119,7 +119,8 @@ func (s *server) world(ctx context.Context, o Options, name string, tenants, pat
 	if w.naive, err = pgxpool.New(ctx, app+"&pool_max_conns="+strconv.Itoa(connections)); err != nil {
 		return nil, fmt.Errorf("connect the naive side: %w", err)
 	}
-	return w, w.signIn(ctx)
+	err = w.signIn(ctx)
+	return w, err
 }
 
 // signIn gives every clinic's clinician a token of ten minutes; the benchmark's sessions cannot refresh.
