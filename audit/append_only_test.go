@@ -233,10 +233,8 @@ func TestClassify(t *testing.T) {
 	e := wardtest.New(t)
 	casey, hugo := e.App("casey", "cedar"), e.App("hugo", "harbor")
 	mine, theirs, nobodys := e.Patient(casey, "cedar", "Canary"), e.Patient(hugo, "harbor", "Canary"), uuid.New()
-	err := casey.Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{mine, theirs, nobodys}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		var n int
-		return tx.QueryRow(t.Context(), "select count(*) from phi.patients").Scan(&n)
-	})
+	err := casey.Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{mine, theirs, nobodys}, Purpose: "treatment"},
+		tenancy.Do("select count(*) from phi.patients"))
 	if err != nil {
 		t.Fatal(err)
 	}

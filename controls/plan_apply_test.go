@@ -104,10 +104,7 @@ func (c *customer) actions(t *testing.T, name string) {
 	super := c.connect(t, "postgres", name)
 	casey := c.session(t, name, "casey", "cedar")
 	del := func(table string, id uuid.UUID) error {
-		return casey.Write(t.Context(), tenancy.Ask{Table: table, IDs: []uuid.UUID{id}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-			_, err := tx.Exec(t.Context(), "delete from "+table+" where id = $1", id)
-			return err
-		})
+		return casey.Write(t.Context(), tenancy.Ask{Table: table, IDs: []uuid.UUID{id}, Purpose: "treatment"}, tenancy.Do("delete from "+table+" where id = $1", id))
 	}
 	client := get[uuid.UUID](t, super, "select id from public.clients where old_id = 40")
 	guarded := get[uuid.UUID](t, super, "select guardian_id from public.clients where old_id = 40")
@@ -160,9 +157,7 @@ func (c *customer) attack(t *testing.T, name string) {
 	harbor := get[uuid.UUID](t, super, "select id from tenancy.tenant where slug = 'harbor'")
 	count := func(s *tenancy.Session) (n int) {
 		t.Helper()
-		err := s.Read(t.Context(), tenancy.Ask{Table: "public.clients", IDs: []uuid.UUID{theirs}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-			return tx.QueryRow(t.Context(), "select count(*) from phi.clients where last_name like 'Canary%'").Scan(&n)
-		})
+		err := s.Read(t.Context(), tenancy.Ask{Table: "public.clients", IDs: []uuid.UUID{theirs}, Purpose: "treatment"}, tenancy.Do("select count(*) from phi.clients where last_name like 'Canary%'").Scan(&n))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,21 +3,25 @@
 //
 // A DB is a pool; a Session is somebody signed in; a Tx is one transaction under that identity. PHI is read in two transactions, ask then look:
 //
-//	ids := []uuid.UUID{id}
-//	err := session.Read(ctx, tenancy.Ask{Table: "public.patients", IDs: ids, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-//		return tx.QueryRow(ctx, "select last_name from phi.patients where id = $1", id).Scan(&name)
-//	})
+//	ask := tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}
+//	err := session.Read(ctx, ask, tenancy.Do("select last_name from phi.patients where id = $1", id).Scan(&name))
+//
+// Both travel in one round trip, with all that Read, Find or Write is given.
 package tenancy
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/queries"
 )
 
 // Tx is a transaction under a proven identity, or the worker's.
@@ -25,32 +29,37 @@ type Tx = pgx.Tx
 
 // DB is a pool of connections as one of ward's login roles.
 type DB struct {
-	pool *pgxpool.Pool
+	pool      *pgxpool.Pool
+	keeps     bool // connections keep ward's own statements prepared
+	described descriptions
+	types     sync.Pool // of *pgtype.Map, each for one goroutine at a time
 }
 
-// Open connects to url as ward_app, ward_reviewer or ward_worker (or a login that was granted one of them). A connection that goes back to the
-// pool is wiped with DISCARD ALL, because whoever held it last may have left prepared statements, cursors or settings in it; statements are
-// therefore described, not prepared by name. Errors: *UnreachableError when the server does not answer.
+// Open connects to url as ward_app, ward_reviewer or ward_worker (or a login that was granted one of them). What one user of a connection left in it is
+// wiped before the next one has it. Connections keep ward's own statements prepared; where a pooler between hands transactions to different
+// servers, say default_query_exec_mode=exec in the url, and nothing is prepared by name. Errors: *UnreachableError when the server does not answer.
 func Open(ctx context.Context, url string) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	db := &DB{keeps: config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement}
+	if db.keeps {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // a caller's statements are never kept: another caller could have had them parsed
+	}
 	config.ConnConfig.RuntimeParams["application_name"] = "ward"
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 10 * time.Second
 	}
 	config.AfterRelease = wipe
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
+	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("make connection pool: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	if err := db.pool.Ping(ctx); err != nil {
+		db.pool.Close()
 		return nil, connectError(config.ConnConfig, err)
 	}
-	return &DB{pool: pool}, nil
+	return db, nil
 }
 
 func connectError(config *pgx.ConnConfig, err error) error {
@@ -58,15 +67,36 @@ func connectError(config *pgx.ConnConfig, err error) error {
 	return &UnreachableError{Where: where, Err: err}
 }
 
-// wipe leaves nothing of one user of a connection to the next. A connection that cannot be wiped is closed.
+// lost tells a server that went away from one that said no. A context that ended is neither.
+func (db *DB) lost(ctx context.Context, conn *pgx.Conn, err error) error {
+	var connect *pgconn.ConnectError
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for the database: %w", ctx.Err())
+	case errors.As(err, &connect), conn != nil && conn.IsClosed():
+		return connectError(db.pool.Config().ConnConfig, err)
+	}
+	return err
+}
+
+// rollbackTimeout is how long a server may take to undo, or wipe, what has failed; then the connection is closed.
+const rollbackTimeout = 5 * time.Second
+
+// wipe leaves nothing of one user of a connection to the next. A connection that cannot be wiped, or in which something was prepared by SQL, is closed.
 func wipe(conn *pgx.Conn) bool {
-	if conn.PgConn().TxStatus() != 'I' {
+	pg := conn.PgConn()
+	st := stateOf(pg)
+	if pg.TxStatus() != 'I' {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	if st.clean { // by the pipeline itself
+		st.clean = false
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
 	defer cancel()
-	_, err := conn.Exec(ctx, "discard all", pgx.QueryExecModeSimpleProtocol)
-	return err == nil
+	results, err := pg.Exec(ctx, strings.Join(queries.Wipe(), ";\n")).ReadAll()
+	return err == nil && wiped(results[0], len(st.prepared))
 }
 
 // Close closes the pool and waits for connections in use.
@@ -78,24 +108,24 @@ func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 // transact runs fn in a READ COMMITTED transaction and commits, or rolls back when fn fails. Results read inside must not be shown before transact
 // returns nil: their events are not durable until then.
 func (db *DB) transact(ctx context.Context, fn func(Tx) error) error {
-	tx, err := db.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		var connect *pgconn.ConnectError
-		if errors.As(err, &connect) {
-			return connectError(db.pool.Config().ConnConfig, err)
-		}
-		return fmt.Errorf("begin transaction: %w", err)
+		return db.lost(ctx, nil, err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = tx.Rollback(ctx) // after a commit this does nothing
-	}()
+	defer conn.Release()
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return db.lost(ctx, conn.Conn(), fmt.Errorf("begin transaction: %w", err))
+	}
 	if err := fn(tx); err != nil {
+		err = db.lost(ctx, conn.Conn(), err)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx) // a connection that cannot is closed when it is given back
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", explain(err))
+		return db.lost(ctx, conn.Conn(), fmt.Errorf("commit: %w", explain(err)))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
@@ -292,16 +293,12 @@ func TestFind(t *testing.T) {
 	t.Run("through the Go package", func(t *testing.T) {
 		var names []string
 		err := s.App("casey", "cedar").Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"},
-			func(tx tenancy.Tx) error {
-				var err error
-				names, err = (&attacker{t: t, Conn: tx.Conn()}).names(readNames)
-				return err
-			})
+			tenancy.Collect(&names, pgx.RowTo[string], readNames))
 		if err != nil || strings.Join(names, ",") != "Canarycedar" {
 			t.Fatalf("found %d, %v", len(names), err)
 		}
 		var denied *tenancy.DeniedError
-		err = s.App("frank", "cedar").Find(t.Context(), tenancy.Search{Table: "public.notes"}, func(tenancy.Tx) error { return nil })
+		err = s.App("frank", "cedar").Find(t.Context(), tenancy.Search{Table: "public.notes"})
 		if !errors.As(err, &denied) || denied.Code != "42501" {
 			t.Fatalf("front desk searched notes: %v", err)
 		}

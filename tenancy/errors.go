@@ -119,7 +119,11 @@ func explain(err error) error {
 	if said, ok := checks[pg.ConstraintName]; ok && pg.Code == codeCheck {
 		message = said
 	}
-	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint, Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: pg.Message}}
+	switch pg.Code {
+	case "22P02", "22P03", "22001", "22003", "22007", "22008": // the server's own words repeat the value
+		message = "a value does not fit its type"
+	}
+	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint, Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: message}}
 }
 
 // Explain is explain for the packages that run statements in a Tx of theirs.

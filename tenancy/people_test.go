@@ -43,7 +43,7 @@ func TestOneUserForLife(t *testing.T) {
 	if _, err := dana.Terminate(t.Context(), s.membership("harbor", "hugo"), id.String(), "moved to cedar", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := hugo.Read(t.Context(), ask(s.theirs), func(tenancy.Tx) error { return nil }); err == nil {
+	if err := hugo.Read(t.Context(), ask(s.theirs)); err == nil {
 		t.Fatal("the old membership still works")
 	}
 	if _, err := root.AddMember(t.Context(), "cedar", "hugo", "clinician"); err != nil {
@@ -269,7 +269,7 @@ func TestDisableUser(t *testing.T) {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	for name, session := range map[string]*tenancy.Session{"cedar": cedar, "harbor": harbor, "review": reviewer} {
-		if err := session.Tx(t.Context(), uuid.Nil, func(tenancy.Tx) error { return nil }); err == nil {
+		if err := session.Tx(t.Context(), uuid.Nil); err == nil {
 			t.Errorf("the session at %s lives on", name)
 		}
 	}
@@ -304,7 +304,7 @@ func TestDisableUser(t *testing.T) {
 func TestForbidBites(t *testing.T) {
 	s := newScene(t)
 	root, frank := s.Reviewer("root"), s.App("frank", "cedar")
-	read := func() error { return frank.Read(t.Context(), ask(s.mine), func(tenancy.Tx) error { return nil }) }
+	read := func() error { return frank.Read(t.Context(), ask(s.mine)) }
 	if err := read(); err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +325,7 @@ func TestForbidBites(t *testing.T) {
 	if err != nil || len(roles) != 1 || roles[0].Members != 1 || len(roles[0].Permissions) != 1 || strings.Join(roles[0].Permissions[0].Actions, " ") != "create view" {
 		t.Fatalf("%+v, %v", roles, err)
 	}
-	denied(t, s.App("frank", "cedar").Read(t.Context(), ask(s.mine), func(tenancy.Tx) error { return nil }), "42501", "scribe may not view")
+	denied(t, s.App("frank", "cedar").Read(t.Context(), ask(s.mine)), "42501", "scribe may not view")
 }
 
 // The on-call engineer: nothing until they take a grant; then one clinic, with reason and ticket, for at most four hours, one at a time.

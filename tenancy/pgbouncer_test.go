@@ -135,11 +135,7 @@ func TestPgBouncer(t *testing.T) {
 	for range 100 {
 		wg.Go(func() {
 			var got []string
-			err := casey.Read(t.Context(), ask(s.mine, s.theirs), func(tx tenancy.Tx) error {
-				var err error
-				got, err = (&attacker{t: t, Conn: tx.Conn()}).names(readNames)
-				return err
-			})
+			err := casey.Read(t.Context(), ask(s.mine, s.theirs), tenancy.Collect(&got, pgx.RowTo[string], readNames))
 			if err != nil || strings.Join(got, ",") != "Canarycedar" {
 				failures <- fmt.Errorf("cedar saw %d records: %w", len(got), errors.Join(err))
 			}
@@ -151,7 +147,7 @@ func TestPgBouncer(t *testing.T) {
 		t.Error(err)
 	}
 	for range 20 {
-		if left := leftovers(connect(t, dsn)); left != "" {
+		if left := bounced(connect(t, dsn)); left != "" {
 			t.Fatalf("left over: %s", left)
 		}
 	}
@@ -160,8 +156,8 @@ func TestPgBouncer(t *testing.T) {
 	}
 }
 
-// leftovers names what a client finds that it did not bring.
-func leftovers(a *attacker) string {
+// bounced names what a client finds that it did not bring.
+func bounced(a *attacker) string {
 	a.t.Helper()
 	return strings.ReplaceAll(value[string](a, `select concat_ws(', ', (select 'prepared ' || name from pg_prepared_statements where from_sql limit 1), (select 'cursor ' || name from pg_cursors where is_holdable limit 1),
 		nullif(current_setting('x.loot', true), ''), case when current_setting('search_path') like '%temp%' then 'search_path' end)`), "Canary", "[value]")
@@ -177,7 +173,7 @@ func TestPgBouncerThatForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := connect(t, dsn)
-	if left := leftovers(next); !strings.Contains(left, "prepared stolen") || !strings.Contains(left, "cursor loot") || !strings.Contains(left, "[value]") {
+	if left := bounced(next); !strings.Contains(left, "prepared stolen") || !strings.Contains(left, "cursor loot") || !strings.Contains(left, "[value]") {
 		t.Fatalf("left over %q: without server_reset_query_always everything should be", left)
 	}
 	if names, err := next.names("fetch all from loot"); err != nil || len(names) != 1 {

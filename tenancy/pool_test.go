@@ -4,18 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
 )
 
-// A hundred goroutines of two clinics over two connections: each sees its own clinic's records and no other's.
+// poisons are what a hostile user of a connection leaves in it, or does to it, in a transaction of their own.
+var poisons = []string{
+	"prepare ward_begin2 as select 1", "prepare loot(uuid) as select last_name from phi.patients where id = $1", "deallocate all", "deallocate ward_begin", "deallocate ward_disclose",
+	"declare h cursor with hold for select last_name from phi.patients", "set search_path = pg_temp", "set session_replication_role = replica", "set synchronous_commit = off",
+	"set default_transaction_isolation = 'serializable'", "set default_transaction_read_only = on", "set row_security = off", "set role ward_app", "set session authorization ward_app",
+	"select set_config('request.jwt.claims', '{\"tid\": \"x\"}', false)", "select set_config('ward.disclosure', gen_random_uuid()::text, false)", "select pg_advisory_lock(7)", "listen loot",
+	"create temp table patients (tenant_id uuid, id uuid, last_name text)", "select nextval('tenancy.begun')", "commit and chain", "rollback", "begin", "select 1/0", "select pg_sleep(20)",
+	"set statement_timeout = 1", "set plan_cache_mode = force_generic_plan", "set enable_indexscan = off", "set datestyle = 'sql, dmy'", "set jit_above_cost = 0",
+}
+
+// 200 goroutines of two clinics over two connections, one clinic hostile: the other one's reads show its own record, every record seen has its event, and
+// the hostile clinic sees nothing of the other.
 func TestPoolKeepsClinicsApart(t *testing.T) {
 	s := newScene(t)
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=2")
@@ -30,23 +43,37 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 		}
 		return tenancy.NewSession(db, tokens, time.Now, nil)
 	}
-	sides := []struct {
-		session *tenancy.Session
-		name    string
-	}{{session("casey", "cedar"), "Canarycedar"}, {session("hugo", "harbor"), "Canaryharbor"}}
+	casey, hugo := session("casey", "cedar"), session("hugo", "harbor")
+	reads := make([]uuid.UUID, 100)
 	var wg sync.WaitGroup
-	failures := make(chan error, 100)
+	failures := make(chan error, 400)
 	for i := range 100 {
 		wg.Go(func() {
-			side := sides[i%2]
+			a := ask(s.mine, s.theirs)
+			a.ID, reads[i] = uuid.New(), uuid.Nil
 			var got []string
-			err := side.session.Read(t.Context(), ask(s.mine, s.theirs), func(tx tenancy.Tx) error {
-				var err error
-				got, err = (&attacker{t: t, Conn: tx.Conn()}).names(readNames)
-				return err
-			})
-			if err != nil || strings.Join(got, ",") != side.name {
-				failures <- fmt.Errorf("%s's side saw %d records: %w", side.name, len(got), errors.Join(err))
+			if err := casey.Read(t.Context(), a, tenancy.Collect(&got, pgx.RowTo[string], readNames)); err != nil || strings.Join(got, ",") != "Canarycedar" {
+				failures <- fmt.Errorf("casey saw %d records: %w", len(got), errors.Join(err))
+				return
+			}
+			reads[i] = a.ID
+		})
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // some are cut off in mid-pipeline
+			defer cancel()
+			poison := poisons[i%len(poisons)]
+			var got []string
+			look := tenancy.Collect(&got, pgx.RowTo[string], readNames)
+			if i%2 == 0 {
+				_ = hugo.Read(ctx, ask(s.theirs, s.mine), tenancy.Do(poison), look)
+			} else {
+				_ = hugo.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+					_, err := tx.Conn().PgConn().Exec(ctx, poison).ReadAll()
+					return err
+				})
+			}
+			if slices.Contains(got, "Canarycedar") {
+				failures <- errors.New("the hostile clinic saw another's record")
 			}
 		})
 	}
@@ -55,64 +82,112 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 	for err := range failures {
 		t.Error(err)
 	}
-	if n := db.Pool().Stat().TotalConns(); n > 2 {
+	if n := db.Pool().Stat().MaxConns(); n != 2 {
 		t.Fatalf("%d connections, the test is about 2", n)
 	}
-	if n := s.events("action = 'view'"); n != 200 {
-		t.Fatalf("%d view events, want 200", n)
+	for _, id := range reads {
+		if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", id, s.mine); id != uuid.Nil && n != 1 {
+			t.Fatalf("%d events of a record that was seen", n)
+		}
 	}
 }
 
-// What one user leaves in a connection, the next does not find.
+// leftovers says what a connection still holds of an earlier user.
+const leftovers = `select concat_ws(', ', (select string_agg('prepared ' || name, ', ') from pg_prepared_statements where from_sql), (select 'cursor ' || string_agg(name, ', ') from pg_cursors where name <> '' having count(*) > 0),
+	nullif(current_setting('x.loot', true), ''), nullif(current_setting('request.jwt.claims', true), ''), (select 'listens ' || c from pg_listening_channels() c),
+	(select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), case when pg_my_temp_schema() <> 0 and exists (select from pg_class where relnamespace = pg_my_temp_schema()) then 'temporary objects' end,
+	case when current_user <> session_user then 'a role' end, (select string_agg(name, ', ') from pg_settings where source = 'session' and name not in ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')))`
+
+// What one user leaves in a connection, the next does not find: after a transaction of statements, wiped in the same message, and after one of
+// calls, wiped when the connection is given back. With "closed" the connection is not given to anybody again.
 func TestPoolWipesConnections(t *testing.T) {
 	s := newScene(t)
+	s.super("do $$ begin execute format('grant temporary on database %I to ward_app', current_database()); end $$")
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	pid := func() int {
-		var n int
-		if err := db.Pool().QueryRow(t.Context(), "select pg_backend_pid()").Scan(&n); err != nil {
+	tokens, err := db.SignIn(t.Context(), "casey", wardtest.Password, "cedar", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	casey := tenancy.NewSession(db, tokens, time.Now, nil)
+	pid := func() (pid int, left string) {
+		if err := db.Pool().QueryRow(t.Context(), "select pg_backend_pid(), ("+leftovers+")").Scan(&pid, &left); err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return pid, left
 	}
-	casey, hugo := s.token("casey@cedar"), s.token("hugo@harbor")
-	before := pid()
-	a := s.conn(t)
-	d := a.asked(casey, s.mine)
-	conn, err := db.Pool().Acquire(t.Context())
+	for _, poison := range []struct {
+		sql    string
+		closed bool
+	}{
+		{"declare h cursor with hold for select last_name from phi.patients", false}, {"set search_path = pg_temp", false}, {"set synchronous_commit = off", false},
+		{"set default_transaction_isolation = 'serializable'", false}, {"select set_config('x.loot', 'loot', false)", false}, {"select set_config('request.jwt.claims', 'x', false)", false}, {"listen loot", false},
+		{"select pg_advisory_lock(7)", false}, {"set role ward_app", false}, {"set session authorization ward_app", false}, {"create temp table patients (id uuid)", true}, {"set datestyle = 'sql, dmy'", false},
+		{"prepare loot(uuid) as select 1", true}, {"deallocate all", true}, {"deallocate ward_begin", true},
+	} {
+		for _, how := range []string{"statements", "calls"} {
+			t.Run(how+" "+poison.sql, func(t *testing.T) {
+				if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select 1")); err != nil { // the connection keeps ward's statements
+					t.Fatal(err)
+				}
+				before, left := pid()
+				if left != "" {
+					t.Fatalf("left over beforehand: %s", left)
+				}
+				var err error
+				if how == "statements" {
+					err = casey.Read(t.Context(), ask(s.mine), tenancy.Do(poison.sql))
+				} else {
+					err = casey.Look(t.Context(), func(tx tenancy.Tx, d uuid.UUID) error {
+						_, err := tx.Exec(t.Context(), "select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
+						return err
+					}, func(tx tenancy.Tx) error {
+						_, err := tx.Conn().PgConn().Exec(t.Context(), poison.sql).ReadAll()
+						return err
+					})
+				}
+				if err != nil && !poison.closed {
+					t.Fatal(err)
+				}
+				after, left := pid()
+				if left != "" || (after != before) != poison.closed {
+					t.Fatalf("left over: %q; another connection: %v, want %v", left, after != before, poison.closed)
+				}
+				if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select 1")); err != nil {
+					t.Fatalf("the next read: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// A login that is a member of ward_app takes its role on, and the next user is the login again.
+func TestPoolResetsRoles(t *testing.T) {
+	s := newScene(t)
+	login := "login_" + s.DB.Name()[len(s.DB.Name())-8:]
+	s.super("create role " + login + " login in role ward_app")
+	t.Cleanup(func() {
+		_, _ = s.Super.Exec(context.WithoutCancel(t.Context()), "drop role "+login)
+	})
+	db, err := tenancy.Open(t.Context(), s.DB.DSN(login)+"&pool_max_conns=1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.super("grant execute on function pg_catalog.pg_advisory_lock(bigint) to ward_app") // as an application that uses them has it
-	poison := &attacker{t: t, Conn: conn.Conn()}
-	poison.accepted(casey, d)
-	poison.must("declare h cursor with hold for select last_name from phi.patients")
-	poison.must("commit")
-	for _, sql := range []string{"prepare stmtcache_1(uuid) as select 1", "set search_path = pg_temp", "set synchronous_commit = off", "set default_transaction_isolation = 'serializable'",
-		"select set_config('x.loot', 'Canary', false)", "listen loot", "select pg_advisory_lock(7)"} {
-		poison.must(sql)
-	}
-	conn.Release()
-	conn, err = db.Pool().Acquire(t.Context())
+	t.Cleanup(db.Close)
+	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Release()
-	next := &attacker{t: t, Conn: conn.Conn()}
-	if now := value[int](next, "select pg_backend_pid()"); now != before {
-		t.Fatal("another connection: the test is about this one")
+	casey := tenancy.NewSession(db, tokens, time.Now, nil)
+	for range 2 {
+		var user string
+		if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select current_user::text").Scan(&user), tenancy.Do("set role ward_app")); err != nil || user != login {
+			t.Fatalf("as %q, want %q: %v", user, login, err)
+		}
 	}
-	left := value[string](next, `select concat_ws(', ', (select 'prepared ' || name from pg_prepared_statements where from_sql), (select 'cursor ' || name from pg_cursors where is_holdable),
-		nullif(current_setting('x.loot', true), ''), (select 'listens ' || c from pg_listening_channels() c), (select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()),
-		case when current_setting('synchronous_commit') <> 'on' then 'synchronous_commit' end, case when current_setting('search_path') like '%temp%' then 'search_path' end)`)
-	if left != "" {
-		t.Fatalf("left over: %s", strings.ReplaceAll(left, "Canary", "[value]"))
-	}
-	next.accepted(hugo, uuid.Nil)
-	next.must("rollback")
 }
 
 // A connection given back in the middle of a transaction is closed, not reused.

@@ -4,39 +4,63 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
-
-	"github.com/ward-health/ward/queries"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Ask names the records that a session wants to see, and why.
 type Ask struct {
+	ID      uuid.UUID   // of the disclosure, for a later Again; uuid.Nil: a random one
 	Table   string      // protected table, schema-qualified
 	IDs     []uuid.UUID // 1 to 10,000
 	Purpose string      // treatment, payment, operations, break_glass, patient_request, research
 	Export  bool        // bulk reading: recorded as export
 }
 
-// Read asks for records, commits, and runs look in a transaction that sees them through the phi views. Nothing that look read may be used
-// before Read has returned nil.
-func (s *Session) Read(ctx context.Context, ask Ask, look func(Tx) error) error {
-	return s.Look(ctx, func(tx Tx, id uuid.UUID) error { return Disclose(ctx, tx, id, ask) }, look)
-}
-
-// Disclose writes an ask in a transaction of the caller's, for a client that pipelines. It is to be committed before anything is read.
-func Disclose(ctx context.Context, tx Tx, disclosure uuid.UUID, ask Ask) error {
-	q := queries.New(tx)
-	var err error
-	if ask.Export {
-		err = q.Export(ctx, queries.ExportParams{Disclosure: disclosure, RecordTable: ask.Table, Ids: ask.IDs, Purpose: ask.Purpose})
-	} else {
-		err = q.Disclose(ctx, queries.DiscloseParams{Disclosure: disclosure, RecordTable: ask.Table, Ids: ask.IDs, Purpose: ask.Purpose})
+// Read asks for records, commits, and runs the statements in a transaction that sees those records through the phi views: one round trip for all of it. What
+// the statements read is handed out once that transaction has committed too; when Read fails, nothing was. No statement sees another's result, and none may be
+// begin, commit or rollback.
+//
+// Errors: *RefusedError (no identity; its event is committed), *DeniedError (the ask or a statement), *UnreachableError (also for a connection lost on the way: whether a
+// Write was committed is then unknown), the context's, and what a statement's own function returned.
+func (s *Session) Read(ctx context.Context, ask Ask, look ...Statement) error {
+	id := ask.ID
+	if id == uuid.Nil {
+		id = uuid.New()
 	}
-	if err != nil {
-		return fmt.Errorf("disclose %d of %s: %w", len(ask.IDs), ask.Table, explain(err))
+	if err := s.pipelined(ctx, id, [][]step{{ask.step(id)}}, look); err != nil {
+		return fmt.Errorf("read %d of %s: %w", len(ask.IDs), ask.Table, err)
 	}
 	return nil
+}
+
+// Again runs statements in one transaction under a disclosure that an earlier Read or Write of this session asked for, and only for the seconds that it lasts: to save what was
+// just opened, say. Otherwise it is as Read.
+func (s *Session) Again(ctx context.Context, disclosure uuid.UUID, statements ...Statement) error {
+	if err := s.pipelined(ctx, disclosure, nil, statements); err != nil {
+		return fmt.Errorf("under a disclosure: %w", err)
+	}
+	return nil
+}
+
+// step is the ask as it goes to the server.
+func (a Ask) step(id uuid.UUID) step {
+	ids := make([]byte, 0, 2+37*len(a.IDs))
+	ids = append(ids, '{')
+	for i, x := range a.IDs {
+		if i > 0 {
+			ids = append(ids, ',')
+		}
+		ids = append(ids, x.String()...)
+	}
+	ids = append(ids, '}')
+	name := "disclose"
+	if a.Export {
+		name = "export"
+	}
+	return own(name, []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.UUIDArrayOID, pgtype.TextOID}, []byte(id.String()), []byte(a.Table), ids, []byte(a.Purpose))
 }
 
 // Condition is one term of a search. Op is =, <, <=, >, >=, starts_with or is_null.
@@ -55,9 +79,9 @@ type Search struct {
 	Purpose string
 }
 
-// Find records the search and commits; evaluates it and writes one view event per record found, and commits; then runs look, which sees
-// those records through the phi view. A search that finds nothing is on record too.
-func (s *Session) Find(ctx context.Context, search Search, look func(Tx) error) error {
+// Find records the search and commits; evaluates it and writes one view event per record found, and commits; then runs the statements, which see
+// those records through the phi view. All in one round trip, and otherwise as Read. A search that finds nothing is on record too.
+func (s *Session) Find(ctx context.Context, search Search, look ...Statement) error {
 	id := uuid.New()
 	where := search.Where
 	if where == nil {
@@ -67,32 +91,30 @@ func (s *Session) Find(ctx context.Context, search Search, look func(Tx) error) 
 	if err != nil {
 		return fmt.Errorf("encode search of %s: %w", search.Table, err)
 	}
-	order, limit := search.Order, int32(search.Limit)
+	order, limit := search.Order, search.Limit
 	if order == "" {
 		order = "id"
 	}
 	if limit == 0 {
 		limit = 50
 	}
-	ask := func(tx Tx) error {
-		return queries.New(tx).Find(ctx, queries.FindParams{Disclosure: id, RecordTable: search.Table, Filter: filter, Ordering: order, MaxRows: limit, Purpose: search.Purpose})
+	table, by, rows := []byte(search.Table), []byte(order), strconv.AppendInt(nil, int64(limit), 10)
+	find := own("find", []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID, pgtype.TextOID}, []byte(id.String()), table, filter, by, rows, []byte(search.Purpose))
+	evaluate := own("evaluate", []uint32{pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID}, table, filter, by, rows)
+	if err := s.pipelined(ctx, id, [][]step{{find}, {evaluate}}, look); err != nil {
+		return fmt.Errorf("search %s: %w", search.Table, err)
 	}
-	evaluate := func(tx Tx) error {
-		return queries.New(tx).Evaluate(ctx, queries.EvaluateParams{RecordTable: search.Table, Filter: filter, Ordering: order, MaxRows: limit})
-	}
-	for _, step := range []func(Tx) error{ask, evaluate} {
-		if err := s.Tx(ctx, id, step); err != nil {
-			return fmt.Errorf("search %s: %w", search.Table, explain(err))
-		}
-	}
-	return s.Tx(ctx, id, look)
+	return nil
 }
 
-// Write runs fn in one transaction in which it may insert records, and change or delete those of ask, which is disclosed and committed first. An empty
-// ask (no IDs) is for inserts alone.
-func (s *Session) Write(ctx context.Context, ask Ask, fn func(Tx) error) error {
-	if len(ask.IDs) == 0 {
-		return s.Tx(ctx, uuid.Nil, fn)
+// Write runs the statements in one transaction in which they may insert records, and change or delete those of ask, which is disclosed and committed first. An empty
+// ask (no IDs) is for inserts alone. Otherwise it is as Read; a statement that fails undoes the others.
+func (s *Session) Write(ctx context.Context, ask Ask, statements ...Statement) error {
+	if len(ask.IDs) > 0 {
+		return s.Read(ctx, ask, statements...)
 	}
-	return s.Read(ctx, ask, fn)
+	if err := s.pipelined(ctx, uuid.Nil, nil, statements); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package tenancy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -97,25 +98,29 @@ const (
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).
 // What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed; where a fresh token may
 // help, the session refreshes and tries once more.
+//
+// It is for a transaction whose statements depend on each other's answers, at a round trip for each. An application's are Read, Find and Write.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
+	return s.withToken(ctx, func(token string) (string, error) { return s.identified(ctx, token, disclosure, fn) })
+}
+
+// withToken runs fn with the session's access token, and once more with a fresh one where that may help. fn says why a token was refused, "" when it was not.
+func (s *Session) withToken(ctx context.Context, fn func(token string) (why string, err error)) error {
 	token, err := s.access(ctx, "")
 	if err != nil {
 		return err
 	}
-	why, err := s.identified(ctx, token, disclosure, fn)
+	why, err := fn(token)
 	if err == nil && (why == whySignature || why == whyNotIssued) && s.Tokens().Refresh != "" {
 		if token, err = s.access(ctx, token); err != nil {
 			return err
 		}
-		why, err = s.identified(ctx, token, disclosure, fn)
-	}
-	if err != nil {
-		return err
+		why, err = fn(token)
 	}
 	if why != "" {
-		return &RefusedError{Why: why}
+		return errors.Join(&RefusedError{Why: why}, err)
 	}
-	return nil
+	return err
 }
 
 // identified is one transaction under a token; why the token was refused, "" when it was not.
@@ -137,7 +142,7 @@ func (s *Session) identified(ctx context.Context, token string, disclosure uuid.
 }
 
 // Look records a look in one transaction and performs it in the next, which is what makes it write-ahead: ask writes the event and commits, read shows
-// only what that ask permits. Both get the same fresh id.
+// only what that ask permits. Both get the same fresh id. It is for a reviewer's looks; an application's are Read and Find.
 func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read func(Tx) error) error {
 	id := uuid.New()
 	if err := s.Tx(ctx, id, func(tx Tx) error { return ask(tx, id) }); err != nil {

@@ -30,31 +30,24 @@ func visit(ctx context.Context, url, password string, patient uuid.UUID) (string
 
 	// Write: the caller chooses the id, and nothing comes back.
 	id := uuid.New()
-	err = session.Write(ctx, tenancy.Ask{}, func(tx tenancy.Tx) error {
-		_, err := tx.Exec(ctx, `insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
-			values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)`, id, patient, "Synthetic headache")
-		return err
-	})
+	err = session.Write(ctx, tenancy.Ask{}, tenancy.Do(`insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
+		values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)`, id, patient, "Synthetic headache"))
 	if err != nil {
 		return "", err
 	}
 
-	// Ask, commit, then look. What look has read counts once Read has returned nil.
+	// Ask, commit, then look, in one round trip. reason is set once all of it has committed.
 	ask := tenancy.Ask{Table: "public.visits", IDs: []uuid.UUID{id}, Purpose: "treatment"}
 	var reason string
-	look := func(tx tenancy.Tx) error {
-		return tx.QueryRow(ctx, "select reason from phi.visits where id = $1", id).Scan(&reason)
-	}
+	look := tenancy.Do("select reason from phi.visits where id = $1", id).Scan(&reason)
 	if err := session.Read(ctx, ask, look); err != nil {
 		return "", err
 	}
 
 	// Change what was asked for; any other row stays as it is.
-	err = session.Write(ctx, ask, func(tx tenancy.Tx) error {
-		_, err := tx.Exec(ctx, "update public.visits set reason = $2 where id = $1", id, "Synthetic migraine")
-		return err
-	})
-	if err != nil {
+	var changed int64
+	err = session.Write(ctx, ask, tenancy.Do("update public.visits set reason = $2 where id = $1", id, "Synthetic migraine").Affected(&changed))
+	if err != nil || changed != 1 {
 		return "", err
 	}
 

@@ -69,30 +69,24 @@ func (s *scene) plant(t *testing.T) uuid.UUID {
 		t.Fatalf("%d columns of %d tables planted", planted, len(order))
 	}
 	casey := s.App("casey", "cedar")
-	s.must(casey.Write(t.Context(), tenancy.Ask{}, func(tx tenancy.Tx) error {
-		for _, table := range order {
-			id := uuid.New()
-			switch table {
-			case "public.patients":
-				id = patient
-			case "public.encounters":
-				id = encounter
-			}
-			params := ""
-			for i := range names[table] {
-				params += fmt.Sprintf(", $%d", i+3)
-			}
-			if _, err := tx.Exec(t.Context(), fmt.Sprintf("insert into %s (tenant_id, id, %s) values ($1, $2%s)", table, strings.Join(names[table], ", "), params), append([]any{s.TenantID("cedar"), id}, values[table]...)...); err != nil {
-				return fmt.Errorf("%s: %w", table, err)
-			}
+	var inserts []tenancy.Statement
+	for _, table := range order {
+		id := uuid.New()
+		switch table {
+		case "public.patients":
+			id = patient
+		case "public.encounters":
+			id = encounter
 		}
-		return nil
-	}))
-	s.must(casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		_, err := tx.Exec(t.Context(), "update public.patients set first_name = 'Canary changed', email = 'canary@example.org'")
-		return err
-	}))
-	if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "birth_date", Op: "=", Value: "Canary no date"}}}, func(tenancy.Tx) error { return nil }); err == nil {
+		params := ""
+		for i := range names[table] {
+			params += fmt.Sprintf(", $%d", i+3)
+		}
+		inserts = append(inserts, tenancy.Do(fmt.Sprintf("insert into %s (tenant_id, id, %s) values ($1, $2%s)", table, strings.Join(names[table], ", "), params), append([]any{s.TenantID("cedar"), id}, values[table]...)...))
+	}
+	s.must(casey.Write(t.Context(), tenancy.Ask{}, inserts...))
+	s.must(casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"}, tenancy.Do("update public.patients set first_name = 'Canary changed', email = 'canary@example.org'")))
+	if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "birth_date", Op: "=", Value: "Canary no date"}}}); err == nil {
 		t.Fatal("a search that cannot be evaluated was")
 	}
 	return patient
@@ -113,7 +107,7 @@ func showsCanary(text string) string {
 func TestNoCommandShowsPHI(t *testing.T) {
 	s := newScene(t)
 	patient := s.plant(t)
-	s.must(s.App("carla", "cedar").Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"}, func(tenancy.Tx) error { return nil }))
+	s.must(s.App("carla", "cedar").Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"}))
 	s.ship()
 	rules, err := review.LoadRules(queries.Rules())
 	s.must(err)

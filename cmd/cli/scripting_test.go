@@ -17,6 +17,7 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/controls"
+	"github.com/ward-health/ward/internal/bench"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -28,7 +29,7 @@ type requested struct {
 
 // results are what each command with --json prints, one object a line.
 var results = map[string]any{
-	"ward whoami": tenancy.Principal{}, "ward version": version{},
+	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{},
 	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
 	"ward queue reopen": review.Changed{},

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/tenancy"
 )
@@ -137,11 +138,12 @@ type patient struct {
 func search(r *http.Request, s *tenancy.Session) (any, error) {
 	found := []patient{}
 	by := tenancy.Condition{Column: "last_name", Op: "starts_with", Value: r.FormValue("last_name")}
-	err := s.Find(r.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{by}, Order: "last_name", Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		return collect(r.Context(), tx, &found, "select id, first_name || ' ' || last_name, null::text[] from phi.patients order by last_name")
-	})
+	err := s.Find(r.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{by}, Order: "last_name", Purpose: "treatment"},
+		tenancy.Collect(&found, pgx.RowToStructByPos[patient], selectPatients+" order by last_name"))
 	return found, err
 }
+
+const selectPatients = "select id, first_name || ' ' || last_name, null::text[] from phi.patients"
 
 // chart answers GET /patients/ID: the patient, and the notes as far as this person may see them.
 func chart(r *http.Request, s *tenancy.Session) (any, error) {
@@ -150,9 +152,7 @@ func chart(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound
 	}
 	var found []patient
-	err = s.Read(r.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		return collect(r.Context(), tx, &found, "select id, first_name || ' ' || last_name, null::text[] from phi.patients")
-	})
+	err = s.Read(r.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}, tenancy.Collect(&found, pgx.RowToStructByPos[patient], selectPatients))
 	if err != nil {
 		return nil, err
 	}
@@ -160,28 +160,9 @@ func chart(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound // nobody's, or another clinic's: the same to the caller
 	}
 	of := tenancy.Condition{Column: "patient_id", Op: "=", Value: id}
-	err = s.Find(r.Context(), tenancy.Search{Table: "public.notes", Where: []tenancy.Condition{of}, Order: "created_at", Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		return tx.QueryRow(r.Context(), "select coalesce(array_agg(body order by created_at), '{}') from phi.notes").Scan(&found[0].Notes)
-	})
+	err = s.Find(r.Context(), tenancy.Search{Table: "public.notes", Where: []tenancy.Condition{of}, Order: "created_at", Purpose: "treatment"},
+		tenancy.Do("select coalesce(array_agg(body order by created_at), '{}') from phi.notes").Scan(&found[0].Notes))
 	return found[0], err
-}
-
-// collect reads patients anew, also where a transaction is tried a second time.
-func collect(ctx context.Context, tx tenancy.Tx, to *[]patient, sql string) error {
-	rows, err := tx.Query(ctx, sql)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	*to = (*to)[:0]
-	for rows.Next() {
-		var p patient
-		if err := rows.Scan(&p.ID, &p.Name, &p.Notes); err != nil {
-			return err
-		}
-		*to = append(*to, p)
-	}
-	return rows.Err()
 }
 
 // writeNote answers POST /patients/ID/notes with {"body": TEXT}.
@@ -192,9 +173,7 @@ func writeNote(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound
 	}
 	id := uuid.New() // the caller chooses the id, and nothing comes back
-	err = s.Write(r.Context(), tenancy.Ask{}, func(tx tenancy.Tx) error {
-		_, err := tx.Exec(r.Context(), "insert into public.notes (tenant_id, id, patient_id, author_id, body) values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)", id, patientID, in.Body)
-		return err
-	})
+	err = s.Write(r.Context(), tenancy.Ask{}, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, author_id, body) values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)",
+		id, patientID, in.Body))
 	return map[string]uuid.UUID{"id": id}, err
 }

@@ -96,17 +96,14 @@ func (h *History) liveSession(ctx context.Context, app *tenancy.DB, s *liveSessi
 // act does one thing. What is read is thrown away: the simulator wants the events.
 func (h *History) act(ctx context.Context, s *tenancy.Session, a liveAct) error {
 	name := tableNames[a.table]
-	look := func(tx tenancy.Tx) error {
-		_, err := tx.Exec(ctx, "select id from phi."+name[len("public."):])
-		return err
-	}
+	look := tenancy.Do("select id from phi." + name[len("public."):])
 	switch a.kind {
 	case "find":
 		c := &h.charts[h.rows[a.rows[0]].chart]
 		mrn := h.values(c.row)[2]
 		return s.Find(ctx, tenancy.Search{Table: name, Where: []tenancy.Condition{{Column: "last_name", Op: "=", Value: c.last}, {Column: "mrn", Op: "=", Value: mrn}}, Limit: 5, Purpose: a.purpose}, look)
 	case "create":
-		return s.Write(ctx, tenancy.Ask{}, func(tx tenancy.Tx) error { return h.insert(ctx, tx, a) })
+		return s.Write(ctx, tenancy.Ask{}, h.inserts(a)...)
 	default:
 		ids := make([]uuid.UUID, len(a.rows))
 		for i, r := range a.rows {
@@ -116,24 +113,21 @@ func (h *History) act(ctx context.Context, s *tenancy.Session, a liveAct) error 
 	}
 }
 
-// insert writes notes and messages, whose times are the database's.
-func (h *History) insert(ctx context.Context, tx tenancy.Tx, a liveAct) error {
+// inserts write notes and messages, whose times are the database's.
+func (h *History) inserts(a liveAct) []tenancy.Statement {
+	var out []tenancy.Statement
 	for _, i := range a.rows {
 		r := &h.rows[i]
 		tenant, patient, user := h.Tenants[r.tenant].ID, h.rows[h.charts[r.chart].row].id, h.Users[r.provider].ID
-		var err error
 		if a.table == notes {
-			_, err = tx.Exec(ctx, "insert into public.notes (tenant_id, id, patient_id, author_id, body) values ($1, $2, $3, $4, 'Simulated note, live.')", tenant, r.id, patient, user)
+			out = append(out, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, author_id, body) values ($1, $2, $3, $4, 'Simulated note, live.')", tenant, r.id, patient, user))
 		} else {
 			sender := "provider"
 			if r.fromPatient {
 				sender = "patient"
 			}
-			_, err = tx.Exec(ctx, "insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) values ($1, $2, $3, $4, $5, 'Simulated message, live.')", tenant, r.id, patient, user, sender)
-		}
-		if err != nil {
-			return tenancy.Explain(err)
+			out = append(out, tenancy.Do("insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) values ($1, $2, $3, $4, $5, 'Simulated message, live.')", tenant, r.id, patient, user, sender))
 		}
 	}
-	return nil
+	return out
 }

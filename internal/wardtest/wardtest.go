@@ -217,10 +217,8 @@ func (e *Env) Patient(s *tenancy.Session, tenant, lastName string) uuid.UUID {
 	e.t.Helper()
 	id := uuid.New()
 	tenantID := e.TenantID(tenant)
-	err := s.Write(e.t.Context(), tenancy.Ask{}, func(tx tenancy.Tx) error {
-		_, err := tx.Exec(e.t.Context(), "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, $3, 'Test', $4)", tenantID, id, "MRN-"+id.String()[:8], lastName)
-		return err
-	})
+	err := s.Write(e.t.Context(), tenancy.Ask{},
+		tenancy.Do("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, $3, 'Test', $4)", tenantID, id, "MRN-"+id.String()[:8], lastName))
 	if err != nil {
 		e.t.Fatalf("insert patient: %v", err)
 	}

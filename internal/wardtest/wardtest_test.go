@@ -15,9 +15,8 @@ func TestRoundTrip(t *testing.T) {
 	s := e.App("casey", "cedar")
 	id := e.Patient(s, "cedar", "Okonkwo")
 	var name string
-	err := s.Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		return tx.QueryRow(t.Context(), "select last_name from phi.patients").Scan(&name)
-	})
+	err := s.Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"},
+		tenancy.Do("select last_name from phi.patients").Scan(&name))
 	if err != nil || name != "Okonkwo" {
 		t.Fatalf("read %q, %v", name, err)
 	}

@@ -153,9 +153,8 @@ func TestWorker(t *testing.T) {
 
 	casey := y.e.App("casey", "cedar")
 	seen := -1
-	err := casey.Read(ctx, tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-		return tx.QueryRow(ctx, "select count(*) from phi.patients").Scan(&seen)
-	})
+	err := casey.Read(ctx, tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"},
+		tenancy.Do("select count(*) from phi.patients").Scan(&seen))
 	if err != nil || seen != 0 {
 		t.Fatalf("another clinic's patient: %d rows, %v", seen, err)
 	}

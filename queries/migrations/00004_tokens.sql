@@ -5,10 +5,11 @@
 -- +goose Up
 set local role ward_keys;
 -- +goose StatementBegin
-create function tenancy.b64(b bytea) returns text language sql immutable set search_path = pg_catalog, pg_temp as
-$$ select rtrim(translate(encode(b, 'base64'), E'+/\n', '-_'), '=') $$;
-create function tenancy.unb64(t text) returns bytea language sql immutable set search_path = pg_catalog, pg_temp as
-$$ select decode(rpad(translate(t, '-_', '+/'), ((length(t) + 3) / 4) * 4, '='), 'base64') $$;
+-- What runs in every transaction is plpgsql: a SQL function that pins its search_path cannot be inlined and is planned anew at each call.
+create function tenancy.b64(b bytea) returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as
+$$ begin return rtrim(translate(encode(b, 'base64'), E'+/\n', '-_'), '='); end $$;
+create function tenancy.unb64(t text) returns bytea language plpgsql immutable set search_path = pg_catalog, pg_temp as
+$$ begin return decode(replace(replace(t, '-', '+'), '_', '/') || repeat('=', (4 - length(t) % 4) % 4), 'base64'); end $$;
 
 -- A compact JWS (RFC 7515) with HS256, signed with the newest live key. The key never leaves this function. Keys whose time has come lose their secret first.
 create function tenancy.sign(claims jsonb) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -47,8 +48,12 @@ create unlogged sequence tenancy.begun;
 grant usage on sequence tenancy.begun to ward_owner;
 
 -- Binds claims to this backend, this transaction, the newest begin and a deadline.
-create function tenancy.mac(claims text, deadline text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as
-$$ select encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), secret, 'sha256'), 'hex') from tenancy.mac_key $$;
+create function tenancy.mac(claims text, deadline text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare k bytea;
+begin
+  select secret into k from tenancy.mac_key;
+  return encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex');
+end $$;
 
 -- A keyed hash for values that must be comparable and never readable (search terms).
 create function tenancy.fingerprint(value text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
@@ -72,7 +77,7 @@ end $$;
 -- after a revocation (several transactions in one message share now()) are refused, and the isolation level, because an old snapshot
 -- would not see that revocation.
 create function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
-declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text;
+declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text; j jsonb;
 begin
   if c is null then return null; end if;
   deadline := current_setting('request.jwt.deadline', true);
@@ -86,10 +91,11 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'an identity holds in READ COMMITTED only' using errcode = '25001';
   end if;
-  if not exists (select from tenancy.session s where s.session_id = (c::jsonb->>'sid')::uuid and s.revoked_at is null) then
+  j := c::jsonb;
+  if not exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) then
     raise exception 'this session has ended: sign in again' using errcode = '28000';
   end if;
-  return c::jsonb;
+  return j;
 end $$;
 -- +goose StatementEnd
 grant execute on function tenancy.b64, tenancy.unb64, tenancy.sign, tenancy.verified, tenancy.mac, tenancy.fingerprint, tenancy.rotate_key to ward_owner;
@@ -99,16 +105,16 @@ reset role;
 
 set local role ward_owner;
 -- +goose StatementBegin
-create function tenancy.tenant_id() returns uuid language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
-$$ select (tenancy.claims()->>'tid')::uuid $$;
-create function tenancy.user_id() returns uuid language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
-$$ select (tenancy.claims()->>'sub')::uuid $$;
+create function tenancy.tenant_id() returns uuid language plpgsql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ begin return (tenancy.claims()->>'tid')::uuid; end $$;
+create function tenancy.user_id() returns uuid language plpgsql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ begin return (tenancy.claims()->>'sub')::uuid; end $$;
 -- the name that PostgREST and Supabase policies use
-create function auth.jwt() returns jsonb language sql stable parallel restricted set search_path = pg_catalog, pg_temp as
-$$ select tenancy.claims() $$;
+create function auth.jwt() returns jsonb language plpgsql stable parallel restricted set search_path = pg_catalog, pg_temp as
+$$ begin return tenancy.claims(); end $$;
 
-create function tenancy.region_here() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select region from tenancy.instance $$;
+create function tenancy.region_here() returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as
+$$ begin return (select region from tenancy.instance); end $$;
 -- the tenant of events that belong to no clinic
 create function tenancy.installation() returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid;
@@ -118,10 +124,11 @@ begin
   return t;
 end $$;
 
--- Writes one event under the transaction's own identity; without one, under nobody's. Reachable from ward's functions only.
+-- Writes one event under the transaction's own identity; without one, under nobody's. Reachable from ward's functions only; c spares one that has
+-- checked the claims already doing it again.
 create function audit.write(tenant uuid, action text, outcome text default 'ok', detail text default null, record_table text default null, record_id uuid default null,
-  subject_id uuid default null, purpose text default null, disclosure uuid default null) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims(); id bigint;
+  subject_id uuid default null, purpose text default null, disclosure uuid default null, c jsonb default tenancy.claims()) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare id bigint;
 begin
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, outcome, record_table, record_id, subject_id, purpose, detail)
   values (tenant, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, action, outcome, record_table, record_id, subject_id, purpose, detail)
@@ -145,37 +152,36 @@ $$;
 -- is recorded under between its rows; and the session must hold nothing that a previous user of the connection could have left in it. The pattern
 -- reads the text as PostgreSQL's lexer does: a comment that opens another one inside, and a carriage return that ends one, would let it see a
 -- "select" that is none. Dollar quotes, because standard_conforming_strings is the client's to set.
-create function tenancy.unfit(token text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select case
+create function tenancy.unfit(token text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return case
     when current_setting('transaction_isolation') <> 'read committed' then 'the transaction is not READ COMMITTED'
     when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'
     when current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*select\M[^;]*;?\s*\Z$re$ or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$ then 'begin was not a select of its own'
     when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
     when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
     when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
-  end
-$$;
+  end;
+end $$;
 
 -- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo the 'refuse' event.
 -- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before.
 create function tenancy.begin(token text, disclosure uuid default null) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare claims text; c jsonb; s record; why text; deadline text; was text := nullif(current_setting('request.jwt.claims', true), ''); conf record;
+declare claims text; c jsonb; s record; why text; deadline text; n bigint;
 begin
-  select null::uuid as session_id, null::uuid as user_id, null::uuid as tenant_id, null::uuid as membership_id into s;  -- for a refusal before the session is known
-  perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
-    set_config('search_path', 'public, pg_catalog, pg_temp', true);
-  why := case when was is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
+  why := case when nullif(current_setting('request.jwt.claims', true), '') is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
   if why is null then
     claims := tenancy.verified(token);
     if claims is null then
       why := 'signature';
     else
       c := claims::jsonb;
-      select x.*, m.terminated_at, t.region, u.disabled_at into s from tenancy.session x join tenancy.users u on u.id = x.user_id
-        left join tenancy.membership m on m.id = x.membership_id left join tenancy.tenant t on t.id = x.tenant_id where x.session_id = (c->>'sid')::uuid;
+      select x.session_id, x.user_id, x.tenant_id, x.membership_id, x.aud, x.expires_at, x.revoked_at, x.issued, m.terminated_at, t.region, u.disabled_at, here.region as here, conf.identity into s
+        from tenancy.instance here cross join tenancy.setting conf left join tenancy.session x on x.session_id = (c->>'sid')::uuid left join tenancy.users u on u.id = x.user_id
+        left join tenancy.membership m on m.id = x.membership_id left join tenancy.tenant t on t.id = x.tenant_id;
       why := case
         when (c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
-        when c->>'rgn' is distinct from tenancy.region_here() then 'another region''s token'
+        when c->>'rgn' is distinct from s.here then 'another region''s token'
         when s.session_id is null or s.user_id is distinct from (c->>'sub')::uuid or s.tenant_id is distinct from (c->>'tid')::uuid or s.membership_id is distinct from (c->>'mid')::uuid
           or s.aud is distinct from c->>'aud' then 'token and session differ'
         when not coalesce((c->>'jti')::uuid = any (s.issued), false) then 'token of no committed sign-in or refresh'
@@ -183,21 +189,30 @@ begin
         when s.expires_at <= clock_timestamp() then 'session expired'
         when s.disabled_at is not null then 'user disabled'
         when s.terminated_at is not null then 'membership terminated'
-        when s.tenant_id is not null and s.region is distinct from tenancy.region_here() then 'the clinic lives in another region'
+        when s.tenant_id is not null and s.region is distinct from s.here then 'the clinic lives in another region'
         when not tenancy.audience_allowed(s.aud) then 'a token of another application'
         when s.aud = 'review' and not tenancy.may_review(s.user_id) then 'no reviewer grant in force'
       end;
     end if;
   end if;
   if why is not null then
-    perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
+    perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
+      set_config('search_path', 'public, pg_catalog, pg_temp', true);
+    if c is null then  -- whose token it is, is not known
+      perform audit.write_as(tenancy.installation(), null, null, null, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
+    else
+      perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
+    end if;
     return why;
   end if;
-  select * into conf from tenancy.setting;
-  perform nextval('tenancy.begun');
-  deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + conf.identity))::text;
-  perform set_config('request.jwt.claims', claims, true), set_config('request.jwt.deadline', deadline, true), set_config('request.jwt.mac', tenancy.mac(claims, deadline), true),
-    set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
+  n := nextval('tenancy.begun');
+  deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + s.identity))::text;
+  -- assignments, because a perform is a query of its own
+  why := set_config('request.jwt.claims', claims, true);
+  why := set_config('request.jwt.deadline', deadline, true);
+  why := set_config('request.jwt.mac', tenancy.mac(claims, deadline), true);
+  why := set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
+  why := set_config('search_path', 'public, pg_catalog, pg_temp', true);
   return null;
 end $$;
 -- +goose StatementEnd

@@ -44,8 +44,7 @@ end $$;
 create constraint trigger durable after insert on audit.ask deferrable initially deferred for each row execute function audit.durable();
 
 -- +goose StatementBegin
-create function audit.remember(disclosure uuid, what text, ids uuid[], payload jsonb, lease interval, tenant uuid default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims();
+create function audit.remember(disclosure uuid, what text, ids uuid[], payload jsonb, lease interval, tenant uuid default null, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
   insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, payload, expires_at)
@@ -53,18 +52,19 @@ begin
 end $$;
 
 -- The committed, unexpired asks of this session under the disclosure named at begin; never this transaction's own.
-create function audit.asked(what text) returns setof audit.ask language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select a.* from tenancy.claims() c, audit.ask a
+create function audit.asked(what text, c jsonb default tenancy.claims()) returns setof audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query select a.* from audit.ask a
   where a.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid and a.what = asked.what and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid
-    and a.expires_at > clock_timestamp() and a.xid is distinct from pg_current_xact_id_if_assigned()
-$$;
+    and a.expires_at > clock_timestamp() and a.xid is distinct from pg_current_xact_id_if_assigned();
+end $$;
 
 -- The ids that this transaction may see of a PHI table. None is an error, not an empty chart: that would read as "no allergies".
 create function audit.disclosed(record_table text) returns uuid[] language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare found_ids uuid[]; asks int; c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000'; end if;
-  select count(*), array_agg(i) into asks, found_ids from audit.asked(record_table) a left join lateral unnest(a.ids) i on true where a.tenant_id = (c->>'tid')::uuid;
+  select count(*), array_agg(i) into asks, found_ids from audit.asked(record_table, c) a left join lateral unnest(a.ids) i on true where a.tenant_id = (c->>'tid')::uuid;
   if asks = 0 then
     raise exception 'no committed disclosure for %', record_table using errcode = '42501',
       hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
@@ -77,14 +77,14 @@ begin
   return coalesce(found_ids, '{}');
 end $$;
 
-create function tenancy.require(record_table text, action text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims();
+-- c, here and below: the claims, for a caller that has checked them already. Nobody but ward's own functions can call these.
+create function tenancy.require(record_table text, action text, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if c is null or c->>'tid' is null then raise exception 'no identity: tenancy.begin(token) comes first' using errcode = '28000'; end if;
-  if not exists (select from tenancy.phi_table p where p.record_table = require.record_table) then
-    raise exception '% is not a protected table: tenancy.protect() makes it one', record_table using errcode = '42704';
-  end if;
-  if not exists (select from tenancy.permission p where p.role = c->>'role' and p.record_table = require.record_table and p.action = require.action) then
+  if not exists (select from tenancy.permission p join tenancy.phi_table t on t.record_table = p.record_table where p.role = c->>'role' and p.record_table = require.record_table and p.action = require.action) then
+    if not exists (select from tenancy.phi_table t where t.record_table = require.record_table) then
+      raise exception '% is not a protected table: tenancy.protect() makes it one', record_table using errcode = '42704';
+    end if;
     raise exception 'the role % may not % %', c->>'role', action, record_table using errcode = '42501', hint = 'tenancy.permit(role, table, actions) widens a role';
   end if;
 end $$;
@@ -93,15 +93,17 @@ end $$;
 create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims();
 begin
-  perform tenancy.require(record_table, action);
+  perform tenancy.require(record_table, action, c);
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
     raise exception 'ask for 1 to 10,000 ids, none of them null' using errcode = '22023';
   end if;
+  if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, record_table, record_id, subject_id, purpose)
   select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, ask_records.action, ask_records.record_table, i,
     case when (select p.subject_column from tenancy.phi_table p where p.record_table = ask_records.record_table) = 'id' then i end, ask_records.purpose
   from (select distinct unnest(ids)) as x(i);
-  perform audit.remember(disclosure, record_table, ids, null, (select disclosure_lease from tenancy.setting));
+  insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
+  select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s;
 end $$;
 
 create function audit.disclose(disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$

@@ -9,13 +9,16 @@ create function audit.on_write() returns trigger language plpgsql volatile secur
 declare
   done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
   tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;  -- a partition's rows are its table's
-  subject uuid; c jsonb := tenancy.claims();
+  subject uuid;
+  c jsonb := tenancy.claims();
 begin
-  perform tenancy.require(tab, done);
+  perform tenancy.require(tab, done, c);
   if (c->>'tid')::uuid is distinct from (case when tg_op = 'DELETE' then old.tenant_id else new.tenant_id end) then
     raise exception 'a row of another clinic than the one of this identity' using errcode = '42501';
   end if;
-  if tg_argv[0] <> '' then
+  if tg_argv[0] = 'id' then
+    subject := case when tg_op = 'DELETE' then old.id else new.id end;
+  elsif tg_argv[0] <> '' then
     subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
   end if;
   -- what a portal identity writes is about its patient, before and after
@@ -23,13 +26,17 @@ begin
     raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
   end if;
   if tg_op = 'DELETE' then
-    perform audit.write(old.tenant_id, done, 'ok', null, tab, old.id, subject);
+    perform audit.write(old.tenant_id, done, 'ok', null, tab, old.id, subject, null, null, c);
     update tenancy.record set deleted_at = clock_timestamp() where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
   else
-    perform audit.write(new.tenant_id, done, 'ok', null, tab, new.id, subject);
-    insert into tenancy.record as r (record_table, record_id, tenant_id, subject_id) values (tab, new.id, new.tenant_id, subject)
-      on conflict (record_id, record_table, tenant_id) do update set subject_id = excluded.subject_id, deleted_at = null
-      where r.subject_id is distinct from excluded.subject_id or r.deleted_at is not null;
+    perform audit.write(new.tenant_id, done, 'ok', null, tab, new.id, subject, null, null, c);
+    -- looked at first: an upsert that changes nothing still locks, and hence writes, the row
+    if tg_op = 'INSERT' or not exists (select from tenancy.record r where r.record_id = new.id and r.record_table = tab and r.tenant_id = new.tenant_id
+        and r.subject_id is not distinct from subject and r.deleted_at is null) then
+      insert into tenancy.record as r (record_table, record_id, tenant_id, subject_id) values (tab, new.id, new.tenant_id, subject)
+        on conflict (record_id, record_table, tenant_id) do update set subject_id = excluded.subject_id, deleted_at = null
+        where r.subject_id is distinct from excluded.subject_id or r.deleted_at is not null;
+    end if;
   end if;
   return null;
 end $$;

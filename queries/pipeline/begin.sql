@@ -1,0 +1,1 @@
+select coalesce(tenancy.begin($1, $2), '')

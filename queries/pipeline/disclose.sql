@@ -1,0 +1,1 @@
+select audit.disclose($1, $2::text::regclass, $3, $4)
