@@ -269,7 +269,7 @@ func TestDisableUser(t *testing.T) {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	for name, session := range map[string]*tenancy.Session{"cedar": cedar, "harbor": harbor, "review": reviewer} {
-		if err := session.Tx(t.Context(), uuid.Nil); err == nil {
+		if err := session.Tx(t.Context(), uuid.Nil, func(tenancy.Tx) error { return nil }); err == nil {
 			t.Errorf("the session at %s lives on", name)
 		}
 	}

@@ -22,7 +22,7 @@ func (s *scene) narrow() *tenancy.Session {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(db.Close)
-	tokens, err := db.SignIn(s.t.Context(), "casey", wardtest.Password, "cedar", "app")
+	tokens, err := db.SignIn(s.t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

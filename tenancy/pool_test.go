@@ -103,12 +103,13 @@ const leftovers = `select concat_ws(', ', (select string_agg('prepared ' || name
 func TestPoolWipesConnections(t *testing.T) {
 	s := newScene(t)
 	s.super("do $$ begin execute format('grant temporary on database %I to ward_app', current_database()); end $$")
+	s.super("grant execute on function pg_catalog.pg_advisory_lock(bigint) to ward_app") // as an application that uses them has it
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	tokens, err := db.SignIn(t.Context(), "casey", wardtest.Password, "cedar", "app")
+	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -398,8 +398,8 @@ func TestChoiceOfTenant(t *testing.T) {
 	if c := claims(app("casey", wardtest.Password, "")); c["tid"] != s.cedar.String() {
 		t.Error("a terminated membership is still a choice")
 	}
-	if c := claims(app("svc-etl", wardtest.Password, "")); wardtest.One[string](s.Env, "select method from tenancy.session where session_id = $1", c["sid"]) != "secret" {
-		t.Error("a service account's method is not recorded")
+	if said := signIn(t, db, app("svc-etl", wardtest.Password, "cedar")); said != notAccepted {
+		t.Errorf("a service account with a password: %q", said)
 	}
 }
 
