@@ -51,7 +51,7 @@ func SchemaHash() string {
 		if err != nil {
 			panic(err) // it is embedded
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(data), data)
+		sum.Write(fmt.Appendf(nil, "%s %d\n%s", name, len(data), data))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -49,12 +49,16 @@ func (s *scene) pgbouncer(t *testing.T, reset int) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		owner, err := user.LookupId(strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid)))
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			t.Fatal("no owner of the server's socket")
+		}
+		owner, err := user.LookupId(strconv.Itoa(int(stat.Uid)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		account = "user = " + owner.Username + "\n"
-		if err := os.Chown(dir, int(info.Sys().(*syscall.Stat_t).Uid), -1); err != nil {
+		if err := os.Chown(dir, int(stat.Uid), -1); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(dir, 0o755); err != nil {
