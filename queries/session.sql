@@ -4,7 +4,7 @@
 select coalesce(tenancy.begin(sqlc.arg(token)::text, sqlc.narg(disclosure)::uuid), '')::text;
 
 -- name: SignIn :one
-select to_jsonb(s)::jsonb from tenancy.sign_in(sqlc.arg(who)::text, sqlc.arg(password)::text, sqlc.narg(tenant)::text, sqlc.arg(audience)::text) s;
+select to_jsonb(s)::jsonb from tenancy.sign_in(sqlc.arg(who)::text, sqlc.arg(password)::text, sqlc.narg(tenant)::text, sqlc.arg(audience)::text, sqlc.narg(code)::text) s;
 
 -- name: Refresh :one
 select to_jsonb(s)::jsonb from tenancy.refresh(sqlc.arg(token)::text) s;

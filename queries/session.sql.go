@@ -42,7 +42,7 @@ func (q *Queries) Refresh(ctx context.Context, token string) (json.RawMessage, e
 }
 
 const signIn = `-- name: SignIn :one
-select to_jsonb(s)::jsonb from tenancy.sign_in($1::text, $2::text, $3::text, $4::text) s
+select to_jsonb(s)::jsonb from tenancy.sign_in($1::text, $2::text, $3::text, $4::text, $5::text) s
 `
 
 type SignInParams struct {
@@ -50,6 +50,7 @@ type SignInParams struct {
 	Password string
 	Tenant   *string
 	Audience string
+	Code     *string
 }
 
 func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (json.RawMessage, error) {
@@ -58,6 +59,7 @@ func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (json.RawMessage
 		arg.Password,
 		arg.Tenant,
 		arg.Audience,
+		arg.Code,
 	)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)

@@ -32,25 +32,7 @@ type tokenAnswer struct {
 // SignIn signs a user in with a password: to a tenant as an application's user, or, with audience ReviewAudience and no tenant, as a reviewer.
 // A refusal is a *RefusedError, the same for an unknown user, a wrong password and a missing membership; it is an event.
 func (db *DB) SignIn(ctx context.Context, user, password, tenant, audience string) (Tokens, error) {
-	var answer tokenAnswer
-	err := db.transact(ctx, func(tx Tx) error {
-		arg := queries.SignInParams{Who: user, Password: password, Audience: audience}
-		if tenant != "" {
-			arg.Tenant = &tenant
-		}
-		raw, err := queries.New(tx).SignIn(ctx, arg)
-		if err != nil {
-			return fmt.Errorf("sign in: %w", explain(err))
-		}
-		return json.Unmarshal(raw, &answer)
-	})
-	if err != nil {
-		return Tokens{}, err
-	}
-	if answer.Access == "" {
-		return Tokens{}, &RefusedError{Why: answer.Reason}
-	}
-	return answer.Tokens, nil
+	return db.SignInWithCode(ctx, user, password, "", tenant, audience)
 }
 
 // Refresh trades a refresh token for new tokens. The old one is used up.
@@ -211,7 +193,8 @@ type Principal struct {
 	SessionExpires time.Time `json:"session_expires_at"`
 	Region         string    `json:"region"`
 	Grants         []Grant   `json:"grants"`
-	Actions        []string  `json:"actions"` // the union over the grants in force
+	Actions        []string  `json:"actions"`     // the union over the grants in force
+	MustEnroll     bool      `json:"must_enroll"` // may do nothing before a second factor is enrolled
 }
 
 // May says whether any grant in force allows the action somewhere; the database decides where.

@@ -25,9 +25,9 @@ end $$;
 -- Password sign-in of the embedded default. Never raises on a refusal, because a raise would undo its own event: the reason comes back in
 -- a column, the same for an unknown user, a wrong password and a missing membership. password travels as a bind parameter only.
 -- audience 'review' asks for a reviewer's session, which names no tenant; anything else needs one.
-create function tenancy.sign_in(who text, password text, tenant text default null, audience text default 'app')
+create function tenancy.sign_in(who text, password text, tenant text default null, audience text default 'app', code text default null)
   returns table (access_token text, refresh_token text, expires_at timestamptz, session_id uuid, reason text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u tenancy.users; t tenancy.tenant; m tenancy.membership; s tenancy.session; held boolean; needed text := case when audience = 'review' then 'ward_reviewer' else 'ward_app' end;
+declare u tenancy.users; t tenancy.tenant; m tenancy.membership; s tenancy.session; held boolean; factor text; needed text := case when audience = 'review' then 'ward_reviewer' else 'ward_app' end;
   said constant text := 'user, password or clinic not accepted';
 begin
   if length(password) > 0 and position(password in current_query()) > 0 then
@@ -37,7 +37,8 @@ begin
   select * into u from tenancy.users where slug = who;
   -- an unknown user costs a bcrypt too
   held := coalesce(public.crypt(coalesce(password, ''), coalesce(u.password_hash, '$2a$10$d5XXf/LK7TKu0XcxcvWVGu8jNulaaM9pDkar3Scbfg1r2u.PUKIRe')) = u.password_hash, false);
-  if held and u.disabled_at is null and pg_has_role(session_user, needed, 'member') then
+  if held then factor := tenancy.second_factor(u.id, audience, code); end if;
+  if held and factor is null and u.disabled_at is null and pg_has_role(session_user, needed, 'member') then
     if audience = 'review' then
       if u.kind = 'human' and tenant is null and tenancy.may_review(u.id) then
         insert into tenancy.session (user_id, aud, expires_at) values (u.id, 'review', clock_timestamp() + (select x.session from tenancy.setting x)) returning * into s;
@@ -52,8 +53,8 @@ begin
     end if;
   end if;
   if s.session_id is null then
-    perform audit.write_as(coalesce(t.id, tenancy.installation()), u.id, null, m.id, 'sign_in', 'denied', '{"reason":"not accepted"}');
-    reason := said; return next; return;
+    perform audit.write_as(coalesce(t.id, tenancy.installation()), u.id, null, m.id, 'sign_in', 'denied', jsonb_build_object('reason', case factor when 'needed' then 'a second factor is needed' when 'wrong' then 'code not accepted' else 'not accepted' end)::text);
+    reason := case factor when 'needed' then 'a second factor is needed' when 'wrong' then 'code not accepted' else said end; return next; return;
   end if;
   perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), u.id, s.session_id, s.membership_id, 'sign_in', 'ok', jsonb_build_object('aud', audience)::text);
   select x.access_token, x.expires_at into access_token, expires_at from tenancy.mint(s) x;
