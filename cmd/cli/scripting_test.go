@@ -35,7 +35,7 @@ var results = map[string]any{
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{},
 	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
-	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{},
+	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward oidc list": tenancy.Issuer{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
