@@ -101,7 +101,7 @@ With --password the password is asked for, or read from standard input.`,
 	add.Flags().StringVar(&kind, "kind", "human", "human or service")
 	add.Flags().StringVar(&owner, "owner", "", "user who answers for a service account")
 	add.Flags().BoolVar(&withPassword, "password", false, "give a password")
-	return noun("user", "People and service accounts", list, show, add)
+	return noun("user", "People and service accounts", append(a.linkCmds(), list, show, add)...)
 }
 
 func (a *app) emitUsers(rows []tenancy.User) error {

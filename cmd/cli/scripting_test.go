@@ -38,7 +38,7 @@ var results = map[string]any{
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},
-	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
+	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{}, "ward oidc list": tenancy.Issuer{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()

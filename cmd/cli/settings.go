@@ -26,9 +26,13 @@ type Settings struct {
 	PreviousKey    string `yaml:"previous_signing_key"` // file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
 	VerifyKey      string `yaml:"verify_key"`           // public key, or a file that holds it; WARD_VERIFY_KEY
 	TokenFile      string `yaml:"token_file"`           // WARD_TOKEN_FILE
+	TokenStore     string `yaml:"token_store"`          // keyring, file or auto; WARD_TOKEN_STORE
+	Issuer         string `yaml:"issuer"`               // the identity provider of ward login; WARD_ISSUER
+	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
-	from string
+	from      string
+	fileNamed bool // somebody chose the token file
 }
 
 // settings finds and reads them.
@@ -40,6 +44,7 @@ func (a *app) settings() (Settings, error) {
 	for name, field := range map[string]*string{
 		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
 		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
+		"WARD_TOKEN_STORE": &s.TokenStore, "WARD_ISSUER": &s.Issuer, "WARD_IDENTITY_DATABASE_URL": &s.Identity,
 	} {
 		if v := a.Getenv(name); v != "" {
 			*field = v
@@ -51,18 +56,11 @@ func (a *app) settings() (Settings, error) {
 	if s.Installation == "" {
 		s.Installation = "ward"
 	}
+	s.fileNamed = s.TokenFile != ""
 	if dir, err := a.configDir(); err == nil && s.TokenFile == "" {
 		s.TokenFile = filepath.Join(dir, "tokens.json")
 	}
 	return s, nil
-}
-
-// tokens is where a session is kept. Commands that need none run without a home directory too.
-func (s *Settings) tokens() (tokenFile, error) {
-	if s.TokenFile == "" {
-		return tokenFile{}, usagef("no place for a session: set HOME, or WARD_TOKEN_FILE")
-	}
-	return tokenFile{s.TokenFile}, nil
 }
 
 // maxSmall bounds the files that a person hands to a command: settings, keys, tokens, checkpoints. A wrong name may lead to anything.
