@@ -68,6 +68,7 @@ const (
 	codeConflict   = "WARD1" // somebody changed it since
 	codeSeparation = "WARD2" // separation of duties
 	codeNotYours   = "WARD3" // not in a state, or not by you, to be edited
+	codeEnroll     = "WARD4" // nothing but enrolling a second factor
 )
 
 // ErrConflict says that the anomaly changed since the version that the caller saw. Look again, then decide.
@@ -79,7 +80,10 @@ var ErrSeparation = errors.New("separation of duties")
 // ErrNotYours says that the anomaly is in no state to be edited by this person now.
 var ErrNotYours = errors.New("not yours to edit now")
 
-// Is lets errors.Is tell the three kinds apart.
+// ErrMustEnroll says that reviewers here need a second factor and this session has shown none.
+var ErrMustEnroll = errors.New("a second factor is required here and this session has shown none")
+
+// Is lets errors.Is tell the kinds apart.
 func (e *DeniedError) Is(target error) bool {
 	switch target {
 	case ErrConflict:
@@ -88,6 +92,8 @@ func (e *DeniedError) Is(target error) bool {
 		return e.Code == codeSeparation
 	case ErrNotYours:
 		return e.Code == codeNotYours
+	case ErrMustEnroll:
+		return e.Code == codeEnroll
 	}
 	return false
 }
@@ -97,15 +103,18 @@ const codeCheck = "23514"
 
 // checks says what a violated check of the directory asks for.
 var checks = map[string]string{
-	"tenant_slug_check":     "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
-	"tenant_name_check":     "a clinic needs a name",
-	"users_slug_check":      "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
-	"users_name_check":      "a user needs a name",
-	"users_kind_check":      "a user is human or service",
-	"users_check":           "a service account needs an owner; a user is human or service",
-	"application_aud_check": "an application's audience is 1 to 40 lower-case letters, digits, hyphens and underscores, and begins with a letter",
-	"region_name_check":     "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
-	"role_name_check":       "a role's name is lower-case letters and underscores, and begins with a letter",
+	"tenant_slug_check":      "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"tenant_name_check":      "a clinic needs a name",
+	"users_slug_check":       "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
+	"users_name_check":       "a user needs a name",
+	"users_kind_check":       "a user is human or service",
+	"users_check":            "a service account needs an owner; a user is human or service",
+	"issuer_issuer_check":    "an issuer is an https:// URL without query or fragment (http only on this machine)",
+	"issuer_client_id_check": "an issuer needs a client id",
+	"identity_subject_check": "a subject is 1 to 255 characters",
+	"application_aud_check":  "an application's audience is 1 to 40 lower-case letters, digits, hyphens and underscores, and begins with a letter",
+	"region_name_check":      "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
+	"role_name_check":        "a role's name is lower-case letters and underscores, and begins with a letter",
 }
 
 // explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep their message, which with

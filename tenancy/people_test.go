@@ -152,7 +152,15 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 		"a clinic":           func() error { _, err := carla.AddTenant(t.Context(), "oak", "Oak"); return err },
 		"disabling somebody": func() error { _, err := carla.DisableUser(t.Context(), "hugo", "not hers"); return err },
 		"a role":             func() error { return carla.AllowRole(t.Context(), "front_desk", "notes", []string{"view"}, true) },
-		"on call everywhere": func() error { _, err := carla.AddOnCall(t.Context(), "frank", "", "everything"); return err },
+		"linking an identity": func() error {
+			_, err := carla.LinkIdentity(t.Context(), "root", "https://login.example.org", "carla")
+			return err
+		},
+		"taking a second factor away": func() error { return carla.RemoveTOTP(t.Context(), "root", "a coup") },
+		"the second factor's policy":  func() error { return carla.RequireSecondFactor(t.Context(), "required") },
+		"the signing key":             func() error { _, err := carla.RotateKey(t.Context(), true); return err },
+		"an application":              func() error { return carla.AddApplication(t.Context(), "portal", "ward_app", "hers") },
+		"on call everywhere":          func() error { _, err := carla.AddOnCall(t.Context(), "frank", "", "everything"); return err },
 		"a declaration for every clinic": func() error {
 			return carla.DeclareService(t.Context(), "svc-etl", tenancy.Declaration{Action: "view", RecordTable: "notes", ToHour: 24})
 		},
@@ -161,7 +169,7 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 			return err
 		},
 	} {
-		if try() == nil {
+		if err := try(); err == nil {
 			t.Errorf("%s: done", name)
 		}
 	}

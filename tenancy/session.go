@@ -185,8 +185,9 @@ type Principal struct {
 	SessionExpires time.Time `json:"session_expires_at"`
 	Region         string    `json:"region"`
 	Grants         []Grant   `json:"grants"`
-	OnCall         []string  `json:"on_call"` // clinics whose on-call grant they may take by themself; "*": any
-	Actions        []string  `json:"actions"` // the union over the grants in force
+	OnCall         []string  `json:"on_call"`     // clinics whose on-call grant they may take by themself; "*": any
+	Actions        []string  `json:"actions"`     // the union over the grants in force
+	MustEnroll     bool      `json:"must_enroll"` // may do nothing before a second factor is enrolled
 }
 
 // May says whether any grant in force allows the action somewhere; the database decides where.

@@ -17,7 +17,7 @@ const AppAudience = "app"
 type Credentials struct {
 	User     string // short name
 	Password string
-	Code     string // of the second factor, where one is demanded
+	Code     string // of the second factor, where one is demanded: six digits of the authenticator, or a recovery code
 	Tenant   string // clinic's short name; may be empty for who works at one clinic only, and is for a reviewer
 	Role     string // picks among several roles at the clinic; empty: the newest
 	Audience string // ReviewAudience, or the application's; empty: AppAudience
@@ -44,7 +44,7 @@ func (e *ChoiceError) Error() string {
 	return "this user works at several clinics, name one: " + strings.Join(list, ", ")
 }
 
-// ErrSecondFactor says that the password is right and a second factor is needed or was wrong: sign in again with its code.
+// ErrSecondFactor says that the password or identity token is right and a second factor is needed or was wrong: sign in again with its code.
 var ErrSecondFactor = errors.New("second factor")
 
 // signed is what signing in and refreshing answer: tokens, or why not. Needs says what would help somebody whose password was right.
@@ -72,7 +72,7 @@ func (a *signed) tokens() (Tokens, error) {
 // transaction and fetches the answer in the next, so that no answer is given to a try that is not on record.
 //
 // A refusal is a *RefusedError, the same for an unknown user, a wrong password, a missing membership, and anything at all within the delay that follows
-// failures. A *ChoiceError and ErrSecondFactor are for who has proven the password.
+// failures. A *ChoiceError and ErrSecondFactor are for who has proven the password. A code works once: one that met a *ChoiceError is used up.
 func (db *DB) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	if c.Audience == "" {
 		c.Audience = AppAudience

@@ -407,8 +407,12 @@ func TestChoiceOfTenant(t *testing.T) {
 func TestSecondFactorIsAsked(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
-	s.super(`create or replace function tenancy.second_factor(who uuid, audience text, code text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as
-		$$ select case when code is null then 'needed' when code <> '123456' then 'wrong' end $$`)
+	secret, _ := s.enrolled(s.App("carla", "cedar"), "carla")
+	wrongCode := notTOTP(t, secret)
+	right := func() string {
+		s.forget("carla")
+		return totp(t, secret, step())
+	}
 	db := s.Open("ward_app")
 	with := func(password, code string) error {
 		_, err := db.SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: password, Code: code})
@@ -417,36 +421,36 @@ func TestSecondFactorIsAsked(t *testing.T) {
 	if err := with(wardtest.Password, ""); !errors.Is(err, tenancy.ErrSecondFactor) || err.Error() != "second factor: a second factor is needed" {
 		t.Fatalf("without a code: %v", err)
 	}
-	for _, code := range []string{"", "123456", "000000"} {
+	for _, code := range []string{"", right(), wrongCode} {
 		if err := with(wrong, code); err == nil || err.Error() != notAccepted {
 			t.Fatalf("a wrong password with code %q: %v", code, err)
 		}
 	}
-	if err := with(wardtest.Password, "123456"); err != nil {
+	if err := with(wardtest.Password, right()); err != nil {
 		t.Fatal(err)
 	}
 	if !wardtest.One[bool](s.Env, "select second_factor and method = 'password' from tenancy.session order by created_at desc limit 1") {
 		t.Error("the session does not say that there was a second factor")
 	}
 	for i := range 6 {
-		if err := with(wardtest.Password, "000000"); !errors.Is(err, tenancy.ErrSecondFactor) {
+		if err := with(wardtest.Password, wrongCode); !errors.Is(err, tenancy.ErrSecondFactor) {
 			t.Fatalf("wrong code %d: %v", i+1, err)
 		}
 	}
 	s.closed("name")
-	if err := with(wardtest.Password, "123456"); err == nil || err.Error() != notAccepted {
+	if err := with(wardtest.Password, right()); err == nil || err.Error() != notAccepted {
 		t.Fatalf("after six wrong codes: %v", err)
 	}
 	// answers that are read and rolled back count too
 	s.throttled("carla", 20, "-1 second") // the next failure closes for a quarter of an hour
 	a := s.conn(t)
 	for range 3 {
-		ticket := value[string](a, "select tenancy.sign_in('carla', $1, code => '000000')", wardtest.Password)
+		ticket := value[string](a, "select tenancy.sign_in('carla', $1, code => $2)", wardtest.Password, wrongCode)
 		a.must("begin")
 		a.must("select tenancy.signed_in($1)", ticket)
 		a.must("rollback")
 	}
-	if err := with(wardtest.Password, "123456"); err == nil || err.Error() != notAccepted {
+	if err := with(wardtest.Password, right()); err == nil || err.Error() != notAccepted {
 		t.Fatalf("codes can be guessed by rolling back: %v", err)
 	}
 }

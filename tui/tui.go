@@ -37,7 +37,8 @@ type VerdictError struct {
 
 func (e *VerdictError) Error() string { return "the archive is " + string(e.Verdict) }
 
-// Run shows the screens until the user leaves. Its error is the domain's: nobody signed in (*tenancy.RefusedError), no database (*tenancy.UnreachableError), an
+// Run shows the screens until the user leaves. Its error is the domain's: nobody signed in (*tenancy.RefusedError), no second factor where one is
+// required (tenancy.ErrMustEnroll), no database (*tenancy.UnreachableError), an
 // archive that is not valid (*VerdictError), or ctx's.
 func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	log, closeLog, err := openLog(cfg.LogFile)
@@ -48,6 +49,9 @@ func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	who, err := cfg.Session.Whoami(ctx)
 	if err != nil {
 		return err
+	}
+	if who.MustEnroll {
+		return fmt.Errorf("open the screens: %w: ward totp enroll, or sign in again where you have one", tenancy.ErrMustEnroll)
 	}
 	scrub(&who)
 	m := newModel(ctx, cfg, who, log)

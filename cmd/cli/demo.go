@@ -123,7 +123,7 @@ func (a *app) startDemo(ctx context.Context, d *demo.Demo, as string) error {
 	if err != nil {
 		return err
 	}
-	if err := (tokenFile{d.Tokens()}).change(ctx, name, &tokens); err != nil {
+	if err := (tokenStore{file: tokenFile{d.Tokens()}}).change(ctx, name, &tokens); err != nil {
 		return err
 	}
 	a.flags.config = d.Settings()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
@@ -228,7 +229,39 @@ var calls = map[string]call{
 		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli' and g.role = 'compliance_officer'")
 		return []string{"grant", "end", id, "--reason", "moved to another office"}
 	}},
+	"ward oidc list":   plainCall("root", "oidc", "list"),
+	"ward oidc add":    {user: "root", prepare: func(s *scene) []string { return []string{"oidc", "add", startProvider(testOf(s)).issuer, "ward"} }},
+	"ward oidc remove": {user: "root", prepare: func(s *scene) []string { return []string{"oidc", "remove", s.issuer(), "--reason", "moved elsewhere"} }},
+	"ward user link":   {user: "root", prepare: func(s *scene) []string { return []string{"user", "link", "ana", s.issuer(), "sub-ana"} }},
+	"ward user unlink": {user: "root", prepare: func(s *scene) []string {
+		issuer := s.issuer()
+		s.exec("insert into tenancy.identity (issuer, subject, user_id, linked_by) select $1, 'sub-eli', id, id from tenancy.users where slug = 'eli'", issuer)
+		return []string{"user", "unlink", "eli", issuer, "sub-eli", "--reason", "left the company"}
+	}},
+	"ward totp enroll": {}, // TestEnrolmentIsRecorded
+	"ward totp policy": plainCall("root", "totp", "policy", "optional"),
+	"ward totp remove": {user: "root", prepare: func(s *scene) []string {
+		s.exec("select tenancy.totp_new(u.id, x.session_id), tenancy.totp_end(null) from tenancy.users u join tenancy.session x on x.user_id = u.id where u.slug = 'hugo' limit 1")
+		s.exec("update tenancy.totp set active_at = clock_timestamp()")
+		return []string{"totp", "remove", "hugo", "--reason", "lost the phone"}
+	}},
 	"ward init": {user: "first", input: wardtest.Password + "\n", prepare: func(*scene) []string { return nil }}, // TestInitIsRecorded
+}
+
+// testOf is the test that a scene belongs to.
+func testOf(s *scene) *testing.T {
+	t, ok := s.t.(*testing.T)
+	if !ok {
+		panic("a scene of no test")
+	}
+	return t
+}
+
+// issuer declares an identity provider that nobody asks.
+func (s *scene) issuer() string {
+	issuer := "https://" + uuid.NewString() + ".example.org"
+	s.exec("insert into tenancy.issuer (issuer, client_id, endpoints, declared_by) select $1, 'ward', '{}', id from tenancy.users where slug = 'root'", issuer)
+	return issuer
 }
 
 // fault makes the audit log refuse events: those after the first n of what follows.
@@ -298,7 +331,7 @@ func TestNothingIsShownUnlessItIsRecorded(t *testing.T) {
 	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") })
 	for _, path := range paths {
 		c := calls[path]
-		if path == "ward init" || all[path] == nil {
+		if path == "ward init" || path == "ward totp enroll" || all[path] == nil {
 			continue
 		}
 		t.Run(strings.TrimPrefix(path, "ward "), func(t *testing.T) {

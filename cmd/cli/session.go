@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/ward-health/ward/internal/postgres/filelock"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -75,37 +74,23 @@ func (f tokenFile) put(database string, tokens *tenancy.Tokens) error {
 	return nil
 }
 
-// change is put under the file's lock, which processes that refresh hold too.
-func (f tokenFile) change(ctx context.Context, database string, tokens *tenancy.Tokens) error {
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-		return fmt.Errorf("make directory of token file: %w", err)
-	}
-	lock, err := filelock.Acquire(ctx, f.path+".lock")
-	if err != nil {
-		return fmt.Errorf("wait for the token file: %w", err)
-	}
-	defer lock.Release()
-	return f.put(database, tokens)
-}
-
-// sharedTokens are the tokens of one database in the file, which a terminal and commands beside it use at the same time.
+// sharedTokens are the tokens of one database in the store, which a terminal and commands beside it use at the same time.
 type sharedTokens struct {
-	file     tokenFile
+	store    tokenStore
 	database string
 }
 
-// Update runs fn under the file's lock.
+// Update runs fn under the store's lock.
 func (s sharedTokens) Update(ctx context.Context, fn func(tenancy.Tokens) (tenancy.Tokens, error)) (tenancy.Tokens, error) {
-	lock, err := filelock.Acquire(ctx, s.file.path+".lock")
-	if err != nil {
-		return tenancy.Tokens{}, fmt.Errorf("wait for the token file: %w", err)
-	}
-	defer lock.Release()
-	all, err := s.file.load()
+	lock, err := s.store.lock(ctx)
 	if err != nil {
 		return tenancy.Tokens{}, err
 	}
-	stored, ok := all[s.database]
+	defer lock.Release()
+	stored, ok, err := s.store.get(s.database)
+	if err != nil {
+		return tenancy.Tokens{}, err
+	}
 	if !ok {
 		return tenancy.Tokens{}, errNotSignedIn
 	}
@@ -113,7 +98,7 @@ func (s sharedTokens) Update(ctx context.Context, fn func(tenancy.Tokens) (tenan
 	if err != nil || tokens == stored {
 		return tokens, err
 	}
-	err = s.file.put(s.database, &tokens)
+	err = s.store.put(s.database, &tokens)
 	return tokens, err
 }
 
@@ -146,9 +131,9 @@ func (a *app) database(ctx context.Context, s *Settings) (*tenancy.DB, error) {
 
 // errNoDatabase and errNotSignedIn say what to do.
 var errNoDatabase = usagef("no database: use --database, WARD_DATABASE_URL or ward.yaml; ward demo starts one")
-var errNotSignedIn = errors.New("nobody is signed in to this database: ward login USER")
+var errNotSignedIn = errors.New("nobody is signed in to this database: ward login USER, or ward login alone where an identity provider is declared")
 
-// session opens the session that the token file holds for the database. close is to be called when done.
+// session opens the session that is kept for the database. close is to be called when done.
 func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), error) {
 	s, err := a.settings()
 	if err != nil {
@@ -161,15 +146,14 @@ func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), 
 	if err != nil {
 		return nil, s, nil, err
 	}
-	file, err := s.tokens()
+	store, err := a.tokens(&s)
 	if err != nil {
 		return nil, s, nil, err
 	}
-	tokens, err := file.load()
+	mine, ok, err := store.get(name)
 	if err != nil {
 		return nil, s, nil, err
 	}
-	mine, ok := tokens[name]
 	if !ok {
 		return nil, s, nil, errNotSignedIn
 	}
@@ -177,7 +161,7 @@ func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), 
 	if err != nil {
 		return nil, s, nil, err
 	}
-	session := tenancy.NewSession(db, mine, a.Now, sharedTokens{file, name})
+	session := tenancy.NewSession(db, mine, a.Now, sharedTokens{store, name})
 	return session, s, db.Close, nil
 }
 

@@ -27,12 +27,16 @@ type Settings struct {
 	PreviousKey    string `yaml:"previous_signing_key"` // file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
 	VerifyKey      string `yaml:"verify_key"`           // public key, or a file that holds it; WARD_VERIFY_KEY
 	TokenFile      string `yaml:"token_file"`           // WARD_TOKEN_FILE
+	TokenStore     string `yaml:"token_store"`          // keyring, file or auto; WARD_TOKEN_STORE
+	Issuer         string `yaml:"issuer"`               // the identity provider of ward login; WARD_ISSUER
+	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
 	S3 S3Settings `yaml:"s3"` // where an s3:// store is
 
-	from   string
-	getenv func(string) string
+	from      string
+	fileNamed bool // somebody chose the token file
+	getenv    func(string) string
 }
 
 // S3Settings say where a bucket is. Credentials are no setting: they come from AWS's variables, credentials file or roles.
@@ -53,6 +57,7 @@ func (a *app) settings() (Settings, error) {
 		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
 		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
 		"WARD_S3_ENDPOINT": &s.S3.Endpoint, "WARD_S3_REGION": &s.S3.Region, "WARD_S3_CA_FILE": &s.S3.CAFile,
+		"WARD_TOKEN_STORE": &s.TokenStore, "WARD_ISSUER": &s.Issuer, "WARD_IDENTITY_DATABASE_URL": &s.Identity,
 	} {
 		if v := a.Getenv(name); v != "" {
 			*field = v
@@ -72,18 +77,11 @@ func (a *app) settings() (Settings, error) {
 	if s.Installation == "" {
 		s.Installation = "ward"
 	}
+	s.fileNamed = s.TokenFile != ""
 	if dir, err := a.configDir(); err == nil && s.TokenFile == "" {
 		s.TokenFile = filepath.Join(dir, "tokens.json")
 	}
 	return s, nil
-}
-
-// tokens is where a session is kept. Commands that need none run without a home directory too.
-func (s *Settings) tokens() (tokenFile, error) {
-	if s.TokenFile == "" {
-		return tokenFile{}, usagef("no place for a session: set HOME, or WARD_TOKEN_FILE")
-	}
-	return tokenFile{s.TokenFile}, nil
 }
 
 // maxSmall bounds the files that a person hands to a command: settings, keys, tokens, checkpoints. A wrong name may lead to anything.

@@ -14,6 +14,9 @@ begin
     ('ward_app', 'login'),        -- the application
     ('ward_worker', 'login'),     -- seal, ship, review: reads events and relationships, no PHI
     ('ward_reviewer', 'login'),   -- terminal and command line
+    -- fetches identity providers' keys, and nothing else. Not the worker: whoever writes the keys can be anybody, and the worker, which runs for long and
+    -- works on much, is what an attacker would most likely hold
+    ('ward_identity', 'login'),
     ('ward_migrate', 'login')     -- may SET ROLE ward_owner: the one privileged login
   ) as v(name, kind) loop
     if not exists (select from pg_roles where rolname = r.name) then
@@ -26,7 +29,7 @@ begin
     execute format('grant ward_migrate to %I', current_user);
   end if;
   execute format('revoke temporary, create on database %I from public', current_database());
-  execute format('grant connect on database %I to ward_app, ward_worker, ward_reviewer, ward_migrate', current_database());
+  execute format('grant connect on database %I to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate', current_database());
 end $$;
 -- +goose StatementEnd
 
@@ -75,6 +78,7 @@ create schema auth authorization ward_owner;
 create schema river authorization ward_owner;
 create schema phi authorization ward_reader;
 grant usage on schema tenancy, audit, auth to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
+grant usage on schema tenancy to ward_identity;
 grant usage on schema review to ward_worker, ward_reviewer, ward_migrate;
 grant usage on schema phi to ward_app, ward_owner;
 grant usage, create on schema tenancy to ward_keys, ward_reader;

@@ -11,14 +11,23 @@ create function tenancy.reaches(who uuid, tenant uuid, action text) returns bool
     where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp())
       and (g.tenant_id is null or tenant is null or g.tenant_id = tenant))
 $$;
-create function tenancy.reviewer(action text, tenant uuid default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- Who is signed in as a reviewer, with a second factor where one is required. Before anything else that a reviewer calls: not even a name is looked up earlier.
+create function tenancy.reviewing() returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims();
 begin
   if c is null or c->>'aud' <> 'review' then raise exception 'nobody is signed in as a reviewer: ward login' using errcode = '28000'; end if;
-  if not tenancy.reaches((c->>'sub')::uuid, tenant, action) then
-    raise exception 'your grants do not let you % %', action, coalesce('at ' || (select t.slug from tenancy.tenant t where t.id = tenant), 'here') using errcode = '42501', hint = 'ward whoami lists your grants';
+  if tenancy.must_enroll((c->>'sid')::uuid) then
+    raise exception 'a second factor is required here and this session has shown none' using errcode = 'WARD4', hint = 'ward totp enroll; if you have one already, sign in again';
   end if;
   return (c->>'sub')::uuid;
+end $$;
+create function tenancy.reviewer(action text, tenant uuid default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewing();
+begin
+  if not tenancy.reaches(who, tenant, action) then
+    raise exception 'your grants do not let you % %', action, coalesce('at ' || (select t.slug from tenancy.tenant t where t.id = tenant), 'here') using errcode = '42501', hint = 'ward whoami lists your grants';
+  end if;
+  return who;
 end $$;
 -- A tenant by slug or id; the same answer for one that does not exist and one out of reach.
 create function tenancy.tenant_named(named text, action text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -65,7 +74,7 @@ declare c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
   perform audit.write(coalesce((c->>'tid')::uuid, tenancy.installation()), 'browse', 'ok', '{"screen":"whoami"}');
-  return (select jsonb_build_object('user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', c->>'sid', 'region', tenancy.region_here(),
+  return (select jsonb_build_object('user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', c->>'sid', 'region', tenancy.region_here(), 'must_enroll', c->>'aud' = 'review' and tenancy.must_enroll((c->>'sid')::uuid),
     'session_expires_at', (select s.expires_at from tenancy.session s where s.session_id = (c->>'sid')::uuid),
     'grants', coalesce((select jsonb_agg(jsonb_build_object('id', g.id, 'role', g.role, 'tenant', t.slug, 'expires_at', g.expires_at, 'reason', g.reason) order by g.starts_at)
       from tenancy.reviewer_grant g left join tenancy.tenant t on t.id = g.tenant_id where g.user_id = u.id and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp())), '[]'),

@@ -105,7 +105,7 @@ begin
   return m;
 end $$;
 create function tenancy.add_grant(who text, role text, tenant text, reason text, ticket text default null, hours numeric default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare g uuid; t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; u uuid := tenancy.user_named(who); by_user uuid := tenancy.reviewer_of('grant', t); now_at timestamptz := clock_timestamp();
+declare g uuid; t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); now_at timestamptz := clock_timestamp();
 begin
   if u = by_user then raise exception 'nobody grants to themself: another administrator does' using errcode = 'WARD2'; end if;
   if role not in (select distinct a.role from tenancy.reviewer_action a) then raise exception 'no reviewer role "%": administrator, compliance_officer, auditor or on_call_engineer', role using errcode = '22023'; end if;
@@ -153,7 +153,7 @@ begin
   end if;
 end $$;
 create function tenancy.add_on_call(who text, tenant text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; u uuid := tenancy.user_named(who); by_user uuid := tenancy.reviewer_of('grant', t); o uuid;
+declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); o uuid;
 begin
   if u = by_user then raise exception 'nobody puts themself on call: another administrator does' using errcode = 'WARD2'; end if;
   if not exists (select from tenancy.users x where x.id = u and x.kind = 'human' and x.disabled_at is null) then raise exception '% is disabled or a service account: neither is on call', who using errcode = '55000'; end if;
@@ -164,9 +164,8 @@ begin
 end $$;
 -- Takes somebody off the roster; a grant that they took under it ends too.
 create function tenancy.remove_on_call(who text, tenant text, reason text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; u uuid := tenancy.user_named(who); n int := 0; g tenancy.reviewer_grant;
+declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); n int := 0; g tenancy.reviewer_grant;
 begin
-  perform tenancy.reviewer_of('grant', t);
   update tenancy.on_call x set removed_at = clock_timestamp() where x.user_id = u and x.tenant_id is not distinct from t and x.removed_at is null;
   if not found then raise exception '% is not on that roster', who using errcode = '02000', hint = 'ward oncall list shows it'; end if;
   perform audit.write(coalesce(t, tenancy.installation()), 'configure', 'ok', jsonb_build_object('what', 'on call remove', 'user', u, 'tenant', t, 'reason', review.need_reason(reason))::text);
@@ -180,7 +179,7 @@ end $$;
 create function tenancy.take_on_call(tenant text, reason text, ticket text, hours numeric default 4) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); who uuid := (c->>'sub')::uuid; t tenancy.tenant; g tenancy.reviewer_grant; now_at timestamptz; e bigint;
 begin
-  if c is null or c->>'aud' <> 'review' then raise exception 'nobody is signed in as a reviewer: ward login' using errcode = '28000'; end if;
+  perform tenancy.reviewing();
   perform tenancy.one_on_call(who);
   -- the same answer for a clinic that there is not and one that this person is not on call for
   select x.* into t from tenancy.tenant x where (x.slug = take_on_call.tenant or x.id::text = take_on_call.tenant) and x.kind = 'clinic'
@@ -197,7 +196,7 @@ end $$;
 create function tenancy.end_on_call(reason text default 'done') returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); g tenancy.reviewer_grant; n int := 0;
 begin
-  if c is null or c->>'aud' <> 'review' then raise exception 'nobody is signed in as a reviewer: ward login' using errcode = '28000'; end if;
+  perform tenancy.reviewing();
   for g in select * from tenancy.reviewer_grant x where x.user_id = (c->>'sub')::uuid and x.role = 'on_call_engineer' and x.ended_at is null and x.expires_at > clock_timestamp() loop
     perform tenancy.close_grant(g, reason);
     n := n + 1;
@@ -284,9 +283,8 @@ begin
 end $$;
 -- The person may sign in again. What was ended stays ended: memberships and grants are given anew.
 create function tenancy.enable_user(who text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u uuid := tenancy.user_named(who);
+declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who);
 begin
-  perform tenancy.reviewer_of('configure', null);
   update tenancy.users x set disabled_at = null where x.id = u and x.disabled_at is not null;
   if not found then raise exception '% is not disabled', who using errcode = '55000'; end if;
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user enable', 'user', u, 'reason', review.need_reason(reason))::text);
@@ -302,9 +300,8 @@ begin
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'role add', 'role', name)::text);
 end $$;
 create function tenancy.allow_role(role text, record_table text, actions text[], allowed boolean) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare tab text := tenancy.phi_table_named(record_table);
+declare by_user uuid := tenancy.reviewer_of('configure', null); tab text := tenancy.phi_table_named(record_table);
 begin
-  perform tenancy.reviewer_of('configure', null);
   if not exists (select from tenancy.role r where r.name = allow_role.role) then raise exception 'no role "%"', role using errcode = '02000', hint = 'ward role list shows them'; end if;
   if coalesce(cardinality(actions), 0) = 0 or not actions <@ array['view', 'create', 'modify', 'delete', 'export'] then raise exception 'actions are view, create, modify, delete and export' using errcode = '22023'; end if;
   if allowed then
@@ -337,7 +334,7 @@ begin
 end $$;
 -- One page of them, newest first, before (at, id).
 create function audit.user_events(pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare f jsonb; u uuid; tenants uuid[];
+declare who uuid := tenancy.reviewing(); f jsonb; u uuid; tenants uuid[];
 begin
   if max_rows is null or max_rows not between 1 and 5000 then raise exception 'a page is 1 to 5,000 rows' using errcode = '22023'; end if;
   select array_agg(a.tenant_id), min(a.ids[1]::text)::uuid, (jsonb_agg(a.payload->'filter'))->0 into tenants, u, f from audit.asked('events of a user') a where tenancy.reaches(a.user_id, a.tenant_id, 'open');

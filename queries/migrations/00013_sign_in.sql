@@ -381,7 +381,7 @@ end $$;
 create function tenancy.rotate_signing_key(at_once boolean default false) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k text;
 begin
-  perform tenancy.reviewer('configure');
+  perform tenancy.reviewer_of('configure', null);
   k := tenancy.rotate_key(case when at_once then interval '0' else (select access_token from tenancy.setting) end);
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'key rotate', 'kid', k, 'at_once', at_once)::text);
   return jsonb_build_object('kid', k, 'at_once', at_once);
@@ -389,7 +389,7 @@ end $$;
 
 create function tenancy.add_application(aud text, login_role text, note text default '') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform tenancy.reviewer('configure');
+  perform tenancy.reviewer_of('configure', null);
   if exists (select from tenancy.application a where a.aud = add_application.aud) then raise exception 'there is an application "%" already', aud using errcode = '23505'; end if;
   if not exists (select from pg_roles r where r.rolname = login_role and r.rolcanlogin and pg_has_role(r.oid, 'ward_app', 'member') and not pg_has_role(r.oid, 'ward_owner', 'member')) then
     raise exception '"%" is no login that has ward_app''s rights and no more', login_role using errcode = '22023', hint = 'create role ... login in role ward_app';

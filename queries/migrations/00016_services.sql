@@ -37,7 +37,7 @@ end $$;
 -- A new secret, which only this answer holds. The one before it goes on for the overlap, those before that end now: two at most are valid. No overlap:
 -- the old ones are not trusted any more, so the account's sessions end too.
 create function tenancy.new_service_secret(who text, days int default 90, overlap interval default '24 hours') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u tenancy.users := tenancy.service_named(who); by_user uuid := tenancy.reviewer_of_service('configure', u.id); secret text := 'wardsvc_' || tenancy.b64(public.gen_random_bytes(32)); s tenancy.service_secret; kept uuid; ended int := 0;
+declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); by_user uuid := tenancy.reviewer_of_service('configure', u.id); secret text := 'wardsvc_' || tenancy.b64(public.gen_random_bytes(32)); s tenancy.service_secret; kept uuid; ended int := 0;
 begin
   if days is null or days not between 1 and 366 then raise exception 'a secret lasts 1 to 366 days' using errcode = '22023'; end if;
   if overlap is null or overlap < interval '0' or overlap > interval '7 days' then raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023'; end if;
@@ -61,7 +61,7 @@ end $$;
 -- clinic and first hour holds.
 create function tenancy.declare_service(who text, action text, record_table text, tenant text default null, from_hour int default 0, to_hour int default 24) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table);
+declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table);
 begin
   perform tenancy.reviewer_of('configure', t);
   if action not in ('view', 'create', 'modify', 'delete', 'export') then raise exception 'an action is view, create, modify, delete or export' using errcode = '22023'; end if;
@@ -72,7 +72,7 @@ begin
 end $$;
 -- Takes the lines of an action and table off the list, at one clinic or those that say every clinic. Returns how many.
 create function tenancy.undeclare_service(who text, action text, record_table text, tenant text default null) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table); n int;
+declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table); n int;
 begin
   perform tenancy.reviewer_of('configure', t);
   delete from tenancy.service_permission p where p.user_id = u.id and p.action = undeclare_service.action and p.record_table = tab and p.tenant_id is not distinct from t;
@@ -82,7 +82,7 @@ begin
   return n;
 end $$;
 create function tenancy.own_service(who text, owner text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare u tenancy.users := tenancy.service_named(who); o uuid := tenancy.user_named(owner);
+declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); o uuid := tenancy.user_named(owner);
 begin
   perform tenancy.reviewer_of_service('configure', u.id);
   if not exists (select from tenancy.users x where x.id = o and x.kind = 'human' and x.disabled_at is null) then raise exception '% is disabled or a service account: a person answers for one', owner using errcode = '22023'; end if;
