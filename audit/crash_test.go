@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -20,18 +21,8 @@ const crashRounds = 3
 // A client that turns synchronous commit off in every way it can, reads PHI, and sees the server die at once: each record that it received has its
 // event after recovery. The WAL writer sleeps ten seconds, so nothing but the commit itself flushes.
 func TestCrash(t *testing.T) {
-	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "0", "autovacuum": "off", "max_prepared_transactions": "5"}})
+	cluster, cedar := crashCluster(t, map[string]string{"max_prepared_transactions": "5"})
 	ctx := t.Context()
-	onCluster(t, cluster, postgres.SuperuserRole, "postgres", func(conn *pgx.Conn) { run(t, conn, "create database ward") })
-	if err := wardtest.Prepare(ctx, cluster.DSN(postgres.SuperuserRole, "ward")); err != nil {
-		t.Fatal(err)
-	}
-	var cedar uuid.UUID
-	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
-		if err := conn.QueryRow(ctx, "select id from tenancy.tenant where slug = 'cedar'").Scan(&cedar); err != nil {
-			t.Fatal(err)
-		}
-	})
 	token := signIn(t, cluster)
 	// Q3: a role may change its own settings, and keeps them after the attacker is gone. The password too: docs/SECURITY.md says that it remains.
 	onCluster(t, cluster, "ward_app", "ward", func(conn *pgx.Conn) {
@@ -76,6 +67,19 @@ func TestCrash(t *testing.T) {
 			t.Fatalf("prepare transaction: %v", err)
 		}
 	})
+	t.Run("D1 works without the refusal of cursors WITH HOLD and of temporary objects", func(t *testing.T) {
+		restore := withoutLeftovers(t, cluster)
+		for name, how := range leftovers(t, cluster, token) {
+			received, disclosure := readThenKill(t, cluster, token, patients, how)
+			if err := cluster.Start(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if n := recorded(t, cluster, disclosure); len(received) == 0 || n != 0 {
+				t.Fatalf("%s: does not: %d received, %d on record", name, len(received), n)
+			}
+		}
+		restore()
+	})
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
 	t.Run("D1 works without the trigger", func(t *testing.T) {
 		received, disclosure := readThenKill(t, cluster, token, patients, asks["commit"])
@@ -86,6 +90,62 @@ func TestCrash(t *testing.T) {
 			t.Fatalf("does not: %d received, %d on record", len(received), n)
 		}
 	})
+}
+
+// leftovers are what a client can have run at the commit of an ask after the durable trigger: the query of a cursor WITH HOLD, and, where TEMP is granted, a
+// deferred trigger of a temporary table. Each sets synchronous_commit off again.
+func leftovers(t *testing.T, cluster *postgres.Cluster, token string) map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID) {
+	return map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID){
+		"cursor": func(conn *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
+			disclose(t, conn, token, d, ids, "declare c cursor with hold for select set_config('synchronous_commit', 'off', false)", "commit", "close all")
+		},
+		"temporary trigger": func(_ *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
+			onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+				run(t, conn, "grant temporary on database ward to ward_app")
+				run(t, conn, "checkpoint")
+			})
+			// left open: at its end a session drops its temporary objects, and that commit would flush
+			disclose(t, connectTo(t, cluster, "ward_app", "ward"), token, d, ids, "create temp table x (i int)",
+				"create function pg_temp.f() returns trigger language plpgsql as $$ begin perform set_config('synchronous_commit', 'off', true); return null; end $$",
+				"create constraint trigger z after insert on pg_temp.x deferrable initially deferred for each row execute function pg_temp.f()", "insert into pg_temp.x values (1)", "commit")
+		},
+	}
+}
+
+func withoutLeftovers(t *testing.T, cluster *postgres.Cluster) (restore func()) {
+	t.Helper()
+	const part = "exists (select from pg_cursors where is_holdable) or pg_my_temp_schema() <> 0"
+	var text string
+	replace := func(text string) {
+		onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, text) })
+	}
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil || !strings.Contains(text, part) {
+			t.Fatalf("audit.durable no longer says %q: %v", part, err)
+		}
+	})
+	replace(strings.Replace(text, part, "false", 1))
+	return func() { replace(text) }
+}
+
+// crashCluster is a server with fsync whose WAL writer sleeps, prepared and populated, and the clinic cedar.
+func crashCluster(t *testing.T, more map[string]string) (*postgres.Cluster, uuid.UUID) {
+	t.Helper()
+	settings := map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "0", "autovacuum": "off"}
+	maps.Copy(settings, more)
+	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{Settings: settings})
+	ctx := t.Context()
+	onCluster(t, cluster, postgres.SuperuserRole, "postgres", func(conn *pgx.Conn) { run(t, conn, "create database ward") })
+	if err := wardtest.Prepare(ctx, cluster.DSN(postgres.SuperuserRole, "ward")); err != nil {
+		t.Fatal(err)
+	}
+	var cedar uuid.UUID
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+		if err := conn.QueryRow(ctx, "select id from tenancy.tenant where slug = 'cedar'").Scan(&cedar); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return cluster, cedar
 }
 
 // readThenKill asks and looks as ward_app with synchronous_commit off, kills the server, and gives what the client had received.
@@ -137,6 +197,11 @@ func disclose(t *testing.T, conn *pgx.Conn, token string, d uuid.UUID, ids []uui
 
 func signIn(t *testing.T, cluster *postgres.Cluster) string {
 	t.Helper()
+	return signInTokens(t, cluster).Access
+}
+
+func signInTokens(t *testing.T, cluster *postgres.Cluster) tenancy.Tokens {
+	t.Helper()
 	db, err := tenancy.Open(t.Context(), cluster.DSN("ward_app", "ward"))
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +211,7 @@ func signIn(t *testing.T, cluster *postgres.Cluster) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tokens.Access
+	return tokens
 }
 
 func insertPatients(t *testing.T, cluster *postgres.Cluster, token string, tenant uuid.UUID, n int) []uuid.UUID {
