@@ -103,7 +103,7 @@ func withRead(conn *pgx.Conn, token string, ask func(context.Context, []uuid.UUI
 	}
 }
 
-// packaged reads through the Go package, whose disclosure ids are its own: it is read back in the look.
+// packaged reads through the Go package.
 func packaged(ctx context.Context, dsn string, tokens tenancy.Tokens) (client, error) {
 	db, err := tenancy.Open(ctx, dsn)
 	if err != nil {
@@ -111,21 +111,10 @@ func packaged(ctx context.Context, dsn string, tokens tenancy.Tokens) (client, e
 	}
 	session := tenancy.NewSession(db, tokens, time.Now, nil)
 	look := func(ctx context.Context, ids []uuid.UUID) (d uuid.UUID, got int, err error) {
-		err = session.Read(ctx, tenancy.Ask{Table: "public.patients", IDs: ids, Purpose: "treatment"}, func(tx tenancy.Tx) error {
-			if err := tx.QueryRow(ctx, "select current_setting('ward.disclosure')::uuid").Scan(&d); err != nil {
-				return err
-			}
-			rows, err := tx.Query(ctx, readLastNames)
-			if err != nil {
-				return err
-			}
-			defer rows.Close()
-			for rows.Next() {
-				got++
-			}
-			return rows.Err()
-		})
-		return d, got, err
+		d = uuid.New()
+		var names []string
+		err = session.Read(ctx, tenancy.Ask{ID: d, Table: "public.patients", IDs: ids, Purpose: "treatment"}, tenancy.Collect(&names, pgx.RowTo[string], readLastNames))
+		return d, len(names), err
 	}
 	return client{look: look, close: db.Close}, nil
 }

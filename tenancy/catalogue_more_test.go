@@ -76,6 +76,10 @@ func beginInsideXML(t *testing.T, s *scene) {
 	if strings.Contains(read(), "Canary") {
 		t.Fatal("a record of the one clinic under an ask of the other")
 	}
+	defer s.without(t, "tenancy.unfit", "regexp_replace(current_query()", "regexp_replace(''")()
+	if strings.Contains(read(), "Canary") {
+		t.Fatal("the view alone does not stop it")
+	}
 	s.super(looseView)
 	if got := read(); !strings.Contains(got, "Canaryharbor") {
 		t.Fatalf("does not work without it: %d characters", len(got))
