@@ -143,7 +143,7 @@ declare a audit.ask := audit.the_ask('events'); f jsonb := a.payload->'filter';
 begin
   return (select jsonb_build_object('tenant_id', a.tenant_id, 'region', tenancy.region_here(), 'filter', f, 'head_size', coalesce(max(p.head_size), 0),
       'before', (max(p.month) + interval '1 month') at time zone 'UTC',
-      'subject_records', case when f ? 'subject_id' then (select coalesce(jsonb_agg(r.record_id), '[]') from tenancy.record r where r.tenant_id = a.tenant_id and r.subject_id = (f->>'subject_id')::uuid) end)
+      'subject_records', case when f ? 'subject_id' then (select coalesce(jsonb_agg(r.record_table || ' ' || r.record_id), '[]') from tenancy.record r where r.tenant_id = a.tenant_id and r.subject_id = (f->>'subject_id')::uuid) end)
     from audit.pruned p);
 end $$;
 -- Names for rows that come from the archive: short names of users, patients of the leased clinic's records.
