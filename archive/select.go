@@ -110,6 +110,7 @@ func (r *Reader) selectFrom(ctx context.Context, m *Manifest, page *page) error 
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Path, err)
 		}
+		page.cut()
 	}
 	r.stats.RowGroups, r.stats.Skipped = r.stats.RowGroups+read, r.stats.Skipped+len(groups)-read
 	return nil

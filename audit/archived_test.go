@@ -13,6 +13,7 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -151,6 +152,37 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 	if n := wardtest.One[int](a.e, "select count(*) from audit.event where action = 'open'"); n != looks || looks != 1 {
 		t.Errorf("%d opened, then %d", looks, n)
 	}
+	t.Run("no lease", func(t *testing.T) {
+		err := dana.Tx(t.Context(), uuid.Nil, func(tx tenancy.Tx) error {
+			_, err := queries.New(tx).ArchiveLease(t.Context())
+			return err
+		})
+		if err == nil {
+			t.Error("says whose rows to read")
+		}
+		err = dana.Tx(t.Context(), uuid.Nil, func(tx tenancy.Tx) error {
+			_, err := queries.New(tx).ArchiveNames(t.Context(), queries.ArchiveNamesParams{Users: []uuid.UUID{uuid.New()}})
+			return err
+		})
+		if err == nil {
+			t.Error("names users")
+		}
+	})
+	t.Run("another clinic's records under this lease", func(t *testing.T) {
+		record := uuid.New()
+		super(t, a.e, "insert into tenancy.record (record_table, record_id, tenant_id, subject_id) values ('public.notes', $1, $2, gen_random_uuid())", record, a.harbor)
+		ask := wardtest.One[uuid.UUID](a.e, "select disclosure_id from audit.event where action = 'open' order by event_id desc limit 1")
+		err := dana.Tx(t.Context(), ask, func(tx tenancy.Tx) error {
+			raw, err := queries.New(tx).ArchiveNames(t.Context(), queries.ArchiveNamesParams{Users: []uuid.UUID{}, Records: []uuid.UUID{record}})
+			if strings.Contains(string(raw), record.String()) {
+				t.Errorf("names the patient: %s", raw)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("no archive is named", func(t *testing.T) {
 		bare, err := audit.Open(t.Context(), dana, "cedar", "an old matter", "", audit.Filter{})
 		if err != nil {
