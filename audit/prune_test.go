@@ -316,6 +316,20 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	super(t, a.e, "select audit.ensure_month('2026-04-01')")
 	refused("not the oldest", event, "55000")
 	super(t, a.e, "drop table audit.event_2026_04")
+	super(t, a.e, "update audit.classified set batch = 0")
+	refused("asked ids not classified", event, "55000")
+	super(t, a.e, "update audit.classified set batch = (select batch from audit.seal_state)")
+	super(t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
+	refused("a rule behind", event, "55000")
+	super(t, a.e, "update review.rule set last_run_at = clock_timestamp() - interval '31 days'") // retired
+	a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1)
+	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event); err == nil || !strings.Contains(err.Error(), "no place in the chain") || a.rows() != 31 {
+		t.Errorf("an unsealed event: %v", err)
+	}
+	a.rewrite("delete from audit.event where recorded_at >= '2026-05-09Z' and recorded_at < '2026-06-01Z'")
+	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, 30, sha256('x'), array['x'], 1)", event); err == nil || !strings.Contains(err.Error(), "have changed since") || a.rows() != 30 {
+		t.Errorf("another digest: %v", err)
+	}
 	a.rewrite(fmt.Sprintf("update audit.event set recorded_at = recorded_at - interval '25 hours' where event_id = %d", event))
 	refused("a request of yesterday", event, "42501")
 	for _, who := range []string{"dana", "ana", "omar"} {
