@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,11 +211,15 @@ func TestPruneChangedMeanwhile(t *testing.T) {
 type watching struct {
 	archive.Store
 	onOpen func(path string)
-	opens  int
 	failAt int
+
+	mu    sync.Mutex // manifests are read side by side
+	opens int
 }
 
 func (w *watching) Open(ctx context.Context, path string) (archive.Blob, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.onOpen != nil {
 		w.onOpen(path)
 	}
