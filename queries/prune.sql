@@ -47,12 +47,13 @@ select c.tenant_id, min(c.seq)::bigint as first_seq, max(c.seq)::bigint as last_
 where c.recorded_at >= sqlc.arg(from_at)::timestamptz and c.recorded_at < sqlc.arg(to_at)::timestamptz group by 1 order by 1;
 
 -- name: LiveRows :many
--- A piece of a tenant's chain with the events as they are now. gone: there is none; pruned: as it should be.
+-- A piece of a tenant's chain with the events as they are now. gone: there is none; pruned: as it should be. OFFSET 0 makes it a look-up for each row: a
+-- hash join would read the whole of audit.event for every piece.
 select c.tenant_id as chain_tenant_id, c.seq, c.event_id as chain_event_id, c.recorded_at as chain_recorded_at, c.sealed_at, c.nonce, c.hash, (e.event_id is null)::boolean as gone,
   exists (select from audit.pruned p where c.recorded_at >= p.month::timestamp at time zone 'UTC' and c.recorded_at < (p.month + interval '1 month') at time zone 'UTC')::boolean as pruned,
   coalesce(e.event_id, 0)::bigint as event_id, coalesce(e.recorded_at, 'epoch')::timestamptz as recorded_at, e.occurred_at, coalesce(e.tenant_id, c.tenant_id)::uuid as tenant_id, e.user_id, coalesce(e.actor_kind, '')::text as actor_kind, e.session_id,
   e.membership_id, e.disclosure_id, coalesce(e.action, '')::text as action, coalesce(e.outcome, '')::text as outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, coalesce(e.source, '')::text as source
-from audit.chain c left join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
+from audit.chain c left join lateral (select x.* from audit.event x where x.recorded_at = c.recorded_at and x.event_id = c.event_id offset 0) e on true
 where c.tenant_id = sqlc.arg(tenant_id) and c.seq between sqlc.arg(first_seq) and sqlc.arg(last_seq)
   and c.recorded_at >= sqlc.arg(from_at)::timestamptz and c.recorded_at < sqlc.arg(to_at)::timestamptz
 order by c.seq;
