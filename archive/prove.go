@@ -146,7 +146,6 @@ func (p *prover) inPart(ctx context.Context, m *Manifest) (*Proof, error) {
 
 // findEvent returns the place of an event, reading only the row groups whose statistics allow for it.
 func findEvent(ctx context.Context, file *parquet.File, q *RowQuery) (index int64, found bool, err error) {
-	const eventColumn = 3
 	id := q.EventID
 	at := int64(0)
 	for i, g := range file.RowGroups() {

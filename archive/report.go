@@ -84,7 +84,7 @@ type Finding struct {
 // Verdict is what the finding alone makes of a report.
 func (f Finding) Verdict() Verdict {
 	switch f.Status {
-	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, LockMissing, LockGovernance, LockShort, LockUnknown:
+	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, Unsealed, LockMissing, LockGovernance, LockShort, LockUnknown:
 		return NotProven
 	}
 	return Invalid
@@ -139,6 +139,8 @@ type Report struct {
 	Covered    []string      `json:"covered"`
 	NotCovered []string      `json:"not_covered"`
 	Duration   time.Duration `json:"duration_ns"`
+	// Live is the comparison with the database, where one was asked for.
+	Live *LiveReport `json:"live"`
 }
 
 // Status is a snapshot of a running verification.

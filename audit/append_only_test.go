@@ -17,6 +17,7 @@ import (
 // history is every table whose rows stay as they were written, with a column to try to change.
 var history = map[string]string{
 	"audit.event": "outcome = 'denied'", "audit.chain": "batch = 0", "review.run": "matched = 0", "review.evidence": "seq = 0", "review.transition": "reason = 'another'", "review.note": "text = 'another'",
+	"audit.pruned": "rows = 0", "audit.answer": "state = 'failed'",
 }
 
 // withHistory is a database with at least one row in each of those tables.
@@ -30,6 +31,8 @@ func withHistory(t *testing.T) *wardtest.Env {
 	super(t, e, "insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, key, summary, first_at, last_at) select id, 'T01', 1, 'A', 'high', sha256('k'), 's', now(), now() from tenancy.tenant where slug = 'cedar'")
 	super(t, e, "insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, seq, hash, added_by_run) select id, 1, now(), now(), 'view', 'ok', 1, sha256('x'), gen_random_uuid() from review.anomaly")
 	super(t, e, "insert into review.transition (anomaly_id, version, to_state) select id, 1, 'new' from review.anomaly")
+	super(t, e, "insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) values ('2026-01-01', 1, 1, 1, sha256('x'), '{p}', 1)")
+	super(t, e, "insert into audit.answer (request, state, report) values (1, 'done', '{}')")
 	super(t, e, "insert into review.note (anomaly_id, by_user, text) select a.id, u.id, 'n' from review.anomaly a, tenancy.users u where u.slug = 'dana'")
 	return e
 }
@@ -98,7 +101,7 @@ func TestHistoryIsAppendOnly(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), "set session_replication_role = replica"); err != nil {
 			t.Fatal(err)
 		}
-		for _, table := range []string{"audit.event", child, "audit.chain"} {
+		for _, table := range []string{"audit.event", child, "audit.chain", "audit.pruned", "audit.answer"} {
 			for _, sql := range attempts(table, tables[table]) {
 				mustRefuse(t, conn, "replica", sql)
 			}

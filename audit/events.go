@@ -5,6 +5,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,7 +36,15 @@ type Event struct {
 	Source       string     `json:"source"`
 	Seq          *int64     `json:"seq"`  // place in the tenant's chain; nil: UNSEALED
 	Hash         *string    `json:"hash"` // PostgreSQL's hex form of the chain hash
+	From         string     `json:"from"` // FromDatabase or FromArchive
+	Part         *string    `json:"part"` // of the archive that the row was read from
 }
+
+// Where a row was read from.
+const (
+	FromDatabase = "database"
+	FromArchive  = "archive"
+)
 
 // Filter narrows a tenant's events. Empty fields do not.
 type Filter struct {
@@ -67,6 +76,8 @@ type Lease struct {
 	Reason  string
 	Filter  Filter
 	Expires time.Time // as this machine's clock has it; the database's decides
+
+	archive *archived // nil: rows are read from the database alone
 }
 
 // ReviewLease is how long an opened log stays open.
@@ -111,7 +122,7 @@ func (l *Lease) narrow(ctx context.Context, filter Filter, action string) (*Leas
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
-	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires}
+	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires, archive: l.archive}
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw, Action: action}); err != nil {
 			return fmt.Errorf("%s events of %s: %w", action, l.Tenant, tenancy.Explain(err))
@@ -124,15 +135,53 @@ func (l *Lease) narrow(ctx context.Context, filter Filter, action string) (*Leas
 	return next, nil
 }
 
-// Older reads up to n events before pos, newest first; nil: from the newest end.
+// Older reads up to n events before pos, newest first; nil: from the newest end. Where the database's rows end it goes on in the archive. With ErrNoArchive
+// come those that the database has.
 func (l *Lease) Older(ctx context.Context, pos *Position, n int) ([]Event, error) {
-	return l.page(ctx, true, pos, n)
+	events, err := l.page(ctx, true, pos, n)
+	if err != nil || len(events) == n {
+		return events, err
+	}
+	older, err := l.archived(ctx, true, after(events, pos), n-len(events))
+	if err != nil && !errors.Is(err, ErrNoArchive) {
+		return nil, err
+	}
+	return append(events, older...), err
 }
 
-// Newer reads up to n events after pos, oldest first; nil: from the oldest end.
+// Newer reads up to n events after pos, oldest first; nil: from the oldest end, which may be in the archive. With ErrNoArchive come those that the
+// database has.
 func (l *Lease) Newer(ctx context.Context, pos *Position, n int) ([]Event, error) {
-	return l.page(ctx, false, pos, n)
+	var events []Event
+	var missing error
+	if pos == nil || time.Since(pos.At) > prunedAfter {
+		var err error
+		events, err = l.archived(ctx, false, pos, n)
+		if errors.Is(err, ErrNoArchive) {
+			missing, err = err, nil
+		}
+		if err != nil || len(events) == n {
+			return events, err
+		}
+	}
+	newer, err := l.page(ctx, false, after(events, pos), n-len(events))
+	if err != nil {
+		return nil, err
+	}
+	return append(events, newer...), missing
 }
+
+// after is the place of the last event, or pos where there is none.
+func after(events []Event, pos *Position) *Position {
+	if len(events) == 0 {
+		return pos
+	}
+	last := &events[len(events)-1]
+	return &Position{At: last.RecordedAt, ID: last.EventID}
+}
+
+// prunedAfter is the least age of a row that was pruned: the schema keeps a month for another one.
+const prunedAfter = 28 * 24 * time.Hour
 
 func (l *Lease) page(ctx context.Context, older bool, pos *Position, n int) ([]Event, error) {
 	arg := queries.EventsParams{Older: older, MaxRows: int32(n)}
@@ -148,5 +197,8 @@ func (l *Lease) page(ctx context.Context, older bool, pos *Position, n int) ([]E
 		events, err = tenancy.Decode[Event](rows)
 		return err
 	})
+	for i := range events {
+		events[i].From = FromDatabase
+	}
 	return events, err
 }

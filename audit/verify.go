@@ -19,6 +19,43 @@ const verdictTime = 30 * time.Second
 // returned only when both are durable. onStart gets the run, to follow its Status (nil: nobody follows). A run that was cancelled or could not read
 // the store is recorded as not proven, and its error returned.
 func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+	return verify(ctx, s, store, opts, func() (*archive.Report, error) { return runVerification(ctx, store, opts, onStart) })
+}
+
+// VerifyLive is Verify, with the database held against the archive by the worker, which has timeout to answer; the verdict is about both.
+func VerifyLive(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
+	return verify(ctx, s, store, opts, func() (*archive.Report, error) {
+		event, err := RequestLive(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		report, err := runVerification(ctx, store, opts, onStart)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := Await(ctx, s, event, timeout)
+		if err != nil {
+			return nil, err
+		}
+		var live archive.LiveReport
+		if err := answer.Into(&live); err != nil {
+			return nil, err
+		}
+		report.Include(&live)
+		return report, nil
+	})
+}
+
+func runVerification(ctx context.Context, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+	run := archive.NewVerification(store, opts)
+	if onStart != nil {
+		onStart(run)
+	}
+	return run.Run(ctx)
+}
+
+// verify records the intent, runs, and records the verdict.
+func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, run func() (*archive.Report, error)) (*archive.Report, error) {
 	id := uuid.New()
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		return queries.New(tx).VerifyBegin(ctx, queries.VerifyBeginParams{Verification: id, Store: store.String(), Months: opts.Months})
@@ -26,11 +63,7 @@ func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 	if err != nil {
 		return nil, fmt.Errorf("begin verification of %s: %w", store, tenancy.Explain(err))
 	}
-	run := archive.NewVerification(store, opts)
-	if onStart != nil {
-		onStart(run)
-	}
-	report, failed := run.Run(ctx)
+	report, failed := run()
 	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
 	if failed == nil {
 		end.Verdict, end.HeadSize, end.Breaks = string(report.Verdict), report.Head.Size, breaks(report)

@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/google/uuid"
 
+	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -142,16 +143,33 @@ func (s *auditScreen) unlock(m *model, tenant, reason, typed string) tea.Cmd {
 		if err != nil {
 			return opened{}, err
 		}
-		return firstPage(ctx, l)
+		return firstPage(ctx, l.WithArchive(m.openArchive))
 	}, func(m *model, o opened) tea.Cmd { return s.took(m, o, typed) }, nil)
 }
 
 func firstPage(ctx context.Context, l *audit.Lease) (opened, error) {
-	events, err := l.Older(ctx, nil, eventPage)
+	events, err := fromDatabase(l.Older(ctx, nil, eventPage))
 	if err != nil {
 		return opened{}, err
 	}
 	return opened{Lease: l, Events: events}, nil
+}
+
+// openArchive opens the archive for rows that only it has.
+func (m *model) openArchive() (archive.Store, []archive.Key, error) {
+	if m.cfg.Store == nil {
+		return nil, nil, errors.New("no store is configured")
+	}
+	key, err := archive.ParseKey(m.cfg.VerifyKey)
+	return m.cfg.Store, []archive.Key{key}, err
+}
+
+// fromDatabase shows what the database has where no archive is configured.
+func fromDatabase(events []audit.Event, err error) ([]audit.Event, error) {
+	if errors.Is(err, audit.ErrNoArchive) {
+		return events, nil
+	}
+	return events, err
 }
 
 func (s *auditScreen) took(m *model, o opened, typed string) tea.Cmd {
@@ -184,7 +202,7 @@ func (s *auditScreen) search(m *model, typed string) tea.Cmd {
 func (s *auditScreen) read(m *model, fn func(context.Context, *audit.Lease) ([]audit.Event, error), take func([]audit.Event)) tea.Cmd {
 	lease := s.lease
 	s.page.failed = s.ended
-	return perform(m, &s.page, func(ctx context.Context) ([]audit.Event, error) { return fn(ctx, lease) }, func(_ *model, events []audit.Event) tea.Cmd {
+	return perform(m, &s.page, func(ctx context.Context) ([]audit.Event, error) { return fromDatabase(fn(ctx, lease)) }, func(_ *model, events []audit.Event) tea.Cmd {
 		take(events)
 		return nil
 	})

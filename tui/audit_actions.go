@@ -160,7 +160,11 @@ func sealWords(e audit.Event) string {
 	if e.Seq == nil {
 		return "UNSEALED: it has no place in the chain yet, which takes seconds"
 	}
-	return "#" + thousands(*e.Seq) + " " + strings.TrimPrefix(value(e.Hash), `\x`)
+	words := "#" + thousands(*e.Seq) + " " + strings.TrimPrefix(value(e.Hash), `\x`)
+	if e.Part != nil {
+		words += ", from the archive alone: " + *e.Part
+	}
+	return words
 }
 
 // prettyJSON indents JSON text; text that is none is shown as it is.

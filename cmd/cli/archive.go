@@ -22,7 +22,7 @@ import (
 
 func (a *app) archiveCmd() *cobra.Command {
 	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveDoctorCmd(),
-		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archiveKeygenCmd())
+		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archivePruneCmd(), a.archiveKeygenCmd())
 }
 
 func (a *app) archiveListCmd() *cobra.Command {
@@ -104,6 +104,8 @@ type verifyFlags struct {
 	markdown                          string
 	region, tenant                    string
 	months                            []string
+	live                              bool
+	timeout                           time.Duration
 }
 
 func (a *app) archiveVerifyCmd() *cobra.Command {
@@ -121,6 +123,9 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
   ward archive verify --month 2026-10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.offline && f.live {
+				return usagef("--live needs the database that --offline does without")
+			}
 			if f.offline {
 				return a.verifyOffline(cmd.Context(), &f)
 			}
@@ -137,6 +142,8 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 	c.Flags().BoolVar(&f.strict, "strict", false, "freshness that is not proven is exit 5")
 	c.Flags().StringVar(&f.report, "report", "", "with --offline: where the report goes (default: ward-verify-TIME.json here)")
 	c.Flags().StringVar(&f.markdown, "markdown", "", "write a report of one page for people to this new file")
+	c.Flags().BoolVar(&f.live, "live", false, "have the worker hold every event in the database against the archive, too")
+	c.Flags().DurationVar(&f.timeout, "timeout", time.Hour, "with --live: how long to wait for the worker")
 	c.Flags().StringVar(&f.region, "region", "", "one region's rows")
 	c.Flags().StringVar(&f.tenant, "tenant", "", "one tenant's rows, by id")
 	c.Flags().StringSliceVar(&f.months, "month", nil, "months, YYYY-MM")
@@ -258,7 +265,13 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 		}
 	}
 	stop := func() {}
-	report, err := audit.Verify(ctx, session, store, opts, func(v *archive.Verification) { stop = a.progress(v) })
+	onStart := func(v *archive.Verification) { stop = a.progress(v) }
+	var report *archive.Report
+	if f.live {
+		report, err = audit.VerifyLive(ctx, session, store, opts, f.timeout, onStart)
+	} else {
+		report, err = audit.Verify(ctx, session, store, opts, onStart)
+	}
 	stop()
 	if err != nil {
 		return explained(err)
@@ -364,6 +377,9 @@ func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error
 		}
 	}
 	fmt.Fprintf(&b, "%s: %d rows of %d tenants in %d parts", r.Verdict, r.Rows, r.Tenants, len(r.Parts))
+	if l := r.Live; l != nil {
+		fmt.Fprintf(&b, "\nthe database: %s; %d events are as archived, %d rows are pruned, %d wait to be shipped, %d to be sealed", l.Verdict, l.Rows, l.Pruned, l.Waiting, l.Unsealed)
+	}
 	for _, h := range r.Heads {
 		fmt.Fprintf(&b, "\nlog %s, %d entries, key %s", h.Origin, h.Size, state.key)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -156,6 +157,9 @@ func eventColumns(e audit.Event) []string {
 	if e.SessionID != nil {
 		session = e.SessionID.String()[:4]
 	}
+	if e.From == audit.FromArchive {
+		seal += " archive"
+	}
 	return []string{strconv.FormatInt(e.EventID, 10), when(e.RecordedAt), or(e.Actor, "unknown"), e.Action, record, patient, e.Outcome, or(e.Purpose, "-"), session, seal}
 }
 
@@ -175,17 +179,22 @@ func (a *app) auditListCmd() *cobra.Command {
 			if f.limit < 1 || f.limit > 5000 {
 				return usagef("--limit is 1 to 5000; ward audit export takes everything")
 			}
-			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+			return a.withArchive(cmd.Context(), func(s *tenancy.Session, opener audit.ArchiveOpener) error {
 				lease, err := audit.Open(cmd.Context(), s, args[0], f.reason, f.ticket, filter)
 				if err != nil {
 					return err
 				}
+				defer lease.WithArchive(opener).Close()
 				events, err := lease.Older(cmd.Context(), nil, f.limit)
-				if err != nil {
+				missing := errors.Is(err, audit.ErrNoArchive)
+				if err != nil && !missing {
 					return err
 				}
 				if err := emit(a, events, eventHead, eventColumns); err != nil {
 					return err
+				}
+				if missing {
+					a.say("%v", err)
 				}
 				if len(events) == 0 {
 					a.say("no event of %s passes this filter", args[0])
@@ -203,6 +212,23 @@ func (a *app) auditListCmd() *cobra.Command {
 	return c
 }
 
+// withArchive is with, and how to open the archive where rows are wanted that only it has.
+func (a *app) withArchive(ctx context.Context, fn func(*tenancy.Session, audit.ArchiveOpener) error) error {
+	session, s, done, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return explained(fn(session, func() (archive.Store, []archive.Key, error) {
+		store, err := s.store()
+		if err != nil {
+			return nil, nil, err
+		}
+		key, err := s.verifyKey()
+		return store, []archive.Key{key}, err
+	}))
+}
+
 func (a *app) auditShowCmd() *cobra.Command {
 	var reason, ticket string
 	c := &cobra.Command{
@@ -215,11 +241,12 @@ func (a *app) auditShowCmd() *cobra.Command {
 			if err := needReason(reason); err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+			return a.withArchive(cmd.Context(), func(s *tenancy.Session, opener audit.ArchiveOpener) error {
 				lease, err := audit.Open(cmd.Context(), s, args[0], reason, ticket, audit.Filter{EventIDs: []int64{id}})
 				if err != nil {
 					return err
 				}
+				defer lease.WithArchive(opener).Close()
 				events, err := lease.Older(cmd.Context(), nil, 1)
 				if err != nil {
 					return err
@@ -254,11 +281,12 @@ func (a *app) auditExportCmd() *cobra.Command {
 			if format != "jsonl" && format != "csv" {
 				return usagef("--format is jsonl or csv")
 			}
-			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+			return a.withArchive(cmd.Context(), func(s *tenancy.Session, opener audit.ArchiveOpener) error {
 				lease, err := audit.Open(cmd.Context(), s, args[0], f.reason, f.ticket, filter)
 				if err != nil {
 					return err
 				}
+				defer lease.WithArchive(opener).Close()
 				if lease, err = lease.Export(cmd.Context(), filter); err != nil {
 					return err
 				}

@@ -145,7 +145,11 @@ var calls = map[string]call{
 	"ward audit export": {user: "dana", prepare: func(s *scene) []string {
 		return []string{"audit", "export", "cedar", "--reason", "self-audit", "--output", filepath.Join(s.dir, "export.jsonl")}
 	}, nothing: func(s *scene) string { return filepath.Join(s.dir, "export.jsonl") }},
-	"ward archive list":   plainCall("dana", "archive", "list"),
+	"ward archive list": plainCall("dana", "archive", "list"),
+	"ward archive prune": {user: "root", prepare: func(s *scene) []string {
+		s.exec("select audit.ensure_month('2024-01-01')")
+		return []string{"archive", "prune", "2024-01", "--reason", "disk is full", "--timeout", "0"}
+	}},
 	"ward archive ship":   plainCall("dana", "archive", "ship"),
 	"ward archive prove":  {user: "dana", prepare: func(s *scene) []string { return []string{"archive", "prove", s.shipped(), "--out", s.proofFile()} }, nothing: (*scene).proofFile},
 	"ward archive verify": {user: "dana", prepare: func(*scene) []string { return []string{"archive", "verify"} }, nothing: func(s *scene) string { return filepath.Join(s.dir, "dana.state", "ward", "heads.json") }},

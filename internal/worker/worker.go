@@ -212,11 +212,13 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &rulesWorker{config: c})
 	river.AddWorker(workers, &ruleRunWorker{config: c})
 	river.AddWorker(workers, &shipWorker{config: c})
+	river.AddWorker(workers, &pruneWorker{config: c})
+	river.AddWorker(workers, &liveWorker{config: c})
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,
 		Workers: workers,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}, requestQueue: {MaxWorkers: 1}},
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(c.RulesEvery),
 			func() (river.JobArgs, *river.InsertOpts) {
 				return rulesArgs{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: c.RulesEvery}, MaxAttempts: 1}
