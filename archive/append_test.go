@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -347,6 +348,19 @@ func testSummarize(t *testing.T) {
 	want := []string{"eu 2026-01 3 parts 45 rows 3 tenants false", "eu 2026-02 0 parts 0 rows 0 tenants true", "eu 2026-03 2 parts 38 rows 3 tenants false"}
 	if !slices.Equal(got, want) || len(heads) != 1 || heads[0].Size != 6 {
 		t.Errorf("got %q, %v", got, heads)
+	}
+	if months[0].Newest() != f.parts[2].Path || months[1].Newest() != "" {
+		t.Errorf("newest %q, %q", months[0].Newest(), months[1].Newest())
+	}
+	parts := must(months[0].ListParts(t.Context(), f.store))(t)
+	if len(parts) != 3 || parts[1].Path != f.parts[1].Path || parts[1].Rows != 5 || parts[1].Tenants != 1 || parts[1].Part != 2 || !parts[1].RetainUntil.Equal(f.parts[1].RetainUntil) || parts[1].SealedTo.IsZero() {
+		t.Errorf("parts %+v", parts)
+	}
+	// what changed since then is not shown as the log's word
+	text := must(f.parts[1].Marshal())(t)
+	f.overwrite(t, f.parts[1].ManifestPath(), bytes.Replace(text, []byte(`"rows": 5`), []byte(`"rows": 9`), 1))
+	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) || parts[1].Rows == 9 || parts[0].Damaged != "" {
+		t.Errorf("after a change: %+v", parts)
 	}
 }
 
