@@ -349,8 +349,8 @@ func testSummarize(t *testing.T) {
 	if !slices.Equal(got, want) || len(heads) != 1 || heads[0].Size != 6 {
 		t.Errorf("got %q, %v", got, heads)
 	}
-	if months[0].Newest() != f.parts[2].Path || months[1].Newest() != "" {
-		t.Errorf("newest %q, %q", months[0].Newest(), months[1].Newest())
+	if months[0].Newest != f.parts[2].Path || months[1].Newest != "" {
+		t.Errorf("newest %q, %q", months[0].Newest, months[1].Newest)
 	}
 	parts := must(months[0].ListParts(t.Context(), f.store))(t)
 	if len(parts) != 3 || parts[1].Path != f.parts[1].Path || parts[1].Rows != 5 || parts[1].Tenants != 1 || parts[1].Part != 2 || !parts[1].RetainUntil.Equal(f.parts[1].RetainUntil) || parts[1].SealedTo.IsZero() {

@@ -20,6 +20,8 @@ type MonthSummary struct {
 	RetainUntil time.Time `json:"retain_until"`
 	// Empty says that the log records the month as one without rows.
 	Empty bool `json:"empty"`
+	// Newest is the path of the newest file, which stands for the others where one is asked how the store keeps them; empty where there is none.
+	Newest string `json:"-"`
 
 	parts []partRef // in the order of the log
 }
@@ -28,17 +30,6 @@ type MonthSummary struct {
 type partRef struct {
 	number int64
 	leaf   Hash
-	file   bool
-}
-
-// Newest is the path of the month's newest file, which stands for the others where one is asked for how the store keeps them; empty where there is none.
-func (m *MonthSummary) Newest() string {
-	for _, p := range slices.Backward(m.parts) {
-		if p.file {
-			return parquetPath(m.Region, m.Month, p.number)
-		}
-	}
-	return ""
 }
 
 // PartSummary is what the signed log says of one part.
@@ -135,7 +126,10 @@ func summarizeRegion(ctx context.Context, store Store, r *regionObjects, h Head)
 			byMonth[m.Month] = s
 		}
 		s.Empty = s.Empty || m.Empty
-		s.parts = append(s.parts, partRef{m.Part, entries[i].leaf, m.Path != "" && !m.Void})
+		s.parts = append(s.parts, partRef{m.Part, entries[i].leaf})
+		if m.Rows > 0 {
+			s.Newest = m.Path
+		}
 		if m.Rows > 0 {
 			s.Parts++
 		}
