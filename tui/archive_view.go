@@ -73,7 +73,7 @@ func beginDiagnose(m *model) attempt {
 	}
 	changed := slices.ContainsFunc(s.findings[s.keyOf(month)], func(f archive.Finding) bool { return f.Status == archive.FileModified })
 	return s.attempt(m, target{region: month.Region, months: []string{month.Month}, diagnose: true}, m.cfg.Diagnose != nil && month.Region != "" && changed,
-		"no file of this month is known to be another one than was signed: verify it first")
+		"verify it first: no file of this month is known to be another one than was signed")
 }
 
 // ship asks the worker; the event is the person's, the work the worker's.

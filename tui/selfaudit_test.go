@@ -157,7 +157,7 @@ func rehearsals() map[string]rehearsal {
 		a + "mine":       {ready: (*stage).openLog, shows: "actor:me"},
 		r + "verify":     {ready: (*stage).archive, shows: "✓ valid"},
 		r + "verify all": {ready: (*stage).archive, shows: "✓ valid"},
-		r + "diagnose":   {ready: (*stage).spoiled, shows: "· UNREADABLE"},
+		r + "diagnose":   {ready: (*stage).spoiled, shows: "2 findings"},
 		r + "details":    {ready: (*stage).archive, shows: "part-000002"},
 		r + "ship":       {ready: (*stage).archive},
 		r + "refresh":    {ready: func(s *stage) { s.m.active = 2 }, shows: "2026-05"},
@@ -265,7 +265,7 @@ func shownNow(m *model) map[string]bool {
 	for _, w := range canary.FindAllString(text, -1) {
 		out[w] = true
 	}
-	for _, w := range []string{"casey", "hugo", "carla", "2026-05", "sign_in", "cedar", "✓ valid", "IF IT WERE TERMINATED", "102", "part-000002", "· UNREADABLE"} {
+	for _, w := range []string{"casey", "hugo", "carla", "2026-05", "sign_in", "cedar", "✓ valid", "IF IT WERE TERMINATED", "102", "part-000002", "2 findings"} {
 		if strings.Contains(text, w) {
 			out[w] = true
 		}
