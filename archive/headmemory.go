@@ -114,8 +114,8 @@ func (h *HeadMemory) write(all map[string]string) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone already where it was renamed
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	_, written := f.Write(b)
+	if err := errors.Join(written, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), h.path)

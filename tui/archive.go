@@ -183,7 +183,7 @@ func (s *archiveScreen) status(m *model) string {
 	case s.close != nil:
 		return "j and k scroll · esc goes back to the list"
 	case s.inside != nil:
-		return plural(len(s.inside.parts), "part", "parts") + " · what is listed is what the signed log says; only verifying proves it"
+		return plural(len(s.inside.parts), "part", "parts") + " · esc goes back · what is listed is what the signed log says; only verifying proves it"
 	case len(s.marked) > 0:
 		return plural(len(s.marked), "month", "months") + " marked: v verifies them, m takes a mark away"
 	}
@@ -246,7 +246,7 @@ func (s *archiveScreen) layout() {
 		rows = append(rows, archiveRow{month: month})
 		rows = append(rows, s.findingRows(month, findingsUnder)...)
 		if n := s.found[key] - findingsUnder; n > 0 {
-			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1, line: "… " + plural(n, "more finding", "more findings") + ": enter on the month lists them"})
+			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1, line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
 		}
 	}
 	s.list.set(rows, true)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/archive/s3"
+	"github.com/ward-health/ward/archive/s3/s3test"
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
@@ -172,5 +174,30 @@ func TestManyMonths(t *testing.T) {
 	mustShow(t, m, "1976-12")
 	if n := far.asked.Load(); n != 2*shown {
 		t.Errorf("%d locks asked for two screens of %d", n, shown)
+	}
+}
+
+// On S3 the screen shows the locks that the store itself tells, of months and of parts, and verifies with them.
+func TestArchiveOnS3(t *testing.T) {
+	server := s3test.Start(t)
+	if err := server.MakeBucket(t.Context(), "phi-audit"); err != nil {
+		t.Fatal(err)
+	}
+	store, err := s3.Open("s3://phi-audit", server.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(t, wardtest.New(t), store, fill(t, store))
+	s.m = s.as("dana")
+	s.m.w, s.m.h = 120, 40
+	s.archive()
+	year := fmt.Sprint(time.Now().UTC().AddDate(6, 0, 0).Year())
+	mustShow(t, s.m, "s3://phi-audit", "LOCKED UNTIL", "COMPLIANCE", year)
+	do(t, s.m, "V")
+	mustShow(t, s.m, "✓ valid: 40 rows")
+	do(t, s.m, "enter")
+	mustShow(t, s.m, "2026-05 · "+wardtest.Region, "part-000002", "COMPLIANCE", year)
+	if strings.Contains(screenText(s.m), "…  ") {
+		t.Errorf("a lock was not asked for:\n%s", screenText(s.m))
 	}
 }

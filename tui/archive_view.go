@@ -27,7 +27,7 @@ func archiveActions() []Action {
 		act(Action{Name: "diagnose", Key: "d", Help: "verify the month again and name the rows of files that are not the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
 		act(Action{Name: "details", Key: "enter", Help: "a month's findings and parts; what a finding means and what to do", Audit: "browse", hint: true, begin: func(m *model) attempt {
 			r, ok := m.archive.row()
-			if m.archive.close != nil || !ok || r.part != nil || r.line != "" || m.archive.inside != nil && r.finding == nil {
+			if m.archive.close != nil || !ok || m.archive.inside != nil && r.finding == nil {
 				return attempt{why: "there is nothing more to open here"}
 			}
 			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.look(m, r) }}
