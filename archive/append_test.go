@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -357,9 +356,10 @@ func testSummarize(t *testing.T) {
 		t.Errorf("parts %+v", parts)
 	}
 	// what changed since then is not shown as the log's word
-	text := must(f.parts[1].Marshal())(t)
-	f.overwrite(t, f.parts[1].ManifestPath(), bytes.Replace(text, []byte(`"rows": 5`), []byte(`"rows": 9`), 1))
-	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) || parts[1].Rows == 9 || parts[0].Damaged != "" {
+	longer := f.parts[1]
+	longer.RetainUntil = longer.RetainUntil.AddDate(1, 0, 0)
+	f.overwrite(t, longer.ManifestPath(), must(longer.Marshal())(t))
+	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) || parts[1].RetainUntil.Equal(longer.RetainUntil) || parts[0].Damaged != "" {
 		t.Errorf("after a change: %+v", parts)
 	}
 }
