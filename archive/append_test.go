@@ -348,6 +348,20 @@ func testSummarize(t *testing.T) {
 	if !slices.Equal(got, want) || len(heads) != 1 || heads[0].Size != 6 {
 		t.Errorf("got %q, %v", got, heads)
 	}
+	if months[0].Newest != f.parts[2].Path || months[1].Newest != "" {
+		t.Errorf("newest %q, %q", months[0].Newest, months[1].Newest)
+	}
+	parts := must(months[0].ListParts(t.Context(), f.store))(t)
+	if len(parts) != 3 || parts[1].Path != f.parts[1].Path || parts[1].Rows != 5 || parts[1].Tenants != 1 || parts[1].Part != 2 || !parts[1].RetainUntil.Equal(f.parts[1].RetainUntil) || parts[1].SealedTo.IsZero() {
+		t.Errorf("parts %+v", parts)
+	}
+	// what changed since then is not shown as the log's word
+	longer := f.parts[1]
+	longer.RetainUntil = longer.RetainUntil.AddDate(1, 0, 0)
+	f.overwrite(t, longer.ManifestPath(), must(longer.Marshal())(t))
+	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) || parts[1].RetainUntil.Equal(longer.RetainUntil) || parts[0].Damaged != "" {
+		t.Errorf("after a change: %+v", parts)
+	}
 }
 
 func TestDirStore(t *testing.T) {

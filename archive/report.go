@@ -158,6 +158,18 @@ type Status struct {
 	Remaining time.Duration
 }
 
+// PartDone is a part that a running verification is done with, as the log lists it, and how many it is done with.
+type PartDone struct {
+	Path      string `json:"path"`
+	Region    string `json:"region"`
+	Month     string `json:"month"`
+	Part      int64  `json:"part"`
+	Rows      int64  `json:"rows"`
+	Bytes     int64  `json:"bytes"`
+	PartsDone int64  `json:"parts_done"`
+	PartsAll  int64  `json:"parts_all"`
+}
+
 // maxFindings bounds what is kept for one part: a file of millions of bad rows is named in full by the first of them.
 const maxFindings = 1000
 

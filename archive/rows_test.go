@@ -119,7 +119,7 @@ func TestManifestAgainstRows(t *testing.T) {
 func TestDiagnose(t *testing.T) {
 	f := build(t)
 	f.reform(t, 1, func(rows []Row) []Row { rows[4].Action = "delete"; return rows })
-	r := f.verify(t, func(o *VerifyOptions) { o.Diagnose = true })
+	r := f.verify(t, func(o *VerifyOptions) { o.Diagnose = DiagnoseHere })
 	wants(t, r, Invalid, "FILE_MODIFIED "+f.parts[0].Path, "ROW_MODIFIED "+f.parts[0].Path)
 }
 

@@ -28,9 +28,13 @@ type VerifyOptions struct {
 	Workers int
 	// Strict makes freshness that is not proven a verdict of its own.
 	Strict bool
-	// Diagnose parses also files that are not the ones that were signed, to name the rows. Such a file may have been made
-	// to harm its reader: do this in a process that may die.
-	Diagnose bool
+	// Diagnose, where it is not nil, is given every file that is not the one that was signed, to name the rows. Such a file
+	// may have been made to harm its reader: package diagnose parses it in a process that may die. It is called from
+	// several goroutines.
+	Diagnose func(context.Context, *Diagnosis) ([]Finding, error)
+	// OnPart, where it is not nil, is told of every part in scope that was looked at, in the order in which they end,
+	// one call at a time. It says nothing of what was found: that is the report's.
+	OnPart func(PartDone)
 	// SkipLocks leaves out what the store holds its objects to. A copy of an archive in a bucket of one's own has other
 	// locks, or none.
 	SkipLocks bool
@@ -48,6 +52,8 @@ type Verification struct {
 	mu      sync.Mutex
 	status  Status
 	started time.Time
+
+	telling sync.Mutex // one call of OnPart at a time
 }
 
 // NewVerification prepares a run.

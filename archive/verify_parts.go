@@ -76,19 +76,31 @@ func (r *regionRun) checkParts(ctx context.Context) error {
 			}
 			job.result.Findings = found.done()
 			job.result.Verdict = verdictOf(job.result.Findings)
-			r.v.update(func(s *Status) { s.PartsDone++; s.Findings += int64(len(job.result.Findings)) })
+			r.v.partDone(job)
 			return nil
 		})
 	}
 	return g.Wait()
 }
 
+// partDone counts a part and tells of it.
+func (v *Verification) partDone(job *partJob) {
+	v.telling.Lock()
+	defer v.telling.Unlock()
+	v.update(func(s *Status) { s.PartsDone++; s.Findings += int64(len(job.result.Findings)) })
+	if v.opts.OnPart == nil {
+		return
+	}
+	s, p := v.Status(), job.result
+	v.opts.OnPart(PartDone{Path: p.Path, Region: p.Region, Month: p.Month, Part: p.Part, Rows: p.Rows, Bytes: p.Bytes, PartsDone: s.PartsDone, PartsAll: s.PartsAll})
+}
+
 // checkPart checks one file: its SHA-256 first, and only the file that was signed is parsed.
 func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings) {
 	m := job.manifest
 	limit := m.Bytes
-	if r.v.opts.Diagnose {
-		limit = -1
+	if r.v.opts.Diagnose != nil {
+		limit = diagnosable(m)
 	}
 	sp, err := spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
 	switch {
@@ -114,9 +126,10 @@ func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings
 			f.Message += fmt.Sprintf(": it has %d bytes of %d", sp.size, m.Bytes)
 		}
 		found.add(f)
-		if !r.v.opts.Diagnose {
-			return
+		if r.v.opts.Diagnose != nil {
+			r.diagnose(ctx, m, sp, found)
 		}
+		return
 	}
 	check, err := newPartCheck(m.Month, manifestPositions(m), 1)
 	if err != nil {

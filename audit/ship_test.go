@@ -394,7 +394,7 @@ func TestTamperedArchive(t *testing.T) {
 				}
 			}
 			if c.row != "" {
-				if r := h.verify(store, func(o *archive.VerifyOptions) { o.Diagnose = true }); !finds(r, c.row, c.part) {
+				if r := h.verify(store, func(o *archive.VerifyOptions) { o.Diagnose = archive.DiagnoseHere }); !finds(r, c.row, c.part) {
 					t.Errorf("diagnosed: %v", r.Findings)
 				}
 			}

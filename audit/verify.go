@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -57,16 +58,24 @@ func runVerification(ctx context.Context, store archive.Store, opts archive.Veri
 // verify records the intent, runs, and records the verdict.
 func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, run func() (*archive.Report, error)) (*archive.Report, error) {
 	id := uuid.New()
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		return queries.New(tx).VerifyBegin(ctx, queries.VerifyBeginParams{Verification: id, Store: store.String(), Months: opts.Months})
+	begin, err := beginning(id, store, opts)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		return queries.New(tx).VerifyBegin(ctx, begin)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("begin verification of %s: %w", store, tenancy.Explain(err))
 	}
 	report, failed := run()
 	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
+	worse := map[string]archive.Verdict{"": archive.NotProven}
 	if failed == nil {
-		end.Verdict, end.HeadSize, end.Breaks = string(report.Verdict), report.Head.Size, breaks(report)
+		end.Verdict, end.HeadSize, end.Breaks, worse = string(report.Verdict), report.Head.Size, breaks(report), Worse(report)
+	}
+	if end.Worse, err = json.Marshal(worse); err != nil {
+		return nil, fmt.Errorf("encode verdict on %s: %w", store, err)
 	}
 	// A cancelled run is on record too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verdictTime)
@@ -79,6 +88,41 @@ func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 		return nil, fmt.Errorf("record verdict on %s: %w", store, tenancy.Explain(err))
 	}
 	return report, nil
+}
+
+// beginning is what is recorded before the store is read.
+func beginning(id uuid.UUID, store archive.Store, opts archive.VerifyOptions) (queries.VerifyBeginParams, error) {
+	p := queries.VerifyBeginParams{Verification: id, Store: store.String(), Months: opts.Months}
+	if opts.Region != "" {
+		p.Region = &opts.Region
+	}
+	if opts.Tenant != "" {
+		tenant, err := uuid.Parse(opts.Tenant)
+		if err != nil {
+			return p, fmt.Errorf("begin verification of %s: tenant %q: %w", store, opts.Tenant, err)
+		}
+		p.Tenant = &tenant
+	}
+	return p, nil
+}
+
+// Worse says what was not valid in a report: the worst verdict of each month that has a finding, by REGION/YYYY-MM, and under "" that of what is about no
+// month and so about all of them. A report that is valid has none.
+func Worse(report *archive.Report) map[string]archive.Verdict {
+	out := map[string]archive.Verdict{}
+	for _, f := range report.Findings {
+		key := ""
+		if f.Month != "" {
+			key = f.Region + "/" + f.Month
+		}
+		if f.Verdict() == archive.Invalid || out[key] == "" {
+			out[key] = f.Verdict()
+		}
+	}
+	if len(out) == 0 && report.Verdict != archive.Valid {
+		out[""] = report.Verdict
+	}
+	return out
 }
 
 // breaks counts the findings that make a report INVALID.

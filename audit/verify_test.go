@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func TestVerifyIsRecorded(t *testing.T) {
 	if got := h.verifications(); !slices.Equal(got, []string{"ana begins", "ana valid"}) {
 		t.Errorf("events %q", got)
 	}
-	if got := wardtest.One[string](h.e, "select concat_ws(' ', verdict, head_size, breaks, months, finished_at >= started_at) from audit.verification"); got != "valid 1 0 {2026-05} t" {
+	if got := wardtest.One[string](h.e, "select concat_ws(' ', verdict, head_size, breaks, months, finished_at >= started_at, store = '"+h.store.String()+"', region is null, tenant is null, found) from audit.verification"); got != "valid 1 0 {2026-05} t t t t {}" {
 		t.Errorf("on record: %s", got)
 	}
 
@@ -79,6 +80,25 @@ func TestVerifyIsRecorded(t *testing.T) {
 	}
 	if got := h.verifications(); !slices.Equal(got[2:], []string{"ana begins", "ana INVALID"}) {
 		t.Errorf("events %q", got)
+	}
+	const last = "select %s from audit.verification order by started_at desc limit 1"
+	if got := wardtest.One[string](h.e, fmt.Sprintf(last, "found::text")); got != `{"us-west/2026-05": "INVALID"}` {
+		t.Errorf("found: %s", got)
+	}
+	// what is narrower than the month says so: it proves nothing about the rest
+	opts.Tenant, opts.Region, opts.Months = h.cedar.String(), wardtest.Region, nil
+	if _, err := audit.Verify(t.Context(), ana, h.store, opts, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := wardtest.One[string](h.e, fmt.Sprintf(last, "tenant || ' ' || region")); got != opts.Tenant+" us-west" {
+		t.Errorf("scope: %s", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := audit.Verify(ctx, ana, h.store, opts, func(*archive.Verification) { cancel() }); err == nil {
+		t.Fatal("a cancelled verification gave a report")
+	}
+	if got := wardtest.One[string](h.e, fmt.Sprintf(last, "verdict || ' ' || found")); got != `not proven {"": "not proven"}` {
+		t.Errorf("cancelled: %s", got)
 	}
 }
 

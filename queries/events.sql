@@ -16,10 +16,10 @@ select audit.open_user(sqlc.arg(ask)::uuid, sqlc.arg(who)::text, sqlc.arg(reason
 select audit.user_events(sqlc.narg(pos_at)::timestamptz, sqlc.narg(pos_id)::bigint, sqlc.arg(max_rows)::int)::jsonb;
 
 -- name: VerifyBegin :exec
-select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, sqlc.arg(months)::text[]);
+select audit.verify_begin(sqlc.arg(verification)::uuid, sqlc.arg(store)::text, sqlc.narg(region)::text, sqlc.narg(tenant)::uuid, sqlc.arg(months)::text[]);
 
 -- name: VerifyEnd :exec
-select audit.verify_end(sqlc.arg(verification)::uuid, sqlc.arg(verdict)::text, sqlc.arg(head_size)::bigint, sqlc.arg(breaks)::int);
+select audit.verify_end(sqlc.arg(verification)::uuid, sqlc.arg(verdict)::text, sqlc.arg(head_size)::bigint, sqlc.arg(breaks)::int, sqlc.arg(worse)::jsonb);
 
 -- name: Prove :exec
 select audit.prove(sqlc.arg(ask)::uuid, sqlc.arg(event)::bigint, sqlc.narg(tenant)::text);

@@ -188,22 +188,30 @@ func (q *Queries) UserEvents(ctx context.Context, arg UserEventsParams) ([]json.
 }
 
 const verifyBegin = `-- name: VerifyBegin :exec
-select audit.verify_begin($1::uuid, $2::text, $3::text[])
+select audit.verify_begin($1::uuid, $2::text, $3::text, $4::uuid, $5::text[])
 `
 
 type VerifyBeginParams struct {
 	Verification uuid.UUID
 	Store        string
+	Region       *string
+	Tenant       *uuid.UUID
 	Months       []string
 }
 
 func (q *Queries) VerifyBegin(ctx context.Context, arg VerifyBeginParams) error {
-	_, err := q.db.Exec(ctx, verifyBegin, arg.Verification, arg.Store, arg.Months)
+	_, err := q.db.Exec(ctx, verifyBegin,
+		arg.Verification,
+		arg.Store,
+		arg.Region,
+		arg.Tenant,
+		arg.Months,
+	)
 	return err
 }
 
 const verifyEnd = `-- name: VerifyEnd :exec
-select audit.verify_end($1::uuid, $2::text, $3::bigint, $4::int)
+select audit.verify_end($1::uuid, $2::text, $3::bigint, $4::int, $5::jsonb)
 `
 
 type VerifyEndParams struct {
@@ -211,6 +219,7 @@ type VerifyEndParams struct {
 	Verdict      string
 	HeadSize     int64
 	Breaks       int32
+	Worse        json.RawMessage
 }
 
 func (q *Queries) VerifyEnd(ctx context.Context, arg VerifyEndParams) error {
@@ -219,6 +228,7 @@ func (q *Queries) VerifyEnd(ctx context.Context, arg VerifyEndParams) error {
 		arg.Verdict,
 		arg.HeadSize,
 		arg.Breaks,
+		arg.Worse,
 	)
 	return err
 }

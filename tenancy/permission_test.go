@@ -174,7 +174,7 @@ var reviewerCalls = map[string]struct{ sql, code string }{
 	"escalate":  {"select review.escalate('ffffffff', 1, 'no such anomaly')", "02000"},
 	"rule_run":  {"select review.request('rule_run', '{\"rule\": \"none\"}')", "02000"},
 	"ship":      {"select review.request('ship', '{}')", ""},
-	"verify":    {"select audit.verify_begin(gen_random_uuid(), 'store', '{}')", ""},
+	"verify":    {"select audit.verify_begin(gen_random_uuid(), 'store', null, null, '{}')", ""},
 	"prune":     {"select audit.request_prune('2000-01', 'a test of who may', true, false)", "55000"}, // that month is not there
 	"prove":     {"select audit.prove(gen_random_uuid(), -1)", "02000"},
 	"revoke":    {"select tenancy.revoke_sessions('ffffffff', null, 'no such session')", "02000"},

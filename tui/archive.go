@@ -6,86 +6,142 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/ward-health/ward/archive"
-	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/tenancy"
 )
 
-// progressTime is how often a verification's progress is drawn.
-const progressTime = 100 * time.Millisecond
-
-// findingsShown is how many findings stand under a month; the report has all.
-const findingsShown = 100
+// How many findings are kept of a month, and how many stand under it in the list of months; the command's report has all.
+const (
+	findingsKept  = 500
+	findingsUnder = 3
+)
 
 // verification is one row of the list of verifications.
 type verification struct {
-	By         string     `json:"by"`
-	StartedAt  time.Time  `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	Region     string     `json:"region"`
-	Months     []string   `json:"months"`
-	Verdict    *string    `json:"verdict"`
-	HeadSize   *int64     `json:"head_size"`
-	Breaks     *int       `json:"breaks"`
+	By         string                     `json:"by"`
+	StartedAt  time.Time                  `json:"started_at"`
+	FinishedAt *time.Time                 `json:"finished_at"`
+	Store      string                     `json:"store"`
+	Region     *string                    `json:"region"` // nil: all
+	Whole      bool                       `json:"whole"`  // not one clinic's rows alone
+	Months     []string                   `json:"months"` // none: all
+	Verdict    *string                    `json:"verdict"`
+	Found      map[string]archive.Verdict `json:"found"`
 }
 
-// covers says whether a verification was about a month.
-func (v verification) covers(region, month string) bool {
-	return v.FinishedAt != nil && v.Verdict != nil && v.Region == region && (len(v.Months) == 0 || slices.Contains(v.Months, month))
+// covers says whether a verification was about all of a month of a store.
+func (v verification) covers(store, region, month string) bool {
+	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store && (v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
 }
 
-// archiveRow is a month, or a line under one.
+// of is what it says about one month that it covers: a break elsewhere is none of this month's.
+func (v verification) of(region, month string) archive.Verdict {
+	here, everywhere := v.Found[monthKey(region, month)], v.Found[""]
+	switch {
+	case archive.Verdict(*v.Verdict) == archive.Valid || here == "" && everywhere == "":
+		return archive.Valid
+	case here == archive.Invalid || everywhere == archive.Invalid:
+		return archive.Invalid
+	}
+	return archive.NotProven
+}
+
+// archiveRow is a month, a finding under one, a part of one, or a line of its own.
 type archiveRow struct {
+	month   archive.MonthSummary
+	finding *archive.Finding
+	part    *archive.PartSummary
+	line    string
+	nth     int
+}
+
+func archiveRowID(r archiveRow) string {
+	if r.part != nil {
+		return r.part.Path
+	}
+	return fmt.Sprintf("%s/%s/%d", r.month.Region, r.month.Month, r.nth)
+}
+
+// openMonth is a month whose findings and parts are looked at.
+type openMonth struct {
 	month archive.MonthSummary
-	under string // a line of its own; empty: the month itself
-	nth   int
-	bad   bool
+	parts []archive.PartSummary
+	list  pager[archiveRow]
 }
 
-// archiveRun is a verification under way. The store's side is an atomic, since its Cmd runs beside Update.
-type archiveRun struct {
-	months  []string
-	region  string
-	current atomic.Pointer[archive.Verification]
+// openFinding is a finding that is looked at.
+type openFinding struct {
+	finding archive.Finding
+	from    int
 }
 
-// archiveScreen is what the write-once store holds.
+// archiveScreen is what the write-once store holds: months, the parts and findings of one, one finding.
 type archiveScreen struct {
 	months   []archive.MonthSummary
 	heads    []archive.Head
 	past     []verification
-	findings map[string][]archive.Finding // by region/month; "" is the log itself
-	known    map[string][]byte            // heads that were verified in this session, by region
-	list     pager[archiveRow]
-	page     slot
-	verify   slot
-	run      *archiveRun
-	loaded   bool
+	findings map[string][]archive.Finding // by region/month; "" is what is about no month
+	found    map[string]int               // how many there are, where not all are kept
+	marked   map[string]bool
+	locks    map[string]keeping // by path
+	memory   *archive.HeadMemory
+
+	list    pager[archiveRow]
+	inside  *openMonth
+	close   *openFinding // looked at closely
+	page    slot
+	opening slot
+	locking slot
+	verify  slot
+	run     *archiveRun
+	loaded  bool
 }
 
-func newArchiveScreen() *archiveScreen {
-	return &archiveScreen{findings: map[string][]archive.Finding{}, known: map[string][]byte{}, list: pager[archiveRow]{id: archiveRowID}}
-}
-
-func archiveRowID(r archiveRow) string {
-	return fmt.Sprintf("%s/%s/%d", r.month.Region, r.month.Month, r.nth)
+func newArchiveScreen(memory *archive.HeadMemory) *archiveScreen {
+	if memory == nil {
+		memory = archive.NewHeadMemory("", "")
+	}
+	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{}, locks: map[string]keeping{}, memory: memory,
+		list: pager[archiveRow]{id: archiveRowID}}
 }
 
 func monthKey(region, month string) string { return region + "/" + month }
 
-func (s *archiveScreen) name() string          { return ScreenArchive }
-func (s *archiveScreen) heading(*model) string { return "" }
-func (s *archiveScreen) running() bool         { return s.run != nil }
-func (s *archiveScreen) selectedID() string {
-	if r, ok := s.list.selected(); ok {
-		return monthKey(r.month.Region, r.month.Month)
+func (s *archiveScreen) name() string { return ScreenArchive }
+
+func (s *archiveScreen) heading(*model) string {
+	if s.inside != nil {
+		return s.inside.month.Month
 	}
 	return ""
+}
+
+// row is what the cursor is on.
+func (s *archiveScreen) row() (archiveRow, bool) {
+	if s.inside != nil {
+		return s.inside.list.selected()
+	}
+	return s.list.selected()
+}
+
+// selectedID is what a person might want to copy: where the thing under the cursor stands.
+func (s *archiveScreen) selectedID() string {
+	r, ok := s.row()
+	switch {
+	case s.close != nil:
+		return s.close.finding.Part
+	case !ok:
+		return ""
+	case r.finding != nil:
+		return r.finding.Part
+	case r.part != nil:
+		return r.part.Path
+	}
+	return monthKey(r.month.Region, r.month.Month)
 }
 
 func (s *archiveScreen) count() string {
@@ -103,6 +159,9 @@ func (s *archiveScreen) scope(m *model) string {
 	if text == "" {
 		text = m.cfg.Store.String()
 	}
+	if _, ok := m.cfg.Store.(archive.Locker); !ok {
+		text += " (" + readOnlyFiles + ")"
+	}
 	for _, h := range s.heads {
 		text += " · log head " + thousands(h.Size) + " signed by " + h.KeyName
 	}
@@ -115,10 +174,18 @@ func (s *archiveScreen) status(m *model) string {
 		return "no archive is configured"
 	case s.page.busy:
 		return "reading the store …"
+	case s.opening.busy:
+		return "reading the month's manifests …"
 	case s.run != nil:
-		return "verifying" + s.pace() + " · esc cancels · the verdict is shown once it is recorded"
+		return s.pace()
 	case !s.loaded:
 		return "not loaded: r tries again"
+	case s.close != nil:
+		return "j and k scroll · esc goes back to the list"
+	case s.inside != nil:
+		return plural(len(s.inside.parts), "part", "parts") + " · esc goes back · what is listed is what the signed log says; only verifying proves it"
+	case len(s.marked) > 0:
+		return plural(len(s.marked), "month", "months") + " marked: v verifies them, m takes a mark away"
 	}
 	return plural(len(s.months), "month", "months") + " · what is listed is what the signed log says; only verifying proves it"
 }
@@ -156,178 +223,127 @@ func (s *archiveScreen) load(m *model) tea.Cmd {
 			return d, fmt.Errorf("read the archive: %w", err)
 		}
 		return d, nil
-	}, func(_ *model, d archiveData) tea.Cmd {
+	}, func(m *model, d archiveData) tea.Cmd {
 		slices.SortFunc(d.Months, func(a, b archive.MonthSummary) int {
 			return strings.Compare(b.Month+b.Region, a.Month+a.Region)
 		})
-		s.months, s.heads, s.past, s.loaded = d.Months, d.Heads, d.Past, true
+		s.months, s.heads, s.past, s.loaded, s.inside, s.close = d.Months, d.Heads, d.Past, true, nil, nil
+		clear(s.locks)
 		s.layout()
-		return nil
+		return s.askLocks(m)
 	})
 }
 
-// layout lists the months with what was found under each.
+// layout lists the months with the first findings under each, and an open month anew.
 func (s *archiveScreen) layout() {
 	var rows []archiveRow
-	under := func(month archive.MonthSummary, list []archive.Finding) {
-		for i, f := range list {
-			if i == findingsShown {
-				rows = append(rows, archiveRow{month: month, nth: i + 1, under: fmt.Sprintf("… %d more: ward archive verify lists all", len(list)-i)})
-				return
-			}
-			rows = append(rows, archiveRow{month: month, nth: i + 1, under: findingText(f), bad: f.Verdict() == archive.Invalid})
+	months := s.months
+	if len(s.findings[""]) > 0 {
+		months = append([]archive.MonthSummary{{Month: "log"}}, months...)
+	}
+	for _, month := range months {
+		key := s.keyOf(month)
+		rows = append(rows, archiveRow{month: month})
+		rows = append(rows, s.findingRows(month, findingsUnder)...)
+		if n := s.found[key] - findingsUnder; n > 0 {
+			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1, line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
 		}
 	}
-	for _, month := range s.months {
-		rows = append(rows, archiveRow{month: month})
-		under(month, s.findings[monthKey(month.Region, month.Month)])
-	}
-	if list := s.findings[""]; len(list) > 0 {
-		under(archive.MonthSummary{Month: "log"}, list)
-	}
 	s.list.set(rows, true)
+	if s.inside != nil {
+		s.layoutMonth(s.inside)
+	}
 }
 
-// findingText is a finding on one line: what, where, and what was expected.
-func findingText(f archive.Finding) string {
-	text := f.Status
-	if f.Part != "" {
-		text += "  " + f.Part[strings.LastIndex(f.Part, "/")+1:]
+// keyOf is where the findings of a month are kept; what is about no month stands under a month of no region.
+func (s *archiveScreen) keyOf(month archive.MonthSummary) string {
+	if month.Region == "" {
+		return ""
 	}
-	if f.Tenant != "" {
-		text += "  tenant " + f.Tenant
-	}
-	if f.Seq != 0 {
-		text += "  #" + thousands(f.Seq)
-	}
-	if f.Expected != "" || f.Found != "" {
-		text += "  expected " + brief(f.Expected) + "  found " + brief(f.Found)
-	}
-	return text + "  " + f.Message
+	return monthKey(month.Region, month.Month)
 }
 
-// brief shortens a hash.
-func brief(s string) string {
-	if len(s) > 12 {
-		return s[:8] + "…"
+// findingRows are the first findings of a month as rows.
+func (s *archiveScreen) findingRows(month archive.MonthSummary, most int) []archiveRow {
+	list := s.findings[s.keyOf(month)]
+	var rows []archiveRow
+	for i := range list[:min(len(list), most)] {
+		rows = append(rows, archiveRow{month: month, nth: i + 1, finding: &list[i]})
 	}
-	if s == "" {
-		return "nothing"
+	return rows
+}
+
+func (s *archiveScreen) layoutMonth(o *openMonth) {
+	rows := s.findingRows(o.month, findingsKept)
+	if n := s.found[s.keyOf(o.month)] - len(rows); n > 0 {
+		rows = append(rows, archiveRow{month: o.month, nth: len(rows) + 1, line: "… " + plural(n, "more finding", "more findings") + ": the report of ward archive verify has all"})
 	}
-	return s
+	for i := range o.parts {
+		rows = append(rows, archiveRow{month: o.month, part: &o.parts[i]})
+	}
+	o.list.set(rows, true)
 }
 
 func (s *archiveScreen) move(m *model, n nav) tea.Cmd {
+	list, h := &s.list, m.bodyHeight()-1
+	switch {
+	case s.close != nil:
+		if n != navStay {
+			scroll(&s.close.from, n, m.bodyHeight())
+		}
+		return nil
+	case s.inside != nil:
+		list, h = &s.inside.list, h-monthHead
+	}
 	switch n {
 	case navFirst:
-		s.list.move(-len(s.list.rows))
+		list.move(-len(list.rows))
 	case navLast:
-		s.list.move(len(s.list.rows))
+		list.move(len(list.rows))
 	default:
-		s.list.move(n.rows(m.bodyHeight() - 1))
+		list.move(n.rows(h))
 	}
-	return nil
+	return s.askLocks(m)
 }
 
-// back cancels a verification that is under way.
+// back leaves the finding, then the month, then cancels a verification that is under way.
 func (s *archiveScreen) back(*model) bool {
-	if s.run == nil {
+	switch {
+	case s.close != nil:
+		s.close = nil
+	case s.inside != nil:
+		s.inside = nil
+	case s.run != nil:
+		if s.verify.cancel != nil {
+			s.verify.cancel()
+		}
+	default:
 		return false
-	}
-	if s.verify.cancel != nil {
-		s.verify.cancel()
 	}
 	return true
 }
 
-// progressMsg draws how far a verification is.
-type progressMsg struct{ run *archiveRun }
-
-func (s *archiveScreen) message(m *model, msg tea.Msg) tea.Cmd {
-	if p, ok := msg.(progressMsg); ok && p.run == s.run && s.run != nil {
-		return m.later(progressTime, p)
-	}
-	return nil
-}
-
-// start verifies a month of a region, or all months of all.
-func (s *archiveScreen) start(m *model, region, month string) tea.Cmd {
-	key, err := archive.ParseKey(m.cfg.VerifyKey)
-	if err != nil {
-		m.warn("the public key of the archive is not usable: " + errorWords(err))
+// look opens what the cursor is on: a finding, which is on the screen already, or a month's parts, which is another look.
+func (s *archiveScreen) look(m *model, r archiveRow) tea.Cmd {
+	if r.finding != nil {
+		s.close = &openFinding{finding: *r.finding}
 		return nil
 	}
-	run := &archiveRun{region: region}
-	opts := archive.VerifyOptions{Keys: []archive.Key{key}, Region: region, Now: m.now()}
-	if month != "" {
-		run.months = []string{month}
-		opts.Months = run.months
-	}
-	for _, checkpoint := range s.known {
-		opts.ExpectHeads = append(opts.ExpectHeads, checkpoint)
-	}
-	s.run = run
-	s.verify.failed = func(*model, error) tea.Cmd { s.run = nil; return nil }
-	cmd := perform(m, &s.verify, func(ctx context.Context) (*archive.Report, error) {
-		return audit.Verify(ctx, m.session, m.cfg.Store, opts, run.current.Store)
-	}, func(m *model, r *archive.Report) tea.Cmd {
-		s.run = nil
-		s.took(m, run, r)
+	month := r.month
+	if month.Region == "" {
+		s.inside = &openMonth{month: month, list: pager[archiveRow]{id: archiveRowID}}
+		s.layoutMonth(s.inside)
 		return nil
+	}
+	return perform(m, &s.opening, func(ctx context.Context) ([]archive.PartSummary, error) {
+		if _, err := tenancy.List[json.RawMessage](ctx, m.session, "archive", monthKey(month.Region, month.Month)); err != nil {
+			return nil, err
+		}
+		return month.ListParts(ctx, m.cfg.Store)
+	}, func(m *model, parts []archive.PartSummary) tea.Cmd {
+		slices.Reverse(parts) // the newest first, as months are
+		s.inside = &openMonth{month: month, parts: parts, list: pager[archiveRow]{id: archiveRowID}}
+		s.layoutMonth(s.inside)
+		return s.askLocks(m)
 	})
-	return tea.Batch(cmd, m.later(progressTime, progressMsg{run}))
-}
-
-// took files a report under the months that it is about.
-func (s *archiveScreen) took(m *model, run *archiveRun, r *archive.Report) {
-	now, me := m.now(), m.who.Slug
-	delete(s.findings, "")
-	perMonth := map[string]archive.Verdict{}
-	for _, month := range s.months {
-		if run.region != "" && month.Region != run.region || len(run.months) > 0 && !slices.Contains(run.months, month.Month) {
-			continue
-		}
-		delete(s.findings, monthKey(month.Region, month.Month))
-		perMonth[monthKey(month.Region, month.Month)] = archive.Valid
-	}
-	for _, f := range r.Findings {
-		key := monthKey(f.Region, f.Month)
-		if _, ok := perMonth[key]; !ok {
-			key = ""
-		} else if f.Verdict() == archive.Invalid || perMonth[key] == archive.Valid {
-			perMonth[key] = f.Verdict()
-		}
-		s.findings[key] = append(s.findings[key], f)
-	}
-	for key, verdict := range perMonth {
-		region, month, _ := strings.Cut(key, "/")
-		word, breaks := string(verdict), len(s.findings[key])
-		s.past = append([]verification{{By: me, StartedAt: now, FinishedAt: &now, Region: region, Months: []string{month}, Verdict: &word, Breaks: &breaks}}, s.past...)
-	}
-	if r.Verdict == archive.Valid {
-		for _, h := range r.Heads {
-			s.known[h.Region] = []byte(h.Checkpoint)
-		}
-	}
-	s.layout()
-	m.concluded(r)
-}
-
-// concluded says what a verification ended with, and keeps the worst for the exit code.
-func (m *model) concluded(r *archive.Report) {
-	if m.verdict == "" || m.verdict == archive.Valid || r.Verdict == archive.Invalid {
-		m.verdict = r.Verdict
-	}
-	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows), r.Duration.Round(time.Millisecond))
-	if n := len(r.Findings); n > 0 {
-		text += ", " + plural(n, "finding", "findings")
-	}
-	if r.Verdict == archive.Valid && !r.FreshnessProven {
-		text += " · freshness not proven: no earlier head is known here"
-	}
-	if r.Verdict == archive.Invalid {
-		m.warn(strings.TrimPrefix(text, "✕ "))
-		return
-	}
-	m.say(text)
 }

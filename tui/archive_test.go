@@ -22,6 +22,12 @@ func newArchiveDir(t testing.TB) (dir, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir, fill(t, store)
+}
+
+// fill ships two parts of one clinic, and returns the public key.
+func fill(t testing.TB, store archive.Store) (key string) {
+	t.Helper()
 	origin := archive.Origin("test", wardtest.Region)
 	private, public, err := archive.GenerateKey(origin)
 	if err != nil {
@@ -54,7 +60,7 @@ func newArchiveDir(t testing.TB) (dir, key string) {
 			t.Fatal(err)
 		}
 	}
-	return dir, public
+	return public
 }
 
 func rowSeq(rows []archive.Row) iter.Seq2[*archive.Row, error] {

@@ -17,18 +17,26 @@ import (
 func archiveActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenArchive; return a }
 	return []Action{
-		act(Action{Name: "verify", Key: "v", Help: "verify the month under the cursor", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			r, ok := m.archive.list.selected()
-			if why := m.archive.idle(m); why != "" || !ok || r.month.Region == "" {
-				return attempt{why: strings.TrimSuffix("no month is selected: "+why, ": ")}
-			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.start(m, r.month.Region, r.month.Month) }}
+		act(Action{Name: "verify", Key: "v", Help: "verify the months that are marked, or the one under the cursor", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+			t, ok := m.archive.chosen()
+			return m.archive.attempt(m, t, ok, "no month is selected")
 		}}),
-		act(Action{Name: "verify all", Key: "V", Help: "verify every month", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			if why := m.archive.idle(m); why != "" {
-				return attempt{why: why}
+		act(Action{Name: "verify all", Key: "V", Help: "verify every month of every region", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+			return m.archive.attempt(m, target{}, true, "")
+		}}),
+		act(Action{Name: "diagnose", Key: "d", Help: "verify the month again and name the rows of files that are not the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
+		act(Action{Name: "details", Key: "enter", Help: "a month's findings and parts; what a finding means and what to do", Audit: "browse", hint: true, begin: func(m *model) attempt {
+			r, ok := m.archive.row()
+			if m.archive.close != nil || !ok || m.archive.inside != nil && r.finding == nil {
+				return attempt{why: "there is nothing more to open here"}
 			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.start(m, "", "") }}
+			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.look(m, r) }}
+		}}),
+		act(Action{Name: "mark", Key: "m", Help: "mark the month, to verify several", Exempt: "marks what a recorded look returned", Needs: "verify", hint: true, begin: func(m *model) attempt {
+			if r, ok := m.archive.list.selected(); !ok || r.month.Region == "" || m.archive.inside != nil || m.archive.close != nil {
+				return attempt{why: "no month is selected"}
+			}
+			return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
 		}}),
 		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship", Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),
 		act(Action{Name: "refresh", Key: "r", Help: "read the store again", Audit: "browse", hint: true, begin: func(m *model) attempt {
@@ -40,15 +48,32 @@ func archiveActions() []Action {
 	}
 }
 
-// idle says why nothing can be verified now.
-func (s *archiveScreen) idle(m *model) string {
+// attempt verifies a target unless something stands against it.
+func (s *archiveScreen) attempt(m *model, t target, ok bool, otherwise string) attempt {
 	switch {
 	case m.cfg.Store == nil:
-		return "no archive is configured"
+		return attempt{why: "no archive is configured"}
 	case s.run != nil:
-		return "a verification is under way: esc cancels it"
+		return attempt{why: "a verification is under way: esc cancels it"}
+	case !ok:
+		return attempt{why: otherwise}
 	}
-	return ""
+	return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.start(m, t) }}
+}
+
+// beginDiagnose is possible where a file is known to be another one than was signed.
+func beginDiagnose(m *model) attempt {
+	s := m.archive
+	month := archive.MonthSummary{}
+	if r, ok := s.row(); ok {
+		month = r.month
+	}
+	if s.close != nil {
+		month = archive.MonthSummary{Region: s.close.finding.Region, Month: s.close.finding.Month}
+	}
+	changed := slices.ContainsFunc(s.findings[s.keyOf(month)], func(f archive.Finding) bool { return f.Status == archive.FileModified })
+	return s.attempt(m, target{region: month.Region, months: []string{month.Month}, diagnose: true}, m.cfg.Diagnose != nil && month.Region != "" && changed,
+		"verify it first: no file of this month is known to be another one than was signed")
 }
 
 // ship asks the worker; the event is the person's, the work the worker's.
@@ -66,56 +91,143 @@ func (s *archiveScreen) body(m *model, w, h int) []string {
 		p := &pane{st: m.st, w: w - 4}
 		p.add("", "No archive is configured.", "")
 		p.text("Name the store that ward ships to (a directory, or an S3 bucket with Object Lock) and its public key in ward.yaml or the environment, then start again.")
-		for i := range p.lines {
-			p.lines[i] = "  " + p.lines[i]
-		}
-		return pad(p.lines, w, h)
-	case !s.loaded && s.page.err != nil:
-		return pad([]string{"", "  " + m.st.bad.Render("✕") + " The archive could not be read. " + errorWords(s.page.err)}, w, h)
-	case s.loaded && len(s.months) == 0:
+		return pad(indent(p.lines), w, h)
+	case s.close != nil:
+		return s.closeUp(m, w, h)
+	case s.inside != nil:
+		return s.monthBody(m, w, h)
+	case !s.loaded && s.page.err != nil && len(s.list.rows) == 0:
+		p := &pane{st: m.st, w: w - 4}
+		p.add("", m.st.bad.Render("✕")+" The archive could not be read.", "")
+		p.text(errorWords(s.page.err))
+		p.gap()
+		p.text("V verifies it all the same: that names everything that is wrong, and is on record.")
+		return pad(indent(p.lines), w, h)
+	case s.loaded && len(s.list.rows) == 0:
 		return pad([]string{"", "  Nothing is shipped yet."}, w, h)
 	}
 	return drawTable(m.st, s.columns(m), &s.list, w, h, s.page.err != nil)
 }
 
+func indent(lines []string) []string {
+	for i := range lines {
+		lines[i] = "  " + lines[i]
+	}
+	return lines
+}
+
 func (s *archiveScreen) columns(m *model) []column[archiveRow] {
 	month := func(f func(archive.MonthSummary) string) func(archiveRow) string {
-		return func(r archiveRow) string { return f(r.month) }
+		return func(r archiveRow) string {
+			if r.month.Region == "" {
+				return ""
+			}
+			return f(r.month)
+		}
 	}
-	name := func(x archive.MonthSummary) string { return x.Month }
-	width := 8
+	name := func(r archiveRow) string {
+		text := r.month.Month
+		if len(s.heads) > 1 && r.month.Region != "" {
+			text += " " + r.month.Region
+		}
+		if s.marked[s.keyOf(r.month)] {
+			text = "+ " + text
+		}
+		return text
+	}
+	width := 9
 	if len(s.heads) > 1 {
-		name, width = func(x archive.MonthSummary) string { return x.Month + " " + x.Region }, 18
+		width = 20
+	}
+	lock := func(part int) func(archive.MonthSummary) string {
+		return func(x archive.MonthSummary) string {
+			until, mode := s.lockCells(m, x.Newest)
+			if _, ok := m.cfg.Store.(archive.Locker); !ok {
+				until = dateOf(x.RetainUntil)
+			}
+			return []string{until, mode}[part]
+		}
+	}
+	until := "LOCKED UNTIL"
+	if _, ok := m.cfg.Store.(archive.Locker); !ok {
+		until = "KEEP UNTIL" // nothing locks a file in a directory
 	}
 	return []column[archiveRow]{
-		{title: "MONTH", width: width, cell: month(name), span: func(r archiveRow) (string, bool) { return "  " + r.under, r.under != "" },
-			look: func(r archiveRow) lipgloss.Style {
-				if r.bad {
-					return m.st.bad
-				}
-				return m.st.plain
-			}},
-		{title: "PARTS", width: 5, right: true, drop: 2, cell: month(func(x archive.MonthSummary) string { return thousands(int64(x.Parts)) })},
+		{title: "MONTH", width: width, cell: name, span: findingSpan, look: func(r archiveRow) lipgloss.Style { return findingLook(m.st, r) }},
+		{title: "PARTS", width: 5, right: true, drop: 3, cell: month(func(x archive.MonthSummary) string { return thousands(int64(x.Parts)) })},
 		{title: "ROWS", width: 10, grow: 1, right: true, cell: month(func(x archive.MonthSummary) string { return thousands(x.Rows) })},
-		{title: "SIZE", width: 7, right: true, drop: 3, cell: month(func(x archive.MonthSummary) string { return bytesText(x.Bytes) })},
-		{title: "LOCKED UNTIL", width: 12, drop: 1, cell: month(func(x archive.MonthSummary) string { return lockedUntil(x.RetainUntil) })},
-		{title: "LAST VERIFIED", width: 16, grow: 2, cell: func(r archiveRow) string { return s.lastVerified(m, r.month) }},
-		{title: "VERDICT", width: 17, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(r.month) }, look: func(r archiveRow) lipgloss.Style {
-			return verdictLook(m.st, s.verdictOf(r.month))
+		{title: "SIZE", width: 7, right: true, drop: 4, cell: month(func(x archive.MonthSummary) string { return bytesText(x.Bytes) })},
+		{title: until, width: 12, drop: 1, cell: month(lock(0))},
+		{title: "LOCK", width: 15, drop: 2, cell: month(lock(1))},
+		{title: "LAST VERIFIED", width: 16, grow: 2, cell: month(func(x archive.MonthSummary) string { return s.lastVerified(m, x) })},
+		{title: "VERDICT", width: 17, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(m, r.month) }, look: func(r archiveRow) lipgloss.Style {
+			return verdictLook(m.st, s.verdictOf(m, r.month))
 		}},
 	}
 }
 
-func lockedUntil(t time.Time) string {
+func dateOf(t time.Time) string {
 	if t.IsZero() {
 		return dash
 	}
-	return t.Format("2006-01-02")
+	return t.UTC().Format("2006-01-02")
 }
 
-// latest is the newest finished verification of a month.
-func (s *archiveScreen) latest(month archive.MonthSummary) (verification, bool) {
-	i := slices.IndexFunc(s.past, func(v verification) bool { return v.covers(month.Region, month.Month) })
+// findingSpan draws a finding, or a line of its own, over all columns.
+func findingSpan(r archiveRow) (string, bool) {
+	switch {
+	case r.line != "":
+		return "  " + r.line, true
+	case r.finding != nil:
+		return "  " + findingText(*r.finding), true
+	}
+	return "", false
+}
+
+func findingLook(st *styles, r archiveRow) lipgloss.Style {
+	if r.finding != nil && r.finding.Verdict() == archive.Invalid {
+		return st.bad
+	}
+	return st.plain
+}
+
+// findingText is a finding on one line: what, where, and what was expected.
+func findingText(f archive.Finding) string {
+	mark := "·"
+	if f.Verdict() == archive.Invalid {
+		mark = "✕"
+	}
+	text := mark + " " + f.Status
+	if f.Part != "" {
+		text += "  " + f.Part[strings.LastIndex(f.Part, "/")+1:]
+	}
+	if f.Tenant != "" {
+		text += "  clinic " + brief(f.Tenant)
+	}
+	if f.Seq != 0 {
+		text += "  row #" + thousands(f.Seq)
+	}
+	if f.Expected != "" || f.Found != "" {
+		text += "  expected " + brief(f.Expected) + "  found " + brief(f.Found)
+	}
+	return text + "  " + f.Message
+}
+
+// brief shortens a hash or an id.
+func brief(s string) string {
+	if len(s) > 12 {
+		return s[:8] + "…"
+	}
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// latest is the newest finished verification of all of a month.
+func (s *archiveScreen) latest(m *model, month archive.MonthSummary) (verification, bool) {
+	store := m.cfg.Store.String()
+	i := slices.IndexFunc(s.past, func(v verification) bool { return v.covers(store, month.Region, month.Month) })
 	if i < 0 {
 		return verification{}, false
 	}
@@ -124,14 +236,14 @@ func (s *archiveScreen) latest(month archive.MonthSummary) (verification, bool) 
 
 // verifying says whether the run under way is about a month.
 func (s *archiveScreen) verifying(month archive.MonthSummary) bool {
-	return s.run != nil && (s.run.region == "" || s.run.region == month.Region) && (len(s.run.months) == 0 || slices.Contains(s.run.months, month.Month))
+	return s.run != nil && s.run.covers(month.Region, month.Month)
 }
 
 func (s *archiveScreen) lastVerified(m *model, month archive.MonthSummary) string {
 	if s.verifying(month) {
 		return "verifying"
 	}
-	v, ok := s.latest(month)
+	v, ok := s.latest(m, month)
 	if !ok {
 		return "never"
 	}
@@ -143,17 +255,20 @@ func (s *archiveScreen) lastVerified(m *model, month archive.MonthSummary) strin
 	return when + " " + v.By
 }
 
-func (s *archiveScreen) verdictOf(month archive.MonthSummary) string {
+func (s *archiveScreen) verdictOf(m *model, month archive.MonthSummary) string {
+	if month.Region == "" {
+		return plural(s.found[""], "finding", "findings")
+	}
 	if s.verifying(month) {
 		return s.progress()
 	}
-	v, ok := s.latest(month)
+	v, ok := s.latest(m, month)
 	if !ok {
-		return "· not proven"
+		return verdictWord(string(archive.NotProven))
 	}
-	text := verdictWord(*v.Verdict)
-	if *v.Verdict == string(archive.Invalid) && v.Breaks != nil && *v.Breaks > 0 {
-		text += " " + plural(*v.Breaks, "break", "breaks")
+	text := verdictWord(string(v.of(month.Region, month.Month)))
+	if n := s.found[s.keyOf(month)]; n > 0 {
+		text += fmt.Sprintf(" %s", plural(n, "finding", "findings"))
 	}
 	return text
 }
@@ -179,47 +294,4 @@ func verdictLook(st *styles, text string) lipgloss.Style {
 		return st.bad
 	}
 	return st.plain
-}
-
-// progress is how far the run under way is. It counts what was read, and says nothing of what was found: that is shown once it is recorded.
-func (s *archiveScreen) progress() string {
-	v := s.run.current.Load()
-	if v == nil {
-		return "recording …"
-	}
-	st := v.Status()
-	if st.Phase != "parts" || st.RowsAll == 0 {
-		return "reading the log …"
-	}
-	part := float64(st.Rows) / float64(st.RowsAll)
-	return fmt.Sprintf("%s %3.0f %%", bar(part, 10), part*100)
-}
-
-// pace is how fast the run under way is, and how long it will take.
-func (s *archiveScreen) pace() string {
-	v := s.run.current.Load()
-	if v == nil {
-		return ""
-	}
-	st := v.Status()
-	if st.RowsPerSecond < 1 {
-		return ""
-	}
-	text := " · " + rate(st.RowsPerSecond) + " rows/s"
-	if st.Remaining > 0 {
-		text += ", " + st.Remaining.Round(time.Second).String() + " left"
-	}
-	return text
-}
-
-func bar(part float64, w int) string {
-	n := max(0, min(w, int(part*float64(w))))
-	return strings.Repeat("█", n) + strings.Repeat("░", w-n)
-}
-
-func rate(perSecond float64) string {
-	if perSecond >= 1e6 {
-		return fmt.Sprintf("%.1f M", perSecond/1e6)
-	}
-	return thousands(int64(perSecond))
 }

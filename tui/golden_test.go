@@ -130,26 +130,68 @@ func goldenAudit(w, h int) *model {
 func goldenArchive(w, h int) *model {
 	m := goldenModel(w, h)
 	m.active = 2
-	m.cfg.StoreName, m.cfg.Store = "s3://phi-audit (Object Lock COMPLIANCE)", noStore{}
+	m.cfg.StoreName, m.cfg.Store = "s3://phi-audit", noStore{}
+	m.cfg.Diagnose = archive.DiagnoseHere
 	s := m.archive
 	month := func(name string, parts int, rows, bytes int64) archive.MonthSummary {
 		at, _ := time.Parse("2006-01", name)
-		return archive.MonthSummary{Region: "us-west", Month: name, Parts: parts, Rows: rows, Bytes: bytes, RetainUntil: at.AddDate(6, 3, 0)}
+		return archive.MonthSummary{Region: "us-west", Month: name, Parts: parts, Rows: rows, Bytes: bytes, Tenants: 14, RetainUntil: at.AddDate(6, 3, 0), Newest: "v1/region=us-west/month=" + name + "/part-000117.parquet"}
 	}
 	s.loaded = true
 	s.months = []archive.MonthSummary{month("2026-11", 231, 9120334, 612e6), month("2026-10", 310, 12480120, 841e6), month("2026-09", 304, 12011902, 808e6), month("2026-08", 299, 11870004, 799e6)}
 	s.heads = []archive.Head{{Size: 1204, KeyName: "ward/main/us-west"}}
 	s.past = []verification{
-		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Region: "us-west", Months: []string{"2026-11"}, Verdict: ptr("valid")},
-		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Region: "us-west", Months: []string{"2026-09"}, Verdict: ptr("INVALID"), Breaks: ptr(1)},
+		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Store: "s3://phi-audit", Whole: true, Region: ptr("us-west"), Months: []string{"2026-11"}, Verdict: ptr("valid")},
+		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Store: "s3://phi-audit", Whole: true, Months: []string{"2026-09", "2026-10"}, Verdict: ptr("INVALID"),
+			Found: map[string]archive.Verdict{"us-west/2026-09": archive.Invalid}},
+		// of another store, and of one clinic: neither is a verification of a month here
+		{By: "eli", FinishedAt: ptr(goldenAgo(time.Hour)), Store: "dir:/mnt/copy", Whole: true, Verdict: ptr("valid")},
+		{By: "eli", FinishedAt: ptr(goldenAgo(time.Hour)), Store: "s3://phi-audit", Verdict: ptr("valid")},
+	}
+	for i, x := range s.months {
+		s.locks[x.Newest] = keeping{archive.Lock{Mode: []string{"COMPLIANCE", "COMPLIANCE", "GOVERNANCE", ""}[i], Until: x.RetainUntil}, true}
 	}
 	s.findings["us-west/2026-09"] = []archive.Finding{{Status: archive.FileModified, Region: "us-west", Month: "2026-09", Part: "v1/region=us-west/month=2026-09/part-000117.parquet",
-		Expected: strings.Repeat("9f3c", 16), Found: strings.Repeat("77ab", 16), Message: "the file is not the one that was signed"}}
+		Expected: strings.Repeat("9f3c", 16), Found: strings.Repeat("77ab", 16), Message: "not the file that was signed"},
+		{Status: archive.RowModified, Region: "us-west", Month: "2026-09", Part: "v1/region=us-west/month=2026-09/part-000117.parquet", Tenant: gid(500).String(), Seq: 88412,
+			Expected: strings.Repeat("01ef", 16), Found: strings.Repeat("c4d2", 16), Message: "the row's content, or the hash of the row before it, is not what its hash was made from"}}
+	s.found["us-west/2026-09"] = 2
 	s.layout()
 	return m
 }
 
-type noStore struct{ archive.Store }
+// goldenMonth is the month with the break, opened.
+func goldenMonth(w, h int) *model {
+	m := goldenArchive(w, h)
+	s := m.archive
+	o := &openMonth{month: s.months[2], list: pager[archiveRow]{id: archiveRowID}}
+	for i := range 30 {
+		at := time.Date(2026, 9, 30, 23-i%24, 0, 0, 0, time.UTC)
+		path := fmt.Sprintf("v1/region=us-west/month=2026-09/part-%06d.parquet", 304-i)
+		o.parts = append(o.parts, archive.PartSummary{Path: path, Part: int64(304 - i), Rows: 39000 + int64(i)*7, Bytes: 2_700_000, Tenants: 14, SealedFrom: at.Add(-5 * time.Minute), SealedTo: at, RetainUntil: o.month.RetainUntil})
+		s.locks[path] = keeping{archive.Lock{Mode: archive.LockCompliance, Until: o.month.RetainUntil}, true}
+	}
+	o.parts[1].Damaged = "the manifest is not the one that was signed"
+	delete(s.locks, o.parts[2].Path) // still to be answered
+	s.inside = o
+	s.layoutMonth(o)
+	return m
+}
+
+// goldenVerifying is a run that the database has on record and that has not reached the store yet.
+func goldenVerifying(w, h int) *model {
+	m := goldenArchive(w, h)
+	m.archive.marked["us-west/2026-08"] = true
+	m.archive.run = &archiveRun{target: target{region: "us-west", months: []string{"2026-10"}}}
+	return m
+}
+
+type noStore struct {
+	archive.Store
+	archive.Locker
+}
+
+func (noStore) String() string { return "s3://phi-audit" }
 
 func goldenMembers(w, h int) *model {
 	m := goldenModel(w, h)
@@ -218,6 +260,9 @@ func TestGolden(t *testing.T) {
 		"queue":   goldenQueue,
 		"audit":   goldenAudit,
 		"archive": goldenArchive,
+		"month":   goldenMonth,
+		"verify":  goldenVerifying,
+		"finding": func(w, h int) *model { m := goldenMonth(w, h); press(t, m, "j", "enter"); return m },
 		"members": goldenMembers,
 		"close": func(w, h int) *model {
 			m := goldenQueue(w, h)

@@ -68,7 +68,7 @@ func newModel(ctx context.Context, cfg Config, who tenancy.Principal, log *slog.
 	if m.now == nil {
 		m.now = time.Now
 	}
-	m.queue, m.audit, m.archive, m.members = newQueueScreen(), newAuditScreen(), newArchiveScreen(), newMemberScreen()
+	m.queue, m.audit, m.archive, m.members = newQueueScreen(), newAuditScreen(), newArchiveScreen(cfg.Heads), newMemberScreen()
 	m.screens = []screen{m.queue, m.audit, m.archive, m.members}
 	return m
 }

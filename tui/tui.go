@@ -24,7 +24,11 @@ type Config struct {
 	Store     archive.Store // nil: the Archive screen says how to configure it
 	StoreName string
 	VerifyKey string // the text of the public key
-	LogFile   string // empty: nothing is logged; never the screen
+	// Heads remembers the heads of logs that were verified, for the commands too; nil: until the program ends.
+	Heads *archive.HeadMemory
+	// Diagnose names the rows of a file that is not the signed one (archive.VerifyOptions); nil: that is not offered.
+	Diagnose func(context.Context, *archive.Diagnosis) ([]archive.Finding, error)
+	LogFile  string // empty: nothing is logged; never the screen
 	// RecordURL leads from a record to the customer's own chart, with {tenant}, {table} and {id} in it. Optional.
 	RecordURL string
 	Now       func() time.Time // nil: time.Now

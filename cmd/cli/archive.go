@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 
 func (a *app) archiveCmd() *cobra.Command {
 	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveDoctorCmd(),
-		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archivePruneCmd(), a.archiveKeygenCmd())
+		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archivePruneCmd(), a.archiveKeygenCmd(), a.archiveParseCmd())
 }
 
 func (a *app) archiveListCmd() *cobra.Command {
@@ -100,6 +99,7 @@ func (a *app) archiveKeygenCmd() *cobra.Command {
 
 type verifyFlags struct {
 	offline, strict, noState, noLocks bool
+	diagnose, progress                bool
 	store, key, expect, state, report string
 	markdown                          string
 	region, tenant                    string
@@ -119,7 +119,10 @@ With --offline no database is needed or asked: for an auditor with a copy of the
 recorded in any audit log; the report that the command writes says so. Without it, the verification is an event first.
 
 The heads that were seen are kept (--state), and the next run proves that the log only grew. On a first run the content can be valid while nothing says
-how far the log should reach: "freshness not proven", an exit status of its own only with --strict.`,
+how far the log should reach: "freshness not proven", an exit status of its own only with --strict.
+
+A file that is not the one that was signed is not parsed: it may have been made to harm its reader. --diagnose parses it in a process of its own, which may
+need 512 MiB and a minute, to name the rows that differ; where that process dies the report says of what.`,
 		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
   ward archive verify --month 2026-10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -135,6 +138,8 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 	c.Flags().BoolVar(&f.offline, "offline", false, "no database, no event: the store and the key alone")
 	c.Flags().StringVar(&f.store, "store", "", "directory of the archive, or s3://BUCKET/PREFIX (default: the setting)")
 	c.Flags().BoolVar(&f.noLocks, "no-locks", false, "leave out what the store holds its objects to: for a copy in a bucket of your own")
+	c.Flags().BoolVar(&f.diagnose, "diagnose", false, "name the rows of files that are not the ones that were signed")
+	c.Flags().BoolVar(&f.progress, "progress", false, "one JSON line on standard error for each part that was looked at")
 	c.Flags().StringVar(&f.key, "key", "", "public key, or a file that holds it (default: the setting)")
 	c.Flags().StringVar(&f.expect, "expect-head", "", "file with a checkpoint seen before, which the log must extend")
 	c.Flags().StringVar(&f.state, "state", "", "file that remembers the heads seen (default: in your state directory)")
@@ -152,7 +157,7 @@ how far the log should reach: "freshness not proven", an exit status of its own 
 }
 
 // options turns flags into what the archive wants.
-func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive.VerifyOptions, *headState, error) {
+func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive.VerifyOptions, *archive.HeadMemory, error) {
 	var opts archive.VerifyOptions
 	if f.store != "" {
 		s.Store = f.store
@@ -181,18 +186,19 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 		return nil, opts, nil, err
 	}
 	opts = archive.VerifyOptions{Keys: []archive.Key{key}, Region: f.region, Tenant: f.tenant, Months: f.months, Strict: f.strict, SkipLocks: f.noLocks, Now: a.Now()}
-	state := &headState{off: f.noState, path: f.state, key: key.Fingerprint()}
-	if state.path == "" && !f.noState {
-		dir := a.Getenv("XDG_STATE_HOME")
-		if dir == "" && a.Getenv("HOME") == "" {
-			return nil, opts, nil, usagef("no place to remember the heads: set HOME, or give --state FILE or --no-state")
+	if f.diagnose {
+		if opts.Diagnose, err = diagnoser(); err != nil {
+			return nil, opts, nil, err
 		}
-		if dir == "" {
-			dir = filepath.Join(a.Getenv("HOME"), ".local", "state")
-		}
-		state.path = filepath.Join(dir, "ward", "heads.json")
 	}
-	if opts.ExpectHeads, err = state.load(); err != nil {
+	if f.progress {
+		opts.OnPart = a.partLine
+	}
+	state, err := a.headMemory(f.state, f.noState, key)
+	if err != nil {
+		return nil, opts, nil, err
+	}
+	if opts.ExpectHeads, err = state.Load(); err != nil {
 		return nil, opts, nil, err
 	}
 	if f.expect != "" {
@@ -265,7 +271,7 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 		}
 	}
 	stop := func() {}
-	onStart := func(v *archive.Verification) { stop = a.progress(v) }
+	onStart := func(v *archive.Verification) { stop = a.progress(v, f.progress) }
 	var report *archive.Report
 	if f.live {
 		report, err = audit.VerifyLive(ctx, session, store, opts, f.timeout, onStart)
@@ -306,7 +312,7 @@ func (a *app) verifyOffline(ctx context.Context, f *verifyFlags) error {
 	}
 	defer markdown.abandon()
 	v := archive.NewVerification(store, opts)
-	stop := a.progress(v)
+	stop := a.progress(v, f.progress)
 	report, err := v.Run(ctx)
 	stop()
 	if err == nil {
@@ -338,14 +344,14 @@ func (a *app) writeReport(w io.Writer, report *archive.Report, store archive.Sto
 	return nil
 }
 
-// progress shows how far a verification is, on a terminal, until the returned function is called, which says how far one came that was interrupted.
-func (a *app) progress(v *archive.Verification) func() {
+// progress shows how far a verification is, on a terminal that gets no lines of its own, until the returned function is called, which says how far one came that was interrupted.
+func (a *app) progress(v *archive.Verification, lines bool) func() {
 	came := func() {
 		if s := v.Status(); s.Phase == "parts" {
 			a.say("ended after %d of %d parts, %d of %d rows: nothing is proven by a part of a verification", s.PartsDone, s.PartsAll, s.Rows, s.RowsAll)
 		}
 	}
-	if !a.Terminal() {
+	if !a.Terminal() || lines {
 		return came
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
@@ -368,7 +374,7 @@ func (a *app) progress(v *archive.Verification) func() {
 }
 
 // verdict prints the outcome and remembers the heads of a valid archive.
-func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error {
+func (a *app) verdict(r *archive.Report, state *archive.HeadMemory, f *verifyFlags) error {
 	var b strings.Builder
 	for _, x := range r.Findings {
 		fmt.Fprintf(&b, "%s\n", clean(x.String()))
@@ -381,7 +387,7 @@ func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error
 		fmt.Fprintf(&b, "\nthe database: %s; %d events are as archived, %d rows are pruned, %d wait to be shipped, %d to be sealed", l.Verdict, l.Rows, l.Pruned, l.Waiting, l.Unsealed)
 	}
 	for _, h := range r.Heads {
-		fmt.Fprintf(&b, "\nlog %s, %d entries, key %s", h.Origin, h.Size, state.key)
+		fmt.Fprintf(&b, "\nlog %s, %d entries, key %s", h.Origin, h.Size, h.KeyFingerprint)
 	}
 	for _, n := range r.NotCovered {
 		fmt.Fprintf(&b, "\nnot covered: %s", n)
@@ -402,5 +408,5 @@ func (a *app) verdict(r *archive.Report, state *headState, f *verifyFlags) error
 	case r.Verdict == archive.NotProven, nothing, f.strict && !r.FreshnessProven:
 		return codeError{code: exitNotProven}
 	}
-	return state.save(r.Heads)
+	return state.Save(r.Heads)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/mod/sumdb/note"
 
@@ -22,6 +24,19 @@ var tamperings = map[string]func(t testing.TB, dir string) string{
 		b := read(t, file)
 		b[len(b)/2] ^= 1
 		write(t, file, b)
+		return name(dir, file)
+	},
+	"rewrite": func(t testing.TB, dir string) string { // another outcome in the first row, in a file that is well made
+		file := only(t, dir, "part-000001.parquet")
+		rows, err := parquet.ReadFile[archive.Row](file)
+		check(t, err)
+		rows[0].Outcome = "denied"
+		var buf bytes.Buffer
+		w := parquet.NewGenericWriter[archive.Row](&buf, parquet.Compression(&parquet.Zstd))
+		_, err = w.Write(rows)
+		check(t, err)
+		check(t, w.Close())
+		write(t, file, buf.Bytes())
 		return name(dir, file)
 	},
 	"remove": func(t testing.TB, dir string) string {

@@ -42,6 +42,14 @@ func (a *app) runTUI(ctx context.Context) error {
 			return err
 		}
 		config.VerifyKey = key.Text
+		if a.stateDir() != "" {
+			if config.Heads, err = a.headMemory("", false, key); err != nil {
+				return err
+			}
+		}
+	}
+	if config.Diagnose, err = diagnoser(); err != nil {
+		return err
 	}
 	if config.LogFile, err = a.logFile(); err != nil {
 		return err
@@ -51,15 +59,10 @@ func (a *app) runTUI(ctx context.Context) error {
 
 // logFile is where the terminal application logs to, since the screen is taken.
 func (a *app) logFile() (string, error) {
-	dir := a.Getenv("XDG_STATE_HOME")
+	dir := a.stateDir()
 	if dir == "" {
-		home := a.Getenv("HOME")
-		if home == "" {
-			return "", nil
-		}
-		dir = filepath.Join(home, ".local", "state")
+		return "", nil
 	}
-	dir = filepath.Join(dir, "ward")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make log directory: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/parquet-go/parquet-go"
 
+	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -258,17 +261,53 @@ func TestTheReviewersJob(t *testing.T) {
 	w.verifyAndTerminate(dana)
 
 	dana.keys("q")
-	dana.sees(`exit status 0`)
+	dana.sees(`exit status 3`) // an INVALID archive was found
+}
+
+// breakAPart writes the first part anew, with another outcome in its first row.
+func (w *world) breakAPart() {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "archive", "v1", "region=*", "month=*", "part-*.parquet"))
+	if err != nil || len(files) == 0 {
+		w.t.Fatalf("no part: %v", err)
+	}
+	rows, err := parquet.ReadFile[archive.Row](files[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rows[0].Outcome = "denied"
+	var buf bytes.Buffer
+	p := parquet.NewGenericWriter[archive.Row](&buf, parquet.Compression(&parquet.Zstd))
+	if _, err = p.Write(rows); err == nil {
+		err = p.Close()
+	}
+	if err = errors.Join(err, os.Remove(files[0])); err == nil {
+		err = os.WriteFile(files[0], buf.Bytes(), 0o444)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) verifyAndTerminate(dana *terminal) {
 	w.t.Helper()
 	w.ward("dana", "", "archive", "ship")
 	await(w.t, "a part", func() bool { return strings.Contains(w.ward("dana", "", "archive", "list"), "us-west") })
+	w.ward("dana", "", "archive", "verify") // what she saw on the command line counts on the screen
 	dana.keys("3")
-	dana.sees(`never`)
+	dana.sees(`today [0-9:]+ dana`)
 	dana.keys("V")
-	dana.sees(`✓ valid: [0-9]`)
+	dana.sees(`✓ valid: [0-9].* the log only grew since it was last seen`)
+	w.breakAPart()
+	dana.keys("V")
+	dana.sees(`✕ INVALID`)
+	dana.keys("j")
+	dana.keys("d") // a process of the program's own parses it
+	dana.sees(`✕ ROW_MODIFIED +part-[0-9]+.parquet +clinic [0-9a-f]+… +row #1 `)
+	dana.keys("j")
+	dana.keys("Enter")
+	dana.sees(`(?s)Means.*Row +#1 of the clinic's chain.*Expected +[0-9a-f]{64}.*Found +[0-9a-f]{64}.*To do`)
+	dana.keys("Escape")
 
 	casey := w.App("casey", "cedar")
 	user := wardtest.One[uuid.UUID](w.Env, "select id from tenancy.users where slug = 'casey'").String()

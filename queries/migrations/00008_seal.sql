@@ -86,10 +86,13 @@ create table audit.verification (
   user_id     uuid not null references tenancy.users,
   started_at  timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  region      text not null,
+  store       text not null,
+  region      text,                           -- null: every region of the store
+  tenant      uuid,                           -- null: every clinic
   months      text[] not null default '{}',   -- empty: all
   verdict     text check (verdict in ('valid', 'INVALID', 'not proven')),
   head_size   bigint,
-  breaks      int
+  breaks      int,
+  found       jsonb not null default '{}'     -- what was not valid: {"REGION/YYYY-MM": verdict}; "" is what is about no month
 );
 reset role;

@@ -460,7 +460,8 @@ begin
   when 'runs' then return query select jsonb_build_object('run_id', x.run_id, 'rule_id', x.rule_id, 'rule_version', x.rule_version, 'from_batch', x.from_batch, 'to_batch', x.to_batch, 'matched', x.matched,
       'created', x.created, 'merged', x.merged, 'started_at', x.started_at, 'finished_at', x.finished_at, 'status', x.status, 'error', x.error, 'requested_by', u.slug, 'request_event', x.event_id)
     from review.run x left join tenancy.users u on u.id = x.requested_by where a.payload->>'of' is null or starts_with(x.rule_id, a.payload->>'of') order by x.finished_at desc limit 500;
-  when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'region', v.region, 'months', v.months, 'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks)
+  when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'store', v.store, 'region', v.region, 'whole', v.tenant is null, 'months', v.months,
+      'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks, 'found', v.found)
     from audit.verification v join tenancy.users u on u.id = v.user_id order by v.started_at desc limit 500;
   when 'sessions', 'keys', 'applications' then return query select * from tenancy.sign_in_listing(what, a.ids);
   when 'archive' then return query select jsonb_build_object('id', h.id, 'tenant', t.slug, 'month', h.month, 'reason', h.reason, 'placed_by', p.slug, 'placed_at', h.placed_at, 'lifted_by', l.slug, 'lifted_at', h.lifted_at, 'lift_reason', h.lift_reason)
@@ -470,16 +471,19 @@ begin
 end $$;
 
 -- A verification by a reviewer: begun and committed before the store is read, its verdict recorded after.
-create function audit.verify_begin(verification uuid, store text, months text[]) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- region, tenant and months: null and empty are all there are. worse: what was not valid, by REGION/YYYY-MM.
+create function audit.verify_begin(verification uuid, store text, region text, tenant uuid, months text[]) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('verify');
 begin
-  perform audit.write(tenancy.installation(), 'verify', 'ok', jsonb_build_object('verification', verification, 'store', store, 'months', months)::text, null, null, null, 'audit');
-  insert into audit.verification (id, user_id, region, months) values (verification, who, tenancy.region_here(), coalesce(months, '{}'));
+  perform audit.write(tenancy.installation(), 'verify', 'ok', (jsonb_build_object('verification', verification, 'store', store, 'months', months)
+    || jsonb_strip_nulls(jsonb_build_object('region', region, 'tenant', tenant)))::text, null, null, null, 'audit');
+  insert into audit.verification (id, user_id, store, region, tenant, months) values (verification, who, store, region, tenant, coalesce(months, '{}'));
 end $$;
-create function audit.verify_end(verification uuid, verdict text, head_size bigint, breaks int) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create function audit.verify_end(verification uuid, verdict text, head_size bigint, breaks int, worse jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('verify');
 begin
-  update audit.verification v set finished_at = clock_timestamp(), verdict = verify_end.verdict, head_size = verify_end.head_size, breaks = verify_end.breaks where v.id = verification and v.user_id = who and v.finished_at is null;
+  update audit.verification v set finished_at = clock_timestamp(), verdict = verify_end.verdict, head_size = verify_end.head_size, breaks = verify_end.breaks, found = verify_end.worse
+    where v.id = verification and v.user_id = who and v.finished_at is null;
   if not found then raise exception 'no verification of yours is open under this id' using errcode = '02000'; end if;
   perform audit.write(tenancy.installation(), 'verify', 'ok', jsonb_build_object('verification', verification, 'verdict', verdict, 'head', head_size, 'breaks', breaks)::text, null, null, null, 'audit');
 end $$;
