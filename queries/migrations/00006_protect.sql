@@ -82,7 +82,7 @@ $$;
 -- Indexes that a statement of ward_app's could run along although they are ordered by PHI: EXPLAIN ANALYZE counts the rows passed on the way to a disclosed
 -- record, and that record, whose columns its reader may set, bisects the others'. Such an index is partial, and its predicate begins with one conjunct for each of
 -- those columns, which is true of every row and which only a clause that reads the column implies: ward_app may not write one, audit.evaluate does. Not IS NOT
--- NULL: of a NOT NULL column later versions of PostgreSQL (19) drop it from the predicate. open: the columns that are not PHI; null: those registered.
+-- NULL: of a NOT NULL column that is known to be true, and PostgreSQL 19 simplifies predicates by it. open: the columns that are not PHI; null: those registered.
 create function tenancy.unguarded(t regclass, open text[] default null) returns table (index regclass, why text, remedy text) language sql stable set search_path = pg_catalog, pg_temp as $$
   with own as (
     select i.*, pg_get_expr(i.indpred, i.indrelid) as pred, array['tenant_id', 'id'] || coalesce(open, (select p.open_columns from tenancy.phi_table p where p.record_table = t::text), '{}') as known
