@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -139,6 +140,15 @@ func (r *reference) composite() bool {
 
 // quoted is a name as SQL writes it.
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// texts is a list of texts as SQL writes it.
+func texts(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = literal(s)
+	}
+	return "array[" + strings.Join(quoted, ", ") + "]::text[]"
+}
 
 // literal is a text as SQL writes it; standard_conforming_strings is on in every statement of a plan.
 func literal(s string) string {

@@ -40,7 +40,7 @@ type Permission struct {
 // Obstacle is one thing that has to change before a table can be protected.
 type Obstacle struct {
 	Table  string   `json:"table"`  // schema-qualified
-	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, function, policy, rule, view, inheritance, publication, sequence, owner, grant
+	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication, sequence, owner, grant
 	Why    string   `json:"why"`    // for a person
 	Remedy []string `json:"remedy"` // statements of the migration that remove it; none: a person has to do or to say something first
 }
@@ -157,6 +157,7 @@ func (p *planner) make(ctx context.Context) error {
 		return nil
 	}
 	p.lock()
+	p.guards()
 	p.protect()
 	heads := [phaseCount]string{"-- Nobody writes while the tables change.", "-- What reads or copies the rows past the boundary goes.", "-- Each row gets its clinic.", "-- Each row gets a random id.",
 		"-- References carry the clinic.", "-- Keys begin with the clinic.", "-- References are checked again, as they were.", "-- Protected."}
@@ -264,13 +265,16 @@ func (p *planner) catalogObstacles(ctx context.Context) error {
 	}
 	said := map[string]bool{}
 	for _, t := range p.tables {
-		found, err := p.q.Hindrances(ctx, t.Name)
+		found, err := p.q.Hindrances(ctx, queries.HindrancesParams{RecordTable: t.Name, OpenColumns: p.openOf(t)})
 		if err != nil {
 			return err
 		}
 		for _, h := range found {
 			switch h.Kind {
 			case "key", "reference", "unique": // made with knowledge of all the tables
+				continue
+			case "index": // made anew all at once, when the columns have their last names
+				p.plan.Obstacles = append(p.plan.Obstacles, Obstacle{t.Name, h.Kind, h.Why, []string{p.guard(t)}})
 				continue
 			case "view":
 				p.plan.Obstacles = append(p.plan.Obstacles, Obstacle{t.Name, h.Kind, h.Why, []string{h.Remedy}})
@@ -336,21 +340,45 @@ func (p *planner) protect() {
 		if s := p.subjectOf(t); s != "" {
 			subject = literal(s)
 		}
-		open, _ := said(p.wish.Open, t)
-		open = slices.DeleteFunc(slices.Clone(open), func(c string) bool { return t.col(c) == nil })
-		list := make([]string, len(open))
-		for i, c := range open {
-			list[i] = literal(c)
-		}
-		p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.protect(%s, %s, array[%s]::text[])", literal(t.Name), subject, strings.Join(list, ", ")))
+		p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.protect(%s, %s, %s)", literal(t.Name), subject, texts(p.openOf(t))))
 		for _, m := range p.wish.Permit {
-			actions := make([]string, len(m.Actions))
-			for i, a := range m.Actions {
-				actions[i] = literal(a)
-			}
-			p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.permit(%s, %s, array[%s])", literal(m.Role), literal(t.Name), strings.Join(actions, ", ")))
+			p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.permit(%s, %s, %s)", literal(m.Role), literal(t.Name), texts(m.Actions)))
 		}
 	}
+}
+
+// openOf are the columns that the person said are not PHI, of those that the table has.
+func (p *planner) openOf(t *table) []string {
+	open, _ := said(p.wish.Open, t)
+	return slices.DeleteFunc(append([]string{}, open...), func(c string) bool { return t.col(c) == nil })
+}
+
+// guard makes the indexes of a table unusable to a scan of its keys: tenancy.unguarded says which and why.
+func (p *planner) guard(t *table) string {
+	return fmt.Sprintf("select tenancy.guard_indexes(%s, %s)", literal(t.Name), texts(p.openOf(t)))
+}
+
+// guards come last of what makes the keys: a column that was tenant_id or id is PHI by then, and an index by it has to follow.
+func (p *planner) guards() {
+	for _, t := range p.tables {
+		if len(t.moved) > 0 || slices.ContainsFunc(p.plan.Obstacles, func(o Obstacle) bool { return o.Table == t.Name && o.Kind == "index" }) {
+			p.phases[phaseKey] = append(p.phases[phaseKey], p.guard(t))
+		}
+	}
+}
+
+// guarded is the predicate of an index that is ordered by these columns (tenancy.unguarded), in the order of their names; empty if none is PHI.
+func (p *planner) guarded(t *table, columns ...string) string {
+	var terms []string
+	for _, c := range slices.Sorted(slices.Values(columns)) {
+		if c != "id" && c != "tenant_id" && !slices.Contains(p.openOf(t), c) {
+			terms = append(terms, "num_nulls("+quoted(c)+") <> 2")
+		}
+	}
+	if len(terms) == 0 {
+		return ""
+	}
+	return " where " + strings.Join(terms, " and ")
 }
 
 // subjectOf is the patient's column, where the person named one that the table has or gets.

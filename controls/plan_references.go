@@ -51,7 +51,7 @@ func (p *planner) reference(t *table, r *reference, target *table) {
 		}
 		steps = append(steps, crossing(t, target, name, "id"))
 	}
-	p.obstacle(t, "reference", why, append(steps, in(phaseLink, "%s", p.link(t, r, target, name)), in(phaseLink, "create index on %s (tenant_id, %s)", t.Name, quoted(name)))...)
+	p.obstacle(t, "reference", why, append(steps, in(phaseLink, "%s", p.link(t, r, target, name)), in(phaseLink, "create index on %s (tenant_id, %s)%s", t.Name, quoted(name), p.guarded(t, name)))...)
 }
 
 // newReference fills a column of the same name with the new ids; the old one stays under another.

@@ -202,7 +202,7 @@ func (p *planner) keySteps(t *table) []step {
 		steps = append(steps, in(phaseKey, "alter table %s drop constraint %s", t.Name, name))
 		for _, c := range t.Key.Columns {
 			if c != "tenant_id" && c != "id" && c != t.id {
-				natural = append(natural, quoted(c))
+				natural = append(natural, c)
 			}
 		}
 	}
@@ -211,7 +211,11 @@ func (p *planner) keySteps(t *table) []step {
 	}
 	steps = append(steps, in(phaseKey, "alter table %s add constraint %s primary key (tenant_id, id)", t.Name, name))
 	if len(natural) > 0 {
-		steps = append(steps, in(phaseKey, "alter table %s add unique (tenant_id, %s)", t.Name, strings.Join(natural, ", ")))
+		list := make([]string, len(natural))
+		for i, c := range natural {
+			list[i] = quoted(c)
+		}
+		steps = append(steps, in(phaseKey, "create unique index on %s (tenant_id, %s)%s", t.Name, strings.Join(list, ", "), p.guarded(t, natural...)))
 	}
 	return steps
 }

@@ -16,7 +16,7 @@ with recursive d as (
 select (quote_ident(n.nspname) || '.' || quote_ident(c.relname))::text from d join pg_catalog.pg_class c on c.oid = d.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace order by d.oid;
 
 -- name: Hindrances :many
-select h.kind::text as kind, h.why::text as why, coalesce(h.remedy, '')::text as remedy from tenancy.hindrances(sqlc.arg(record_table)::text::regclass) h;
+select h.kind::text as kind, h.why::text as why, coalesce(h.remedy, '')::text as remedy from tenancy.hindrances(sqlc.arg(record_table)::text::regclass, sqlc.arg(open_columns)::text[]) h;
 
 -- name: Readers :many
 -- Views over any of these tables, in the order in which they can be dropped, as they are defined.

@@ -108,8 +108,13 @@ func (q *Queries) Dependents(ctx context.Context, tables []string) ([]string, er
 }
 
 const hindrances = `-- name: Hindrances :many
-select h.kind::text as kind, h.why::text as why, coalesce(h.remedy, '')::text as remedy from tenancy.hindrances($1::text::regclass) h
+select h.kind::text as kind, h.why::text as why, coalesce(h.remedy, '')::text as remedy from tenancy.hindrances($1::text::regclass, $2::text[]) h
 `
+
+type HindrancesParams struct {
+	RecordTable string
+	OpenColumns []string
+}
 
 type HindrancesRow struct {
 	Kind   string
@@ -117,8 +122,8 @@ type HindrancesRow struct {
 	Remedy string
 }
 
-func (q *Queries) Hindrances(ctx context.Context, recordTable string) ([]HindrancesRow, error) {
-	rows, err := q.db.Query(ctx, hindrances, recordTable)
+func (q *Queries) Hindrances(ctx context.Context, arg HindrancesParams) ([]HindrancesRow, error) {
+	rows, err := q.db.Query(ctx, hindrances, arg.RecordTable, arg.OpenColumns)
 	if err != nil {
 		return nil, err
 	}

@@ -448,6 +448,7 @@ func temporalConstraint(t *testing.T, s *scene) {
 	}
 	refused(t, owner.try("select tenancy.protect('public.loose')"), "55000", "must start with tenant_id")
 	owner.must("create table public.bookings (" + key + ", room int, during tstzrange, constraint no_overlap unique (tenant_id, room, during without overlaps))")
+	owner.must("select tenancy.guard_indexes('public.bookings')")
 	owner.must("select tenancy.protect('public.bookings')")
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.phi_table where record_table = 'public.bookings' and oracles = array['no_overlap']"); n != 1 {
 		t.Fatal("a temporal constraint is not listed among the accepted oracles")

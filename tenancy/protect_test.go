@@ -40,6 +40,9 @@ func TestProtectRefuses(t *testing.T) {
 		{"I1 an index", "create table public.t (" + key + ", body text); create index on public.t (public.path_empty(body))", "must pin its search_path"},
 		{"a unique index over all clinics", "create table public.t (" + key + ", mrn text unique)", "must start with tenant_id"},
 		{"an exclusion constraint over all clinics", "create table public.t (" + key + ", room int, exclude using gist (room with =))", "must start with tenant_id"},
+		{"O1 an index by a PHI column", "create table public.t (" + key + ", seen date); create index on public.t (tenant_id, seen)", "its predicate must begin with where (num_nulls(seen) <> 2)"},
+		{"O1 an index by a reference", "create table public.t (" + key + ", patient_id uuid); create index on public.t (tenant_id, patient_id)", "where (num_nulls(patient_id) <> 2)"},
+		{"O1 a unique constraint", "create table public.t (" + key + ", mrn text, unique (tenant_id, mrn))", "where (num_nulls(mrn) <> 2)"},
 		{"a view", "create view public.t as select tenant_id, id from public.patients", "is not a table"},
 	}
 	for _, c := range cases {
@@ -71,8 +74,8 @@ func TestProtectRefuses(t *testing.T) {
 		if err := a.raw("create table public.t (tenant_id uuid, id uuid primary key, mrn text unique)"); err != nil {
 			t.Fatal(err)
 		}
-		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.obstacles('public.t')"); n != 2 {
-			t.Fatalf("%d obstacles named, want 2", n)
+		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.obstacles('public.t')"); n != 3 {
+			t.Fatalf("%d obstacles named, want 3", n)
 		}
 	})
 }
@@ -83,6 +86,7 @@ func TestProtectTableWithRows(t *testing.T) {
 	a := s.owner(t)
 	a.must("create table public.labs (" + key + ", patient_id uuid not null, result text, version int, unique (tenant_id, result), foreign key (tenant_id, patient_id) references public.patients (tenant_id, id))")
 	a.must("create unique index labs_version on public.labs (tenant_id, version)")
+	a.must("select tenancy.guard_indexes('public.labs', array['version'])")
 	lab := uuid.New()
 	s.super("insert into public.labs values ($1, $2, $3, 'Canaryresult', 1)", s.cedar, lab, s.mine)
 	a.must("select tenancy.protect('public.labs', 'patient_id', array['version'])")

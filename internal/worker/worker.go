@@ -59,7 +59,8 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Start(ctx); err != nil {
+	// Not ctx itself: its end would cancel the jobs that run, and a rule that was cut off is recorded as failed.
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job client: %w", err)
 	}
 	c.Log.InfoContext(ctx, "worker started", slog.Int("rules", len(c.Rules)))
@@ -68,7 +69,13 @@ func Run(ctx context.Context, c Config) error {
 	err = g.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if stopErr := client.Stop(stop); stopErr != nil && !errors.Is(stopErr, context.Canceled) {
+	stopErr := client.Stop(stop) // lets running jobs finish
+	if errors.Is(stopErr, context.DeadlineExceeded) {
+		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		stopErr = client.StopAndCancel(now)
+	}
+	if stopErr != nil && !errors.Is(stopErr, context.Canceled) {
 		err = errors.Join(err, fmt.Errorf("stop job client: %w", stopErr))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {

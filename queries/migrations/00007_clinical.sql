@@ -9,7 +9,7 @@ create table public.patients (
   created_at timestamptz not null default clock_timestamp(),
   primary key (tenant_id, id)
 );
-create index patients_last_name on public.patients (tenant_id, last_name);
+create index patients_last_name on public.patients (tenant_id, last_name) where num_nulls(last_name) <> 2;  -- tenancy.unguarded says why
 create table public.appointments (
   tenant_id uuid not null, id uuid not null, patient_id uuid not null, provider_id uuid not null references tenancy.users,
   scheduled_at timestamptz not null, cancelled_at timestamptz, reason text, booked_by uuid references tenancy.users,
