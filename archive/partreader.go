@@ -115,7 +115,7 @@ func scanGroup(ctx context.Context, g parquet.RowGroup, f func(*Row) error) erro
 				return err
 			}
 		}
-		return s.end()
+		return endOf(&s.columns)
 	})
 }
 
@@ -139,13 +139,8 @@ func (s *rowScanner) close() {
 
 // next moves to the next row, in the order of the fields of Row.
 func (s *rowScanner) next() error {
-	for i := range s.columns {
-		c := &s.columns[i]
-		if c.row == c.rows {
-			if err := c.nextPage(); err != nil {
-				return fmt.Errorf("column %d: %w", i, err)
-			}
-		}
+	if err := loadPages(&s.columns); err != nil {
+		return err
 	}
 	c, r := &s.columns, &s.row
 	r.TenantID = c[0].bytes()
@@ -174,10 +169,23 @@ func (s *rowScanner) optional(i int) *string {
 	return &s.text[i]
 }
 
-// end checks that no column goes on after the row group's last row.
-func (s *rowScanner) end() error {
-	for i := range s.columns {
-		c := &s.columns[i]
+// loadPages gives every column that is at the end of its page the next one.
+func loadPages(columns *[numColumns]column) error {
+	for i := range columns {
+		c := &columns[i]
+		if c.row == c.rows {
+			if err := c.nextPage(); err != nil {
+				return fmt.Errorf("column %d: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// endOf checks that no column goes on after the row group's last row.
+func endOf(columns *[numColumns]column) error {
+	for i := range columns {
+		c := &columns[i]
 		if c.row != c.rows {
 			return fmt.Errorf("%w: column %d has more rows than its row group", errStructure, i)
 		}
