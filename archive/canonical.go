@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"strings"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // Offsets in the canonical bytes of a row, and behind tenant_id, where whatever stands up to recorded_at has a fixed length.
@@ -53,8 +51,11 @@ type canonicalScanner struct {
 }
 
 // scanCanonical calls f with every row of a row group.
-func scanCanonical(ctx context.Context, g parquet.RowGroup, f func(*scannedRow)) error {
+func scanCanonical(ctx context.Context, g partGroup, f func(*scannedRow)) error {
 	return guard(func() error {
+		if err := g.checkPages(); err != nil {
+			return err
+		}
 		var s canonicalScanner
 		s.buf = make([]byte, 0, 4096)
 		defer s.close()

@@ -9,7 +9,7 @@ var outcomes = map[string]outcome{
 	"flip newest checkpoint":                 {Invalid, "UNSIGNED UNTRUSTED_KEY", "ROLLED_BACK UNFINISHED", 8},
 	"flip heads":                             {Invalid, "UNSIGNED UNTRUSTED_KEY", "", 30},
 	"flip keys":                              {Invalid, "UNSIGNED", "UNTRUSTED_KEY PART_EXTRA ROLLED_BACK UNFINISHED", 17},
-	"flip keys that are trusted":             {Invalid, "UNSIGNED UNTRUSTED_KEY", "", 17},
+	"flip keys that are trusted":             {Invalid, "UNSIGNED", "", 17},
 	"flip void file":                         {Valid, "", "", 2},
 	"cut void file":                          {Valid, "", "", 1},
 	"cut file":                               {Invalid, "FILE_MODIFIED", "", 500},

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -64,7 +63,7 @@ func (c *partCheck) run(ctx context.Context, r io.ReaderAt, size int64) (*partFa
 	if err != nil {
 		return nil, nil, err
 	}
-	rowGroups := file.RowGroups()
+	rowGroups := file.groups()
 	groups := make([]group, len(rowGroups))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, rg := range rowGroups {
@@ -105,7 +104,7 @@ type groupReader struct {
 	leaves leafBatch
 }
 
-func (c *partCheck) readGroup(ctx context.Context, rg parquet.RowGroup, out *group) error {
+func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) error {
 	r := groupReader{check: c, out: out}
 	if err := scanCanonical(ctx, rg, r.row); err != nil {
 		return err

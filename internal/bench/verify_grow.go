@@ -46,7 +46,7 @@ func growArchives(ctx context.Context, o Options, dir string) (small, large *gro
 	g := grower{rnd: rand.New(rand.NewPCG(7, 11)), perTenant: o.size(1<<20, 100_000) / benchTenants}
 	g.start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 	for range benchTenants {
-		t := tenantChain{id: g.uuid(), people: g.uuids(60), patients: g.uuids(4000), records: g.uuids(9000)}
+		t := tenantChain{id: g.uuid(), people: g.uuids(60), patients: g.uuids(o.size(4000, 400)), records: g.uuids(o.size(9000, 900))}
 		t.hash = archive.Genesis(t.id)
 		g.tenants = append(g.tenants, &t)
 	}
