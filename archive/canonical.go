@@ -133,7 +133,8 @@ func (s *canonicalScanner) next() {
 // begin writes what the rows of a tenant have in common.
 func (s *canonicalScanner) begin(tenant string) {
 	s.row.tenant = strings.Clone(tenant)
-	b := append(s.buf[:0], rowDomain...)
+	b := s.buf[:0]
+	b = append(b, rowDomain...)
 	b = append(b, make([]byte, len(Hash{}))...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(tenant)))
 	b = append(b, tenant...)

@@ -260,8 +260,7 @@ func (g *attacker) stateAt(n int64) hostile {
 	for p, data := range g.store {
 		o := parsePath(p, 0)
 		at := o.number
-		switch o.kind {
-		case objectHeads:
+		if o.kind == objectHeads {
 			at = 2
 			if p == g.store.kinds(objectHeads)[1] {
 				at = 8

@@ -113,7 +113,7 @@ type tenantChain struct {
 	people, patients, records []string
 	seq                       int64
 	hash                      archive.Hash
-	session, person, purpose  string
+	session, person           string
 	membership, disclosure    string
 }
 
