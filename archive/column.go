@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding"
 )
 
 // column reads one column chunk value by value from the typed slices of its pages. Its methods index those slices without
@@ -25,6 +27,11 @@ type column struct {
 	indexes []int32 // into data and offsets, for a page with a dictionary
 	width   int     // bytes of a value of fixed length
 	dict    bool
+
+	encode  bool    // give data the form in which text is hashed
+	encoded []byte  // with it, the dictionary's entries in that form
+	ends    []int32 // and where each begins; one more than there are entries
+	of      parquet.Dictionary
 }
 
 // nextPage moves to the next page that has rows; after the last one it returns io.ErrUnexpectedEOF.
@@ -68,6 +75,10 @@ func (c *column) load() error {
 			return fmt.Errorf("%w: %d values for %d", errStructure, len(c.indexes), values)
 		}
 		v = d.Page().Data()
+		if c.encode && c.of != d {
+			c.encodeEntries(v)
+			c.of = d
+		}
 	}
 	count := 0
 	switch p.Type().Kind() {
@@ -120,6 +131,33 @@ func (c *column) bytes() string {
 	i := c.index()
 	b := c.data[c.offsets[i]:c.offsets[i+1]]
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// encodeEntries puts the entries of a dictionary into the form in which they are hashed.
+func (c *column) encodeEntries(v encoding.Values) {
+	data, offsets := v.ByteArray()
+	n := max(0, len(offsets)-1)
+	c.encoded, c.ends = slices.Grow(c.encoded[:0], len(data)+5*n), append(slices.Grow(c.ends[:0], n+1), 0)
+	for i := range n {
+		b := data[offsets[i]:offsets[i+1]]
+		size := uint32(len(b))
+		c.encoded = append(append(c.encoded, 1, byte(size>>24), byte(size>>16), byte(size>>8), byte(size)), b...)
+		c.ends = append(c.ends, int32(len(c.encoded)))
+	}
+}
+
+// appendText appends the next value of a text column that has encode set, in the form in which it is hashed.
+func (c *column) appendText(dst []byte) []byte {
+	if !c.present() {
+		return append(dst, 0)
+	}
+	i := c.index()
+	if c.dict {
+		return append(dst, c.encoded[c.ends[i]:c.ends[i+1]]...)
+	}
+	b := c.data[c.offsets[i]:c.offsets[i+1]]
+	n := uint32(len(b))
+	return append(append(dst, 1, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), b...)
 }
 
 func (c *column) release() {

@@ -88,7 +88,7 @@ func (d *Diagnosis) Run(ctx context.Context) ([]Finding, error) {
 	var groups []group
 	var rows int64
 	var broken error
-	for _, rg := range file.RowGroups() {
+	for _, rg := range file.groups() {
 		var g group
 		broken = check.readGroup(ctx, rg, &g)
 		if err := ctx.Err(); err != nil {

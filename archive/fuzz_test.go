@@ -100,3 +100,17 @@ func FuzzCanonical(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPage reads arbitrary bytes as a page's header: what is let through fits into the limits.
+func FuzzPage(f *testing.F) {
+	x := build(f)
+	data := must(readObject(context.Background(), x.store, x.parts[0].Path))(f)
+	f.Add(data[4:])
+	f.Add(data[4:200])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := checkPage(data, int64(len(data)))
+		if err == nil && (p.uncompressed > maxPage || p.uncompressed < 0 || p.compressed < 0 || p.header < 1 || p.header+p.compressed > int64(len(data))) {
+			t.Errorf("%+v of %d bytes", p, len(data))
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // headClaim is a published statement that a tenant's row seq has a hash.
@@ -15,10 +16,10 @@ type headClaim struct {
 }
 
 // compare holds a row against the claim about it.
-func (h headClaim) compare(r *Row, found *findings) {
-	if h.seq == r.Seq && h.hash != r.Hash {
-		found.add(Finding{Status: HeadMismatch, Tenant: fmt.Sprint(r.TenantID), Seq: r.Seq, Expected: fmt.Sprintf("%x", h.hash),
-			Found: fmt.Sprintf("%x", r.Hash), Message: "the row is not the one that the chain head published in " + h.path + " names"})
+func (h headClaim) compare(r *scannedRow, found *findings) {
+	if h.seq == r.seq && h.hash != *r.hash {
+		found.add(Finding{Status: HeadMismatch, Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: fmt.Sprintf("%x", h.hash),
+			Found: fmt.Sprintf("%x", *r.hash), Message: "the row is not the one that the chain head published in " + h.path + " names"})
 	}
 }
 

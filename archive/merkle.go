@@ -52,6 +52,37 @@ func (t *tree) add(s subtree) {
 	t.edges = append(t.edges, s)
 }
 
+// leafBatch collects the leaves of a growing tree whose size is a multiple of its length, and adds them as one subtree, hashed level by level in place.
+type leafBatch struct {
+	n      int
+	leaves [1 << leafBatchLevel]Hash
+}
+
+const leafBatchLevel = 8
+
+// add takes a row's hash in.
+func (b *leafBatch) add(t *tree, row *Hash) {
+	b.leaves[b.n] = leafHash(row)
+	if b.n++; b.n < len(b.leaves) {
+		return
+	}
+	for n := len(b.leaves) / 2; n > 0; n /= 2 {
+		for i := range n {
+			b.leaves[i] = nodeHash(&b.leaves[2*i], &b.leaves[2*i+1])
+		}
+	}
+	t.add(subtree{leafBatchLevel, b.leaves[0]})
+	b.n = 0
+}
+
+// flush adds the leaves that make no whole subtree.
+func (b *leafBatch) flush(t *tree) {
+	for _, leaf := range b.leaves[:b.n] {
+		t.addLeaf(leaf)
+	}
+	b.n = 0
+}
+
 // root is the tree's hash; that of the empty tree is SHA-256 of nothing.
 func (t *tree) root() Hash {
 	if len(t.edges) == 0 {

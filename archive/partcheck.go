@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -45,7 +44,7 @@ func (p *partFacts) addTimes(sealedMin, sealedMax, recordedMin, recordedMax int6
 // group is the outcome of one row group.
 type group struct {
 	facts partFacts
-	first Row // its link is still to be checked
+	first scannedRow // its link is still to be checked
 	found findings
 }
 
@@ -64,7 +63,7 @@ func (c *partCheck) run(ctx context.Context, r io.ReaderAt, size int64) (*partFa
 	if err != nil {
 		return nil, nil, err
 	}
-	rowGroups := file.RowGroups()
+	rowGroups := file.groups()
 	groups := make([]group, len(rowGroups))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, rg := range rowGroups {
@@ -102,53 +101,63 @@ type groupReader struct {
 	pos    Position
 	known  bool // pos is what the next row must follow
 	claims []headClaim
-	buf    []byte
+	leaves leafBatch
 }
 
-func (c *partCheck) readGroup(ctx context.Context, rg parquet.RowGroup, out *group) error {
-	r := groupReader{check: c, out: out, buf: make([]byte, 0, 4096)}
-	if err := scanGroup(ctx, rg, r.row); err != nil {
+func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) error {
+	r := groupReader{check: c, out: out}
+	if err := scanCanonical(ctx, rg, r.row); err != nil {
 		return err
 	}
+	r.endSpan()
+	r.leaves.flush(&out.facts.tree)
 	if c.progress != nil {
 		c.progress(out.facts.rows)
 	}
 	return nil
 }
 
-func (g *groupReader) row(r *Row) error {
+func (g *groupReader) row(r *scannedRow) {
 	f := &g.out.facts
-	if f.rows == 0 || r.TenantID != g.tenant {
+	if f.rows == 0 || r.tenant != g.tenant {
 		g.begin(r)
 	}
 	if g.known {
-		g.buf = g.check.link(g.buf, g.pos, r, &g.out.found)
+		g.check.link(&g.pos, r, &g.out.found)
 	}
-	g.check.period(r, &g.out.found)
-	for len(g.claims) > 0 && g.claims[0].seq <= r.Seq {
+	if r.sealedAt < g.check.from || r.sealedAt >= g.check.to {
+		g.check.wrongPeriod(r, &g.out.found)
+	}
+	for len(g.claims) > 0 && g.claims[0].seq <= r.seq {
 		g.claims[0].compare(r, &g.out.found)
 		g.claims = g.claims[1:]
 	}
-	g.pos, g.known = Position{r.Seq, r.Hash}, true
-	s := &f.spans[len(f.spans)-1]
-	s.Rows, s.LastSeq, s.LastHash = s.Rows+1, r.Seq, HexHash(r.Hash)
-	f.addTimes(r.SealedAt, r.SealedAt, r.RecordedAt, r.RecordedAt)
-	f.tree.addLeaf(leafHash(&r.Hash))
+	g.pos.Seq, g.pos.Hash, g.known = r.seq, *r.hash, true
+	f.addTimes(r.sealedAt, r.sealedAt, r.recordedAt, r.recordedAt)
+	g.leaves.add(&f.tree, r.hash)
 	f.rows++
-	return nil
 }
 
 // begin starts on a tenant's rows. What the first row of a group must follow is decided by merge.
-func (g *groupReader) begin(r *Row) {
+func (g *groupReader) begin(r *scannedRow) {
+	g.endSpan()
 	before := g.tenant
-	g.tenant = strings.Clone(r.TenantID)
-	g.claims = g.check.heads.from(g.tenant, r.Seq)
+	g.tenant = strings.Clone(r.tenant)
+	g.claims = g.check.heads.from(g.tenant, r.seq)
 	if g.out.facts.rows == 0 {
 		g.out.first, g.known = r.clone(), false
 	} else {
-		g.pos, g.known = g.check.start(before, g.tenant, r.Seq, &g.out.found)
+		g.pos, g.known = g.check.start(before, g.tenant, r.seq, &g.out.found)
 	}
-	g.out.facts.spans = append(g.out.facts.spans, TenantSpan{TenantID: g.tenant, FirstSeq: r.Seq, PrevHash: HexHash(g.pos.Hash)})
+	g.out.facts.spans = append(g.out.facts.spans, TenantSpan{TenantID: g.tenant, Rows: -g.out.facts.rows, FirstSeq: r.seq, PrevHash: HexHash(g.pos.Hash)})
+}
+
+// endSpan closes the span of the tenant whose rows end here. Its Rows is, until then, minus the rows before it.
+func (g *groupReader) endSpan() {
+	if n := len(g.out.facts.spans); n > 0 {
+		s := &g.out.facts.spans[n-1]
+		s.Rows, s.LastSeq, s.LastHash = s.Rows+g.out.facts.rows, g.pos.Seq, HexHash(g.pos.Hash)
+	}
 }
 
 // start returns what a tenant's first row in the part must follow.
@@ -164,35 +173,31 @@ func (c *partCheck) start(before, tenant string, seq int64, found *findings) (Po
 }
 
 // link checks that r is the row after pos: by its seq, and by its hash over its content and the hash of the row before.
-func (c *partCheck) link(buf []byte, pos Position, r *Row, found *findings) []byte {
-	f := Finding{Tenant: r.TenantID, Seq: r.Seq, Expected: fmt.Sprint(pos.Seq + 1), Found: fmt.Sprint(r.Seq)}
-	switch {
-	case r.Seq == pos.Seq+1:
-		buf = AppendCanonical(buf[:0], pos.Hash, r)
-		if want := sha256.Sum256(buf); want != r.Hash {
-			f.Status, f.Expected, f.Found = RowModified, fmt.Sprintf("%x", r.Hash), fmt.Sprintf("%x", want)
-			f.Message = "the row's content, or the hash of the row before it, is not what its hash was made from"
+func (c *partCheck) link(pos *Position, r *scannedRow, found *findings) {
+	var want Hash
+	if r.seq == pos.Seq+1 {
+		if want = sha256.Sum256(r.chain(&pos.Hash)); want == *r.hash {
+			return
 		}
-	case r.Seq > pos.Seq+1:
+	}
+	f := Finding{Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: fmt.Sprint(pos.Seq + 1), Found: fmt.Sprint(r.seq)}
+	switch {
+	case r.seq == pos.Seq+1:
+		f.Status, f.Expected, f.Found = RowModified, fmt.Sprintf("%x", *r.hash), fmt.Sprintf("%x", want)
+		f.Message = "the row's content, or the hash of the row before it, is not what its hash was made from"
+	case r.seq > pos.Seq+1:
 		f.Status, f.Seq = RowMissing, pos.Seq+1
-		f.Message = fmt.Sprintf("%d rows are missing before row %d", r.Seq-pos.Seq-1, r.Seq)
-	case r.Seq == pos.Seq:
+		f.Message = fmt.Sprintf("%d rows are missing before row %d", r.seq-pos.Seq-1, r.seq)
+	case r.seq == pos.Seq:
 		f.Status, f.Message = RowExtra, "the row's place is taken by the row before it"
 	default:
 		f.Status, f.Message = RowReordered, fmt.Sprintf("stands after row %d", pos.Seq)
 	}
-	if f.Status != "" {
-		f.Tenant = strings.Clone(f.Tenant)
-		found.add(f)
-	}
-	return buf
+	found.add(f)
 }
 
-func (c *partCheck) period(r *Row, found *findings) {
-	if r.SealedAt < c.from || r.SealedAt >= c.to {
-		found.add(Finding{Status: WrongPeriod, Tenant: strings.Clone(r.TenantID), Seq: r.Seq, Expected: c.month,
-			Found: MonthOf(r.SealedAt), Message: "was not sealed in the part's month"})
-	}
+func (c *partCheck) wrongPeriod(r *scannedRow, found *findings) {
+	found.add(Finding{Status: WrongPeriod, Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: c.month, Found: MonthOf(r.sealedAt), Message: "was not sealed in the part's month"})
 }
 
 // merge checks the links between row groups and adds the groups up.
@@ -205,15 +210,15 @@ func (c *partCheck) merge(groups []group) (*partFacts, *findings) {
 		g := &groups[i]
 		spans := g.facts.spans
 		known := true
-		if i == 0 || g.first.TenantID != tenant {
-			pos, known = c.start(tenant, g.first.TenantID, g.first.Seq, &found)
+		if i == 0 || g.first.tenant != tenant {
+			pos, known = c.start(tenant, g.first.tenant, g.first.seq, &found)
 		} else {
 			last := &facts.spans[len(facts.spans)-1]
 			last.Rows, last.LastSeq, last.LastHash = last.Rows+spans[0].Rows, spans[0].LastSeq, spans[0].LastHash
 			spans = spans[1:]
 		}
 		if known {
-			c.link(nil, pos, &g.first, &found)
+			c.link(&pos, &g.first, &found)
 		}
 		found.take(&g.found)
 		if len(spans) == len(g.facts.spans) {

@@ -24,9 +24,32 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
+// partFile is an open part.
+type partFile struct {
+	*parquet.File
+	r    io.ReaderAt
+	size int64
+}
+
+// partGroup is a row group of a part. Its pages are still to be checked.
+type partGroup struct {
+	parquet.RowGroup
+	file    *partFile
+	columns []format.ColumnChunk
+}
+
+func (p *partFile) groups() []partGroup {
+	list := make([]partGroup, len(p.Metadata().RowGroups))
+	for i, g := range p.RowGroups() {
+		list[i] = partGroup{g, p, p.Metadata().RowGroups[i].Columns}
+	}
+	return list
+}
+
 // openPart opens a Parquet file and checks that it has the columns and row groups of a part.
-func openPart(r io.ReaderAt, size int64) (f *parquet.File, err error) {
-	err = guard(func() error {
+func openPart(r io.ReaderAt, size int64) (*partFile, error) {
+	var f *parquet.File
+	err := guard(func() (err error) {
 		if err := checkFooter(r, size); err != nil {
 			return err
 		}
@@ -37,7 +60,10 @@ func openPart(r io.ReaderAt, size int64) (f *parquet.File, err error) {
 		}
 		return checkStructure(f)
 	})
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	return &partFile{f, r, size}, nil
 }
 
 // checkFooter compares the footer's length with the file's, because parquet-go allocates what the footer claims.
@@ -52,10 +78,11 @@ func checkFooter(r io.ReaderAt, size int64) error {
 	if string(tail[4:]) != "PAR1" {
 		return fmt.Errorf("%w: no Parquet footer", errStructure)
 	}
-	if n := int64(binary.LittleEndian.Uint32(tail[:4])); n > size-12 {
+	n := int64(binary.LittleEndian.Uint32(tail[:4]))
+	if n > size-12 {
 		return fmt.Errorf("%w: footer of %d bytes in a file of %d", errStructure, n, size)
 	}
-	return nil
+	return checkMetadata(r, size, n)
 }
 
 // maxChunk bounds a column chunk in memory: 131,072 rows of 8 KiB.
@@ -95,8 +122,11 @@ func checkStructure(f *parquet.File) error {
 }
 
 // scanGroup calls f with every row of a row group. The row and all it points to are valid only until f returns.
-func scanGroup(ctx context.Context, g parquet.RowGroup, f func(*Row) error) error {
+func scanGroup(ctx context.Context, g partGroup, f func(*Row) error) error {
 	return guard(func() error {
+		if err := g.checkPages(); err != nil {
+			return err
+		}
 		var s rowScanner
 		defer s.close()
 		for i, chunk := range g.ColumnChunks() {
@@ -115,7 +145,7 @@ func scanGroup(ctx context.Context, g parquet.RowGroup, f func(*Row) error) erro
 				return err
 			}
 		}
-		return s.end()
+		return endOf(&s.columns)
 	})
 }
 
@@ -139,13 +169,8 @@ func (s *rowScanner) close() {
 
 // next moves to the next row, in the order of the fields of Row.
 func (s *rowScanner) next() error {
-	for i := range s.columns {
-		c := &s.columns[i]
-		if c.row == c.rows {
-			if err := c.nextPage(); err != nil {
-				return fmt.Errorf("column %d: %w", i, err)
-			}
-		}
+	if err := loadPages(&s.columns); err != nil {
+		return err
 	}
 	c, r := &s.columns, &s.row
 	r.TenantID = c[0].bytes()
@@ -174,10 +199,23 @@ func (s *rowScanner) optional(i int) *string {
 	return &s.text[i]
 }
 
-// end checks that no column goes on after the row group's last row.
-func (s *rowScanner) end() error {
-	for i := range s.columns {
-		c := &s.columns[i]
+// loadPages gives every column that is at the end of its page the next one.
+func loadPages(columns *[numColumns]column) error {
+	for i := range columns {
+		c := &columns[i]
+		if c.row == c.rows {
+			if err := c.nextPage(); err != nil {
+				return fmt.Errorf("column %d: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// endOf checks that no column goes on after the row group's last row.
+func endOf(columns *[numColumns]column) error {
+	for i := range columns {
+		c := &columns[i]
 		if c.row != c.rows {
 			return fmt.Errorf("%w: column %d has more rows than its row group", errStructure, i)
 		}

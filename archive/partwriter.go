@@ -101,10 +101,27 @@ func (w *PartWriter) Write(rows []Row) error {
 			return w.err
 		}
 	}
-	if _, err := w.parquet.Write(rows); err != nil {
-		w.err = fmt.Errorf("writing part %d: %w", w.info.Part, err)
+	for len(rows) > 0 && w.err == nil {
+		n := pageful(rows)
+		if _, err := w.parquet.Write(rows[:n]); err != nil {
+			w.err = fmt.Errorf("writing part %d: %w", w.info.Part, err)
+		}
+		rows = rows[n:]
 	}
 	return w.err
+}
+
+// pageful is how many of rows may be written at once: parquet-go ends a page only between writes, and readers refuse one of more than maxPage.
+func pageful(rows []Row) int {
+	size := 0
+	for i := range rows {
+		if d := rows[i].Detail; d != nil {
+			if size += len(*d); size > maxPage/16 && i > 0 {
+				return i
+			}
+		}
+	}
+	return len(rows)
 }
 
 func (w *PartWriter) check(r *Row) error {

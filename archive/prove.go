@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // ErrNoRow says that the archive has no such row: it is not sealed or not shipped yet, or never was.
@@ -145,10 +143,10 @@ func (p *prover) inPart(ctx context.Context, m *Manifest) (*Proof, error) {
 }
 
 // findEvent returns the place of an event, reading only the row groups whose statistics allow for it.
-func findEvent(ctx context.Context, file *parquet.File, q *RowQuery) (index int64, found bool, err error) {
+func findEvent(ctx context.Context, file *partFile, q *RowQuery) (index int64, found bool, err error) {
 	id := q.EventID
 	at := int64(0)
-	for i, g := range file.RowGroups() {
+	for i, g := range file.groups() {
 		stats := file.Metadata().RowGroups[i].Columns[eventColumn].MetaData.Statistics
 		if len(stats.MinValue) == 8 && len(stats.MaxValue) == 8 &&
 			(id < int64(binary.LittleEndian.Uint64(stats.MinValue)) || id > int64(binary.LittleEndian.Uint64(stats.MaxValue))) {
@@ -170,13 +168,13 @@ func findEvent(ctx context.Context, file *parquet.File, q *RowQuery) (index int6
 }
 
 // at makes the proof of the row at a place of a part, in one pass over the part.
-func (p *prover) at(ctx context.Context, file *parquet.File, m *Manifest, index int64) (*Proof, error) {
+func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int64) (*Proof, error) {
 	path := newPathTo(index, m.Rows)
 	proof := &Proof{Version: ProofVersion, Index: index, Checkpoint: p.head.Checkpoint, Keys: append([]string{}, p.notes...)}
 	var prev Position
 	var tenant string
 	n := int64(0)
-	for _, g := range file.RowGroups() {
+	for _, g := range file.groups() {
 		err := scanGroup(ctx, g, func(r *Row) error {
 			if r.TenantID != tenant {
 				s, _ := m.span(r.TenantID)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // Reader reads the rows of one region's archive. It trusts the store no further than a verifier does: a signature covers the
@@ -98,7 +96,7 @@ func (r *Reader) Close() {
 type PartFile struct {
 	Manifest *Manifest
 	copy     *spooled
-	file     *parquet.File
+	file     *partFile
 }
 
 func (p *PartFile) close() { p.copy.Close() }
@@ -157,7 +155,7 @@ func (p *PartFile) Verify(ctx context.Context, workers int) ([]Finding, error) {
 func (p *PartFile) Rows(ctx context.Context, f func(prev *Hash, r *Row) error) error {
 	var tenant string
 	var prev Hash
-	for _, g := range p.file.RowGroups() {
+	for _, g := range p.file.groups() {
 		err := scanGroup(ctx, g, func(r *Row) error {
 			if r.TenantID != tenant {
 				s, _ := p.Manifest.span(r.TenantID)

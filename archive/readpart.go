@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // ReadPart calls f with the rows of a stored part in batches, those of one tenant or, for tenant "", all. It proves
@@ -23,7 +21,7 @@ func ReadPart(ctx context.Context, store Store, path, tenant string, f func([]Ro
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
-	groups := file.RowGroups()
+	groups := file.groups()
 	if tenant != "" {
 		groups = groupsOf(ctx, store, path, tenant, groups)
 	}
@@ -55,7 +53,7 @@ func openForReading(ctx context.Context, store Store, path, tenant string) (io.R
 // groupsOf leaves out the row groups that the manifest says hold nothing of the tenant: rows stand in the order of tenants, and
 // all groups but the last have rowGroupRows. Without a manifest that can be read all are kept; the statistics in the file are not
 // asked, since no verification looks at them.
-func groupsOf(ctx context.Context, store Store, path, tenant string, groups []parquet.RowGroup) []parquet.RowGroup {
+func groupsOf(ctx context.Context, store Store, path, tenant string, groups []partGroup) []partGroup {
 	o := parsePath(path, 0)
 	data, err := readObject(ctx, store, manifestPath(o.region, o.month, o.number))
 	if err != nil {

@@ -167,7 +167,11 @@ func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects, 
 	err := readAll(ctx, store, objects.keys, func(o object, data []byte, err error) {
 		var s succession
 		if err == nil {
-			s, err = openSuccession(data)
+			if s, err = openSuccession(data); errors.Is(err, errMalformed) { // of another format only where a key of the log says so
+				if _, _, serr := openNote(data, r.all()); serr != nil {
+					err = fmt.Errorf("%w: %w", serr, err)
+				}
+			}
 		}
 		if err == nil {
 			if region, _ := OriginRegion(s.origin); region != o.region || s.from != o.number {

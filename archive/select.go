@@ -82,7 +82,7 @@ func (r *Reader) selectFrom(ctx context.Context, m *Manifest, page *page) error 
 		return err
 	}
 	first, last := tenantGroups(m, page.Tenant)
-	groups := p.file.RowGroups()
+	groups := p.file.groups()
 	if last >= int64(len(groups)) {
 		return fmt.Errorf("%w: %s has %d row groups", ErrDamaged, m.Path, len(groups))
 	}

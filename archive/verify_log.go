@@ -252,6 +252,9 @@ func (r *regionRun) checkExpected() {
 	}
 	f := Finding{Part: checkpointPath(r.objects.region, want.Size), Expected: fmt.Sprintf("size %d, root %s", want.Size, want.Root),
 		Found: fmt.Sprintf("size %d, root %s", r.head.Size, r.head.Root)}
+	if want.KeyFingerprint == "" {
+		r.add(Finding{Status: UntrustedKey, Part: f.Part, Message: "the expected head is signed by " + want.KeyName + ", to which no note about keys leads from a key that is trusted"})
+	}
 	switch {
 	case r.head.Size != 0 && r.head.Origin != want.Origin:
 		f.Status, f.Message = WrongLog, "the expected head is of another log"

@@ -1,0 +1,6 @@
+//go:build long
+
+package archive
+
+// everyByte changes every byte of the archive, and not one in many.
+const everyByte = true

@@ -1,0 +1,6 @@
+//go:build race
+
+package archive
+
+// raceDetector multiplies the memory that a process needs.
+const raceDetector = true
