@@ -35,9 +35,9 @@ begin
   if current_query() <> 'commit' and current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*(commit|end)\M[^;]*;?\s*\Z$re$ then
     raise exception 'an ask is committed by a COMMIT of its own: send it as one statement, without SET CONSTRAINTS' using errcode = '25000';
   end if;
-  -- as the cursor's query above, a deferred trigger of a temporary table would run at this commit after this one
-  if pg_my_temp_schema() <> 0 then
-    raise exception 'an ask is committed in a session without temporary objects: use another connection' using errcode = '25000';
+  -- What the client can have run at this commit after this trigger: a WITH HOLD cursor's query, and a deferred trigger of a temporary table.
+  if exists (select from pg_cursors where is_holdable) or pg_my_temp_schema() <> 0 then
+    raise exception 'an ask is committed in a session without WITH HOLD cursors and temporary objects: close them first' using errcode = '25000';
   end if;
   if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
     perform set_config('synchronous_commit', 'on', true);
