@@ -29,9 +29,6 @@ create index ask_expires on audit.ask (expires_at);
 -- +goose StatementBegin
 create function audit.durable() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if exists (select from pg_cursors where is_holdable) then
-    raise exception 'an ask is not committed together with a cursor WITH HOLD: close it first' using errcode = '25000';
-  end if;
   if current_query() <> 'commit' and current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*(commit|end)\M[^;]*;?\s*\Z$re$ then
     raise exception 'an ask is committed by a COMMIT of its own: send it as one statement, without SET CONSTRAINTS' using errcode = '25000';
   end if;
