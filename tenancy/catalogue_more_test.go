@@ -42,7 +42,7 @@ func heldCursorAtCommit(t *testing.T, s *scene) {
 const acrossRescans = "select coalesce(q.last_name, '') from generate_series(1, 4) g left join lateral (select p.last_name, g from phi.patients p offset 0) q on true"
 
 // looseView is the view as it was: the clinic by the policy alone, whose answer is kept for the whole statement.
-const looseView = "create or replace view phi.patients with (security_barrier) as select x.* from (select audit.disclosed('public.patients') as ids offset 0) d cross join lateral (select * from public.patients where id = any (d.ids) offset 0) x offset 0"
+const looseView = "create or replace view phi.patients with (security_barrier) as select x.* from (select audit.disclosed('public.patients') as r offset 0) d cross join lateral (select * from public.patients where id = any ((d.r).ids) offset 0) x offset 0"
 
 func identityBetweenRows(t *testing.T, s *scene) {
 	got, err := s.switched(t, acrossRescans)

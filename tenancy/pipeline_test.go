@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -192,5 +193,15 @@ func TestAgain(t *testing.T) {
 	var denied *tenancy.DeniedError
 	if err := s.App("carla", "cedar").Again(t.Context(), a.ID, tenancy.Do(update, s.mine)); !errors.As(err, &denied) || denied.Code != "42501" {
 		t.Fatalf("another's disclosure: %v", err)
+	}
+}
+
+// tenancy.begin and audit.durable know ward's own statements by their whole text and do not search those.
+func TestOwnTextsAreKnown(t *testing.T) {
+	s := newScene(t)
+	for function, text := range map[string]string{"tenancy.unfit": "$own$" + queries.Pipelined("begin") + "$own$", "audit.durable": "'" + queries.Pipelined("commit") + "'"} {
+		if !strings.Contains(wardtest.One[string](s.Env, "select prosrc from pg_proc where oid = $1::text::regproc", function), text) {
+			t.Errorf("%s does not know %s", function, text)
+		}
 	}
 }

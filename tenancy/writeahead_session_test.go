@@ -190,7 +190,7 @@ func TestWriteAheadMidScan(t *testing.T) {
 		if swap(t) != -1 {
 			t.Fatal("shown")
 		}
-		s.super("do $$ begin execute replace('create or replace view phi.patients with (security_barrier) as ' || pg_get_viewdef('phi.patients'), ' AND (patients.tenant_id = d.tenant)', ''); end $$")
+		s.super("do $$ begin execute replace('create or replace view phi.patients with (security_barrier) as ' || pg_get_viewdef('phi.patients'), ' AND (patients.tenant_id = (d.r).tenant)', ''); end $$")
 		if swap(t) != 0 {
 			t.Fatal("does not work without the clinic in the view: what else stops it?")
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -50,6 +51,17 @@ func (p *proxy) accept(ctx context.Context) {
 	}
 }
 
+// waitUntil returns at that time. time.Sleep alone oversleeps by a millisecond where the timer is coarse, so it is given up early and the rest is spun away.
+func waitUntil(due time.Time) {
+	const coarse = 2 * time.Millisecond
+	if d := time.Until(due) - coarse; d > 0 {
+		time.Sleep(d)
+	}
+	for time.Until(due) > 0 {
+		runtime.Gosched()
+	}
+}
+
 // forward copies from one to the other; each piece arrives delay after it was read, and pieces do not wait for each other.
 func (p *proxy) forward(from, to net.Conn) {
 	type piece struct {
@@ -64,7 +76,7 @@ func (p *proxy) forward(from, to net.Conn) {
 			}
 		}()
 		for x := range pieces {
-			time.Sleep(time.Until(x.due))
+			waitUntil(x.due)
 			if _, err := to.Write(x.data); err != nil {
 				_ = from.Close()
 				return

@@ -3,7 +3,7 @@
 insert into tenancy.tenant (slug, name, region) select 't' || i, 'Tenant ' || i, 'bench' from generate_series(1, current_setting('bench.tenants')::int) i;
 insert into tenancy.users (slug, name, kind) select 'u' || i, 'User ' || i, 'human' from generate_series(1, current_setting('bench.tenants')::int) i;
 insert into tenancy.membership (tenant_id, user_id, role) select t.id, u.id, 'clinician' from tenancy.tenant t join tenancy.users u on 'u' || substr(t.slug, 2) = u.slug where t.kind = 'clinic';
-insert into tenancy.session (user_id, tenant_id, membership_id, aud, expires_at) select user_id, tenant_id, id, 'app', clock_timestamp() + interval '2 hours' from tenancy.membership;
+insert into tenancy.session (user_id, tenant_id, membership_id, aud, issued, expires_at) select user_id, tenant_id, id, 'app', array[gen_random_uuid()], clock_timestamp() + interval '2 hours' from tenancy.membership;
 alter table public.patients disable trigger user;
 insert into public.patients (tenant_id, id, mrn, first_name, last_name, phone)
 select t.id, gen_random_uuid(), 'MRN-' || i, 'First', 'Last' || i, '555-0100' from tenancy.tenant t, generate_series(1, current_setting('bench.patients')::int) i where t.kind = 'clinic';

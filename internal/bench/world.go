@@ -125,7 +125,7 @@ func (s *server) world(ctx context.Context, o Options, name string, tenants, pat
 
 // signIn gives every clinic's clinician a token of ten minutes; the benchmark's sessions cannot refresh.
 func (w *world) signIn(ctx context.Context) error {
-	rows, err := w.super.Query(ctx, `select s.tenant_id, s.user_id, s.session_id, (tenancy.mint(s)).access_token, (select array_agg(p.id) from public.patients p where p.tenant_id = s.tenant_id)
+	rows, err := w.super.Query(ctx, `select s.tenant_id, s.user_id, s.session_id, (tenancy.mint(s, s.issued[1])).access_token, (select array_agg(p.id) from public.patients p where p.tenant_id = s.tenant_id)
 		from tenancy.session s where s.tenant_id is not null`)
 	if err != nil {
 		return fmt.Errorf("sign in: %w", err)

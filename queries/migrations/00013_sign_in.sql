@@ -52,11 +52,11 @@ create type tenancy.signed as (access_token text, refresh_token text, expires_at
 
 -- +goose StatementBegin
 -- May this login use that audience? A login that has applications of its own uses those alone; another one those of the roles it is a member of.
-create function tenancy.audience_allowed(aud text) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select exists (select from tenancy.application a where a.aud = audience_allowed.aud and case
+create function tenancy.audience_allowed(aud text) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$ begin
+  return exists (select from tenancy.application a where a.aud = audience_allowed.aud and case
     when exists (select from tenancy.application own where own.login_role = session_user) then a.login_role = session_user
-    else exists (select from pg_roles r where r.rolname = a.login_role and pg_has_role(session_user, r.oid, 'member')) end)
-$$;
+    else exists (select from pg_roles r where r.rolname = a.login_role and pg_has_role(session_user, r.oid, 'member')) end);
+end $$;
 
 -- Mints an access token for a session; never longer than the session itself. jti ties it to what was committed with it.
 create function tenancy.mint(s tenancy.session, jti uuid) returns table (access_token text, expires_at timestamptz) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
