@@ -345,3 +345,18 @@ func TestTooSmall(t *testing.T) {
 		}
 	}
 }
+
+// An anomaly is as old as the last access in it, whenever a rule came to find it.
+func TestAgeIsOfTheLastAccess(t *testing.T) {
+	m := goldenModel(80, 24)
+	a := review.Anomaly{CreatedAt: goldenNow(), LastAt: goldenAgo(35 * 24 * time.Hour)}
+	for _, c := range m.queue.columns(m) {
+		if c.title == "AGE" {
+			if got := c.cell(a); got != "5w" {
+				t.Errorf("found now, happened five weeks ago: %s", got)
+			}
+			return
+		}
+	}
+	t.Fatal("no column AGE")
+}

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 )
 
 // line is a question on the bottom line: a filter. What is wrong is said over it, and the text stays.
@@ -129,6 +128,21 @@ func actionLine(st *styles, a Action, on bool) string {
 	return mark + st.accent.Render(fit(a.Key, 7)) + " " + name + " " + st.dim.Render(a.Help)
 }
 
+// helpLines is an action in the help, whole: what does not fit beside its name goes on below.
+func helpLines(st *styles, a Action, w int) []string {
+	const indent = 23 // of the text in actionLine
+	parts := wrap(a.Help, w-indent)
+	if len(parts) == 0 {
+		return []string{actionLine(st, a, false)}
+	}
+	a.Help = parts[0]
+	lines := []string{actionLine(st, a, false)}
+	for _, p := range parts[1:] {
+		lines = append(lines, strings.Repeat(" ", indent)+st.dim.Render(p))
+	}
+	return lines
+}
+
 // help lists what can be pressed, from the registry.
 type help struct{ from int }
 
@@ -162,7 +176,7 @@ func (h *help) view(m *model, w, rows int) []string {
 		lines = append(lines, m.st.bold.Render(title))
 		for _, a := range m.actions {
 			if m.allowed(a) && (a.Screen != "") == own {
-				lines = append(lines, ansi.Truncate(actionLine(m.st, a, false), inner, "…"))
+				lines = append(lines, helpLines(m.st, a, inner)...)
 			}
 		}
 		lines = append(lines, "")

@@ -255,7 +255,7 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 		{title: "RULE", width: 16, grow: 12, cell: ruleName},
 		{title: "TENANT", width: 12, grow: 1, cell: tenantName},
 		{title: "ACTOR", width: 8, grow: 1, cell: func(a review.Anomaly) string { return value(a.Actor) }},
-		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.CreatedAt)) }},
+		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.LastAt)) }},
 		{title: "STATE", width: 10, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },
 			look: func(a review.Anomaly) lipgloss.Style {
 				if a.State == "new" {

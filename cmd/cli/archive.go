@@ -26,7 +26,7 @@ func (a *app) archiveCmd() *cobra.Command {
 
 func (a *app) archiveListCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "list", Short: "What the archive says it holds, by month; ward archive verify proves it", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "list", Short: "What the archive says it holds, by month; verify proves it", Args: cobra.NoArgs, Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			session, s, done, err := a.session(cmd.Context())
 			if err != nil {
@@ -80,7 +80,7 @@ func (a *app) archiveShipCmd() *cobra.Command {
 
 func (a *app) archiveKeygenCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "keygen NAME FILE", Short: "Make a signing key: the private one into FILE (0600), the public one on standard output", Args: cobra.ExactArgs(2),
+		Use: "keygen NAME FILE", Short: "Make a signing key: private into FILE, public on standard output", Args: cobra.ExactArgs(2),
 		Annotations: exempt("touches no data of the installation; the key is not in use until the worker is given it"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			signer, public, err := archive.GenerateKey(args[0])

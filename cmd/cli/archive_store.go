@@ -14,7 +14,7 @@ func (a *app) archiveDoctorCmd() *cobra.Command {
 	var offline, strict bool
 	var store string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Try whether the store really refuses to delete, shorten, downgrade and overwrite", Args: cobra.NoArgs, Annotations: audited("verify"),
+		Use: "doctor", Short: "Try whether the store really refuses to delete and overwrite", Args: cobra.NoArgs, Annotations: audited("verify"),
 		Long: `Writes a small object beside the archive (under doctor/, locked for a day), reads it back, and tries everything that must fail. Run it with the worker's
 credentials: it also says what they may do and need not. Exit 3 when the store is not safe; with --strict, also when it promises less than it could.
 
@@ -101,7 +101,7 @@ minute; a store that is a directory holds nothing.`,
 	}
 	c.Flags().StringVar(&tenant, "tenant", "", "clinic")
 	c.Flags().StringVar(&month, "month", "", "month of sealing, YYYY-MM")
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	_ = c.MarkFlagRequired("reason")
 	return c
 }
@@ -121,7 +121,7 @@ func (a *app) archiveReleaseCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	_ = c.MarkFlagRequired("reason")
 	return c
 }

@@ -114,7 +114,7 @@ var (
 // needReason refuses a look without a reason before anybody is bothered; the database refuses it too.
 func needReason(reason string) error {
 	if len(strings.TrimSpace(reason)) < 4 {
-		return usagef("--reason is needed, at least four characters: looking at a clinic's audit rows is recorded with it")
+		return usagef("--reason is needed, at least four characters: it is recorded, and has to hold years later")
 	}
 	return nil
 }

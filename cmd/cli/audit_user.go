@@ -12,7 +12,7 @@ func (a *app) auditUserCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "user USER", Short: "One person's rows at every clinic within your reach, newest first", Args: cobra.ExactArgs(1), Annotations: audited("open"),
 		Long: `A person has one user_id for life, so what they did at one clinic and the next reads as one trail. Opening it is recorded at each clinic that is shown, and once for
-the installation. --actor is not taken: USER is the actor.`,
+the installation.`,
 		Example: `  ward audit user m.reyes --reason "left on Friday" --since 720h --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := f.filter(a.Now())
@@ -42,6 +42,7 @@ the installation. --actor is not taken: USER is the actor.`,
 		},
 	}
 	f.add(c)
+	_ = c.Flags().MarkHidden("actor") // USER is the actor
 	c.Flags().IntVar(&f.limit, "limit", 100, "how many, 1 to 5000")
 	a.jsonFlag(c)
 	return c

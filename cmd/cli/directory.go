@@ -58,7 +58,7 @@ clinics and is kept for the longest. The worker makes the locks of parts that ex
 		},
 	}
 	c.Flags().IntVar(&years, "years", 0, "how many, 6 to 100")
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	_ = c.MarkFlagRequired("years")
 	_ = c.MarkFlagRequired("reason")
 	return c
@@ -151,7 +151,7 @@ history stay. ward user enable lets the person sign in again, without what was e
 				if err := a.confirmDisable(&p, yes); err != nil {
 					return err
 				}
-				done, err := s.DisableUser(cmd.Context(), p.ID.String(), reason)
+				done, err := s.DisableUser(cmd.Context(), p.Slug, reason)
 				if err != nil {
 					return err
 				}
@@ -213,7 +213,7 @@ func (a *app) userEnableCmd() *cobra.Command {
 }
 
 func (a *app) emitUsers(rows []tenancy.User) error {
-	return emit(a, rows, []string{"USER", "NAME", "KIND", "ID", "MEMBERSHIPS"}, func(u tenancy.User) []string {
+	return emit(a, rows, []string{"USER", "NAME", "KIND", "STATE", "ID", "MEMBERSHIPS"}, func(u tenancy.User) []string {
 		var at []string
 		for _, m := range u.Memberships {
 			s := m.Role + " at " + m.Tenant
@@ -222,7 +222,11 @@ func (a *app) emitUsers(rows []tenancy.User) error {
 			}
 			at = append(at, s)
 		}
-		return []string{u.Slug, u.Name, u.Kind, u.ID.String(), strings.Join(at, ", ")}
+		state := "live"
+		if u.DisabledAt != nil {
+			state = "disabled"
+		}
+		return []string{u.Slug, u.Name, u.Kind, state, u.ID.String(), strings.Join(at, ", ")}
 	})
 }
 
@@ -263,7 +267,7 @@ func (a *app) grantCmd() *cobra.Command {
 		},
 	}
 	add.Flags().StringVar(&g.Tenant, "tenant", "", "one clinic (default: every clinic)")
-	add.Flags().StringVar(&g.Reason, "reason", "", "why")
+	add.Flags().StringVar(&g.Reason, "reason", "", "why (needed)")
 	add.Flags().StringVar(&g.Ticket, "ticket", "", "ticket, for on-call grants")
 	add.Flags().Float64Var(&g.Hours, "hours", 0, "how long (default: no end)")
 	var reason string
@@ -279,6 +283,6 @@ func (a *app) grantCmd() *cobra.Command {
 			})
 		},
 	}
-	end.Flags().StringVar(&reason, "reason", "", "why")
+	end.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	return noun("grant", "Who may review what", list, add, end)
 }

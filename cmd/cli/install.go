@@ -68,7 +68,7 @@ func reachable(ctx context.Context, url string) error {
 func (a *app) initCmd() *cobra.Command {
 	var in tenancy.Installation
 	c := &cobra.Command{
-		Use: "init SLUG NAME", Short: "Make a migrated, empty database an installation, with its first administrator", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Use: "init SLUG NAME", Short: "Make a migrated, empty database an installation", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
 		Long:    "As ward_migrate or a superuser. The administrator's password is asked for, or read from standard input.",
 		Example: `  ward init --database postgres://ward_migrate@/clinic --region us-west root "Rosa Ibarra"`,
 		RunE: func(cmd *cobra.Command, args []string) error {

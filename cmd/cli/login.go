@@ -172,7 +172,7 @@ func (a *app) password(prompt string) (string, error) {
 	line, err := readLine(a.In)
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", usagef("no password on standard input")
+		return "", usagef("nothing on standard input, and no terminal to ask on: a password is its first line, a code the next")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read password: %w", err)
@@ -256,7 +256,11 @@ func (a *app) whoamiCmd() *cobra.Command {
 				if p.MustEnroll {
 					b.WriteString("may only enrol a second factor before anything else (ward totp enroll); then ")
 				}
-				fmt.Fprintf(&b, "may %s", strings.Join(p.Actions, ", "))
+				may := strings.Join(p.Actions, ", ")
+				if may == "" {
+					may = "look at nothing: no grant is in force"
+				}
+				b.WriteString("may " + may)
 				return one(a, p, b.String())
 			})
 		},

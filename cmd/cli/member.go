@@ -126,7 +126,7 @@ func stays(services, grants, onCall []string) string {
 		list  []string
 	}{{"service accounts they answer for", services}, {"reviews", grants}, {"on call for", onCall}} {
 		if len(x.list) > 0 {
-			text += clean("\n                     " + x.label + ": " + strings.ReplaceAll(strings.Join(x.list, ", "), "*", "any clinic"))
+			text += "\n                     " + clean(x.label+": "+strings.ReplaceAll(strings.Join(x.list, ", "), "*", "any clinic"))
 		}
 	}
 	return text

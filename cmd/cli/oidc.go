@@ -41,7 +41,7 @@ func (a *app) oidcCmd() *cobra.Command {
 			})
 		},
 	}
-	remove.Flags().StringVar(&reason, "reason", "", "why")
+	remove.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	return noun("oidc", "Identity providers (OpenID Connect)", list, a.oidcAddCmd(), a.oidcRefreshCmd(), remove)
 }
 
@@ -145,6 +145,6 @@ ends the link and it can be linked to the same user again. Who signs in unlinked
 			})
 		},
 	}
-	unlink.Flags().StringVar(&reason, "reason", "", "why")
+	unlink.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	return []*cobra.Command{link, unlink}
 }

@@ -51,7 +51,7 @@ func (a *app) oncallCmd() *cobra.Command {
 	}
 	for _, c := range []*cobra.Command{add, remove} {
 		c.Flags().StringVar(&tenant, "tenant", "", "one clinic (default: any clinic)")
-		c.Flags().StringVar(&reason, "reason", "", "why")
+		c.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	}
 	return noun("oncall", "On-call access to one clinic, taken by the engineer", list, add, remove, a.oncallTakeCmd(), a.oncallEndCmd())
 }

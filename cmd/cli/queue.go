@@ -75,7 +75,7 @@ func (a *app) queueListCmd() *cobra.Command {
 				}
 				now := a.Now()
 				err = emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "STATE", "ASSIGNED", "SUMMARY"}, func(x review.Anomaly) []string {
-					return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.CreatedAt)), x.State, or(x.AssignedTo, "-"), x.Summary}
+					return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.LastAt)), x.State, or(x.AssignedTo, "-"), x.Summary}
 				})
 				if err == nil && len(rows) == f.Limit {
 					a.say("%d shown, there may be more: --after %s", len(rows), rows[len(rows)-1].ID)
@@ -235,7 +235,7 @@ func (a *app) assignCmd() *cobra.Command {
 
 func (a *app) closeCmd() *cobra.Command {
 	var as string
-	c := a.changeCmd("close ANOMALY", "Close with a disposition; tier A and grave dispositions then wait for a second person", "close", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+	c := a.changeCmd("close ANOMALY", "Close it; what is grave then waits for a second person", "close", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
 		if as == "" {
 			return review.Changed{}, usagef("--as is needed: a disposition, e.g. explained_treatment, false_positive_rule, breach")
 		}

@@ -38,7 +38,7 @@ func (a *app) roleCmd() *cobra.Command {
 				if len(rows) == 0 {
 					return fmt.Errorf("no role %q: ward role list shows them", args[0])
 				}
-				text := fmt.Sprintf("%s  %s; %d members", rows[0].Name, rows[0].Note, rows[0].Members)
+				text := fmt.Sprintf("%s  %s; live members: %d", rows[0].Name, rows[0].Note, rows[0].Members)
 				for _, p := range rows[0].Permissions {
 					text += fmt.Sprintf("\n  %-14s  %s", plain(p.RecordTable), strings.Join(p.Actions, ", "))
 				}
@@ -76,7 +76,7 @@ func (a *app) allowCmd(verb, short string, allowed bool) *cobra.Command {
 				if err := s.AllowRole(cmd.Context(), args[0], args[1], args[2:], allowed); err != nil {
 					return err
 				}
-				a.say("done")
+				a.say("role %s changed; ward role show %s says what it may do now", args[0], args[0])
 				return nil
 			})
 		},

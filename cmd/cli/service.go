@@ -168,7 +168,11 @@ two are valid. After a leak use --overlap 0s: the old ones end now, and so do th
 				if err != nil {
 					return err
 				}
-				a.say("new secret of %s, until %s; the one before it until %s; %d live sessions ended", made.User, when(made.ExpiresAt), whenOr(made.BeforeUntil, "now"), made.SessionsEnded)
+				before := "no other one is valid"
+				if made.BeforeUntil != nil {
+					before = "the one before it until " + when(*made.BeforeUntil)
+				}
+				a.say("new secret of %s, until %s; %s; live sessions ended: %d", made.User, when(made.ExpiresAt), before, made.SessionsEnded)
 				_, err = fmt.Fprintln(a.Out, made.Secret)
 				return err
 			})

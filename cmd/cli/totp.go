@@ -24,7 +24,7 @@ func (a *app) totpCmd() *cobra.Command {
 			})
 		},
 	}
-	remove.Flags().StringVar(&reason, "reason", "", "why")
+	remove.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	policy := &cobra.Command{
 		Use: "policy optional|required", Short: "Whether reviewers need a second factor", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
 		Long: `With required, a reviewer's session that has shown no second factor can enrol one and do nothing else. Enrol yourself first. Providers that vouch for a second

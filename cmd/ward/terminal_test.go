@@ -147,7 +147,7 @@ func (w *world) terminal(who string, columns, rows int) *terminal {
 	cmd := exec.CommandContext(w.t.Context(), "tmux", "-S", x.socket, "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(rows), w.program+"; echo exit status $?; exec cat")
 	cmd.Env, cmd.Dir = w.environ(who), w.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		w.t.Fatalf("start tmux: %v\n%s", err, out)
+		w.t.Fatalf("start tmux (apt install tmux): %v\n%s", err, out)
 	}
 	w.t.Cleanup(func() { _ = exec.Command("tmux", "-S", x.socket, "kill-server").Run() })
 	return x
