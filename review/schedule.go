@@ -27,12 +27,16 @@ func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) (
 	list, err := enabled(ctx, pool, rules)
 	var due []Turn
 	for _, e := range list {
-		end := now.Add(-e.offset()).Truncate(time.Duration(e.Every))
-		if e.last == nil || end.After(*e.last) {
-			due = append(due, Turn{Rule: e.Rule, Period: end.UTC()})
+		if end := e.PeriodAt(now); e.last == nil || end.After(*e.last) {
+			due = append(due, Turn{Rule: e.Rule, Period: end})
 		}
 	}
 	return due, err
+}
+
+// PeriodAt is the end of the newest period whose turn has come at now.
+func (r *Rule) PeriodAt(now time.Time) time.Time {
+	return now.Add(-r.offset()).Truncate(time.Duration(r.Every)).UTC()
 }
 
 // take fills in where the period begins: where the one before ended. The rule's row is locked, hence nobody else decides that at the same time.

@@ -48,7 +48,12 @@ func (w *ruleWorker) Work(ctx context.Context, job *river.Job[ruleArgs]) error {
 	if r == nil { // a worker of another version entered it
 		return river.JobSnooze(w.config.RulesEvery)
 	}
-	return w.config.turn(ctx, review.Turn{Rule: r, Period: job.Args.Period})
+	// A turn that waited takes the later ones with it, or a rule that is slower than its period would never catch up.
+	period := job.Args.Period
+	if newest := r.PeriodAt(w.config.Now()); newest.After(period) {
+		period = newest
+	}
+	return w.config.turn(ctx, review.Turn{Rule: r, Period: period})
 }
 
 // Timeout is a little more than the rule's own, so that the run records what became of it.
