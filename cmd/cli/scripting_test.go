@@ -36,7 +36,7 @@ var results = map[string]any{
 	"ward audit list":   audit.Event{}, "ward audit show": audit.Event{},
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
-	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
+	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{}, "ward worker jobs": review.Job{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},

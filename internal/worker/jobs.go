@@ -100,7 +100,7 @@ func (c *Config) schedule(ctx context.Context, client *river.Client[pgx.Tx]) err
 
 // tick enters what is due now.
 func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // also what has begun when the worker is asked to stop
 	defer cancel()
 	due, err := review.Due(ctx, c.Pool, c.Rules, c.Now())
 	if err != nil {

@@ -62,7 +62,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Start(ctx); err != nil {
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil { // a job that runs when the worker is asked to stop ends first
 		return fmt.Errorf("start job client: %w", err)
 	}
 	c.Log.InfoContext(ctx, "worker started", slog.Int("rules", len(c.Rules)))
@@ -72,7 +72,13 @@ func Run(ctx context.Context, c Config) error {
 	err = g.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if stopErr := client.Stop(stop); stopErr != nil && !errors.Is(stopErr, context.Canceled) {
+	stopErr := client.Stop(stop)
+	if stopErr != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*recordTime)
+		defer cancel()
+		stopErr = client.StopAndCancel(last) // what it ran is in the ledger as failed
+	}
+	if stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("stop job client: %w", stopErr))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -80,6 +86,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 	return err
 }
+
+// recordTime is how long a rule that is cancelled may take to say so in the ledger.
+const recordTime = 10 * time.Second
 
 // lead seals while this worker is the leader, and tries to become it while another is.
 func (c *Config) lead(ctx context.Context) error {
