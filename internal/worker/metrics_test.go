@@ -43,7 +43,13 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := range list {
+		list[i].Every = review.Duration(time.Second)
+	}
 	list = append(list, bad)
+	if _, err := y.e.Super.Exec(t.Context(), "insert into river.river_job (args, kind, max_attempts, queue, state, scheduled_at) values ('{}', 'ship', 3, 'requests', 'scheduled', now() + interval '1 day')"); err != nil {
+		t.Fatal(err)
+	}
 	pool := y.pool("measured")
 	l, err := worker.Listen(t.Context(), ":0")
 	if err != nil {
@@ -70,7 +76,7 @@ func TestMetrics(t *testing.T) {
 	want := []string{
 		`ward_up 1`, `ward_dead_jobs 1`, `ward_rule_runs_total\{rule="T03-broken",status="error"\} 5`, `ward_rule_runs_total\{rule="A02-cross-tenant-denied",status="ok"\} [1-9]\d*`,
 		`ward_rule_lag_seconds\{rule="T03-broken"\} [0-9.e-]+`, `ward_rule_lag_seconds\{rule="S02-late-rule"\} [0-9.e-]+`, `ward_seal_lag_seconds [0-9.e-]+`, `ward_ship_lag_seconds [0-9.e-]+`,
-		`ward_failures_total\{what="seal"\} 0`, `ward_failures_total\{what="ship"\} 0`, `ward_failures_total\{what="scrape"\} 0`, `ward_jobs\{queue="default",state="\w+"\} \d+`,
+		`ward_failures_total\{what="seal"\} 0`, `ward_failures_total\{what="ship"\} 0`, `ward_failures_total\{what="scrape"\} 0`, `ward_jobs\{queue="requests",state="scheduled"\} 1`,
 	}
 	var got string
 	y.until("every figure is there", func() bool {
