@@ -85,7 +85,7 @@ func (y *yard) process() *exec.Cmd {
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	c := exec.Command(program) //nolint:gosec,noctx // this test's own program, killed by hand
+	c := exec.Command(program) //nolint:gosec // this test's own program, killed by hand
 	c.Env = append(os.Environ(), child+"="+y.e.DB.DSN("ward_worker"))
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
