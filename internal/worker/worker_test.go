@@ -179,9 +179,8 @@ func TestWorker(t *testing.T) {
 		t.Errorf("what was shipped: %+v, %v", report, err)
 	}
 	stop()
-	if n := wardtest.One[int](y.e, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'one' and state <> 'idle'"); n != 0 {
-		t.Errorf("%d connections of a stopped worker are busy", n)
-	}
+	// the server may notice a moment later that a query was cancelled
+	y.sql("no connection of a stopped worker is busy", "select count(*) = 0 from pg_stat_activity where datname = current_database() and application_name = 'one' and state <> 'idle'")
 	if n := wardtest.One[int](y.e, "select count(*) from review.run where status <> 'ok'"); n != 0 {
 		t.Errorf("%d runs failed, the last: %s", n, wardtest.One[string](y.e, "select error from review.run where status <> 'ok' order by finished_at desc limit 1"))
 	}
