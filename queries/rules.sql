@@ -13,7 +13,39 @@ select cursor_batch, missing from review.rule where id = sqlc.arg(id) for update
 update review.rule set cursor_batch = greatest(cursor_batch, sqlc.arg(cursor_batch)), last_run_at = sqlc.arg(at)::timestamptz where id = sqlc.arg(id);
 
 -- name: DueRules :many
-select id, last_run_at from review.rule where missing = '{}' order by id;
+-- The enabled rules, each with the end of the last period that ran.
+select r.id, x.period_end from review.rule r left join lateral (
+  select x.period_end from review.run x where x.rule_id = r.id and x.status = 'ok' and x.period_end is not null order by x.period_end desc limit 1) x on true
+where r.missing = '{}' order by r.id;
+
+-- name: LastPeriod :one
+-- Asked for with the rule's row locked: nobody else decides about its periods meanwhile.
+select period_end from review.run where rule_id = sqlc.arg(id) and status = 'ok' and period_end is not null order by period_end desc limit 1;
+
+-- name: BoundIdle :exec
+-- A worker that stops in the middle of a run, with its connection open, would keep the rule's lock for ever.
+select set_config('idle_in_transaction_session_timeout', '60000', true);
+
+-- name: KnownLateness :one
+-- Whether an anomaly of this key, open or closed, already tells of what has been late since then.
+select exists (select from review.anomaly where key = sqlc.arg(key) and last_at >= sqlc.arg(since)::timestamptz);
+
+-- name: JobCounts :many
+select queue::text as queue, state::text as state, jobs::bigint as jobs from review.job_counts();
+
+-- name: OldestUnsealed :one
+-- When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them.
+select e.recorded_at from audit.seal_state s, audit.event e where e.xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) order by e.xid, e.event_id limit 1;
+
+-- name: OldestSealedAfter :one
+-- When the oldest row after a batch was sealed; no row: there is none.
+select c.sealed_at from audit.chain c where c.batch > sqlc.arg(batch) order by c.batch limit 1;
+
+-- name: LastSuccesses :many
+-- The enabled rules, each with the end of its last successful run, or since when it is known.
+select r.id, coalesce(x.finished_at, r.known_since)::timestamptz as at from review.rule r left join lateral (
+  select x.finished_at from review.run x where x.rule_id = r.id and x.status = 'ok' order by x.finished_at desc limit 1) x on true
+where r.missing = '{}' order by r.id;
 
 -- name: SealedUpTo :one
 -- The newest batch of which everything was sealed at or before a time; batches are sealed in order.
@@ -48,8 +80,8 @@ from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) and 
 insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, 'new', sqlc.arg(reason), sqlc.arg(evidence));
 
 -- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id)
-values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id));
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
+values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end));
 
 -- name: RelationKinds :many
 select distinct kind from review.relation order by kind;

@@ -55,15 +55,28 @@ func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error 
 	return err
 }
 
+const boundIdle = `-- name: BoundIdle :exec
+select set_config('idle_in_transaction_session_timeout', '60000', true)
+`
+
+// A worker that stops in the middle of a run, with its connection open, would keep the rule's lock for ever.
+func (q *Queries) BoundIdle(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, boundIdle)
+	return err
+}
+
 const dueRules = `-- name: DueRules :many
-select id, last_run_at from review.rule where missing = '{}' order by id
+select r.id, x.period_end from review.rule r left join lateral (
+  select x.period_end from review.run x where x.rule_id = r.id and x.status = 'ok' and x.period_end is not null order by x.period_end desc limit 1) x on true
+where r.missing = '{}' order by r.id
 `
 
 type DueRulesRow struct {
 	ID        string
-	LastRunAt *time.Time
+	PeriodEnd *time.Time
 }
 
+// The enabled rules, each with the end of the last period that ran.
 func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 	rows, err := q.db.Query(ctx, dueRules)
 	if err != nil {
@@ -73,7 +86,7 @@ func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 	var items []DueRulesRow
 	for rows.Next() {
 		var i DueRulesRow
-		if err := rows.Scan(&i.ID, &i.LastRunAt); err != nil {
+		if err := rows.Scan(&i.ID, &i.PeriodEnd); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -82,6 +95,53 @@ func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const jobCounts = `-- name: JobCounts :many
+select queue::text as queue, state::text as state, jobs::bigint as jobs from review.job_counts()
+`
+
+type JobCountsRow struct {
+	Queue string
+	State string
+	Jobs  int64
+}
+
+func (q *Queries) JobCounts(ctx context.Context) ([]JobCountsRow, error) {
+	rows, err := q.db.Query(ctx, jobCounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JobCountsRow
+	for rows.Next() {
+		var i JobCountsRow
+		if err := rows.Scan(&i.Queue, &i.State, &i.Jobs); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const knownLateness = `-- name: KnownLateness :one
+select exists (select from review.anomaly where key = $1 and last_at >= $2::timestamptz)
+`
+
+type KnownLatenessParams struct {
+	Key   []byte
+	Since time.Time
+}
+
+// Whether an anomaly of this key, open or closed, already tells of what has been late since then.
+func (q *Queries) KnownLateness(ctx context.Context, arg KnownLatenessParams) (bool, error) {
+	row := q.db.QueryRow(ctx, knownLateness, arg.Key, arg.Since)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const lastClosedByKey = `-- name: LastClosedByKey :one
@@ -93,6 +153,50 @@ func (q *Queries) LastClosedByKey(ctx context.Context, key []byte) (uuid.UUID, e
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
+}
+
+const lastPeriod = `-- name: LastPeriod :one
+select period_end from review.run where rule_id = $1 and status = 'ok' and period_end is not null order by period_end desc limit 1
+`
+
+// Asked for with the rule's row locked: nobody else decides about its periods meanwhile.
+func (q *Queries) LastPeriod(ctx context.Context, id string) (*time.Time, error) {
+	row := q.db.QueryRow(ctx, lastPeriod, id)
+	var period_end *time.Time
+	err := row.Scan(&period_end)
+	return period_end, err
+}
+
+const lastSuccesses = `-- name: LastSuccesses :many
+select r.id, coalesce(x.finished_at, r.known_since)::timestamptz as at from review.rule r left join lateral (
+  select x.finished_at from review.run x where x.rule_id = r.id and x.status = 'ok' order by x.finished_at desc limit 1) x on true
+where r.missing = '{}' order by r.id
+`
+
+type LastSuccessesRow struct {
+	ID string
+	At time.Time
+}
+
+// The enabled rules, each with the end of its last successful run, or since when it is known.
+func (q *Queries) LastSuccesses(ctx context.Context) ([]LastSuccessesRow, error) {
+	rows, err := q.db.Query(ctx, lastSuccesses)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LastSuccessesRow
+	for rows.Next() {
+		var i LastSuccessesRow
+		if err := rows.Scan(&i.ID, &i.At); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const mergeAnomaly = `-- name: MergeAnomaly :exec
@@ -177,6 +281,30 @@ func (q *Queries) NewTransition(ctx context.Context, arg NewTransitionParams) er
 	return err
 }
 
+const oldestSealedAfter = `-- name: OldestSealedAfter :one
+select c.sealed_at from audit.chain c where c.batch > $1 order by c.batch limit 1
+`
+
+// When the oldest row after a batch was sealed; no row: there is none.
+func (q *Queries) OldestSealedAfter(ctx context.Context, batch int64) (time.Time, error) {
+	row := q.db.QueryRow(ctx, oldestSealedAfter, batch)
+	var sealed_at time.Time
+	err := row.Scan(&sealed_at)
+	return sealed_at, err
+}
+
+const oldestUnsealed = `-- name: OldestUnsealed :one
+select e.recorded_at from audit.seal_state s, audit.event e where e.xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) order by e.xid, e.event_id limit 1
+`
+
+// When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them.
+func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, oldestUnsealed)
+	var recorded_at time.Time
+	err := row.Scan(&recorded_at)
+	return recorded_at, err
+}
+
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
 from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged') for update of a
@@ -202,8 +330,8 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 }
 
 const recordRun = `-- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 `
 
 type RecordRunParams struct {
@@ -221,6 +349,9 @@ type RecordRunParams struct {
 	Error       *string
 	RequestedBy *uuid.UUID
 	EventID     *int64
+	RecordedAs  *int64
+	PeriodStart *time.Time
+	PeriodEnd   *time.Time
 }
 
 func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
@@ -239,6 +370,9 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 		arg.Error,
 		arg.RequestedBy,
 		arg.EventID,
+		arg.RecordedAs,
+		arg.PeriodStart,
+		arg.PeriodEnd,
 	)
 	return err
 }

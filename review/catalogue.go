@@ -41,6 +41,27 @@ type RunRow struct {
 	Error        *string   `json:"error"`
 	RequestedBy  *string   `json:"requested_by"` // nil: the schedule
 	RequestEvent *int64    `json:"request_event"`
+	// RecordedAs is the run's own event.
+	RecordedAs *int64 `json:"recorded_as"`
+	// PeriodStart and PeriodEnd are what a scheduled run was for: several periods where none ran for a while. nil: a run that was asked for.
+	PeriodStart *time.Time `json:"period_start"`
+	PeriodEnd   *time.Time `json:"period_end"`
+}
+
+// Job is one of the worker's that is not done: waiting, running, to be tried again, or dead.
+type Job struct {
+	ID          int64      `json:"id"`
+	Queue       string     `json:"queue"`
+	Kind        string     `json:"kind"`
+	RuleID      *string    `json:"rule_id"`
+	Dead        bool       `json:"dead"` // every attempt failed, and nobody tries again
+	State       string     `json:"state"`
+	Attempt     int        `json:"attempt"`
+	MaxAttempts int        `json:"max_attempts"`
+	CreatedAt   time.Time  `json:"created_at"`
+	NextAt      *time.Time `json:"next_at"`
+	FinishedAt  *time.Time `json:"finished_at"`
+	Error       *string    `json:"error"` // of the last attempt
 }
 
 // Rules lists the rules that the worker has registered; recorded.
@@ -51,4 +72,9 @@ func Rules(ctx context.Context, s *tenancy.Session) ([]Registered, error) {
 // History lists the newest runs, of the rules whose id starts with rule; recorded.
 func History(ctx context.Context, s *tenancy.Session, rule string) ([]RunRow, error) {
 	return tenancy.List[RunRow](ctx, s, "runs", rule)
+}
+
+// Jobs lists the worker's jobs that are not done, the dead ones first; recorded.
+func Jobs(ctx context.Context, s *tenancy.Session) ([]Job, error) {
+	return tenancy.List[Job](ctx, s, "jobs", "")
 }

@@ -31,13 +31,24 @@ type FrontMatter struct {
 	Citations      []string       `yaml:"citations" json:"citations"` // sections of 45 CFR
 	Requires       []string       `yaml:"requires,omitempty" json:"requires,omitempty"`
 	Every          Duration       `yaml:"every" json:"every"`
-	Settle         Duration       `yaml:"settle" json:"settle"` // how old an event must be, because what explains it is written later
-	Entity         []string       `yaml:"entity" json:"entity"` // what makes two matches the same anomaly
+	Jitter         Duration       `yaml:"jitter,omitempty" json:"jitter,omitzero"`   // how far from the others' a run may begin; default: a tenth of Every, a minute at most
+	Timeout        Duration       `yaml:"timeout,omitempty" json:"timeout,omitzero"` // of one run; default: two minutes
+	Settle         Duration       `yaml:"settle" json:"settle"`                      // how old an event must be, because what explains it is written later
+	Entity         []string       `yaml:"entity" json:"entity"`                      // what makes two matches the same anomaly
 	Params         map[string]any `yaml:"params,omitempty" json:"params,omitempty"`
 	FalsePositives []string       `yaml:"false_positives" json:"false_positives"`
 	Triage         string         `yaml:"triage" json:"triage"`
 	MaxNewPerRun   int            `yaml:"max_new_per_run" json:"max_new_per_run"`
 }
+
+// The kinds of rules: a flag looks into the events of one batch after another, a watch into the review itself, each time as a whole.
+const (
+	kindFlag  = "flag"
+	kindWatch = "watch"
+)
+
+// longestRun is the longest that a rule may allow itself. A job that runs longer was lost with its worker.
+const longestRun = 10 * time.Minute
 
 // Duration is a time.Duration written as Go writes it ("24h").
 type Duration time.Duration
@@ -149,17 +160,23 @@ func (r *Rule) check(name string) error {
 	bad(r.Title == "", "title is missing")
 	bad(!oneOf(r.Tier, "A", "B", "C", "S"), "tier is A, B, C or S")
 	bad(!oneOf(r.Severity, "critical", "high", "medium", "low"), "severity is critical, high, medium or low")
-	bad(r.Kind != "flag", "kind is flag")
+	bad(!oneOf(r.Kind, kindFlag, kindWatch), "kind is flag, or watch for a rule about the review itself")
 	bad(blank(r.Citations), "it cites nothing")
 	bad(blank(r.FalsePositives), "it names no false positives")
 	bad(r.Every <= 0, "every is missing")
 	bad(r.Settle < 0, "settle is negative: nothing is examined before it is sealed")
+	bad(r.Jitter < 0 || r.Jitter > r.Every, "jitter is from nothing to its period")
+	bad(r.Timeout < 0 || time.Duration(r.Timeout) > longestRun, "timeout is at most %s", longestRun)
 	bad(r.MaxNewPerRun <= 0, "max_new_per_run is missing")
 	bad(len(r.Entity) == 0 || r.Entity[0] != "tenant_id", "entity starts with tenant_id")
-	for _, e := range r.Entity {
-		bad(!oneOf(e, "tenant_id", "actor_id", "patient_id"), "entity has %q: tenant_id, actor_id and patient_id are known", e)
+	known, needed := []string{"tenant_id", "actor_id", "patient_id"}, []string{"from", "to"}
+	if r.Kind == kindWatch {
+		known, needed = []string{"tenant_id", "what"}, []string{"now"}
 	}
-	for _, b := range []string{"from", "to"} {
+	for _, e := range r.Entity {
+		bad(!oneOf(e, known...), "entity has %q: %s are known", e, strings.Join(known, ", "))
+	}
+	for _, b := range needed {
 		bad(!oneOf(b, r.Binds...), "its SQL does not use :%s", b)
 	}
 	for _, b := range r.Binds {

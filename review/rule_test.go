@@ -47,7 +47,7 @@ func TestShippedRulesLoad(t *testing.T) {
 	for _, r := range shipped(t) {
 		ids = append(ids, r.ID)
 	}
-	if want := []string{"A02-cross-tenant-denied", "A03-terminated-user", "A05-service-off-list", "A09-other-patient-denied", "B01-no-treatment-relationship", "C01-high-volume", "S03-on-call-access"}; !slices.Equal(ids, want) {
+	if want := []string{"A02-cross-tenant-denied", "A03-terminated-user", "A05-service-off-list", "A09-other-patient-denied", "B01-no-treatment-relationship", "C01-high-volume", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
 		t.Errorf("rules %q, want %q", ids, want)
 	}
 }

@@ -43,6 +43,10 @@ func TestRules(t *testing.T) {
 	for _, rule := range shipped(t) {
 		t.Run(rule.ID, func(t *testing.T) {
 			t.Parallel()
+			if rule.Watches() {
+				watched(t, &rule)
+				return
+			}
 			w := newWorld(t, testsOf(t, &rule))
 			mutants := mutantsOf(t, &rule)
 			if err := review.Register(t.Context(), w.worker, []review.Rule{rule}); err != nil {

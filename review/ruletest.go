@@ -18,7 +18,9 @@ type RuleTest struct {
 	Memberships []TestMembership `yaml:"memberships,omitempty"`
 	Permissions []TestPermission `yaml:"permissions,omitempty"`
 	Relations   []TestRelation   `yaml:"relations,omitempty"`
-	Events      []TestEvent      `yaml:"events"`
+	Events      []TestEvent      `yaml:"events,omitempty"`
+	Rules       []TestedRule     `yaml:"rules,omitempty"`    // of a rule that watches the review
+	Unsealed    []string         `yaml:"unsealed,omitempty"` // times of events that wait for their place in the chain
 	Expect      []TestAnomaly    `yaml:"expect"`
 }
 
@@ -78,10 +80,28 @@ type TestEvent struct {
 	Unsettled  bool   `yaml:"unsettled,omitempty"` // is sealed too late to have settled at the second run
 }
 
-// TestAnomaly is an anomaly that must come out; nothing else may.
+// TestedRule is a rule of the installation that a watching rule looks at, with its ledger.
+type TestedRule struct {
+	ID      string      `yaml:"id"`
+	Every   Duration    `yaml:"every"`
+	Known   string      `yaml:"known,omitempty"`   // since when; empty: long ago
+	Missing string      `yaml:"missing,omitempty"` // what it requires and the installation lacks
+	Runs    []TestedRun `yaml:"runs,omitempty"`
+}
+
+// TestedRun is a run of such a rule.
+type TestedRun struct {
+	At       string `yaml:"at"`
+	Status   string `yaml:"status,omitempty"`   // empty: ok
+	Unsealed bool   `yaml:"unsealed,omitempty"` // its event has no place in the chain yet
+}
+
+// TestAnomaly is an anomaly that must come out; nothing else may. Of a watching rule it says what is late, and since when.
 type TestAnomaly struct {
-	Tenant   string `yaml:"tenant"`
-	Actor    string `yaml:"actor"`
+	Tenant   string `yaml:"tenant,omitempty"`
+	Actor    string `yaml:"actor,omitempty"`
+	What     string `yaml:"what,omitempty"`
+	Since    string `yaml:"since,omitempty"`
 	Evidence int    `yaml:"evidence"`
 	Summary  string `yaml:"summary,omitempty"` // what the summary contains
 }
@@ -107,7 +127,7 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 	var positive, negative, isolated, late int
 	names := map[string]bool{}
 	for _, c := range file.Tests {
-		if c.Name == "" || len(c.Events) == 0 || names[c.Name] {
+		if c.Name == "" || len(c.Events)+len(c.Rules)+len(c.Unsealed) == 0 || names[c.Name] {
 			return nil, fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
 		}
 		names[c.Name] = true
@@ -126,6 +146,9 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 		if strings.HasPrefix(c.Name, lateEvent) && c.hasLate() {
 			late++
 		}
+	}
+	if r.Watches() { // it belongs to no clinic, and looks at what is there
+		isolated, late = 1, 1
 	}
 	if positive < 1 || negative < 2 || isolated < 1 || late < 1 {
 		return nil, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q and one %q are needed: there are %d, %d, %d and %d",

@@ -31,6 +31,9 @@ type Result struct {
 type RunRequest struct {
 	By    *uuid.UUID
 	Event *int64
+	// Period is the end of the period that a scheduled run is for: one that the ledger has run already is not run again. nil: a run outside the schedule.
+	Period *time.Time
+	start  *time.Time // of that period, as the ledger says
 }
 
 // match is one row of a rule's answer. A rule selects exactly these columns, in this order:
@@ -57,6 +60,8 @@ func (r *Rule) key(m *match) []byte {
 			writeID(h.Write, m.Actor)
 		case "patient_id":
 			writeID(h.Write, m.Patient)
+		case "what":
+			h.Write([]byte(m.what()))
 		}
 	}
 	return h.Sum(nil)
@@ -70,25 +75,32 @@ func writeID(write func([]byte) (int, error), id *uuid.UUID) {
 	_, _ = write(append([]byte{1}, id[:]...))
 }
 
-// statementTimeout bounds a rule's query.
-const statementTimeout = 2 * time.Minute
-
 // recordTime is how long recording a failed run may take after the run itself was cancelled.
 const recordTime = 10 * time.Second
 
 // ErrNotEnabled says that a rule requires something that this installation lacks: it must not run, for what it does not see explains nothing.
 var ErrNotEnabled = errors.New("the rule is NOT ENABLED")
 
+// ErrRan says that the period is one that has run.
+var ErrRan = errors.New("the period has run")
+
 // Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, the ledger's row, the event and the cursor
-// commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other.
+// commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other. A period that has run already gives
+// ErrRan and leaves nothing.
 func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by RunRequest) (Result, error) {
 	res := Result{RunID: uuid.New(), RuleID: rule.ID}
 	started := time.Now()
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		q := queries.New(tx)
+		if err := q.BoundIdle(ctx); err != nil {
+			return fmt.Errorf("bound the run: %w", err)
+		}
 		state, err := q.RuleForRun(ctx, rule.ID)
 		if err != nil {
 			return fmt.Errorf("find rule: %w", err)
+		}
+		if err := rule.take(ctx, q, &by); err != nil {
+			return err
 		}
 		res.FromBatch, res.ToBatch = state.CursorBatch, state.CursorBatch
 		if len(state.Missing) > 0 {
@@ -98,7 +110,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 		if err != nil {
 			return fmt.Errorf("find what has settled: %w", err)
 		}
-		res.ToBatch = max(settled, res.FromBatch)
+		if rule.Kind != kindWatch {
+			res.ToBatch = max(settled, res.FromBatch)
+		}
 		matches, err := rule.find(ctx, tx, res.FromBatch, res.ToBatch, now)
 		if err != nil {
 			return err
@@ -110,8 +124,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 		}
 		return rule.record(ctx, q, &res, started, now, by, nil)
 	})
-	if err == nil {
-		return res, nil
+	if err == nil || errors.Is(err, ErrRan) {
+		return res, err
 	}
 	err = fmt.Errorf("run rule %s: %w", rule.ID, err)
 	failed := Result{RunID: res.RunID, RuleID: rule.ID, FromBatch: res.FromBatch, ToBatch: res.ToBatch}
@@ -129,7 +143,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 // find runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
 // the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool.
 func (r *Rule) find(ctx context.Context, run pgx.Tx, from, to int64, now time.Time) ([]match, error) {
-	if from == to {
+	if from == to && r.Kind != kindWatch {
 		return nil, nil
 	}
 	args := make([]any, len(r.Binds))
@@ -163,7 +177,7 @@ func (r *Rule) query(ctx context.Context, run pgx.Tx, args []any) (matches []mat
 	}
 	defer func() { err = errors.Join(err, tx.Rollback(ctx)) }()
 	// a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
-	for _, setting := range []string{"transaction_read_only = on", "timezone = 'UTC'", fmt.Sprintf("statement_timeout = %d", statementTimeout.Milliseconds())} {
+	for _, setting := range []string{"transaction_read_only = on", "timezone = 'UTC'", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds())} {
 		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
 			return nil, err
 		}
@@ -178,16 +192,10 @@ func (r *Rule) query(ctx context.Context, run pgx.Tx, args []any) (matches []mat
 // keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing.
 func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
 	res.Matched++
-	if len(m.EventIDs) == 0 {
-		return fmt.Errorf("a match without evidence (%s)", m.Summary)
-	}
 	key := r.key(m)
-	seen, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
-	if err != nil {
-		return fmt.Errorf("look for known evidence: %w", err)
-	}
-	if seen {
-		return nil
+	seen, err := r.seen(ctx, q, m, key)
+	if err != nil || seen {
+		return err
 	}
 	open, err := q.OpenAnomalyByKey(ctx, key)
 	switch {
@@ -220,6 +228,28 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	return nil
 }
 
+// seen says whether the queue tells of a match already: of its events, or, where a rule watches the review, of what has been so since then.
+func (r *Rule) seen(ctx context.Context, q *queries.Queries, m *match, key []byte) (bool, error) {
+	if r.Kind == kindWatch {
+		if m.what() == "" {
+			return false, fmt.Errorf("a match whose facts do not say what (%s)", m.Summary)
+		}
+		seen, err := q.KnownLateness(ctx, queries.KnownLatenessParams{Key: key, Since: m.First})
+		if err != nil {
+			return false, fmt.Errorf("look for a known anomaly: %w", err)
+		}
+		return seen, nil
+	}
+	if len(m.EventIDs) == 0 {
+		return false, fmt.Errorf("a match without evidence (%s)", m.Summary)
+	}
+	seen, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
+	if err != nil {
+		return false, fmt.Errorf("look for known evidence: %w", err)
+	}
+	return seen, nil
+}
+
 // soFar parts what an anomaly's first match said from how much evidence there is by now.
 const soFar = "; by now "
 
@@ -230,7 +260,7 @@ func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.Open
 		return err
 	}
 	merged := queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}
-	if total := open.Evidence + added; int64(len(m.EventIDs)) < total {
+	if total := open.Evidence + added; int64(len(m.EventIDs)) < total && r.Kind != kindWatch {
 		first, _, _ := strings.Cut(open.Summary, soFar)
 		merged.Summary, merged.Facts = fmt.Sprintf("%s%s%d events", first, soFar, total), open.Facts
 	}
@@ -262,12 +292,14 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}
-	if _, err := q.WriteWorker(ctx, queries.WriteWorkerParams{Action: "rule_run", Detail: string(detail)}); err != nil {
+	event, err := q.WriteWorker(ctx, queries.WriteWorkerParams{Action: "rule_run", Detail: string(detail)})
+	if err != nil {
 		return fmt.Errorf("record run: %w", err)
 	}
 	row := queries.RecordRunParams{
 		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
-		Created: int32(res.Created), Merged: int32(res.Merged), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event,
+		Created: int32(res.Created), Merged: int32(res.Merged), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
+		PeriodStart: by.start, PeriodEnd: by.Period,
 	}
 	if failure != nil {
 		text := failure.Error()
@@ -313,36 +345,12 @@ func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 	return nil
 }
 
-// early is how long before the end of its period a rule counts as due: the schedule's ticks come a moment early or late, and a missed one would cost a whole tick.
-const early = time.Second
-
-// Due lists the rules whose period is over at now: enabled ones only.
-func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) ([]*Rule, error) {
-	return choose(ctx, pool, rules, func(r *Rule, last *time.Time) bool {
-		return last == nil || !now.Before(last.Add(time.Duration(r.Every)-early))
-	})
-}
-
 // Enabled lists the rules that lack nothing here.
 func Enabled(ctx context.Context, pool *pgxpool.Pool, rules []Rule) ([]*Rule, error) {
-	return choose(ctx, pool, rules, func(*Rule, *time.Time) bool { return true })
-}
-
-// choose lists the enabled rules that want says yes to, given the time of their last run.
-func choose(ctx context.Context, pool *pgxpool.Pool, rules []Rule, want func(*Rule, *time.Time) bool) ([]*Rule, error) {
-	rows, err := queries.New(pool).DueRules(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list rules: %w", err)
+	list, err := enabled(ctx, pool, rules)
+	var all []*Rule
+	for _, e := range list {
+		all = append(all, e.Rule)
 	}
-	last := map[string]*time.Time{}
-	for _, r := range rows {
-		last[r.ID] = r.LastRunAt
-	}
-	var chosen []*Rule
-	for i := range rules {
-		if at, enabled := last[rules[i].ID]; enabled && want(&rules[i], at) {
-			chosen = append(chosen, &rules[i])
-		}
-	}
-	return chosen, nil
+	return all, err
 }

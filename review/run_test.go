@@ -311,7 +311,13 @@ func TestNotEnabled(t *testing.T) {
 	}
 	rules := []review.Rule{*needy}
 	for name, list := range map[string]func() ([]*review.Rule, error){
-		"due":     func() ([]*review.Rule, error) { return review.Due(t.Context(), w.worker, rules, w.now.Add(time.Hour)) },
+		"due": func() (list []*review.Rule, err error) {
+			turns, err := review.Due(t.Context(), w.worker, rules, w.now.Add(time.Hour))
+			for _, turn := range turns {
+				list = append(list, turn.Rule)
+			}
+			return list, err
+		},
 		"enabled": func() ([]*review.Rule, error) { return review.Enabled(t.Context(), w.worker, rules) },
 	} {
 		if got, err := list(); err != nil || len(got) != 0 {
@@ -324,26 +330,55 @@ func TestNotEnabled(t *testing.T) {
 	}
 }
 
-// TestDue: a rule is due when its period is over, or all but a second of it, which the ticks of the schedule may be early.
+// TestDue: a rule is due once a period has ended and its own moment after that has come; a run that was asked for takes no period.
 func TestDue(t *testing.T) {
 	t.Parallel()
 	w, _, rule := newLedger(t)
-	due := func(at time.Time) int {
+	rule.Jitter = review.Duration(time.Microsecond) // its own moment: at once
+	due := func(at time.Time) []review.Turn {
 		t.Helper()
 		got, err := review.Due(t.Context(), w.worker, []review.Rule{*rule}, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(got)
+		return got
 	}
-	if due(w.now) != 1 {
-		t.Error("a rule that never ran is not due")
+	end := w.now.Truncate(time.Minute)
+	if got := due(w.now); len(got) != 1 || !got[0].Period.Equal(end) {
+		t.Errorf("a rule that never ran: %+v", got)
 	}
 	w.mustRun(rule)
-	for after, want := range map[time.Duration]int{0: 0, time.Minute - time.Second - time.Microsecond: 0, time.Minute - time.Second: 1, time.Minute: 1} {
-		if got := due(w.now.Add(after)); got != want {
-			t.Errorf("%s after a run %d rules are due, want %d", after, got, want)
+	if got := due(w.now); len(got) != 1 {
+		t.Error("a run outside the schedule took a period")
+	}
+	if _, err := review.Run(t.Context(), w.worker, rule, w.now, review.RunRequest{Period: &end}); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[time.Duration]time.Time{0: {}, time.Minute - time.Microsecond: {}, time.Minute + time.Microsecond: end.Add(time.Minute), 10*time.Minute + time.Second: end.Add(10 * time.Minute)} {
+		got := due(end.Add(after))
+		if len(got) != 0 == want.IsZero() || len(got) == 1 && !got[0].Period.Equal(want) {
+			t.Errorf("%s after a period: %+v, want %s", after, got, want)
 		}
+	}
+	begins := map[time.Time]bool{} // of ten rules that are due at the same time
+	for i := range 10 {
+		r := *rule
+		r.ID, r.Jitter = fmt.Sprintf("J%02d", i), review.Duration(time.Minute)
+		w.register(&r)
+		for after := range 60 {
+			at := end.Add(time.Hour).Add(time.Duration(after) * time.Second)
+			got, err := review.Due(t.Context(), w.worker, []review.Rule{r}, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got[0].Period.Equal(end.Add(time.Hour)) {
+				begins[at] = true
+				break
+			}
+		}
+	}
+	if len(begins) < 5 {
+		t.Errorf("ten rules begin at %d moments", len(begins))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
@@ -98,7 +99,7 @@ func (a *app) initCmd() *cobra.Command {
 }
 
 func (a *app) workerCmd() *cobra.Command {
-	var lockFile string
+	var lockFile, metrics string
 	c := &cobra.Command{
 		Use: "worker", Short: "Seal, ship and run the rules, until stopped; any number may run", Args: cobra.NoArgs, Annotations: exempt("its events are the worker's own"),
 		Long: "Connects as ward_worker (worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL). Without a store and a signing key it seals and reviews, and says that it does not ship.",
@@ -117,14 +118,36 @@ func (a *app) workerCmd() *cobra.Command {
 					return fmt.Errorf("write process id: %w", err)
 				}
 			}
-			return a.work(cmd.Context(), &s)
+			return a.work(cmd.Context(), &s, metrics)
 		},
 	}
 	c.Flags().StringVar(&lockFile, "lock", "", "hold this file locked while running, with the process id in it")
+	c.Flags().StringVar(&metrics, "metrics", "", "serve metrics for Prometheus at http://ADDR/metrics, without a sign-in; \":9464\" is 127.0.0.1 only (default: none)")
+	jobs := &cobra.Command{
+		Use: "jobs", Short: "The worker's jobs that are not done: waiting, tried again, and dead", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Long: "A dead job failed at every attempt; it stays in the list for a week. What failed in a rule's runs is in ward rule history too.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				rows, err := review.Jobs(cmd.Context(), s)
+				if err != nil {
+					return err
+				}
+				return emit(a, rows, []string{"JOB", "KIND", "RULE", "STATE", "ATTEMPT", "NEXT", "ERROR"}, func(j review.Job) []string {
+					state := j.State
+					if j.Dead {
+						state = "DEAD"
+					}
+					return []string{strconv.FormatInt(j.ID, 10), j.Kind, or(j.RuleID, ""), state, fmt.Sprintf("%d of %d", j.Attempt, j.MaxAttempts), whenOr(j.NextAt, "never"), clean(or(j.Error, ""))}
+				})
+			})
+		},
+	}
+	a.jsonFlag(jobs)
+	c.AddCommand(jobs)
 	return c
 }
 
-func (a *app) work(ctx context.Context, s *Settings) error {
+func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	if s.WorkerDatabase == "" {
 		return usagef("no database for the worker: set worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL")
 	}
@@ -144,7 +167,19 @@ func (a *app) work(ctx context.Context, s *Settings) error {
 	} else if c.Shipper, err = shipper(ctx, s, db, a); err != nil {
 		return err
 	}
-	return worker.Run(ctx, c)
+	if metrics == "" {
+		return worker.Run(ctx, c)
+	}
+	l, err := worker.Listen(ctx, metrics)
+	if err != nil {
+		return err
+	}
+	c.Metrics = worker.NewMetrics(c.Pool, a.Now)
+	log.InfoContext(ctx, "serving metrics", slog.String("at", l.Addr().String()))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.Metrics.Serve(ctx, l) })
+	g.Go(func() error { return worker.Run(ctx, c) })
+	return g.Wait()
 }
 
 func shipper(ctx context.Context, s *Settings, db *tenancy.DB, a *app) (*audit.Shipper, error) {

@@ -38,6 +38,7 @@ var results = map[string]any{
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
 	"ward rule list":     review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
+	"ward worker jobs": review.Job{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},

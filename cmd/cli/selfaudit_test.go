@@ -167,6 +167,7 @@ var calls = map[string]call{
 	"ward rule list":    plainCall("dana", "rule", "list"),
 	"ward rule show":    plainCall("dana", "rule", "show", "A02"),
 	"ward rule history": plainCall("dana", "rule", "history"),
+	"ward worker jobs":  plainCall("dana", "worker", "jobs"),
 	"ward rule run":     plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
 	"ward tenant list":  plainCall("dana", "tenant", "list"),
 	"ward tenant add":   plainCall("root", "tenant", "add", "willow", "Willow Clinic"),

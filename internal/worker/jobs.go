@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/ward-health/ward/review"
 )
@@ -16,34 +19,118 @@ import (
 // requestQueue holds what reviewers ask for; review.request in the database fills it.
 const requestQueue = "requests"
 
-// rulesArgs is the scheduled job: every rule whose period is over. Args hold ids only, never PHI.
-type rulesArgs struct{}
+// ruleArgs is a rule's turn: one period of one rule. Every worker enters the turns that are due, and the same one is one job. Args hold ids and times only,
+// never PHI.
+type ruleArgs struct {
+	Rule   string    `json:"rule"`
+	Period time.Time `json:"period"`
+}
 
 // Kind names the job.
-func (rulesArgs) Kind() string { return "rules" }
+func (ruleArgs) Kind() string { return "rule" }
 
-type rulesWorker struct {
-	river.WorkerDefaults[rulesArgs]
+// attempts is how often a rule's turn is tried, over some six minutes; then the job is dead, and the next turn covers its period too.
+const attempts = 5
+
+// InsertOpts makes one job of a turn, also where it is dead.
+func (ruleArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
+}
+
+type ruleWorker struct {
+	river.WorkerDefaults[ruleArgs]
 	config *Config
 }
 
-// Work runs the rules that are due. One that fails does not keep the others from running; its failure is in the ledger.
-func (w *rulesWorker) Work(ctx context.Context, _ *river.Job[rulesArgs]) error {
-	now := w.config.Now()
-	due, err := review.Due(ctx, w.config.Pool, w.config.Rules, now)
+// Work runs the rule for its period, unless the ledger says that it has run.
+func (w *ruleWorker) Work(ctx context.Context, job *river.Job[ruleArgs]) error {
+	r := w.config.rule(job.Args.Rule)
+	if r == nil { // a worker of another version entered it
+		return river.JobSnooze(w.config.RulesEvery)
+	}
+	// A turn that waited takes the later ones with it, or a rule that is slower than its period would never catch up.
+	period := job.Args.Period
+	if newest := r.PeriodAt(w.config.Now()); newest.After(period) {
+		period = newest
+	}
+	return w.config.turn(ctx, review.Turn{Rule: r, Period: period})
+}
+
+// Timeout is a little more than the rule's own, so that the run records what became of it.
+func (w *ruleWorker) Timeout(job *river.Job[ruleArgs]) time.Duration {
+	if r := w.config.rule(job.Args.Rule); r != nil {
+		return r.TimeLimit() + time.Minute
+	}
+	return time.Minute
+}
+
+func (c *Config) rule(id string) *review.Rule {
+	for i := range c.Rules {
+		if c.Rules[i].ID == id {
+			return &c.Rules[i]
+		}
+	}
+	return nil
+}
+
+func (c *Config) turn(ctx context.Context, t review.Turn) error {
+	ctx, cancel := context.WithTimeout(ctx, t.TimeLimit())
+	defer cancel()
+	err := c.runAll(ctx, []*review.Rule{t.Rule}, c.Now(), review.RunRequest{Period: &t.Period})
+	if errors.Is(err, review.ErrRan) {
+		return nil
+	}
+	return err
+}
+
+// schedule enters the turns that are due, as long as ctx lasts. It leaves nothing to a leader: River's keeps its schedule in memory, and one that is
+// stuck would keep every rule from running. A rule that watches the review runs here, at once, for the same reason.
+func (c *Config) schedule(ctx context.Context, client *river.Client[pgx.Tx]) error {
+	for {
+		if err := c.tick(ctx, client); err != nil && ctx.Err() == nil {
+			c.Metrics.failed("schedule")
+			c.Log.ErrorContext(ctx, "the rules that are due were not entered", slog.Any("error", err))
+		}
+		// workers that were started together look at different moments
+		if err := wait(ctx, c.RulesEvery-rand.N(c.RulesEvery/4+1)); err != nil {
+			return err
+		}
+	}
+}
+
+// tick enters what is due now.
+func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // also what has begun when the worker is asked to stop
+	defer cancel()
+	due, err := review.Due(ctx, c.Pool, c.Rules, c.Now())
 	if err != nil {
 		return err
 	}
-	return w.config.runAll(ctx, due, now, review.RunRequest{})
+	var jobs []river.InsertManyParams
+	var errs []error
+	for _, t := range due {
+		if t.Watches() {
+			errs = append(errs, c.turn(ctx, t))
+			continue
+		}
+		jobs = append(jobs, river.InsertManyParams{Args: ruleArgs{Rule: t.ID, Period: t.Period}})
+	}
+	if len(jobs) > 0 {
+		if _, err := client.InsertMany(ctx, jobs); err != nil {
+			errs = append(errs, fmt.Errorf("enter %d turns: %w", len(jobs), err))
+		}
+	}
+	return errors.Join(errs...)
 }
-
-// Timeout is longer than any rule's own.
-func (w *rulesWorker) Timeout(*river.Job[rulesArgs]) time.Duration { return 15 * time.Minute }
 
 func (c *Config) runAll(ctx context.Context, rules []*review.Rule, now time.Time, by review.RunRequest) error {
 	var errs []error
 	for _, r := range rules {
 		res, err := review.Run(ctx, c.Pool, r, now, by)
+		if errors.Is(err, review.ErrRan) {
+			return err
+		}
+		c.Metrics.ran(r.ID, err)
 		if err != nil {
 			c.Log.ErrorContext(ctx, "rule failed", slog.String("rule", r.ID), slog.Any("error", err))
 			errs = append(errs, err)
@@ -85,10 +172,8 @@ func (w *ruleRunWorker) asked(ctx context.Context, id string) ([]*review.Rule, e
 	if id == "" {
 		return review.Enabled(ctx, w.config.Pool, w.config.Rules)
 	}
-	for i := range w.config.Rules {
-		if r := &w.config.Rules[i]; r.ID == id {
-			return []*review.Rule{r}, nil
-		}
+	if r := w.config.rule(id); r != nil {
+		return []*review.Rule{r}, nil
 	}
 	return nil, river.JobCancel(fmt.Errorf("rule %s is not one of this worker's", id))
 }

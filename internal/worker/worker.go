@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Shipper *audit.Shipper // nil: this worker ships nothing, and publishes no heads
 	Log     *slog.Logger
 	Now     func() time.Time
+	Metrics *Metrics // nil: none are kept
 
 	SealEvery  time.Duration // default 1 s
 	HeadsEvery time.Duration // default 1 min
@@ -49,7 +51,8 @@ func (c *Config) defaults() {
 	}
 }
 
-// Run works until ctx ends: seals, classifies and ships as long as it leads, and runs the rules as River jobs. Any number of workers may run.
+// Run works until ctx ends: seals, classifies and ships as long as it leads, and runs the rules as River jobs. Any number of workers may run: whoever leads, each of them enters and
+// runs what is due, and the ledger decides.
 func Run(ctx context.Context, c Config) error {
 	c.defaults()
 	if err := review.Register(ctx, c.Pool, c.Rules); err != nil {
@@ -59,23 +62,23 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	// Not ctx itself: its end would cancel the jobs that run, and a rule that was cut off is recorded as failed.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil { // a job that runs when the worker is asked to stop ends first
 		return fmt.Errorf("start job client: %w", err)
 	}
 	c.Log.InfoContext(ctx, "worker started", slog.Int("rules", len(c.Rules)))
 	g, loops := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.lead(loops) })
+	g.Go(func() error { return c.schedule(loops, client) })
 	err = g.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	stopErr := client.Stop(stop) // lets running jobs finish
-	if errors.Is(stopErr, context.DeadlineExceeded) {
-		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	stopErr := client.Stop(stop)
+	if stopErr != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*recordTime)
 		defer cancel()
-		stopErr = client.StopAndCancel(now)
+		stopErr = client.StopAndCancel(last) // what it ran is in the ledger as failed
 	}
-	if stopErr != nil && !errors.Is(stopErr, context.Canceled) {
+	if stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("stop job client: %w", stopErr))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -83,6 +86,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 	return err
 }
+
+// recordTime is how long a rule that is cancelled may take to say so in the ledger.
+const recordTime = 10 * time.Second
 
 // lead seals while this worker is the leader, and tries to become it while another is.
 func (c *Config) lead(ctx context.Context) error {
@@ -97,6 +103,7 @@ func (c *Config) lead(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if !errors.Is(err, audit.ErrNotLeader) {
+			c.Metrics.failed("seal")
 			c.Log.WarnContext(ctx, "not sealing for now", slog.Any("error", err))
 		}
 		if err := wait(ctx, 2*time.Second); err != nil {
@@ -141,6 +148,7 @@ func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 		}
 		if c.Shipper != nil && due(&ship, now, c.ShipEvery) {
 			if err := c.ship(ctx); err != nil {
+				c.Metrics.failed("ship")
 				c.Log.ErrorContext(ctx, "shipping failed", slog.Any("error", err))
 			}
 		}
@@ -149,6 +157,7 @@ func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 				rules = "" // manifests and checkpoints of newer parts too are to be kept as long as the longest part
 			}
 			if rules, err = c.extend(ctx, rules); err != nil {
+				c.Metrics.failed("locks")
 				c.Log.ErrorContext(ctx, "locks were not extended", slog.Any("error", err))
 			}
 		}
@@ -194,9 +203,17 @@ func (c *Config) ship(ctx context.Context) error {
 	if c.Shipper == nil {
 		return ErrNoStore
 	}
-	return Ship(ctx, c.Pool, c.Shipper, func(part string, rows int64) {
+	shipping, err := queries.New(c.Pool).SealedUpTo(ctx, c.Now())
+	if err != nil {
+		return fmt.Errorf("find what is sealed: %w", err)
+	}
+	err = Ship(ctx, c.Pool, c.Shipper, func(part string, rows int64) {
 		c.Log.InfoContext(ctx, "shipped", slog.String("part", part), slog.Int64("rows", rows))
 	})
+	if err == nil {
+		c.Metrics.shipped(shipping)
+	}
+	return err
 }
 
 // Ship ships once, unless another process is shipping: then it waits for that one first.
@@ -213,10 +230,10 @@ func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipp
 	})
 }
 
-// client is River's, with the jobs below and the schedule of the rules.
+// client is River's, with the jobs of this package.
 func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &rulesWorker{config: c})
+	river.AddWorker(workers, &ruleWorker{config: c})
 	river.AddWorker(workers, &ruleRunWorker{config: c})
 	river.AddWorker(workers, &shipWorker{config: c})
 	river.AddWorker(workers, &pruneWorker{config: c})
@@ -225,13 +242,11 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 		Schema:  Schema,
 		Logger:  c.Log,
 		Workers: workers,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}},
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(c.RulesEvery),
-			func() (river.JobArgs, *river.InsertOpts) {
-				return rulesArgs{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: c.RulesEvery}, MaxAttempts: 1}
-			}, &river.PeriodicJobOpts{RunOnStart: true})},
-		FetchPollInterval: 500 * time.Millisecond,
-		PollOnly:          true, // a channel has no privileges: any login could notify "pause" or "cancel"
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}},
+		// a job that was lost with its worker: longer than any rule may run
+		RescueStuckJobsAfter: 15 * time.Minute,
+		FetchPollInterval:    500 * time.Millisecond,
+		PollOnly:             true, // a channel has no privileges: any login could notify "pause" or "cancel"
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make job client: %w", err)

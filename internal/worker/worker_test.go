@@ -162,13 +162,13 @@ func TestWorker(t *testing.T) {
 		and e.tenant_id = (select id from tenancy.tenant where slug = 'cedar'))`, patient)
 	y.sql("an anomaly about it", `select exists (select from review.anomaly a join tenancy.users u on u.id = a.actor_id join tenancy.tenant t on t.id = a.tenant_id
 		where u.slug = 'casey' and t.slug = 'cedar' and a.rule_id = 'A02-cross-tenant-denied' and (select count(*) from review.evidence e where e.anomaly_id = a.id) = 1)`)
-	y.sql("every rule has run", "select count(distinct rule_id) = 7 from review.run where status = 'ok' and requested_by is null")
+	y.sql("every rule has run", "select count(distinct rule_id) = $1 from review.run where status = 'ok' and requested_by is null", len(rules(t)))
 
 	dana := y.e.Reviewer("dana")
 	if out := y.done(dana, "rule_run", map[string]any{"rule": "A02-cross-tenant-denied"}); len(out.Runs) != 1 || out.Runs[0].Status != "ok" || out.State != "completed" {
 		t.Errorf("one rule asked for: %+v", out)
 	}
-	if out := y.done(dana, "rule_run", nil); len(out.Runs) != 7 {
+	if out := y.done(dana, "rule_run", nil); len(out.Runs) != len(rules(t)) {
 		t.Errorf("every rule asked for: %+v", out)
 	}
 	if out := y.done(dana, "ship", nil); out.State != "completed" {
@@ -179,9 +179,8 @@ func TestWorker(t *testing.T) {
 		t.Errorf("what was shipped: %+v, %v", report, err)
 	}
 	stop()
-	if n := wardtest.One[int](y.e, "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'one' and state <> 'idle'"); n != 0 {
-		t.Errorf("%d connections of a stopped worker are busy", n)
-	}
+	// the server may notice a moment later that a query was cancelled
+	y.sql("no connection of a stopped worker is busy", "select count(*) = 0 from pg_stat_activity where datname = current_database() and application_name = 'one' and state <> 'idle'")
 	if n := wardtest.One[int](y.e, "select count(*) from review.run where status <> 'ok'"); n != 0 {
 		t.Errorf("%d runs failed, the last: %s", n, wardtest.One[string](y.e, "select error from review.run where status <> 'ok' order by finished_at desc limit 1"))
 	}

@@ -13,7 +13,8 @@ create table review.rule (
   front_matter jsonb not null,
   missing      text[] not null default '{}',   -- what it requires and this installation lacks: then NOT ENABLED, never silently skipped
   cursor_batch bigint not null default 0,
-  last_run_at  timestamptz
+  last_run_at  timestamptz,
+  known_since  timestamptz not null default clock_timestamp()   -- from then on a rule that has not run is late
 );
 -- Every run, also one that finds nothing: 45 CFR 164.308(a)(1)(ii)(D) asks for the examining, not only the finds.
 create table review.run (
@@ -31,9 +32,15 @@ create table review.run (
   status       text not null check (status in ('ok', 'error')),
   error        text,
   requested_by uuid references tenancy.users,   -- null: the schedule
-  event_id     bigint
+  event_id     bigint,                          -- of who asked
+  recorded_as  bigint,                          -- the run's own event
+  period_start timestamptz,                     -- what a scheduled run is for: exclusive, inclusive; more than one period where none ran for a while
+  period_end   timestamptz check (period_end > period_start)
 );
 create index run_rule on review.run (rule_id, finished_at desc);
+-- The ledger decides: a period runs once, however many workers try, and the next begins where it ended.
+create unique index run_period_start on review.run (rule_id, period_start) where status = 'ok';
+create unique index run_period_end on review.run (rule_id, period_end) where status = 'ok';
 create trigger append_only before update or delete on review.run for each row execute function audit.append_only();
 create trigger append_only_truncate before truncate on review.run for each statement execute function audit.append_only();
 
@@ -144,6 +151,15 @@ create view review.access as
     coalesce(e.subject_id, r.subject_id) as patient_id, r.record_id is not null as known, e.purpose, e.detail, coalesce(e.occurred_at, e.recorded_at) as at, e.recorded_at
   from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
     left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id;
+
+-- The jobs that are not done, by queue and state; River's tables come after this migration.
+-- +goose StatementBegin
+create function review.job_counts() returns table (queue text, state text, jobs bigint) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return query select j.queue, j.state::text, count(*) from river.river_job j where j.state not in ('completed', 'cancelled') group by j.queue, j.state order by 1, 2;
+end $$;
+-- +goose StatementEnd
+grant execute on function review.job_counts to ward_worker;
 
 grant select on review.access, review.disposition to ward_worker;
 grant select, insert, update on review.rule to ward_worker;

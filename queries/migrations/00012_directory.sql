@@ -358,12 +358,12 @@ begin
 end $$;
 
 -- A list: recorded and committed by tenancy.browse, then read by tenancy.listing. what: tenants, users, user (one, with what disabling it would do), members (of clinic arg, or of all within reach), member (one, with
--- what terminating it would do), grants, oncall, roles (arg: one), services (arg: one), rules, runs (of rule arg, or of all), archive, verifications, sessions (live ones, of user arg
+-- what terminating it would do), grants, oncall, roles (arg: one), services (arg: one), rules, runs (of rule arg, or of all), jobs (the worker's: not done, or dead), archive, verifications, sessions (live ones, of user arg
 -- or of all within reach), keys, applications.
 create function tenancy.browse(ask uuid, what text, arg text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse'); t uuid; m tenancy.membership; f jsonb := jsonb_strip_nulls(jsonb_build_object('of', arg)); shown jsonb;
 begin
-  if what not in ('tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'rules', 'runs', 'archive', 'verifications', 'sessions', 'keys', 'applications') then raise exception 'no list "%"', what using errcode = '22023'; end if;
+  if what not in ('tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'rules', 'runs', 'jobs', 'archive', 'verifications', 'sessions', 'keys', 'applications') then raise exception 'no list "%"', what using errcode = '22023'; end if;
   if what = 'member' then
     m := tenancy.membership_named(arg, 'browse');
     perform audit.look(ask, 'list:member', 'browse', null, f, array[m.id], m.tenant_id);
@@ -458,8 +458,12 @@ begin
       'content_hash', r.content_hash, 'front_matter', r.front_matter, 'last_run_at', r.last_run_at, 'cursor_batch', r.cursor_batch,
       'open', (select count(*) from review.anomaly x where x.rule_id = r.id and x.state not in ('closed', 'merged'))) from review.rule r order by r.id;
   when 'runs' then return query select jsonb_build_object('run_id', x.run_id, 'rule_id', x.rule_id, 'rule_version', x.rule_version, 'from_batch', x.from_batch, 'to_batch', x.to_batch, 'matched', x.matched,
-      'created', x.created, 'merged', x.merged, 'started_at', x.started_at, 'finished_at', x.finished_at, 'status', x.status, 'error', x.error, 'requested_by', u.slug, 'request_event', x.event_id)
+      'created', x.created, 'merged', x.merged, 'started_at', x.started_at, 'finished_at', x.finished_at, 'status', x.status, 'error', x.error, 'requested_by', u.slug, 'request_event', x.event_id,
+      'recorded_as', x.recorded_as, 'period_start', x.period_start, 'period_end', x.period_end)
     from review.run x left join tenancy.users u on u.id = x.requested_by where a.payload->>'of' is null or starts_with(x.rule_id, a.payload->>'of') order by x.finished_at desc limit 500;
+  when 'jobs' then return query select jsonb_build_object('id', j.id, 'queue', j.queue, 'kind', j.kind, 'rule_id', nullif(j.args ->> 'rule', ''), 'dead', j.state = 'discarded', 'state', j.state, 'attempt', j.attempt,
+      'max_attempts', j.max_attempts, 'created_at', j.created_at, 'next_at', case when j.finalized_at is null then j.scheduled_at end, 'finished_at', j.finalized_at, 'error', j.errors[cardinality(j.errors)] ->> 'error')
+    from river.river_job j where j.state not in ('completed', 'cancelled') order by j.state = 'discarded' desc, j.id desc limit 500;
   when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'store', v.store, 'region', v.region, 'whole', v.tenant is null, 'months', v.months,
       'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks, 'found', v.found)
     from audit.verification v join tenancy.users u on u.id = v.user_id order by v.started_at desc limit 500;

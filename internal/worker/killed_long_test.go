@@ -1,0 +1,8 @@
+//go:build long
+
+package worker_test
+
+import "time"
+
+// killingFor is how long workers are killed.
+const killingFor = 5 * time.Minute
