@@ -42,6 +42,10 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := monthStart(s.Now())
+	if err := s.closeMonths(ctx, log, now); err != nil {
+		return nil, err
+	}
 	// Decided once: what is sealed from now on, the events of this shipping among it, is the next call's.
 	pending, err := s.pending(ctx, log)
 	if err != nil {
@@ -55,7 +59,7 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 			return shipped, err
 		}
 	}
-	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(s.Now().UnixMicro()))
+	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(now.UnixMicro()))
 	return append(shipped, empty...), err
 }
 
@@ -109,6 +113,24 @@ func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]s
 		}
 	}
 	return months, nil
+}
+
+// closeMonths sees to it that nothing more is sealed in the months before now, before the rows to ship are looked for: otherwise a batch that was sealed in the last
+// moment of a month, or by a clock that is behind this one, could never follow into a month that is on record as empty.
+func (s *Shipper) closeMonths(ctx context.Context, log *archive.Log, now time.Time) error {
+	if log.Month() >= archive.MonthOf(now.UnixMicro()) {
+		return nil
+	}
+	if err := queries.New(s.Pool).RaiseFloor(ctx, now); err != nil {
+		return fmt.Errorf("close the months before %s: %w", now.Format("2006-01"), err)
+	}
+	return nil
+}
+
+// monthStart is the first moment of t's month.
+func monthStart(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
 // fillEmpty records the months between the last one shipped and next in which nothing was sealed.
