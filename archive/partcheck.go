@@ -144,7 +144,7 @@ func (g *groupReader) begin(r *Row) {
 	g.tenant = strings.Clone(r.TenantID)
 	g.claims = g.check.heads.from(g.tenant, r.Seq)
 	if g.out.facts.rows == 0 {
-		g.out.first, g.known = r.clone(), false
+		g.out.first, g.known = r.Clone(), false
 	} else {
 		g.pos, g.known = g.check.start(before, g.tenant, r.Seq, &g.out.found)
 	}

@@ -209,7 +209,7 @@ func ReadPart(ctx context.Context, store Store, path, tenant string, f func([]Ro
 			if tenant != "" && r.TenantID != tenant {
 				return nil
 			}
-			if batch = append(batch, r.clone()); len(batch) < batchRows {
+			if batch = append(batch, r.Clone()); len(batch) < batchRows {
 				return nil
 			}
 			full := batch

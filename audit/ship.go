@@ -32,18 +32,17 @@ type Shipper struct {
 const shipChunk = 20_000
 
 // Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A closed month in which nothing was sealed
-// is recorded as empty, so that a hole cannot pass for one. What was interrupted is resumed: the log, not the database, says how far shipping came.
+// is recorded as empty, so that a hole cannot pass for one. Where the archive or its published heads name rows that the database lacks, the error is a *LostError. What was interrupted is resumed: the log, not the database, says how far shipping came.
 func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
-	region, err := archive.OriginRegion(s.Origin)
+	log, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log, err := archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
-	if err != nil {
+	if err := s.check(ctx, log); err != nil {
 		return nil, err
 	}
 	now := monthStart(s.Now())
-	if err := s.closeMonths(ctx, log, now); err != nil {
+	if err := s.closeMonths(ctx, now); err != nil {
 		return nil, err
 	}
 	// Decided once: what is sealed from now on, the events of this shipping among it, is the next call's.
@@ -61,6 +60,14 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 	}
 	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(now.UnixMicro()))
 	return append(shipped, empty...), err
+}
+
+func (s *Shipper) open(ctx context.Context) (*archive.Log, error) {
+	region, err := archive.OriginRegion(s.Origin)
+	if err != nil {
+		return nil, err
+	}
+	return archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
 }
 
 // shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it is repeated until the log has
@@ -117,10 +124,7 @@ func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]s
 
 // closeMonths sees to it that nothing more is sealed in the months before now, before the rows to ship are looked for: otherwise a batch that was sealed in the last
 // moment of a month, or by a clock that is behind this one, could never follow into a month that is on record as empty.
-func (s *Shipper) closeMonths(ctx context.Context, log *archive.Log, now time.Time) error {
-	if log.Month() >= archive.MonthOf(now.UnixMicro()) {
-		return nil
-	}
+func (s *Shipper) closeMonths(ctx context.Context, now time.Time) error {
 	if err := queries.New(s.Pool).RaiseFloor(ctx, now); err != nil {
 		return fmt.Errorf("close the months before %s: %w", now.Format("2006-01"), err)
 	}

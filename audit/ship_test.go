@@ -261,7 +261,11 @@ func TestPublishHeads(t *testing.T) {
 	last := wardtest.One[int64](h.e, "select max(seq) from audit.chain where tenant_id = $1", h.cedar)
 	h.rewrite(fmt.Sprintf("update audit.event set outcome = 'denied' where event_id = (select event_id from audit.chain where tenant_id = '%s' and seq = %d)", h.cedar, last))
 	h.reseal(last)
-	h.ship()
+	var lost *audit.LostError
+	if parts, err := h.shipper(h.store).Ship(t.Context()); !errors.As(err, &lost) || len(parts) != 0 {
+		t.Fatalf("shipped against a published head: %d parts, %v", len(parts), err)
+	}
+	h.shipRegardless(h.store)
 	r := h.verify(h.store)
 	if r.Verdict != archive.Invalid || !slices.ContainsFunc(r.Findings, func(f archive.Finding) bool {
 		return f.Status == archive.HeadMismatch && f.Tenant == h.cedar.String() && f.Seq == last

@@ -103,3 +103,6 @@ select tenancy.region_here()::text;
 
 -- name: Tenants :many
 select id, slug from tenancy.tenant order by id;
+
+-- name: AdvanceBatch :execrows
+update audit.seal_state set batch = sqlc.arg(batch) where epoch = sqlc.arg(epoch);

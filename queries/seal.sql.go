@@ -12,6 +12,23 @@ import (
 	"github.com/google/uuid"
 )
 
+const advanceBatch = `-- name: AdvanceBatch :execrows
+update audit.seal_state set batch = $1 where epoch = $2
+`
+
+type AdvanceBatchParams struct {
+	Batch int64
+	Epoch int64
+}
+
+func (q *Queries) AdvanceBatch(ctx context.Context, arg AdvanceBatchParams) (int64, error) {
+	result, err := q.db.Exec(ctx, advanceBatch, arg.Batch, arg.Epoch)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const chainAt = `-- name: ChainAt :many
 select c.tenant_id, c.seq, c.hash from (select unnest($1::uuid[]) as t, unnest($2::bigint[]) as s) a
   cross join lateral (select c.tenant_id, c.seq, c.hash from audit.chain c where c.tenant_id = a.t and c.seq = a.s

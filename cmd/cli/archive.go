@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) archiveCmd() *cobra.Command {
-	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveKeygenCmd())
+	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveRecoverCmd(), a.archiveKeygenCmd())
 }
 
 func (a *app) archiveListCmd() *cobra.Command {

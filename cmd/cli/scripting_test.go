@@ -32,7 +32,7 @@ var results = map[string]any{
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
 	"ward queue reopen": review.Changed{},
 	"ward audit list":   audit.Event{}, "ward audit show": audit.Event{},
-	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
+	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive recover": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
 	"ward tenant list": tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{},

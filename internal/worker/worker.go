@@ -82,7 +82,13 @@ func (c *Config) lead(ctx context.Context) error {
 		sealer, err := audit.Lead(ctx, c.Pool)
 		if err == nil {
 			sealer.Now = c.Now
-			err = c.leading(ctx, sealer)
+			// a server that took over, or was restored, may lack what the archive has: sealed on top of that, two histories would claim the same places
+			if c.Shipper != nil {
+				err = c.Shipper.Check(ctx)
+			}
+			if err == nil {
+				err = c.leading(ctx, sealer)
+			}
 			sealer.Close(ctx)
 		}
 		if ctx.Err() != nil {
@@ -167,15 +173,22 @@ func (c *Config) ship(ctx context.Context) error {
 
 // Ship ships once, unless another process is shipping: then it waits for that one first.
 func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipped func(part string, rows int64)) error {
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", shipLock); err != nil {
-			return fmt.Errorf("wait for other shippers: %w", err)
-		}
+	return exclusively(ctx, pool, func() error {
 		manifests, err := shipper.Ship(ctx)
 		for _, m := range manifests {
 			shipped(m.Name(), m.Rows)
 		}
 		return err
+	})
+}
+
+// exclusively appends to the archive's log while nobody else does.
+func exclusively(ctx context.Context, pool *pgxpool.Pool, f func() error) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", shipLock); err != nil {
+			return fmt.Errorf("wait for other shippers: %w", err)
+		}
+		return f()
 	})
 }
 
@@ -185,6 +198,7 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &rulesWorker{config: c})
 	river.AddWorker(workers, &ruleRunWorker{config: c})
 	river.AddWorker(workers, &shipWorker{config: c})
+	river.AddWorker(workers, &recoverWorker{config: c})
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,
