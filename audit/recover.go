@@ -35,7 +35,10 @@ func (e *LostError) Error() string {
 	var b strings.Builder
 	b.WriteString("the database has lost sealed rows, or has others than the archive")
 	for _, l := range e.Losses {
-		fmt.Fprintf(&b, "; tenant %s: the database ends at row %d, the archive at row %d", l.TenantID, l.Database, l.Archived)
+		fmt.Fprintf(&b, "; tenant %s: the database ends at row %d", l.TenantID, l.Database)
+		if l.Archived > 0 {
+			fmt.Fprintf(&b, ", the archive at row %d", l.Archived)
+		}
 		if l.Published > 0 {
 			fmt.Fprintf(&b, ", row %d was published", l.Published)
 		}
@@ -211,6 +214,7 @@ func (s *Shipper) Recover(ctx context.Context, sealer *Sealer, order int64, reas
 	if err != nil {
 		return done, fmt.Errorf("recover: %w", err)
 	}
+	defer s.forget()
 	leaf := archive.Recovery{Reason: reason, EventID: order, HeadsUntil: until}
 	after := map[string]archive.Position{}
 	for _, l := range list {
@@ -243,6 +247,13 @@ func (s *Shipper) Recover(ctx context.Context, sealer *Sealer, order int64, reas
 		return Recovery{}, fmt.Errorf("recover: %w", err)
 	}
 	return done, nil
+}
+
+// forget lets heads be published that are behind those before the recovery.
+func (s *Shipper) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.published = nil
 }
 
 // restoring takes the places of archived rows back into the database.

@@ -7,8 +7,10 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/archive"
@@ -26,6 +28,9 @@ type Shipper struct {
 	Now      func() time.Time
 	// Retention is how long a part is kept from the end of its month on.
 	Retention time.Duration
+
+	mu        sync.Mutex
+	published map[uuid.UUID]int64 // the last row that this shipper published of each tenant
 }
 
 // shipChunk is how many rows are read from the database at a time.
@@ -228,10 +233,24 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 	if len(rows) == 0 {
 		return ErrNoHeads
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.published == nil {
+		s.published = map[uuid.UUID]int64{}
+	}
 	heads := make([]archive.ChainHead, len(rows))
 	for i, r := range rows {
+		if last := s.published[r.TenantID]; r.Seq < last { // another server answers since
+			return fmt.Errorf("publish chain heads: %w", &LostError{Losses: []Loss{{TenantID: r.TenantID, Database: r.Seq, Published: last}}})
+		}
 		heads[i] = archive.ChainHead{TenantID: r.TenantID.String(), Seq: r.Seq, Hash: archive.Hash(r.Hash)}
 	}
 	now := s.Now()
-	return archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention))
+	if err := archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention)); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		s.published[r.TenantID] = r.Seq
+	}
+	return nil
 }

@@ -112,10 +112,21 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// leading does the leader's work until something of it fails: the next leader starts from what is stored.
+// leading does the leader's work until sealing fails: the next leader starts from what is stored. Shipping goes on beside it, since a large part would
+// hold the sealing up.
 func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
-	var heads, ship, tidy time.Time
+	g, ctx := errgroup.WithContext(ctx)
+	if c.Shipper != nil {
+		g.Go(func() error { return c.archiving(ctx) })
+	}
+	g.Go(func() error { return c.sealing(ctx, sealer) })
+	return g.Wait()
+}
+
+func (c *Config) sealing(ctx context.Context, sealer *audit.Sealer) error {
+	var tidy time.Time
 	for {
+		begun := c.Now()
 		sealed, err := sealer.Seal(ctx)
 		if err != nil {
 			return err
@@ -125,24 +136,38 @@ func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 				return err
 			}
 		}
-		now := c.Now()
-		if due(&tidy, now, time.Minute) {
+		if due(&tidy, begun, time.Minute) {
 			if err := audit.Tidy(ctx, c.Pool); err != nil {
 				return err
 			}
 		}
-		if c.Shipper != nil && due(&heads, now, c.HeadsEvery) {
-			if err := c.Shipper.PublishHeads(ctx); err != nil && !errors.Is(err, audit.ErrNoHeads) {
+		if err := wait(ctx, c.SealEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// archiving publishes heads and ships. What the database lost is for the next leader to find: this one gives up.
+func (c *Config) archiving(ctx context.Context) error {
+	var heads, ship time.Time
+	for {
+		if err := wait(ctx, c.SealEvery); err != nil { // the first batch may be there by then
+			return err
+		}
+		var lost *audit.LostError
+		if due(&heads, c.Now(), c.HeadsEvery) {
+			if err := c.Shipper.PublishHeads(ctx); errors.As(err, &lost) {
+				return err
+			} else if err != nil && !errors.Is(err, audit.ErrNoHeads) {
 				c.Log.ErrorContext(ctx, "chain heads were not published", slog.Any("error", err))
 			}
 		}
-		if c.Shipper != nil && due(&ship, now, c.ShipEvery) {
-			if err := c.ship(ctx); err != nil {
+		if due(&ship, c.Now(), c.ShipEvery) {
+			if err := c.ship(ctx); errors.As(err, &lost) {
+				return err
+			} else if err != nil {
 				c.Log.ErrorContext(ctx, "shipping failed", slog.Any("error", err))
 			}
-		}
-		if err := wait(ctx, c.SealEvery); err != nil {
-			return err
 		}
 	}
 }
