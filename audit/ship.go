@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -32,9 +31,6 @@ type Shipper struct {
 	mu        sync.Mutex
 	published map[uuid.UUID]int64 // the last row that this shipper published of each tenant
 }
-
-// shipChunk is how many rows are read from the database at a time.
-const shipChunk = 20_000
 
 // Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A closed month in which nothing was sealed
 // is recorded as empty, so that a hole cannot pass for one. Where the archive or its published heads name rows that the database lacks, the error is a *LostError. What was interrupted is resumed: the log, not the database, says how far shipping came.
@@ -104,6 +100,8 @@ func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string,
 type span struct {
 	tenant   queries.TenantsRow
 	from, to int64
+	// the least and greatest recorded_at
+	recordedFrom, recordedTo time.Time
 }
 
 // pending lists what is sealed and not shipped, by month.
@@ -121,7 +119,7 @@ func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]s
 			return nil, fmt.Errorf("find rows of tenant %s to ship: %w", t.Slug, err)
 		}
 		for _, r := range rows {
-			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq})
+			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq, recordedFrom: r.RecordedFrom, recordedTo: r.RecordedTo})
 		}
 	}
 	return months, nil
@@ -176,39 +174,6 @@ func (s *Shipper) retain(month string) time.Time {
 		keep = archive.DefaultRetention
 	}
 	return t.AddDate(0, 1, 0).Add(keep)
-}
-
-// rows yields the rows of the spans in the order of tenant and seq, a chunk of them in memory at a time.
-func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
-	slices.SortFunc(spans, func(a, b span) int { return slices.Compare(a.tenant.ID[:], b.tenant.ID[:]) })
-	return func(yield func(*archive.Row, error) bool) {
-		q := queries.New(s.Pool)
-		for _, sp := range spans {
-			for from := sp.from; from <= sp.to; from += shipChunk {
-				rows, err := q.SealedRows(ctx, queries.SealedRowsParams{TenantID: sp.tenant.ID, FirstSeq: from, LastSeq: min(from+shipChunk-1, sp.to)})
-				if err != nil {
-					yield(nil, fmt.Errorf("read sealed rows of tenant %s: %w", sp.tenant.Slug, err))
-					return
-				}
-				for i := range rows {
-					if !yield(sealedRow(&rows[i]), nil) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-func sealedRow(r *queries.SealedRowsRow) *archive.Row {
-	e := queries.UnsealedEventsRow{
-		EventID: r.EventID, RecordedAt: r.RecordedAt, OccurredAt: r.OccurredAt, TenantID: r.TenantID, UserID: r.UserID, ActorKind: r.ActorKind, SessionID: r.SessionID,
-		MembershipID: r.MembershipID, DisclosureID: r.DisclosureID, Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable, RecordID: r.RecordID,
-		SubjectID: r.SubjectID, Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
-	}
-	row := rowOf(&e)
-	row.Seq, row.SealedAt, row.Nonce, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Nonce(r.Nonce), archive.Hash(r.Hash)
-	return &row
 }
 
 // record writes the worker's ship event. It comes after the part is safe: an event about something that did not happen would be worse than a part whose

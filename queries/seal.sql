@@ -76,7 +76,8 @@ values (sqlc.arg(tenant_id), sqlc.arg(seq), sqlc.arg(event_id), sqlc.arg(recorde
 
 -- name: MonthsToShip :many
 -- The months of sealing that hold rows beyond what the archive's log has of this tenant.
-select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq
+select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq,
+  min(recorded_at)::timestamptz as recorded_from, max(recorded_at)::timestamptz as recorded_to
 from audit.chain where tenant_id = sqlc.arg(tenant_id) and seq > sqlc.arg(after) group by 1 order by 1;
 
 -- name: SealedRows :many

@@ -214,7 +214,8 @@ func (q *Queries) ForgetAsks(ctx context.Context) (int32, error) {
 }
 
 const monthsToShip = `-- name: MonthsToShip :many
-select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq
+select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq,
+  min(recorded_at)::timestamptz as recorded_from, max(recorded_at)::timestamptz as recorded_to
 from audit.chain where tenant_id = $1 and seq > $2 group by 1 order by 1
 `
 
@@ -224,9 +225,11 @@ type MonthsToShipParams struct {
 }
 
 type MonthsToShipRow struct {
-	Month    string
-	FirstSeq int64
-	LastSeq  int64
+	Month        string
+	FirstSeq     int64
+	LastSeq      int64
+	RecordedFrom time.Time
+	RecordedTo   time.Time
 }
 
 // The months of sealing that hold rows beyond what the archive's log has of this tenant.
@@ -239,7 +242,13 @@ func (q *Queries) MonthsToShip(ctx context.Context, arg MonthsToShipParams) ([]M
 	var items []MonthsToShipRow
 	for rows.Next() {
 		var i MonthsToShipRow
-		if err := rows.Scan(&i.Month, &i.FirstSeq, &i.LastSeq); err != nil {
+		if err := rows.Scan(
+			&i.Month,
+			&i.FirstSeq,
+			&i.LastSeq,
+			&i.RecordedFrom,
+			&i.RecordedTo,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

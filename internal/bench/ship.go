@@ -245,12 +245,17 @@ func (q *quay) write(ctx context.Context, until time.Time) error {
 
 // watch notes when each batch could be seen, within 5 ms.
 func (q *quay) watch(ctx context.Context, seen map[int64]time.Time) error {
+	conn, err := pgx.Connect(ctx, q.server.cluster.DSN(postgres.SuperuserRole, q.name)) // the writers have the pool's
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	var last int64
 	for {
 		var batch int64
-		if err := q.super.QueryRow(ctx, "select batch from audit.seal_state").Scan(&batch); err != nil {
+		if err := conn.QueryRow(ctx, "select batch from audit.seal_state").Scan(&batch); err != nil {
 			return fmt.Errorf("watch sealing: %w", err)
 		}
 		for now := time.Now(); last < batch; {
