@@ -55,21 +55,35 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 		return fmt.Errorf("connect to read sealed rows: %w", err)
 	}
 	defer conn.Release()
-	for _, sp := range spans {
-		r := copyReader{ctx: ctx, to: to, tenant: sp.tenant.ID.String(), texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
-		tag, err := conn.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(sp.tenant.ID, sp.from, sp.to, sp.recordedFrom, sp.recordedTo))
+	for len(spans) > 0 {
+		n, rows := 1, spans[0].rows()
+		for n < len(spans) && rows+spans[n].rows() <= readRows {
+			rows += spans[n].rows()
+			n++
+		}
+		group := make([]queries.SealedSpan, n)
+		for i, sp := range spans[:n] {
+			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
+		}
+		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
+		_, err := conn.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group))
 		if err == nil {
-			err = r.end(tag.RowsAffected())
+			err = r.end(rows)
 		}
 		if err != nil {
-			return fmt.Errorf("read sealed rows of tenant %s: %w", sp.tenant.Slug, err)
+			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
 		}
+		spans = spans[n:]
 	}
 	return nil
 }
 
+// readRows is how many rows small spans are put together to: a statement for each of a thousand clinics would look through the month a thousand times, and one
+// statement for all would sort before it sends the first row.
+const readRows = 1 << 16
+
 // copyColumns is how many columns raw/sealed_rows.sql has.
-const copyColumns = 20
+const copyColumns = 21
 
 // copyHead begins the binary format of COPY: a signature, no flags, no extension.
 var copyHead = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
@@ -78,16 +92,15 @@ var errCopy = errors.New("not the rows that were asked for")
 
 // copyReader parses the binary format of COPY (PostgreSQL documentation, COPY, File Formats) into rows.
 type copyReader struct {
-	ctx    context.Context
-	to     chan<- []archive.Row
-	tenant string
-	texts  map[string]string     // what comes again and again is kept once
-	ids    map[uuid.UUID]*string // likewise
-	begun  bool
-	ended  bool
-	rest   []byte // of a row that is not complete yet
-	chunk  []archive.Row
-	rows   int64
+	ctx   context.Context
+	to    chan<- []archive.Row
+	texts map[string]string     // what comes again and again is kept once
+	ids   map[uuid.UUID]*string // likewise
+	begun bool
+	ended bool
+	rest  []byte // of a row that is not complete yet
+	chunk []archive.Row
+	rows  int64
 }
 
 // Write takes the stream in, in whatever pieces.
@@ -188,19 +201,22 @@ func (r *copyReader) end(rows int64) error {
 }
 
 func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
-	row := archive.Row{TenantID: r.tenant, Seq: d.int(f[0]), SealedAt: d.time(f[1]), EventID: d.int(f[4]), RecordedAt: d.time(f[5]),
-		UserID: r.id(f[7], d), ActorKind: r.text(f[8]), SessionID: r.id(f[9], d), MembershipID: r.id(f[10], d), DisclosureID: d.id(f[11]), Action: r.text(f[12]), Outcome: r.text(f[13]),
-		RecordTable: r.optional(f[14]), RecordID: d.id(f[15]), SubjectID: d.id(f[16]), Purpose: r.optional(f[17]), Source: r.text(f[19])}
-	if f[6] != nil {
-		at := d.time(f[6])
+	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
+		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: d.id(f[12]), Action: r.text(f[13]), Outcome: r.text(f[14]),
+		RecordTable: r.optional(f[15]), RecordID: d.id(f[16]), SubjectID: d.id(f[17]), Purpose: r.optional(f[18]), Source: r.text(f[20])}
+	if tenant := r.id(f[0], d); tenant != nil {
+		row.TenantID = *tenant
+	}
+	if f[7] != nil {
+		at := d.time(f[7])
 		row.OccurredAt = &at
 	}
-	if f[18] != nil {
-		detail := string(f[18])
+	if f[19] != nil {
+		detail := string(f[19])
 		row.Detail = &detail
 	}
-	d.fixed(row.Nonce[:], f[2])
-	d.fixed(row.Hash[:], f[3])
+	d.fixed(row.Nonce[:], f[3])
+	d.fixed(row.Hash[:], f[4])
 	return row
 }
 

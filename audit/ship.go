@@ -104,6 +104,8 @@ type span struct {
 	recordedFrom, recordedTo time.Time
 }
 
+func (s *span) rows() int64 { return s.to - s.from + 1 }
+
 // pending lists what is sealed and not shipped, by month.
 func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]span, error) {
 	q := queries.New(s.Pool)
