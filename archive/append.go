@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -175,7 +176,7 @@ func (l *Log) readBack(ctx context.Context, m *Manifest) error {
 	if HexHash(sp.sum) != m.SHA256 {
 		return fmt.Errorf("%w: %s came back with SHA-256 %x, stored was %s", ErrDamaged, m.Path, sp.sum, m.SHA256)
 	}
-	check, err := newPartCheck(m.Month, manifestPositions(m), 1)
+	check, err := newPartCheck(m.Month, manifestPositions(m), min(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return err
 	}

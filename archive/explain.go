@@ -39,6 +39,7 @@ var explanations = map[string]explanation{
 	Unsupported:      {"It is written in a format that this version of ward does not know.", "Verify with a newer ward."},
 	NotChecked:       {"It could not be checked because of another finding.", "See to the other finding first, then verify again."},
 	Unfinished:       {"Newer than the log's head: a shipping run has not finished yet.", "Verify again in a few minutes. If it stays, see to the worker."},
+	Recovered:        {"The database lost rows that were published, in a failover or a restore, and a signed leaf of the log says so: they are lost, and named.", "Hold the leaf against what you know of that day."},
 	Expired:          {"It is gone, and its retention has ended.", "Nothing, where its deletion was meant."},
 }
 

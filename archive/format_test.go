@@ -284,7 +284,7 @@ func TestManifestStrict(t *testing.T) {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if _, err := ParseManifest(replace("ward-manifest/v1", "ward-manifest/v2")); !errors.Is(err, errUnsupported) {
+	if _, err := ParseManifest(replace("ward-manifest/v1", "ward-manifest/v3")); !errors.Is(err, errUnsupported) {
 		t.Errorf("another version: %v", err)
 	}
 }

@@ -40,6 +40,9 @@ type Log struct {
 	tail     map[string]TenantSpan
 	leftover leftover
 	broken   error
+
+	heads      []object // the notes of chain heads, in the order of time
+	recoveries []*Recovery
 }
 
 // leftover is what an interrupted run stored beyond the head.
@@ -60,6 +63,7 @@ func OpenLog(ctx context.Context, store Store, region, origin string, signer *Si
 	l := &Log{Now: time.Now, store: store, region: region, origin: origin, signer: signer, keys: newRing([]Key{signer.Key()}), tail: map[string]TenantSpan{}}
 	regions, _, err := listRegions(ctx, store, regionPrefix(region))
 	if err == nil && len(regions) > 0 {
+		l.heads = regions[0].heads
 		err = l.load(ctx, regions[0], previous)
 	}
 	if err != nil {
@@ -154,6 +158,13 @@ func (l *Log) follow(m *Manifest) error {
 			return fmt.Errorf("part %d: tenant %s goes on at row %d, after row %d", m.Part, s.TenantID, s.FirstSeq, pos.Seq)
 		}
 	}
+	if m.Recovery != nil {
+		for _, t := range m.Recovery.Tenants {
+			if pos := l.position(t.TenantID); t.ArchivedSeq != pos.Seq || Hash(t.ArchivedHash) != pos.Hash {
+				return fmt.Errorf("manifest %d recovers tenant %s after row %d, which ends at row %d", m.Part, t.TenantID, t.ArchivedSeq, pos.Seq)
+			}
+		}
+	}
 	return nil
 }
 
@@ -162,6 +173,9 @@ func (l *Log) advance(m *Manifest, leaf Hash) {
 	l.tree.addLeaf(leaf)
 	l.leaves = append(l.leaves, leaf)
 	l.month = m.Month
+	if m.Recovery != nil {
+		l.recoveries = append(l.recoveries, m.Recovery)
+	}
 	for _, s := range m.Tenants {
 		if old, ok := l.tail[s.TenantID]; ok {
 			s.Rows, s.FirstSeq, s.PrevHash = s.Rows+old.Rows, old.FirstSeq, old.PrevHash

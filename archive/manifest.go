@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ManifestVersion is the format of manifest that this package writes, and the only one it reads.
+// ManifestVersion is the format of a manifest. A recovery has [RecoveryVersion]; other versions are not read.
 const ManifestVersion = "ward-manifest/v1"
 
 var errUnsupported = errors.New("unsupported version")
@@ -75,6 +75,8 @@ type Manifest struct {
 	// run, or put there by somebody else, and a write-once store cannot delete it.
 	Void     bool   `json:"void"`
 	VoidPath string `json:"void_path"`
+	// Recovery, which only [RecoveryVersion] has, says what the database had lost; there is no Parquet file.
+	Recovery *Recovery `json:"recovery,omitempty"`
 }
 
 // ManifestPath is where the manifest itself stands.
@@ -105,7 +107,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 	if err := json.Unmarshal(data, &v); err != nil {
 		return Manifest{}, fmt.Errorf("parsing manifest: %w: %w", errMalformed, err)
 	}
-	if v.Version != ManifestVersion {
+	if v.Version != ManifestVersion && v.Version != RecoveryVersion {
 		return Manifest{}, fmt.Errorf("parsing manifest: %w: %q", errUnsupported, v.Version)
 	}
 	var m Manifest
@@ -127,10 +129,13 @@ func (m *Manifest) validate() error {
 	if err := errors.Join(validateRegion(m.Region), validateMonth(m.Month)); err != nil {
 		return err
 	}
+	if (m.Version == RecoveryVersion) != (m.Recovery != nil) {
+		return fmt.Errorf("version %s", m.Version)
+	}
 	if m.Part < 1 || m.Part > maxPart {
 		return fmt.Errorf("part number %d", m.Part)
 	}
-	if m.Empty || m.Void {
+	if m.Empty || m.Void || m.Recovery != nil {
 		return m.validateFileless()
 	}
 	if m.VoidPath != "" || m.Path != parquetPath(m.Region, m.Month, m.Part) {
@@ -159,14 +164,16 @@ func (m *Manifest) validate() error {
 
 func (m *Manifest) validateFileless() error {
 	switch {
-	case m.Empty && m.Void:
-		return errors.New("both empty and void")
+	case m.Empty && m.Void, m.Recovery != nil && (m.Empty || m.Void):
+		return errors.New("more than one of empty, void and a recovery")
 	case m.Path != "" || m.Rows != 0 || m.Bytes != 0 || len(m.Tenants) != 0:
 		return errors.New("has no file, but describes one")
 	case m.Void && parsePath(m.VoidPath, 0).kind != objectParquet:
 		return fmt.Errorf("void path %q", m.VoidPath)
-	case m.Empty && m.VoidPath != "":
-		return errors.New("empty, but names a void object")
+	case !m.Void && m.VoidPath != "":
+		return errors.New("not void, but names a void object")
+	case m.Recovery != nil:
+		return m.Recovery.validate()
 	}
 	return nil
 }

@@ -181,7 +181,7 @@ func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int6
 				tenant, prev = s.TenantID, Position{s.FirstSeq - 1, Hash(s.PrevHash)}
 			}
 			if n == index {
-				row := r.clone()
+				row := r.Clone()
 				proof.Row, proof.PrevHash = proofRow(&row), HexHash(prev.Hash)
 			}
 			prev = Position{r.Seq, r.Hash}

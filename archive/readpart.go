@@ -87,7 +87,7 @@ func (b *rowBatch) add(r *Row) error {
 	if b.tenant != "" && r.TenantID != b.tenant {
 		return nil
 	}
-	if b.rows = append(b.rows, r.clone()); len(b.rows) < size {
+	if b.rows = append(b.rows, r.Clone()); len(b.rows) < size {
 		return nil
 	}
 	return b.flush()

@@ -64,6 +64,7 @@ const (
 	NotChecked  = "NOT_CHECKED" // could not be checked because of another finding
 	Unfinished  = "UNFINISHED"  // newer than the head: a shipping run that has not finished
 	Expired     = "EXPIRED"     // absent, and its retention has ended
+	Recovered   = "RECOVERED"   // rows that were published and lost, as a signed recovery says
 )
 
 // Finding is one thing that is wrong or could not be checked.
@@ -84,7 +85,7 @@ type Finding struct {
 // Verdict is what the finding alone makes of a report.
 func (f Finding) Verdict() Verdict {
 	switch f.Status {
-	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, Unsealed, LockMissing, LockGovernance, LockShort, LockUnknown:
+	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, Recovered, Unsealed, LockMissing, LockGovernance, LockShort, LockUnknown:
 		return NotProven
 	}
 	return Invalid

@@ -138,8 +138,8 @@ func Genesis(tenantID string) Hash {
 	return sha256.Sum256([]byte(genesisDomain + tenantID))
 }
 
-// clone returns a copy of r that shares no memory with the page that r was read from.
-func (r *Row) clone() Row {
+// Clone returns a copy of r that shares no memory with the page that r was read from.
+func (r *Row) Clone() Row {
 	c := *r
 	for _, s := range []*string{&c.TenantID, &c.ActorKind, &c.Action, &c.Outcome, &c.Source} {
 		*s = strings.Clone(*s)

@@ -184,7 +184,7 @@ func (p *page) offer(r *Row, part string) {
 	case len(p.EventIDs) > 0 && !slices.Contains(p.EventIDs, r.EventID), p.Keep != nil && !p.Keep(r):
 		return
 	}
-	if p.rows = append(p.rows, Found{r.clone(), part}); len(p.rows) >= 2*p.Limit {
+	if p.rows = append(p.rows, Found{r.Clone(), part}); len(p.rows) >= 2*p.Limit {
 		p.cut()
 	}
 }

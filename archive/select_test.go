@@ -173,7 +173,7 @@ func TestReaderTrustsNothing(t *testing.T) {
 // TestDiffers names every column in which rows differ, and no value.
 func TestDiffers(t *testing.T) {
 	a := chains{}.next(tenantA, "2026-01", 1)[0]
-	b := a.clone()
+	b := a.Clone()
 	if got := a.Differs(&b); got != nil {
 		t.Errorf("a copy differs in %q", got)
 	}

@@ -16,17 +16,18 @@ type regionRun struct {
 	expected Head // Size 0: none
 	keys     *ring
 
-	head    Head // Size 0: there is no valid checkpoint
-	roots   map[int64]Hash
-	entries []entry
-	proven  int64 // how many entries are authentic
-	fresh   bool
-	unread  int64 // the greatest checkpoint that could not be read, and may be the head
-	begun   bool  // nothing is signed yet, and no more than the first part is there
-	heads   headIndex
-	found   findings
-	jobs    []*partJob
-	notes   []string
+	head       Head // Size 0: there is no valid checkpoint
+	roots      map[int64]Hash
+	entries    []entry
+	proven     int64 // how many entries are authentic
+	fresh      bool
+	unread     int64 // the greatest checkpoint that could not be read, and may be the head
+	begun      bool  // nothing is signed yet, and no more than the first part is there
+	heads      headIndex
+	recoveries []*Recovery
+	found      findings
+	jobs       []*partJob
+	notes      []string
 }
 
 // learnKeys follows the notes by which one key of the log took over from another.
@@ -305,6 +306,10 @@ func (r *regionRun) checkContinuity() {
 			r.add(Finding{Status: WrongPeriod, Month: m.Month, Part: m.Name(), Message: "comes after a part of " + month})
 		}
 		month = max(month, m.Month)
+		if m.Recovery != nil {
+			r.recoveries = append(r.recoveries, m.Recovery)
+			r.checkRecovery(m, at, whole)
+		}
 		for _, s := range m.Tenants {
 			pos, ok := at[s.TenantID]
 			if !ok {
@@ -360,6 +365,7 @@ func (r *regionRun) checkHeads(ctx context.Context) error {
 			r.add(Finding{Status: noteStatus(err), Part: o.path, Message: err.Error()})
 			return
 		}
+		p.heads = slices.DeleteFunc(p.heads, func(h ChainHead) bool { return explained(r.recoveries, h, p.micros) })
 		var found findings
 		r.heads.add(o.path, &p, r.v.opts.Tenant, &found)
 		for _, f := range found.done() {

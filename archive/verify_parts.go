@@ -34,7 +34,7 @@ func (r *regionRun) plan() {
 			r.notes = append(r.notes, fmt.Sprintf("%s is declared void: it is no part of the archive", m.VoidPath))
 			continue
 		}
-		if !m.Empty {
+		if m.Path != "" {
 			bySum[m.SHA256] = m.Path
 		}
 		if !r.inScope(m) {
@@ -68,7 +68,7 @@ func (r *regionRun) checkParts(ctx context.Context) error {
 			}
 			r.v.update(func(s *Status) { s.Current = job.result.Path })
 			found := findings{about: Finding{Region: job.manifest.Region, Month: job.manifest.Month, Part: job.result.Path}}
-			if !job.manifest.Empty {
+			if job.manifest.Path != "" {
 				r.checkPart(ctx, job, &found)
 			}
 			if err := ctx.Err(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/archive"
@@ -34,6 +35,7 @@ type Sealer struct {
 
 	conn  *pgxpool.Conn
 	epoch int64
+	moved *queries.StrangeSnapshotRow // the snapshot of the last batch says nothing here; nil: it does
 }
 
 // Sealed is what one batch did.
@@ -55,6 +57,9 @@ func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
 	}
 	if err == nil {
 		s.epoch, err = queries.New(conn).TakeSealLead(ctx)
+	}
+	if err == nil {
+		err = s.recognise(ctx)
 	}
 	if err != nil {
 		if got {
@@ -83,8 +88,24 @@ func (s *Sealer) Close(ctx context.Context) {
 }
 
 // Seal seals everything that is committed and not sealed, as one batch in one transaction. Membership of a batch is decided by a bracket of two
-// snapshots, so a transaction that stays open for long delays nobody and loses nothing: its rows come in the batch after its commit.
+// snapshots, so a transaction that stays open for long delays nobody and loses nothing: its rows come in the batch after its commit. The first batch on a
+// server that the last one was not sealed on, after a dump was restored, takes every event that has no place instead, and leaves a seal_recover event.
 func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
+	for again := 0; ; again++ {
+		done, err := s.sealOnce(ctx)
+		var pg *pgconn.PgError
+		// the shipper has closed a month just then
+		if again < 3 && errors.As(err, &pg) && pg.Code == serializationFailure {
+			continue
+		}
+		return done, err
+	}
+}
+
+// serializationFailure is PostgreSQL's code for a row that changed since the snapshot was taken.
+const serializationFailure = "40001"
+
+func (s *Sealer) sealOnce(ctx context.Context) (Sealed, error) {
 	var done Sealed
 	err := pgx.BeginTxFunc(ctx, s.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		q := queries.New(tx)
@@ -95,13 +116,13 @@ func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
 		if state.Epoch != s.epoch {
 			return ErrFenced
 		}
-		events, err := q.UnsealedEvents(ctx, queries.UnsealedEventsParams{Xmax: state.Xmax, Xip: state.Xip})
+		events, err := s.unsealed(ctx, q, state)
 		if err != nil {
 			return err
 		}
 		batch := state.Batch
 		if len(events) > 0 {
-			now, err := s.clock(ctx, q, batch)
+			now, err := s.clock(ctx, q, state)
 			if err != nil {
 				return err
 			}
@@ -115,24 +136,31 @@ func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
 		if err == nil && n != 1 {
 			err = ErrFenced
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.settle(ctx, q, len(events))
 	})
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal: %w", err)
 	}
+	s.moved = nil
 	return done, nil
 }
 
 // clock is the time of the next batch. It never goes back, whatever the machine's clock does, and not for any tenant: the archive ships month by month, and a row
 // sealed into a month that is shipped already could not follow.
-func (s *Sealer) clock(ctx context.Context, q *queries.Queries, last int64) (time.Time, error) {
+func (s *Sealer) clock(ctx context.Context, q *queries.Queries, state queries.SealStateRow) (time.Time, error) {
 	now := s.Now()
 	if s.Simulated != nil {
 		return now, nil // a demo's past is sealed before anything else
 	}
-	newest, err := q.NewestSealing(ctx, last)
+	newest, err := q.NewestSealing(ctx, state.Batch)
 	if err != nil {
-		return now, fmt.Errorf("read time of batch %d: %w", last, err)
+		return now, fmt.Errorf("read time of batch %d: %w", state.Batch, err)
+	}
+	if newest.Before(state.Floor) {
+		newest = state.Floor
 	}
 	if newest.After(now) {
 		return newest, nil

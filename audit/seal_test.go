@@ -209,8 +209,8 @@ func writeOddly(ctx context.Context, conn *pgx.Conn, tenant uuid.UUID, how int) 
 	return err
 }
 
-// TestLongTransaction: one that is held open delays nobody, and its rows have their place in the batch after its commit, though their ids are lower and
-// their times earlier.
+// TestLongTransaction: one that is held open over a thousand batches delays nobody, and its rows have their place in the batch after its commit, though their
+// ids are lower and their times earlier.
 func TestLongTransaction(t *testing.T) {
 	l := newLedger(t)
 	s := l.lead()
@@ -224,9 +224,10 @@ func TestLongTransaction(t *testing.T) {
 	if err := insert(ctx, long, l.cedar, 2); err != nil {
 		t.Fatal(err)
 	}
-	for batch := range 3 {
-		l.insert(l.cedar, 5)
-		if done := l.seal(s); done.Rows != 5 || done.Batch != int64(batch+2) {
+	const batches = 1000
+	for batch := range batches {
+		l.insert(l.cedar, 2)
+		if done := l.seal(s); done.Rows != 2 || done.Batch != int64(batch+2) {
 			t.Fatalf("beside the long transaction: %+v", done)
 		}
 	}
@@ -236,14 +237,14 @@ func TestLongTransaction(t *testing.T) {
 	if err := long.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if done := l.seal(s); done.Rows != 3 || done.Batch != 5 {
+	if done := l.seal(s); done.Rows != 3 || done.Batch != batches+2 {
 		t.Fatalf("after its commit: %+v", done)
 	}
 	if done := l.seal(s); done.Rows != 0 || done.Batch != 0 {
 		t.Fatalf("with nothing new: %+v", done)
 	}
-	l.holds(base + 18)
-	if wardtest.One[bool](l.e, "select min(event_id) > (select min(event_id) from audit.chain where batch = 2) from audit.chain where batch = 5") {
+	l.holds(base + 2*batches + 3)
+	if wardtest.One[bool](l.e, "select min(event_id) > (select min(event_id) from audit.chain where batch = 2) from audit.chain where batch = $1", batches+2) {
 		t.Error("the long transaction's ids are not the lower ones: the test shows nothing")
 	}
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/archive"
@@ -26,20 +27,23 @@ type Shipper struct {
 	Now      func() time.Time
 	// Retention is how long a part is kept from the end of its month on.
 	Retention time.Duration
+
+	mu        sync.Mutex
+	published map[uuid.UUID]int64 // the last row that this shipper published of each tenant
 }
 
-// shipChunk is how many rows are read from the database at a time.
-const shipChunk = 20_000
-
 // Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A closed month in which nothing was sealed
-// is recorded as empty, so that a hole cannot pass for one. What was interrupted is resumed: the log, not the database, says how far shipping came.
+// is recorded as empty, so that a hole cannot pass for one. Where the archive or its published heads name rows that the database lacks, the error is a *LostError. What was interrupted is resumed: the log, not the database, says how far shipping came.
 func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
-	region, err := archive.OriginRegion(s.Origin)
+	log, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log, err := archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
-	if err != nil {
+	if err := s.check(ctx, log); err != nil {
+		return nil, err
+	}
+	now := monthStart(s.Now())
+	if err := s.closeMonths(ctx, now); err != nil {
 		return nil, err
 	}
 	// Decided once: what is sealed from now on, the events of this shipping among it, is the next call's.
@@ -55,7 +59,7 @@ func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 			return shipped, errors.Join(err, s.hold(ctx, shipped))
 		}
 	}
-	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(s.Now().UnixMicro()))
+	empty, err := s.fillEmpty(ctx, log, archive.MonthOf(now.UnixMicro()))
 	shipped = append(shipped, empty...)
 	return shipped, errors.Join(err, s.hold(ctx, shipped))
 }
@@ -82,6 +86,14 @@ func (s *Shipper) hold(ctx context.Context, shipped []archive.Manifest) error {
 		}
 	}
 	return nil
+}
+
+func (s *Shipper) open(ctx context.Context) (*archive.Log, error) {
+	region, err := archive.OriginRegion(s.Origin)
+	if err != nil {
+		return nil, err
+	}
+	return archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
 }
 
 // shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it is repeated until the log has
@@ -113,7 +125,11 @@ func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string,
 type span struct {
 	tenant   queries.TenantsRow
 	from, to int64
+	// the least and greatest recorded_at
+	recordedFrom, recordedTo time.Time
 }
+
+func (s *span) rows() int64 { return s.to - s.from + 1 }
 
 // pending lists what is sealed and not shipped, by month.
 func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]span, error) {
@@ -130,10 +146,25 @@ func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]s
 			return nil, fmt.Errorf("find rows of tenant %s to ship: %w", t.Slug, err)
 		}
 		for _, r := range rows {
-			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq})
+			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq, recordedFrom: r.RecordedFrom, recordedTo: r.RecordedTo})
 		}
 	}
 	return months, nil
+}
+
+// closeMonths sees to it that nothing more is sealed in the months before now, before the rows to ship are looked for: otherwise a batch that was sealed in the last
+// moment of a month, or by a clock that is behind this one, could never follow into a month that is on record as empty.
+func (s *Shipper) closeMonths(ctx context.Context, now time.Time) error {
+	if err := queries.New(s.Pool).RaiseFloor(ctx, now); err != nil {
+		return fmt.Errorf("close the months before %s: %w", now.Format("2006-01"), err)
+	}
+	return nil
+}
+
+// monthStart is the first moment of t's month.
+func monthStart(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
 // fillEmpty records the months between the last one shipped and next in which nothing was sealed.
@@ -186,39 +217,6 @@ func (s *Shipper) retain(month string, years int) time.Time {
 	return least
 }
 
-// rows yields the rows of the spans in the order of tenant and seq, a chunk of them in memory at a time.
-func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
-	slices.SortFunc(spans, func(a, b span) int { return slices.Compare(a.tenant.ID[:], b.tenant.ID[:]) })
-	return func(yield func(*archive.Row, error) bool) {
-		q := queries.New(s.Pool)
-		for _, sp := range spans {
-			for from := sp.from; from <= sp.to; from += shipChunk {
-				rows, err := q.SealedRows(ctx, queries.SealedRowsParams{TenantID: sp.tenant.ID, FirstSeq: from, LastSeq: min(from+shipChunk-1, sp.to)})
-				if err != nil {
-					yield(nil, fmt.Errorf("read sealed rows of tenant %s: %w", sp.tenant.Slug, err))
-					return
-				}
-				for i := range rows {
-					if !yield(sealedRow(&rows[i]), nil) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-func sealedRow(r *queries.SealedRowsRow) *archive.Row {
-	e := queries.UnsealedEventsRow{
-		EventID: r.EventID, RecordedAt: r.RecordedAt, OccurredAt: r.OccurredAt, TenantID: r.TenantID, UserID: r.UserID, ActorKind: r.ActorKind, SessionID: r.SessionID,
-		MembershipID: r.MembershipID, DisclosureID: r.DisclosureID, Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable, RecordID: r.RecordID,
-		SubjectID: r.SubjectID, Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
-	}
-	row := rowOf(&e)
-	row.Seq, row.SealedAt, row.Nonce, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Nonce(r.Nonce), archive.Hash(r.Hash)
-	return &row
-}
-
 // record writes the worker's ship event. It comes after the part is safe: an event about something that did not happen would be worse than a part whose
 // event is missing, which the log itself lists.
 func (s *Shipper) record(ctx context.Context, m *archive.Manifest) error {
@@ -241,10 +239,24 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 	if len(rows) == 0 {
 		return ErrNoHeads
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.published == nil {
+		s.published = map[uuid.UUID]int64{}
+	}
 	heads := make([]archive.ChainHead, len(rows))
 	for i, r := range rows {
+		if last := s.published[r.TenantID]; r.Seq < last { // another server answers since
+			return fmt.Errorf("publish chain heads: %w", &LostError{Losses: []Loss{{TenantID: r.TenantID, Database: r.Seq, Published: last}}})
+		}
 		heads[i] = archive.ChainHead{TenantID: r.TenantID.String(), Seq: r.Seq, Hash: archive.Hash(r.Hash)}
 	}
 	now := s.Now()
-	return archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention))
+	if err := archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention)); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		s.published[r.TenantID] = r.Seq
+	}
+	return nil
 }

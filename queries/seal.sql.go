@@ -12,8 +12,63 @@ import (
 	"github.com/google/uuid"
 )
 
+const advanceBatch = `-- name: AdvanceBatch :execrows
+update audit.seal_state set batch = $1 where epoch = $2
+`
+
+type AdvanceBatchParams struct {
+	Batch int64
+	Epoch int64
+}
+
+func (q *Queries) AdvanceBatch(ctx context.Context, arg AdvanceBatchParams) (int64, error) {
+	result, err := q.db.Exec(ctx, advanceBatch, arg.Batch, arg.Epoch)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const chainAt = `-- name: ChainAt :many
+select c.tenant_id, c.seq, c.hash from (select unnest($1::uuid[]) as t, unnest($2::bigint[]) as s) a
+  cross join lateral (select c.tenant_id, c.seq, c.hash from audit.chain c where c.tenant_id = a.t and c.seq = a.s
+    union all select r.tenant_id, r.seq, r.hash from audit.resume r where r.tenant_id = a.t and r.seq = a.s limit 1) c
+`
+
+type ChainAtParams struct {
+	Tenants []uuid.UUID
+	Seqs    []int64
+}
+
+type ChainAtRow struct {
+	TenantID uuid.UUID
+	Seq      int64
+	Hash     []byte
+}
+
+// What the database has of the places that are asked for: where a place is empty, nothing.
+func (q *Queries) ChainAt(ctx context.Context, arg ChainAtParams) ([]ChainAtRow, error) {
+	rows, err := q.db.Query(ctx, chainAt, arg.Tenants, arg.Seqs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChainAtRow
+	for rows.Next() {
+		var i ChainAtRow
+		if err := rows.Scan(&i.TenantID, &i.Seq, &i.Hash); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const chainHead = `-- name: ChainHead :one
-select seq, hash, sealed_at from audit.chain where tenant_id = $1 order by seq desc limit 1
+select seq::bigint as seq, hash::bytea as hash, sealed_at::timestamptz as sealed_at from audit.chain_head($1)
 `
 
 type ChainHeadRow struct {
@@ -30,7 +85,7 @@ func (q *Queries) ChainHead(ctx context.Context, tenantID uuid.UUID) (ChainHeadR
 }
 
 const chainHeads = `-- name: ChainHeads :many
-select t.id as tenant_id, h.seq, h.hash from tenancy.tenant t cross join lateral (select c.seq, c.hash from audit.chain c where c.tenant_id = t.id order by c.seq desc limit 1) h order by t.id
+select t.id as tenant_id, h.seq::bigint as seq, h.hash::bytea as hash from tenancy.tenant t cross join lateral audit.chain_head(t.id) h order by t.id
 `
 
 type ChainHeadsRow struct {
@@ -81,6 +136,72 @@ func (q *Queries) EnsureMonths(ctx context.Context) (int32, error) {
 	return column_1, err
 }
 
+const eventsWithoutPlace = `-- name: EventsWithoutPlace :many
+select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+from audit.event e
+where not exists (select from audit.chain c where c.event_id = e.event_id)
+order by e.tenant_id, e.event_id
+`
+
+type EventsWithoutPlaceRow struct {
+	EventID      int64
+	RecordedAt   time.Time
+	OccurredAt   *time.Time
+	TenantID     uuid.UUID
+	UserID       *uuid.UUID
+	ActorKind    string
+	SessionID    *uuid.UUID
+	MembershipID *uuid.UUID
+	DisclosureID *uuid.UUID
+	Action       string
+	Outcome      string
+	RecordTable  *string
+	RecordID     *uuid.UUID
+	SubjectID    *uuid.UUID
+	Purpose      *string
+	Detail       *string
+	Source       string
+}
+
+// Every event that has no place, found by looking for each: once, where no bracket can be trusted.
+func (q *Queries) EventsWithoutPlace(ctx context.Context) ([]EventsWithoutPlaceRow, error) {
+	rows, err := q.db.Query(ctx, eventsWithoutPlace)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventsWithoutPlaceRow
+	for rows.Next() {
+		var i EventsWithoutPlaceRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.RecordedAt,
+			&i.OccurredAt,
+			&i.TenantID,
+			&i.UserID,
+			&i.ActorKind,
+			&i.SessionID,
+			&i.MembershipID,
+			&i.DisclosureID,
+			&i.Action,
+			&i.Outcome,
+			&i.RecordTable,
+			&i.RecordID,
+			&i.SubjectID,
+			&i.Purpose,
+			&i.Detail,
+			&i.Source,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetAsks = `-- name: ForgetAsks :one
 select audit.forget_asks()::int
 `
@@ -122,7 +243,8 @@ func (q *Queries) HoldsInForce(ctx context.Context) ([]HoldsInForceRow, error) {
 }
 
 const monthsToShip = `-- name: MonthsToShip :many
-select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq
+select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq,
+  min(recorded_at)::timestamptz as recorded_from, max(recorded_at)::timestamptz as recorded_to
 from audit.chain where tenant_id = $1 and seq > $2 group by 1 order by 1
 `
 
@@ -132,9 +254,11 @@ type MonthsToShipParams struct {
 }
 
 type MonthsToShipRow struct {
-	Month    string
-	FirstSeq int64
-	LastSeq  int64
+	Month        string
+	FirstSeq     int64
+	LastSeq      int64
+	RecordedFrom time.Time
+	RecordedTo   time.Time
 }
 
 // The months of sealing that hold rows beyond what the archive's log has of this tenant.
@@ -147,7 +271,13 @@ func (q *Queries) MonthsToShip(ctx context.Context, arg MonthsToShipParams) ([]M
 	var items []MonthsToShipRow
 	for rows.Next() {
 		var i MonthsToShipRow
-		if err := rows.Scan(&i.Month, &i.FirstSeq, &i.LastSeq); err != nil {
+		if err := rows.Scan(
+			&i.Month,
+			&i.FirstSeq,
+			&i.LastSeq,
+			&i.RecordedFrom,
+			&i.RecordedTo,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -170,6 +300,16 @@ func (q *Queries) NewestSealing(ctx context.Context, batch int64) (time.Time, er
 	return column_1, err
 }
 
+const raiseFloor = `-- name: RaiseFloor :exec
+update audit.seal_state set floor = $1::timestamptz where floor < $1::timestamptz
+`
+
+// From now on nothing is sealed at an earlier time. It waits for a batch that is being sealed.
+func (q *Queries) RaiseFloor(ctx context.Context, at time.Time) error {
+	_, err := q.db.Exec(ctx, raiseFloor, at)
+	return err
+}
+
 const regionHere = `-- name: RegionHere :one
 select tenancy.region_here()::text
 `
@@ -179,6 +319,61 @@ func (q *Queries) RegionHere(ctx context.Context) (string, error) {
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const replace = `-- name: Replace :exec
+insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, nonce, hash)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+`
+
+type ReplaceParams struct {
+	TenantID   uuid.UUID
+	Seq        int64
+	EventID    int64
+	RecordedAt time.Time
+	Batch      int64
+	SealedAt   time.Time
+	Nonce      []byte
+	Hash       []byte
+}
+
+// Gives an event back the place that it has in the archive.
+func (q *Queries) Replace(ctx context.Context, arg ReplaceParams) error {
+	_, err := q.db.Exec(ctx, replace,
+		arg.TenantID,
+		arg.Seq,
+		arg.EventID,
+		arg.RecordedAt,
+		arg.Batch,
+		arg.SealedAt,
+		arg.Nonce,
+		arg.Hash,
+	)
+	return err
+}
+
+const resume = `-- name: Resume :exec
+insert into audit.resume (tenant_id, seq, hash, sealed_at, event_id)
+values ($1, $2, $3, $4, $5) on conflict do nothing
+`
+
+type ResumeParams struct {
+	TenantID uuid.UUID
+	Seq      int64
+	Hash     []byte
+	SealedAt time.Time
+	EventID  int64
+}
+
+func (q *Queries) Resume(ctx context.Context, arg ResumeParams) error {
+	_, err := q.db.Exec(ctx, resume,
+		arg.TenantID,
+		arg.Seq,
+		arg.Hash,
+		arg.SealedAt,
+		arg.EventID,
+	)
+	return err
 }
 
 const saveSealState = `-- name: SaveSealState :execrows
@@ -199,7 +394,8 @@ func (q *Queries) SaveSealState(ctx context.Context, arg SaveSealStateParams) (i
 }
 
 const sealState = `-- name: SealState :one
-select epoch, batch, coalesce(pg_snapshot_xmax(snapshot)::text, '0')::text as xmax, coalesce((select array_agg(x::text) from pg_snapshot_xip(snapshot) x), '{}')::text[] as xip
+select epoch, batch, coalesce(pg_snapshot_xmax(snapshot)::text, '0')::text as xmax, coalesce((select array_agg(x::text) from pg_snapshot_xip(snapshot) x), '{}')::text[] as xip,
+  case when floor = '-infinity' then 'epoch' else floor end::timestamptz as floor
 from audit.seal_state for update
 `
 
@@ -208,6 +404,7 @@ type SealStateRow struct {
 	Batch int64
 	Xmax  string
 	Xip   []string
+	Floor time.Time
 }
 
 func (q *Queries) SealState(ctx context.Context) (SealStateRow, error) {
@@ -218,6 +415,7 @@ func (q *Queries) SealState(ctx context.Context) (SealStateRow, error) {
 		&i.Batch,
 		&i.Xmax,
 		&i.Xip,
+		&i.Floor,
 	)
 	return i, err
 }
@@ -302,6 +500,42 @@ func (q *Queries) SealedRows(ctx context.Context, arg SealedRowsParams) ([]Seale
 	return items, nil
 }
 
+const setCluster = `-- name: SetCluster :exec
+update audit.seal_state set cluster = (select system_identifier::text from pg_control_system())
+`
+
+func (q *Queries) SetCluster(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, setCluster)
+	return err
+}
+
+const strangeSnapshot = `-- name: StrangeSnapshot :one
+select (s.cluster is distinct from c.system_identifier::text or coalesce(pg_snapshot_xmax(s.snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false))::bool as strange,
+  (s.cluster is not null or s.snapshot is not null or exists (select from audit.chain))::bool as restored,
+  coalesce(s.cluster, '')::text as before, c.system_identifier::text as now
+from audit.seal_state s, pg_control_system() c
+`
+
+type StrangeSnapshotRow struct {
+	Strange  bool
+	Restored bool
+	Before   string
+	Now      string
+}
+
+// Whether the transactions that the state names are not those of this server: after a restore into another one, or where its numbers were set back.
+func (q *Queries) StrangeSnapshot(ctx context.Context) (StrangeSnapshotRow, error) {
+	row := q.db.QueryRow(ctx, strangeSnapshot)
+	var i StrangeSnapshotRow
+	err := row.Scan(
+		&i.Strange,
+		&i.Restored,
+		&i.Before,
+		&i.Now,
+	)
+	return i, err
+}
+
 const takeSealLead = `-- name: TakeSealLead :one
 
 update audit.seal_state set epoch = epoch + 1 returning epoch
@@ -345,10 +579,83 @@ func (q *Queries) Tenants(ctx context.Context) ([]TenantsRow, error) {
 	return items, nil
 }
 
+const unplacedEvents = `-- name: UnplacedEvents :many
+select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+from audit.event e
+where e.tenant_id = $1 and e.recorded_at = any ($2::timestamptz[]) and e.event_id = any ($3::bigint[])
+  and not exists (select from audit.chain c where c.event_id = e.event_id)
+`
+
+type UnplacedEventsParams struct {
+	TenantID uuid.UUID
+	Times    []time.Time
+	Ids      []int64
+}
+
+type UnplacedEventsRow struct {
+	EventID      int64
+	RecordedAt   time.Time
+	OccurredAt   *time.Time
+	TenantID     uuid.UUID
+	UserID       *uuid.UUID
+	ActorKind    string
+	SessionID    *uuid.UUID
+	MembershipID *uuid.UUID
+	DisclosureID *uuid.UUID
+	Action       string
+	Outcome      string
+	RecordTable  *string
+	RecordID     *uuid.UUID
+	SubjectID    *uuid.UUID
+	Purpose      *string
+	Detail       *string
+	Source       string
+}
+
+// Those of the events asked for that have no place.
+func (q *Queries) UnplacedEvents(ctx context.Context, arg UnplacedEventsParams) ([]UnplacedEventsRow, error) {
+	rows, err := q.db.Query(ctx, unplacedEvents, arg.TenantID, arg.Times, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnplacedEventsRow
+	for rows.Next() {
+		var i UnplacedEventsRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.RecordedAt,
+			&i.OccurredAt,
+			&i.TenantID,
+			&i.UserID,
+			&i.ActorKind,
+			&i.SessionID,
+			&i.MembershipID,
+			&i.DisclosureID,
+			&i.Action,
+			&i.Outcome,
+			&i.RecordTable,
+			&i.RecordID,
+			&i.SubjectID,
+			&i.Purpose,
+			&i.Detail,
+			&i.Source,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const unsealedEvents = `-- name: UnsealedEvents :many
 select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.event e
-where e.xid >= $1::text::xid8 or e.xid = any ($2::text[]::xid8[])
+where (e.xid >= $1::text::xid8 and e.xid < pg_snapshot_xmax(pg_current_snapshot()) or e.xid = any ($2::text[]::xid8[]))
+  and not exists (select from audit.chain c where c.event_id = e.event_id)
 order by e.tenant_id, e.event_id
 `
 
@@ -377,7 +684,9 @@ type UnsealedEventsRow struct {
 	Source       string
 }
 
-// By bracket of snapshots, not by id or clock: what an earlier batch could not see is in this one, however long its transaction took.
+// By bracket of snapshots, not by id or clock: what an earlier batch could not see is in this one, however long its transaction took. What was restored from
+// another server carries that one's transaction numbers: those still to come here are no part of the bracket, and a number that comes a second time does not
+// bring an event a second place.
 func (q *Queries) UnsealedEvents(ctx context.Context, arg UnsealedEventsParams) ([]UnsealedEventsRow, error) {
 	rows, err := q.db.Query(ctx, unsealedEvents, arg.Xmax, arg.Xip)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) archiveCmd() *cobra.Command {
-	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveDoctorCmd(),
+	return noun("archive", "The archived log", a.archiveListCmd(), a.archiveVerifyCmd(), a.archiveProveCmd(), a.archiveCheckProofCmd(), a.archiveShipCmd(), a.archiveRecoverCmd(), a.archiveDoctorCmd(),
 		a.archiveHoldCmd(), a.archiveReleaseCmd(), a.archiveHoldsCmd(), a.archivePruneCmd(), a.archiveKeygenCmd(), a.archiveParseCmd())
 }
 

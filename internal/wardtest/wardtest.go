@@ -234,3 +234,6 @@ func One[T any](e *Env, sql string, args ...any) T {
 	}
 	return v
 }
+
+// On is a test's database that was prepared on a server of its own. It has no DB.
+func On(t testing.TB, super *pgxpool.Pool) *Env { return &Env{t: t, Super: super} }

@@ -10,9 +10,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/review"
 )
 
@@ -202,3 +204,60 @@ func (w *shipWorker) Work(ctx context.Context, _ *river.Job[shipArgs]) error {
 
 // Timeout bounds one shipping.
 func (w *shipWorker) Timeout(*river.Job[shipArgs]) time.Duration { return 15 * time.Minute }
+
+// recoverArgs is an administrator's order to go on after the database lost sealed rows.
+type recoverArgs struct {
+	Reason      string    `json:"reason"`
+	RequestedBy uuid.UUID `json:"requested_by"`
+	EventID     int64     `json:"event_id"`
+}
+
+// Kind names the job.
+func (recoverArgs) Kind() string { return "seal_recover" }
+
+type recoverWorker struct {
+	river.WorkerDefaults[recoverArgs]
+	config *Config
+}
+
+// Work recovers. No worker seals meanwhile: those that have an archive do not lead, and this one does until it is through.
+func (w *recoverWorker) Work(ctx context.Context, job *river.Job[recoverArgs]) error {
+	c := w.config
+	if c.Shipper == nil {
+		return ErrNoStore
+	}
+	sealer, err := leadSoon(ctx, c.Pool)
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	defer sealer.Close(ctx)
+	err = exclusively(ctx, c.Pool, func() error {
+		done, err := c.Shipper.Recover(ctx, sealer, job.Args.EventID, job.Args.Reason)
+		if err == nil {
+			c.Log.WarnContext(ctx, "recovered from lost rows", slog.String("part", done.Manifest.Name()), slog.Int("restored", done.Restored), slog.Int64("order", job.Args.EventID))
+		}
+		return err
+	})
+	if errors.Is(err, audit.ErrNothingLost) {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// Timeout bounds reading what the archive has and the database lost.
+func (w *recoverWorker) Timeout(*river.Job[recoverArgs]) time.Duration { return 15 * time.Minute }
+
+// leadSoon takes the lead, waiting while a worker looks whether it may seal.
+func leadSoon(ctx context.Context, pool *pgxpool.Pool) (*audit.Sealer, error) {
+	soon, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		sealer, err := audit.Lead(ctx, pool)
+		if err == nil || !errors.Is(err, audit.ErrNotLeader) {
+			return sealer, err
+		}
+		if wait(soon, 100*time.Millisecond) != nil {
+			return nil, err
+		}
+	}
+}

@@ -96,7 +96,13 @@ func (c *Config) lead(ctx context.Context) error {
 		sealer, err := audit.Lead(ctx, c.Pool)
 		if err == nil {
 			sealer.Now = c.Now
-			err = c.leading(ctx, sealer)
+			// a server that took over, or was restored, may lack what the archive has: sealed on top of that, two histories would claim the same places
+			if c.Shipper != nil {
+				err = c.Shipper.Check(ctx)
+			}
+			if err == nil {
+				err = c.leading(ctx, sealer)
+			}
 			sealer.Close(ctx)
 		}
 		if ctx.Err() != nil {
@@ -121,11 +127,21 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// leading does the leader's work until something of it fails: the next leader starts from what is stored.
+// leading does the leader's work until sealing fails: the next leader starts from what is stored. Shipping goes on beside it, since a large part would
+// hold the sealing up.
 func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
-	var heads, ship, tidy, locks, afresh time.Time
-	rules := ""
+	g, ctx := errgroup.WithContext(ctx)
+	if c.Shipper != nil {
+		g.Go(func() error { return c.archiving(ctx) })
+	}
+	g.Go(func() error { return c.sealing(ctx, sealer) })
+	return g.Wait()
+}
+
+func (c *Config) sealing(ctx context.Context, sealer *audit.Sealer) error {
+	var tidy time.Time
 	for {
+		begun := c.Now()
 		sealed, err := sealer.Seal(ctx)
 		if err != nil {
 			return err
@@ -135,34 +151,50 @@ func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 				return err
 			}
 		}
-		now := c.Now()
-		if due(&tidy, now, time.Minute) {
+		if due(&tidy, begun, time.Minute) {
 			if err := audit.Tidy(ctx, c.Pool); err != nil {
 				return err
 			}
 		}
-		if c.Shipper != nil && due(&heads, now, c.HeadsEvery) {
-			if err := c.Shipper.PublishHeads(ctx); err != nil && !errors.Is(err, audit.ErrNoHeads) {
+		if err := wait(ctx, c.SealEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// archiving publishes heads and ships. What the database lost is for the next leader to find: this one gives up.
+func (c *Config) archiving(ctx context.Context) error {
+	var heads, ship, locks, afresh time.Time
+	rules := ""
+	for {
+		if err := wait(ctx, c.SealEvery); err != nil { // the first batch may be there by then
+			return err
+		}
+		var lost *audit.LostError
+		if due(&heads, c.Now(), c.HeadsEvery) {
+			if err := c.Shipper.PublishHeads(ctx); errors.As(err, &lost) {
+				return err
+			} else if err != nil && !errors.Is(err, audit.ErrNoHeads) {
 				c.Log.ErrorContext(ctx, "chain heads were not published", slog.Any("error", err))
 			}
 		}
-		if c.Shipper != nil && due(&ship, now, c.ShipEvery) {
-			if err := c.ship(ctx); err != nil {
+		if due(&ship, c.Now(), c.ShipEvery) {
+			if err := c.ship(ctx); errors.As(err, &lost) {
+				return err
+			} else if err != nil {
 				c.Metrics.failed("ship")
 				c.Log.ErrorContext(ctx, "shipping failed", slog.Any("error", err))
 			}
 		}
-		if c.Shipper != nil && due(&locks, now, c.LocksEvery) {
-			if due(&afresh, now, 24*time.Hour) {
+		if due(&locks, c.Now(), c.LocksEvery) {
+			if due(&afresh, c.Now(), 24*time.Hour) {
 				rules = "" // manifests and checkpoints of newer parts too are to be kept as long as the longest part
 			}
+			var err error
 			if rules, err = c.extend(ctx, rules); err != nil {
 				c.Metrics.failed("locks")
 				c.Log.ErrorContext(ctx, "locks were not extended", slog.Any("error", err))
 			}
-		}
-		if err := wait(ctx, c.SealEvery); err != nil {
-			return err
 		}
 	}
 }
@@ -218,15 +250,22 @@ func (c *Config) ship(ctx context.Context) error {
 
 // Ship ships once, unless another process is shipping: then it waits for that one first.
 func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipped func(part string, rows int64)) error {
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", shipLock); err != nil {
-			return fmt.Errorf("wait for other shippers: %w", err)
-		}
+	return exclusively(ctx, pool, func() error {
 		manifests, err := shipper.Ship(ctx)
 		for _, m := range manifests {
 			shipped(m.Name(), m.Rows)
 		}
 		return err
+	})
+}
+
+// exclusively appends to the archive's log while nobody else does.
+func exclusively(ctx context.Context, pool *pgxpool.Pool, f func() error) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", shipLock); err != nil {
+			return fmt.Errorf("wait for other shippers: %w", err)
+		}
+		return f()
 	})
 }
 
@@ -238,6 +277,7 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &shipWorker{config: c})
 	river.AddWorker(workers, &pruneWorker{config: c})
 	river.AddWorker(workers, &liveWorker{config: c})
+	river.AddWorker(workers, &recoverWorker{config: c})
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,

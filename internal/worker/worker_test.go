@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -302,5 +303,52 @@ func TestMigrateTwice(t *testing.T) {
 	}
 	if _, err := worker.Migrate(t.Context(), "postgres://:bad"); err == nil || strings.Contains(err.Error(), "panic") {
 		t.Errorf("a url that is none: %v", err)
+	}
+}
+
+// TestRecoveryIsOrdered: a worker whose database lost what its archive has neither seals nor ships; an administrator's order lets it go on, and nobody else's does.
+func TestRecoveryIsOrdered(t *testing.T) {
+	y := newYard(t)
+	ctx := t.Context()
+	pool := y.pool("before")
+	if err := audit.SealAll(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := y.shipper(pool).Ship(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"alter table audit.chain disable trigger all", "delete from audit.chain where seq > 1", "alter table audit.chain enable trigger all"} {
+		if _, err := y.e.Super.Exec(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealed := func() int { return wardtest.One[int](y.e, "select count(*) from audit.chain") }
+	before := sealed()
+	y.start("one", nil)
+	y.sql("the worker has looked", "select epoch >= 3 from audit.seal_state") // twice: with the one that sealed above
+	if n := sealed(); n != before {
+		t.Fatalf("%d rows were sealed on top", n-before)
+	}
+	for who, code := range map[string]string{"dana": "let you", "ana": "let you"} {
+		if _, err := review.Request(ctx, y.e.Reviewer(who), "seal_recover", map[string]any{"reason": "mine"}); err == nil || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s orders a recovery: %v", who, err)
+		}
+	}
+	root := y.e.Reviewer("root")
+	if _, err := review.Request(ctx, root, "seal_recover", map[string]any{"reason": " "}); err == nil {
+		t.Error("a recovery without a reason")
+	}
+	event, err := review.Request(ctx, root, "seal_recover", map[string]any{"reason": "restored from a backup"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.sql("sealing goes on", "select not exists (select from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id))")
+	y.sql("the order has its place", "select exists (select from audit.chain where event_id = "+fmt.Sprint(event)+")")
+	if n := wardtest.One[int](y.e, "select count(*) from audit.event where action = 'seal_recover' and (detail::jsonb ->> 'order')::bigint = $1", event); n != 1 {
+		t.Errorf("%d events of the recovery", n)
+	}
+	report, err := archive.NewVerification(y.store, archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}}).Run(ctx)
+	if err != nil || report.Verdict != archive.Valid || len(report.NotCovered) < 2 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }

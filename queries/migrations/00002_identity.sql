@@ -190,7 +190,7 @@ create table tenancy.reviewer_action (
 );
 insert into tenancy.reviewer_action
 select role, unnest(actions) from (values
-  ('administrator', array['browse', 'configure', 'grant', 'terminate', 'revoke']),
+  ('administrator', array['browse', 'configure', 'grant', 'terminate', 'revoke', 'seal_recover']),
   ('compliance_officer', array['browse', 'open', 'search', 'export', 'claim', 'assign', 'note', 'close', 'approve', 'reopen', 'escalate', 'terminate', 'rule_run', 'verify', 'ship']),
   ('auditor', array['browse', 'open', 'search', 'export', 'verify']),
   ('on_call_engineer', array['browse', 'open', 'search'])

@@ -27,10 +27,39 @@ create table audit.seal_state (
   one      boolean primary key default true check (one),
   epoch    bigint not null default 0,
   batch    bigint not null default 0,
-  snapshot pg_snapshot
+  snapshot pg_snapshot,
+  -- the server that snapshot is of: on another one (a dump that was restored) its transaction numbers mean nothing
+  cluster  text,
+  -- no batch is sealed at an earlier time: the months before it may be closed
+  floor    timestamptz not null default '-infinity'
 );
 insert into audit.seal_state default values;
 grant select, update on audit.seal_state to ward_worker;
+
+-- Where a tenant's chain goes on after the database lost rows that the archive has, or that a published chain head names. The lost rows' places stay empty here.
+create table audit.resume (
+  tenant_id uuid not null,
+  seq       bigint not null check (seq > 0),
+  hash      bytea not null check (length(hash) = 32),
+  sealed_at timestamptz not null,
+  event_id  bigint not null,            -- the administrator's order
+  primary key (tenant_id, seq)
+);
+create trigger append_only before update or delete on audit.resume for each row execute function audit.append_only();
+create trigger append_only_truncate before truncate on audit.resume for each statement execute function audit.append_only();
+alter table audit.resume enable always trigger append_only;
+alter table audit.resume enable always trigger append_only_truncate;
+grant select, insert on audit.resume to ward_worker;
+-- The last row of every tenant's chain, wherever it stands.
+create function audit.chain_head(tenant uuid, out seq bigint, out hash bytea, out sealed_at timestamptz) returns setof record language sql stable as $$
+  select h.seq, h.hash, h.sealed_at from (
+    (select c.seq, c.hash, c.sealed_at from audit.chain c where c.tenant_id = tenant order by c.seq desc limit 1)
+    union all
+    (select r.seq, r.hash, r.sealed_at from audit.resume r where r.tenant_id = tenant order by r.seq desc limit 1)) h
+  order by h.seq desc limit 1
+$$;
+revoke execute on function audit.chain_head from public;
+grant execute on function audit.chain_head to ward_worker;
 
 -- The worker's own events carry the service account ward-worker.
 -- +goose StatementBegin

@@ -206,7 +206,8 @@ end $$;
 create function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer(action); e bigint; named text[];
 begin
-  if action not in ('rule_run', 'ship') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
+  if action not in ('rule_run', 'ship', 'seal_recover') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
+  if action = 'seal_recover' and (coalesce(detail->>'reason', '') !~ '\S' or octet_length(detail->>'reason') > 1000) then raise exception 'a recovery needs a reason of at most 1000 bytes' using errcode = '22023'; end if;
   if action = 'rule_run' and detail->>'rule' is not null then
     select array_agg(r.id) into named from review.rule r where starts_with(r.id, detail->>'rule');
     if cardinality(named) > 1 then raise exception '"%" is the beginning of more than one rule: %', detail->>'rule', array_to_string(named, ', ') using errcode = '22023'; end if;

@@ -1,0 +1,295 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/queries"
+)
+
+// shipChunk is how many rows go from the reading to the encoding side at a time, shipAhead how many such chunks may wait: with what both sides hold they are
+// all that is in memory besides a row group.
+const (
+	shipChunk = 4096
+	shipAhead = 2
+)
+
+// rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on while the caller encodes.
+func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
+	return func(yield func(*archive.Row, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		chunks, failed := make(chan []archive.Row, shipAhead), make(chan error, 1)
+		go func() {
+			defer close(chunks)
+			failed <- s.read(ctx, spans, chunks)
+		}()
+		defer func() {
+			cancel()
+			for range chunks { //nolint:revive // until the reader has given its connection back
+			}
+		}()
+		for chunk := range chunks {
+			for i := range chunk {
+				if !yield(&chunk[i], nil) {
+					return
+				}
+			}
+		}
+		if err := <-failed; err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// read sends the spans' rows.
+func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Row) error {
+	conn, err := s.Pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to read sealed rows: %w", err)
+	}
+	defer conn.Release()
+	for len(spans) > 0 {
+		n, rows := 1, spans[0].rows()
+		for n < len(spans) && rows+spans[n].rows() <= readRows {
+			rows += spans[n].rows()
+			n++
+		}
+		group := make([]queries.SealedSpan, n)
+		for i, sp := range spans[:n] {
+			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
+		}
+		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
+		_, err := conn.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group))
+		if err == nil {
+			err = r.end(rows)
+		}
+		if err != nil {
+			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
+		}
+		spans = spans[n:]
+	}
+	return nil
+}
+
+// readRows is how many rows small spans are put together to: a statement for each of a thousand clinics would look through the month a thousand times, and one
+// statement for all would sort before it sends the first row.
+const readRows = 1 << 16
+
+// copyColumns is how many columns raw/sealed_rows.sql has.
+const copyColumns = 21
+
+// copyHead begins the binary format of COPY: a signature, no flags, no extension.
+var copyHead = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+
+var errCopy = errors.New("not the rows that were asked for")
+
+// copyReader parses the binary format of COPY (PostgreSQL documentation, COPY, File Formats) into rows.
+type copyReader struct {
+	ctx   context.Context
+	to    chan<- []archive.Row
+	texts map[string]string     // what comes again and again is kept once
+	ids   map[uuid.UUID]*string // likewise
+	begun bool
+	ended bool
+	rest  []byte // of a row that is not complete yet
+	chunk []archive.Row
+	rows  int64
+}
+
+// Write takes the stream in, in whatever pieces.
+func (r *copyReader) Write(p []byte) (int, error) {
+	n := len(p)
+	if len(r.rest) > 0 {
+		r.rest = append(r.rest, p...)
+		p = r.rest
+	}
+	if !r.begun {
+		if len(p) < len(copyHead) {
+			r.rest = append(r.rest[:0], p...)
+			return n, nil
+		}
+		if !bytes.HasPrefix(p, copyHead) {
+			return 0, fmt.Errorf("%w: no binary COPY", errCopy)
+		}
+		p, r.begun = p[len(copyHead):], true
+	}
+	for !r.ended {
+		size, err := r.next(p)
+		if err != nil {
+			return 0, err
+		}
+		if size == 0 {
+			break
+		}
+		p = p[size:]
+	}
+	r.rest = append(r.rest[:0], p...)
+	return n, nil
+}
+
+// next takes one row from p and returns how long it was; 0: it is not all there.
+func (r *copyReader) next(p []byte) (int, error) {
+	if len(p) < 2 {
+		return 0, nil
+	}
+	switch n := int16(binary.BigEndian.Uint16(p)); n {
+	case -1:
+		r.ended = true
+		return 2, nil
+	case copyColumns:
+	default:
+		return 0, fmt.Errorf("%w: %d columns", errCopy, n)
+	}
+	var f [copyColumns][]byte
+	at := 2
+	for i := range f {
+		if len(p) < at+4 {
+			return 0, nil
+		}
+		size := int(int32(binary.BigEndian.Uint32(p[at:])))
+		at += 4
+		if size < 0 {
+			continue
+		}
+		if len(p) < at+size {
+			return 0, nil
+		}
+		f[i] = p[at : at+size : at+size]
+		at += size
+	}
+	if r.chunk == nil {
+		r.chunk = make([]archive.Row, 0, shipChunk)
+	}
+	var d decoding
+	r.chunk = append(r.chunk, r.row(&f, &d))
+	if d.err != nil {
+		return 0, d.err
+	}
+	if r.rows++; len(r.chunk) == shipChunk {
+		return at, r.send()
+	}
+	return at, nil
+}
+
+func (r *copyReader) send() error {
+	chunk := r.chunk
+	r.chunk = nil
+	select {
+	case r.to <- chunk:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
+// end sends what is left, and checks that the stream came to its end.
+func (r *copyReader) end(rows int64) error {
+	if !r.ended || len(r.rest) > 0 || r.rows != rows {
+		return fmt.Errorf("%w: %d of %d rows", errCopy, r.rows, rows)
+	}
+	if len(r.chunk) == 0 {
+		return nil
+	}
+	return r.send()
+}
+
+func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
+	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
+		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: d.id(f[12]), Action: r.text(f[13]), Outcome: r.text(f[14]),
+		RecordTable: r.optional(f[15]), RecordID: d.id(f[16]), SubjectID: d.id(f[17]), Purpose: r.optional(f[18]), Source: r.text(f[20])}
+	if tenant := r.id(f[0], d); tenant != nil {
+		row.TenantID = *tenant
+	}
+	if f[7] != nil {
+		at := d.time(f[7])
+		row.OccurredAt = &at
+	}
+	if f[19] != nil {
+		detail := string(f[19])
+		row.Detail = &detail
+	}
+	d.fixed(row.Nonce[:], f[3])
+	d.fixed(row.Hash[:], f[4])
+	return row
+}
+
+// manyTexts bounds what is kept of what comes again.
+const manyTexts = 4096
+
+func (r *copyReader) text(b []byte) string {
+	if s, ok := r.texts[string(b)]; ok {
+		return s
+	}
+	if len(r.texts) >= manyTexts {
+		clear(r.texts)
+	}
+	s := string(b)
+	r.texts[s] = s
+	return s
+}
+
+func (r *copyReader) optional(b []byte) *string {
+	if b == nil {
+		return nil
+	}
+	s := r.text(b)
+	return &s
+}
+
+func (r *copyReader) id(b []byte, d *decoding) *string {
+	if len(b) != len(uuid.UUID{}) {
+		return d.id(b)
+	}
+	if s, ok := r.ids[uuid.UUID(b)]; ok {
+		return s
+	}
+	if len(r.ids) >= manyTexts {
+		clear(r.ids)
+	}
+	s := d.id(b)
+	r.ids[uuid.UUID(b)] = s
+	return s
+}
+
+// decoding remembers the first value that is not of its type. A column that may not be NULL and is has no bytes, and so is not of its type either.
+type decoding struct{ err error }
+
+func (d *decoding) wrong(b []byte, want int) bool {
+	if len(b) != want && d.err == nil {
+		d.err = fmt.Errorf("%w: a value of %d bytes, want %d", errCopy, len(b), want)
+	}
+	return len(b) != want
+}
+
+func (d *decoding) int(b []byte) int64 {
+	if d.wrong(b, 8) {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b))
+}
+
+// postgresEpoch is 2000-01-01 in microseconds since 1970: PostgreSQL counts from there.
+const postgresEpoch = 946_684_800_000_000
+
+func (d *decoding) time(b []byte) int64 { return d.int(b) + postgresEpoch }
+
+func (d *decoding) id(b []byte) *string {
+	if b == nil || d.wrong(b, len(uuid.UUID{})) {
+		return nil
+	}
+	s := uuid.UUID(b).String()
+	return &s
+}
+
+func (d *decoding) fixed(to, b []byte) {
+	if !d.wrong(b, len(to)) {
+		copy(to, b)
+	}
+}

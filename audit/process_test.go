@@ -1,0 +1,133 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/internal/worker"
+)
+
+// processArg makes this binary a sealer or a shipper, which a test can kill.
+const processArg = "ward-audit-process"
+
+// TestMain lets this binary be a process that seals or ships until it is killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == processArg {
+		if err := beProcess(context.Background(), os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func beProcess(ctx context.Context, what string) error {
+	pool, err := pgxpool.New(ctx, os.Getenv("TEST_DSN"))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if what == "seal" {
+		for {
+			if err := sealOn(ctx, pool); !errors.Is(err, audit.ErrNotLeader) && !errors.Is(err, audit.ErrFenced) {
+				return err
+			}
+		}
+	}
+	signer, err := archive.NewSigner(os.Getenv("TEST_KEY"))
+	if err != nil {
+		return err
+	}
+	store, err := archive.OpenDir(os.Getenv("TEST_STORE"))
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	if at, err := strconv.ParseInt(os.Getenv("TEST_NOW"), 10, 64); err == nil {
+		now = func() time.Time { return time.UnixMicro(at) }
+	}
+	s := &audit.Shipper{Pool: pool, Store: store, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: now}
+	for {
+		if err := worker.Ship(ctx, pool, s, func(string, int64) {}); err != nil || what == "ship once" {
+			return err
+		}
+	}
+}
+
+func sealOn(ctx context.Context, pool *pgxpool.Pool) error {
+	s, err := audit.Lead(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer s.Close(ctx)
+	for {
+		if _, err := s.Seal(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// process starts this binary as a sealer or shipper of the harbour's.
+func (h *harbour) process(what string, env ...string) *exec.Cmd {
+	h.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(h.t.Context(), program, processArg, what)
+	cmd.Env = append(os.Environ(), "TEST_DSN="+h.e.DB.DSN("ward_worker"), "TEST_STORE="+h.dir, "TEST_KEY="+h.key)
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	return cmd
+}
+
+// kill ends a process that must still be working.
+func (h *harbour) kill(cmd *exec.Cmd) {
+	h.t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		h.t.Fatalf("kill: %v", err)
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		h.t.Fatalf("ended by itself: %v", err)
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		h.t.Fatalf("ended by itself: %v", err)
+	}
+}
+
+// follow takes the lead once a killed sealer's connection is gone.
+func (l *ledger) follow() *audit.Sealer {
+	l.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+		s, err := audit.Lead(l.t.Context(), l.pool)
+		if err == nil {
+			l.t.Cleanup(func() { s.Close(context.WithoutCancel(l.t.Context())) })
+			return s
+		}
+		if !errors.Is(err, audit.ErrNotLeader) {
+			l.t.Fatal(err)
+		}
+	}
+	l.t.Fatal("a killed sealer's lead does not end")
+	return nil
+}

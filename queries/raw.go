@@ -1,0 +1,41 @@
+package queries
+
+import (
+	_ "embed" // for the statement
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+//go:embed raw/sealed_rows.sql
+var copySealedRows string
+
+// SealedSpan is a run of a tenant's sealed rows.
+type SealedSpan struct {
+	Tenant      uuid.UUID
+	First, Last int64     // seq
+	From, To    time.Time // the least and greatest recorded_at
+}
+
+// CopySealedRows is the statement that sends the sealed rows of one span or more in PostgreSQL's binary COPY format, in the order of tenant and seq, with the
+// columns of raw/sealed_rows.sql.
+func CopySealedRows(spans []SealedSpan) string {
+	at := func(t time.Time) string { return t.UTC().Format("'2006-01-02 15:04:05.000000+00'::timestamptz") }
+	var values strings.Builder
+	from, to := spans[0].From, spans[0].To
+	for i, s := range spans {
+		if i > 0 {
+			values.WriteString(", ")
+		}
+		fmt.Fprintf(&values, "('%s'::uuid, %d::bigint, %d::bigint)", s.Tenant, s.First, s.Last)
+		if s.From.Before(from) {
+			from = s.From
+		}
+		if s.To.After(to) {
+			to = s.To
+		}
+	}
+	return strings.NewReplacer("(values $1)", "(values "+values.String()+")", "between $2 and $3", "between "+at(from)+" and "+at(to)).Replace(copySealedRows)
+}
