@@ -65,7 +65,9 @@ func TestRecoveryExplains(t *testing.T) {
 		"another hash":    {func(r *Recovery) { r.Tenants[0].LostHash[0] ^= 1 }, nil, Invalid, HeadMismatch},
 		"fewer rows":      {func(r *Recovery) { r.Tenants[0].LostSeq-- }, nil, Invalid, HeadMismatch},
 		"an earlier note": {func(r *Recovery) { r.HeadsUntil = testNow.UnixMicro() }, nil, Invalid, HeadMismatch},
-		"another tenant":  {func(r *Recovery) { r.Tenants[0].TenantID, r.Tenants[0].ArchivedSeq, r.Tenants[0].ArchivedHash = tenantC, 0, HexHash(Genesis(tenantC)) }, nil, Invalid, HeadMismatch},
+		"another tenant": {func(r *Recovery) {
+			r.Tenants[0].TenantID, r.Tenants[0].ArchivedSeq, r.Tenants[0].ArchivedHash = tenantC, 0, HexHash(Genesis(tenantC))
+		}, nil, Invalid, HeadMismatch},
 		"a later note": {func(*Recovery) {}, func(t *testing.T, f *fixture, l *Log) {
 			f.chains[tenantA] = Position{29, Hash{1}}
 			publish(t, l, f.chains, testNow.Add(time.Hour))

@@ -32,7 +32,7 @@ func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row
 		}()
 		defer func() {
 			cancel()
-			for range chunks { //nolint:revive // until the reader has given its connection back
+			for range chunks { // until the reader has given its connection back
 			}
 		}()
 		for chunk := range chunks {

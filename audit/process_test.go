@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,39 +75,6 @@ func sealOn(ctx context.Context, pool *pgxpool.Pool) error {
 		if _, err := s.Seal(ctx); err != nil {
 			return err
 		}
-	}
-}
-
-// process starts this binary as a sealer or shipper of the harbour's.
-func (h *harbour) process(what string, env ...string) *exec.Cmd {
-	h.t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	cmd := exec.CommandContext(h.t.Context(), program, processArg, what)
-	cmd.Env = append(os.Environ(), "TEST_DSN="+h.e.DB.DSN("ward_worker"), "TEST_STORE="+h.dir, "TEST_KEY="+h.key)
-	cmd.Env = append(cmd.Env, env...)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	return cmd
-}
-
-// kill ends a process that must still be working.
-func (h *harbour) kill(cmd *exec.Cmd) {
-	h.t.Helper()
-	if err := cmd.Process.Kill(); err != nil {
-		h.t.Fatalf("kill: %v", err)
-	}
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		h.t.Fatalf("ended by itself: %v", err)
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
-		h.t.Fatalf("ended by itself: %v", err)
 	}
 }
 

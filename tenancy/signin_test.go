@@ -133,7 +133,7 @@ func TestSignInTakesTheSameTime(t *testing.T) {
 		}
 		return medians
 	}
-	// a machine that does something else in the meantime gets a second and a third round
+	// a machine that does something else in the meantime gets more rounds
 	for round := 1; ; round++ {
 		medians := measure()
 		low, high := medians["unknown user"], medians["unknown user"]
@@ -144,7 +144,7 @@ func TestSignInTakesTheSameTime(t *testing.T) {
 		if float64(high) <= 1.1*float64(low) {
 			return
 		}
-		if round == 3 {
+		if round == 6 {
 			t.Fatalf("signing in takes %v to %v, depending on what is wrong", low, high)
 		}
 	}

@@ -3,6 +3,7 @@ package tenancy_test
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +186,9 @@ func (w *sweeper) tell(e *pgconn.PgError) {
 	fmt.Fprintln(w.told, e.Severity, e.Code, e.Message, e.Detail, e.Hint, e.Position, e.Where, e.SchemaName, e.TableName, e.ColumnName, e.DataTypeName, e.ConstraintName)
 }
 
+// temporarySchema is numbered by connection: 18 names it in the context of a notice.
+var temporarySchema = regexp.MustCompile(`pg_temp_\d+\.`)
+
 // everything runs one message in a transaction of its own, rolls it back, and gives rows, row counts, command tags, notices and error texts, and the SQLSTATE.
 func (w *sweeper) everything(token string, d uuid.UUID, sql string) (told, code string) {
 	w.t.Helper()
@@ -215,7 +219,7 @@ func (w *sweeper) everything(token string, d uuid.UUID, sql string) (told, code 
 	} else if err != nil {
 		w.t.Fatalf("%s: %v", sql, err)
 	}
-	told = w.told.String()
+	told = temporarySchema.ReplaceAllString(w.told.String(), "pg_temp.")
 	if err := w.raw("rollback; deallocate all; reset x.loot"); err != nil {
 		w.t.Fatal(err)
 	}

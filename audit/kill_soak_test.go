@@ -1,11 +1,14 @@
-//go:build long
+//go:build soak
 
 package audit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"sync"
 	"syscall"
 	"testing"
@@ -156,4 +159,37 @@ func TestLargePart(t *testing.T) {
 		t.Errorf("%d rows in %d parts, at most %d MiB resident", r.Rows, len(r.Parts), peak>>20)
 	}
 	t.Logf("%d rows shipped in %s, %.0f rows/s, %d bytes a row, at most %d MiB resident", r.Rows, took.Round(time.Second/10), float64(r.Rows)/took.Seconds(), r.Bytes/r.Rows, peak>>20)
+}
+
+// process starts this binary as a sealer or shipper of the harbour's.
+func (h *harbour) process(what string, env ...string) *exec.Cmd {
+	h.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(h.t.Context(), program, processArg, what)
+	cmd.Env = append(os.Environ(), "TEST_DSN="+h.e.DB.DSN("ward_worker"), "TEST_STORE="+h.dir, "TEST_KEY="+h.key)
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	return cmd
+}
+
+// kill ends a process that must still be working.
+func (h *harbour) kill(cmd *exec.Cmd) {
+	h.t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		h.t.Fatalf("kill: %v", err)
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		h.t.Fatalf("ended by itself: %v", err)
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		h.t.Fatalf("ended by itself: %v", err)
+	}
 }
