@@ -172,3 +172,13 @@ func (a *grown) canonical(ctx context.Context) (*hashed, error) {
 	}
 	return h, err
 }
+
+// Archive is the way into the archive and its verification.
+func Archive(ctx context.Context, o Options) ([]Figure, error) {
+	shipped, err := Ship(ctx, o)
+	if err != nil {
+		return shipped, err
+	}
+	verified, err := Verify(ctx, o)
+	return append(shipped, verified...), err
+}
