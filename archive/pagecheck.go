@@ -54,24 +54,36 @@ func checkChunk(r io.ReaderAt, size int64, m *format.ColumnMetaData) (int64, err
 		if err != nil {
 			return 0, err
 		}
+		if err := checkFrame(r, at+p.header+p.levels, p.compressed-p.levels); err != nil {
+			return 0, err
+		}
 		largest, at = max(largest, p.uncompressed), at+p.header+p.compressed
 	}
 	return largest, nil
 }
 
-// pageSizes is what a page's header says.
-type pageSizes struct{ header, uncompressed, compressed int64 }
+// pageSizes is what a page's header says. Behind the header stand the levels, which only a page of version 2 keeps outside of what is compressed.
+type pageSizes struct{ header, levels, uncompressed, compressed int64 }
 
-// checkPage reads the header at the beginning of b, of a page for which the file has room bytes, and that of the compressed frame behind it.
+const dataPageV2 = int64(format.DataPageV2)
+
+// checkPage reads the header at the beginning of b, of a page for which the file has room bytes.
 func checkPage(b []byte, room int64) (pageSizes, error) {
 	var p pageSizes
+	var kind, definition, repetition int64
 	most := int64(0) // values, rows or NULLs
 	w := thriftWalk{data: b, number: func(parent, id int, v int64) {
 		switch {
+		case parent == 0 && id == 1:
+			kind = v
 		case parent == 0 && id == 2:
 			p.uncompressed = v
 		case parent == 0 && id == 3:
 			p.compressed = v
+		case parent == 8 && id == 5:
+			definition = v
+		case parent == 8 && id == 6:
+			repetition = v
 		case (parent == 5 || parent == 7) && id == 1, parent == 8 && id <= 3: // the counts of PageHeader's three kinds
 			if v < 0 || v > most {
 				most = max(v, -v)
@@ -85,12 +97,32 @@ func checkPage(b []byte, room int64) (pageSizes, error) {
 	if p.uncompressed < 0 || p.uncompressed > maxPage || p.compressed < 0 || p.compressed > room-p.header || most > rowGroupRows {
 		return p, fmt.Errorf("%w: a page of %d bytes, %d uncompressed, %d values", errStructure, p.compressed, p.uncompressed, most)
 	}
-	var h zstd.Header
-	data := b[p.header:min(int64(len(b)), p.header+p.compressed)]
-	if err := h.Decode(data); len(data) > 0 && (err != nil || h.FrameContentSize > maxPage || h.WindowSize > maxPage || h.Skippable) {
-		return p, fmt.Errorf("%w: a page whose frame has %d bytes", errStructure, h.FrameContentSize)
+	if kind == dataPageV2 {
+		if definition < 0 || repetition < 0 || definition+repetition > p.compressed {
+			return p, fmt.Errorf("%w: a page of %d bytes with levels of %d and %d", errStructure, p.compressed, definition, repetition)
+		}
+		p.levels = definition + repetition
 	}
 	return p, nil
+}
+
+// checkFrame reads the header of the compressed frame of n bytes at offset at.
+func checkFrame(r io.ReaderAt, at, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, min(n, zstd.HeaderMaxSize))
+	if k, err := r.ReadAt(b, at); k != len(b) {
+		return fmt.Errorf("reading page: %w", err)
+	}
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return fmt.Errorf("%w: a page that is not compressed with zstd: %v", errStructure, err)
+	}
+	if h.FrameContentSize > maxPage || h.WindowSize > maxPage || h.Skippable {
+		return fmt.Errorf("%w: a page whose frame becomes %d bytes through a window of %d", errStructure, h.FrameContentSize, h.WindowSize)
+	}
+	return nil
 }
 
 // thriftWalk steps over a value in Thrift's compact protocol, in which Parquet keeps its metadata, and checks that every length and count fits into the data.

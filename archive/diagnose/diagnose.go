@@ -102,7 +102,7 @@ func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program 
 		return nil, ctx.Err()
 	case errors.Is(timed.Err(), context.DeadlineExceeded), errors.As(err, &exit) && exit.ExitCode() == exitTime:
 		return nil, fmt.Errorf("the process that parsed it did not end within %s", limits.Time)
-	case errors.As(err, &exit) && exit.ExitCode() == exitMemory, strings.Contains(cry.kept.String(), "out of memory"), strings.Contains(cry.kept.String(), "cannot allocate memory"):
+	case errors.As(err, &exit) && exit.ExitCode() == exitMemory, noMemory(cry.kept.String()):
 		return nil, fmt.Errorf("the process that parsed it needed more than %d MiB of memory", limits.Memory>>20)
 	case out.over:
 		return nil, fmt.Errorf("the process that parsed it said more than %d bytes", maxAnswer)
@@ -117,6 +117,11 @@ func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program 
 		return nil, errors.New(a.Error)
 	}
 	return a.Findings, nil
+}
+
+// noMemory reports whether a Go program that the kernel refused memory said so. The last of these is the word of one that was built with -race.
+func noMemory(cry string) bool {
+	return strings.Contains(cry, "out of memory") || strings.Contains(cry, "cannot allocate memory") || strings.Contains(cry, "too many address space collisions")
 }
 
 // onDisk gives the copy of the file a descriptor that another process can have.
