@@ -117,7 +117,7 @@ func checkFrame(r io.ReaderAt, at, n int64) error {
 	}
 	var h zstd.Header
 	if err := h.Decode(b); err != nil {
-		return fmt.Errorf("%w: a page that is not compressed with zstd: %v", errStructure, err)
+		return fmt.Errorf("%w: a page that is not compressed with zstd: %w", errStructure, err)
 	}
 	if h.FrameContentSize > maxPage || h.WindowSize > maxPage || h.Skippable {
 		return fmt.Errorf("%w: a page whose frame becomes %d bytes through a window of %d", errStructure, h.FrameContentSize, h.WindowSize)

@@ -128,7 +128,7 @@ func TestNoCommandShowsPHI(t *testing.T) {
 	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") }) // others need eli's
 	for _, path := range paths {
 		c := calls[path]
-		if path == "ward init" || path == "ward login" {
+		if path == "ward init" || path == "ward login" || path == "ward totp enroll" { // the last has a test of its own that answers its question
 			continue
 		}
 		s.signIn(c.user)

@@ -20,7 +20,7 @@ type pruneFlags struct {
 func (a *app) archivePruneCmd() *cobra.Command {
 	var f pruneFlags
 	c := &cobra.Command{
-		Use: "prune MONTH", Short: "Drop a month of events from the database, once the archive holds all of it", Args: cobra.ExactArgs(1), Annotations: audited("prune"),
+		Use: "prune MONTH", Short: "Drop a month of events that the archive holds from the database", Args: cobra.ExactArgs(1), Annotations: audited("prune"),
 		Long: `Asks the worker to drop the events of a month (YYYY-MM, by the time of recording in UTC) from the database. The request is recorded under your
 name; it takes an administrator over all clinics. The worker first finds every event of the month, to the byte, in parts that are what was signed and are
 locked. Where anything is amiss nothing is dropped, the reasons are listed, and the exit code is 3. Months go from the oldest on, three whole months after

@@ -12,7 +12,7 @@ import (
 func (a *app) archiveRecoverCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "recover", Short: "Let sealing and shipping go on after the database lost rows that the archive names", Args: cobra.NoArgs, Annotations: audited("seal_recover"),
+		Use: "recover", Short: "Go on after the database lost rows that the archive names", Args: cobra.NoArgs, Annotations: audited("seal_recover"),
 		Long: `After a failover to a standby that was behind, or a restore to an earlier time, the archive and the chain heads published in it name sealed rows that the
 database does not have. The worker then neither seals nor ships, and its log says what is missing. This order, an administrator's, lets it go on: it signs a
 recovery into the archive, which names what was lost and why, and every chain goes on after what is archived. From then on a verification says RECOVERED for rows
