@@ -339,7 +339,7 @@ func (w *world) verifyAndTerminate(dana *terminal) {
 		w.t.Fatalf("terminated at %s", tenant)
 	}
 	err := casey.Tx(w.t.Context(), uuid.Nil, func(tenancy.Tx) error { return nil })
-	if _, refused := err.(*tenancy.RefusedError); !refused { //nolint:errorlint // returned as it is
+	if refused := (*tenancy.RefusedError)(nil); !errors.As(err, &refused) {
 		w.t.Fatalf("a session of the terminated membership: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ alter table audit.resume enable always trigger append_only;
 alter table audit.resume enable always trigger append_only_truncate;
 grant select, insert on audit.resume to ward_worker;
 -- The last row of every tenant's chain, wherever it stands.
-create function audit.chain_head(tenant uuid, out seq bigint, out hash bytea, out sealed_at timestamptz) returns setof record language sql stable as $$
+create function audit.chain_head(tenant uuid, out seq bigint, out hash bytea, out sealed_at timestamptz) returns setof record language sql stable set search_path = pg_catalog, pg_temp as $$
   select h.seq, h.hash, h.sealed_at from (
     (select c.seq, c.hash, c.sealed_at from audit.chain c where c.tenant_id = tenant order by c.seq desc limit 1)
     union all
