@@ -101,7 +101,7 @@ func jobs(t *testing.T, d *demo.Demo) int {
 	}
 	defer db.Close()
 	var n int
-	if err := db.Pool().QueryRow(t.Context(), "select count(*) from river.river_job where kind = 'rules' and state = 'completed'").Scan(&n); err != nil {
+	if err := db.Pool().QueryRow(t.Context(), "select count(*) from river.river_job where kind = 'rule' and state = 'completed'").Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
