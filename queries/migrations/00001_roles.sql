@@ -24,8 +24,10 @@ begin
     end if;
   end loop;
   grant ward_owner, ward_keys, ward_reader to ward_migrate;
-  -- no superuser, where a platform keeps that to itself: the login that installs has to be a member of those who will own what it makes
-  if not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(current_user, 'ward_migrate', 'member') then
+  -- No superuser, where a platform keeps that to itself: the login that installs has to be a member of those who will own what it makes. From
+  -- PostgreSQL 16 on who creates a role is a member of it at once, but one that may neither SET ROLE to it nor inherit.
+  if not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(current_user, 'ward_migrate',
+      case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end) then
     execute format('grant ward_migrate to %I', current_user);
   end if;
   execute format('revoke temporary, create on database %I from public', current_database());
