@@ -47,8 +47,9 @@ func TestActivityIsCountedOnce(t *testing.T) {
 		}
 	}
 	add("p", 3)
-	broken, ok := c01.Mutant(c01.SQL + " limit 1 / (:from::bigint - :from::bigint)")
-	if _, err := review.Run(t.Context(), w.worker, &broken, w.now, review.RunRequest{}); !ok || err == nil {
+	broken := c01
+	broken.SQL += " limit 1 / ($1::bigint - $1::bigint)"
+	if _, err := review.Run(t.Context(), w.worker, &broken, w.now, review.RunRequest{}); err == nil {
 		t.Fatalf("the broken rule ran: %v", err)
 	}
 	want("a run that failed", day{})
