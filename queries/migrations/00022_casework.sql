@@ -228,6 +228,7 @@ create function review.check_value() returns trigger language plpgsql security d
 declare f review.disposition_field; a review.anomaly; ok boolean; v text := new.value;
 begin
   select * into f from review.disposition_field x where x.disposition = new.disposition and x.field = new.field;
+  if not found then return new; end if;  -- the foreign key says so
   select * into a from review.anomaly x where x.id = new.anomaly_id;
   ok := case f.kind
     when 'text' then length(btrim(v)) between 4 and 2000
@@ -474,8 +475,8 @@ begin
     why := case when back then 'undetermined: the day to look again has come' else 'nobody edited it for 30 minutes' end;
     insert into audit.event (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
     values (a.tenant_id, worker, 'service', case when back then 'reopen' else 'assign' end, a.subject_id, 'system', jsonb_build_object('anomaly', a.id, 'from', a.state, 'to', 'new', 'version', a.version + 1, 'reason', why)::text) returning event_id into e;
-    if back then perform review.unclose(a.id); end if;
     update review.anomaly x set state = 'new', version = a.version + 1, lease_until = null, assigned_to = case when not back then x.assigned_to end where x.id = a.id;
+    if back then perform review.unclose(a.id); end if;
     insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence, event_id) values (a.id, a.version + 1, a.state, 'new', why, a.evidence_count, e);
     perform review.settle(a.id, worker);
     n := n + 1;
