@@ -104,3 +104,6 @@ select tenancy.linked_accounts()::jsonb;
 
 -- name: Tidy :one
 select review.tidy()::int;
+
+-- name: DispositionList :many
+select review.disposition_list()::jsonb;

@@ -327,6 +327,30 @@ func (q *Queries) Discovered(ctx context.Context, arg DiscoveredParams) (json.Ra
 	return column_1, err
 }
 
+const dispositionList = `-- name: DispositionList :many
+select review.disposition_list()::jsonb
+`
+
+func (q *Queries) DispositionList(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, dispositionList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const escalate = `-- name: Escalate :one
 select review.escalate($1::text, $2::int, $3::text)::jsonb
 `

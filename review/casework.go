@@ -222,3 +222,10 @@ func Tidy(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	}
 	return int(n), nil
 }
+
+// Dispositions records a look at what an anomaly can be closed as, and returns it as it is for a tier other than A, where every closing needs a second person.
+func Dispositions(ctx context.Context, s *tenancy.Session) ([]Disposition, error) {
+	return look[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
+		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "dispositions"})
+	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.DispositionList(ctx) })
+}

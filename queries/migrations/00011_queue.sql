@@ -457,11 +457,11 @@ begin
   end if;
   return e;
 end $$;
--- What: terms or accounts.
+-- What: terms, accounts or dispositions.
 create function review.browse_settings(ask uuid, what text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
-  if what not in ('terms', 'accounts') then raise exception 'terms or accounts' using errcode = '22023'; end if;
+  if what not in ('terms', 'accounts', 'dispositions') then raise exception 'terms, accounts or dispositions' using errcode = '22023'; end if;
   perform audit.look(ask, what, 'browse', null, '{}', '{}');
 end $$;
 

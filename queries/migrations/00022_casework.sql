@@ -13,10 +13,8 @@ create table tenancy.account_link (
   reason     text not null check (reason <> ''),
   ended_by   uuid references tenancy.users, ended_at timestamptz, end_reason text check ((ended_at is null) = (end_reason is null))
 );
-create index account_link_user on tenancy.account_link (user_id) where ended_at is null;
-create index account_link_same on tenancy.account_link (same_as) where ended_at is null;
-create trigger no_delete before delete on tenancy.account_link for each row execute function tenancy.no_delete();
-create trigger no_truncate before truncate on tenancy.account_link for each statement execute function tenancy.no_delete();
+create index account_link_user on tenancy.account_link (user_id) where ended_at is null; create index account_link_same on tenancy.account_link (same_as) where ended_at is null;
+create trigger no_delete before delete on tenancy.account_link for each row execute function tenancy.no_delete(); create trigger no_truncate before truncate on tenancy.account_link for each statement execute function tenancy.no_delete();
 
 alter table review.disposition add column bulk boolean not null default true;  -- may be given to several anomalies at once
 update review.disposition set bulk = false where name in ('breach', 'impermissible_low_probability', 'policy_violation_no_breach');
@@ -67,8 +65,7 @@ create index anomaly_close_by on review.anomaly (close_by, rank, id) where state
 create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged');
 create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged');
 create index anomaly_breach on review.anomaly (discovered_on, id) where disposition = 'breach';
-create index anomaly_lease on review.anomaly (lease_until) where state = 'claimed';
-create index anomaly_review_on on review.anomaly (review_on) where review_on is not null;
+create index anomaly_lease on review.anomaly (lease_until) where state = 'claimed'; create index anomaly_review_on on review.anomaly (review_on) where review_on is not null;
 
 -- The answers to what a disposition demands, by the version of the closing that they belong to.
 create table review.disposition_value (
@@ -290,11 +287,8 @@ begin
 end $$;
 
 create function review.begin_clocks() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare t review.time_to;
 begin
-  select * into t from review.time_to x where x.severity = new.severity;
-  new.claim_by := review.business_day(new.discovered_on, t.claim);
-  new.close_by := review.business_day(new.discovered_on, t.close);
+  select review.business_day(new.discovered_on, x.claim), review.business_day(new.discovered_on, x.close) into new.claim_by, new.close_by from review.time_to x where x.severity = new.severity;
   new.due_on := coalesce((select min(d.due_on) from review.duties(new) d), 'infinity');
   return new;
 end $$;
@@ -319,7 +313,7 @@ begin
   duty := 'individuals'; due_on := sixty; why := '164.404(b)';
   for st in select distinct on (s.state) s.state, s.days, s.citation from review.state_term s
     where case when residents is null then s.state = term.state else residents ~ ('(^|,)' || s.state || ':') end order by s.state, s.id desc loop
-    if st.days is not null and a.discovered_on + st.days < due_on then due_on := a.discovered_on + st.days; why := st.state || ': ' || st.citation; end if;
+    if a.discovered_on + st.days < due_on then due_on := a.discovered_on + st.days; why := st.state || ': ' || st.citation; end if;
   end loop;
   select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.duty = 'individuals';
   return next;
@@ -412,7 +406,7 @@ begin
 end $$;
 create function review.dispositions(tier text) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select jsonb_agg(jsonb_build_object('name', d.name, 'second_person', d.second_person or dispositions.tier = 'A', 'bulk', d.bulk and dispositions.tier is distinct from 'A', 'note', d.note,
+  return (select jsonb_agg(jsonb_build_object('name', d.name, 'second_person', d.second_person or coalesce(dispositions.tier = 'A', false), 'bulk', d.bulk and dispositions.tier is distinct from 'A', 'note', d.note,
     'fields', coalesce((select jsonb_agg(jsonb_build_object('name', f.field, 'kind', f.kind, 'alternative', f.alternative, 'needed', f.needed, 'choices', coalesce(to_jsonb(f.choices), '[]'), 'note', f.note) order by f.position)
       from review.disposition_field f where f.disposition = d.name), '[]')) order by d.name) from review.disposition d);
 end $$;
@@ -456,6 +450,11 @@ begin
   return query select jsonb_build_object('tenant', null, 'state', x.state, 'days', x.days, 'why', x.citation, 'by', review.slug_of(x.by_user), 'at', x.at)
     from (select distinct on (y.state) y.* from review.state_term y order by y.state, y.id desc) x where x.days is not null order by x.state;
 end $$;
+create function review.disposition_list() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform audit.the_ask('dispositions');
+  return query select jsonb_array_elements(review.dispositions(null));
+end $$;
 create function tenancy.linked_accounts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('accounts');
 begin
@@ -495,6 +494,6 @@ create view review.anomaly_row as select a.id, a.tenant_id,
 from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id join review.rule r on r.id = a.rule_id left join tenancy.users u on u.id = a.actor_id left join tenancy.users s on s.id = a.assigned_to
   left join tenancy.users cb on cb.id = a.closed_by left join tenancy.users ab on ab.id = a.approved_by;
 
-grant execute on function review.terms, tenancy.linked_accounts to ward_reviewer;
+grant execute on function review.terms, review.disposition_list, tenancy.linked_accounts to ward_reviewer;
 grant execute on function review.tidy to ward_worker;
 reset role;
