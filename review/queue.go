@@ -60,6 +60,7 @@ type Evidence struct {
 	SessionID   *uuid.UUID `json:"session_id"`
 	Purpose     *string    `json:"purpose"`
 	Seq         int64      `json:"seq"`
+	RecordURL   string     `json:"record_url,omitempty"` // of the record in the customer's own application; Link sets it
 }
 
 // Note is a reviewer's remark, never changed.
@@ -97,6 +98,7 @@ type Details struct {
 	ClosedSameRule  int           `json:"closed_same_rule"`
 	ClosedSameActor int           `json:"closed_same_actor"`
 	Dispositions    []Disposition `json:"dispositions"`
+	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.

@@ -92,7 +92,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	if brief {
 		most = evidencePreview
 	}
-	evidence(m, p, d, most)
+	evidence(m, p, d, most, !brief)
 	rule(p, d.Rule)
 	notes(m, p, d.Notes)
 	history(m, p, d.History)
@@ -108,7 +108,7 @@ func (s *queueScreen) ids(m *model, p *pane, a review.Anomaly) {
 	}
 	if a.SubjectID != nil {
 		p.pair("Patient", a.SubjectID.String())
-		p.pair("Chart", m.recordURL(a.Tenant, "patients", *a.SubjectID))
+		p.pair("Chart", s.details.ChartURL)
 	}
 	p.pair("First, last", full(a.FirstAt, m.zone())+" to "+full(a.LastAt, m.zone()))
 	p.pair("Found", full(a.CreatedAt, m.zone())+" by version "+fmt.Sprint(a.RuleVersion)+" of the rule")
@@ -183,7 +183,7 @@ func floats(v any) []float64 {
 	return out
 }
 
-func evidence(m *model, p *pane, d review.Details, most int) {
+func evidence(m *model, p *pane, d review.Details, most int, links bool) {
 	var ids []uuid.UUID
 	wide := 0
 	for _, e := range d.Evidence {
@@ -194,6 +194,7 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 	}
 	n, day := shortLength(ids), ""
 	p.head("EVIDENCE", plural(d.Anomaly.EvidenceCount, "event, sealed", "events, sealed"))
+	linked := map[string]bool{"": true} // each record's address once
 	for i, e := range d.Evidence {
 		if i == most {
 			p.add(p.st.dim.Render(fmt.Sprintf("… %d more", d.Anomaly.EvidenceCount-most)))
@@ -209,6 +210,10 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 			record = short(*e.RecordID, n)
 		}
 		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+2) + outcome(p.st, e.Outcome))
+		if links && !linked[e.RecordURL] {
+			linked[e.RecordURL] = true
+			p.add(p.st.dim.Render("  " + e.RecordURL))
+		}
 	}
 }
 
