@@ -94,6 +94,7 @@ type Evidence struct {
 	SessionID   *uuid.UUID `json:"session_id"`
 	Purpose     *string    `json:"purpose"`
 	Seq         int64      `json:"seq"`
+	RecordURL   string     `json:"record_url,omitempty"` // of the record in the customer's own application; Link sets it
 }
 
 // Note is a reviewer's remark, never changed.
@@ -173,6 +174,7 @@ type Details struct {
 	Notices         []Notice      `json:"notices"`
 	Links           []Link        `json:"links"`
 	Files           []File        `json:"files"`
+	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.
