@@ -56,7 +56,7 @@ func terms(s string) ([]term, error) {
 	return out, nil
 }
 
-var queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+var queueStates = review.States
 
 // parseQueueFilter reads "state:closed rule:A0 tenant:cedar actor:x sev:critical mine".
 func parseQueueFilter(s string) (review.QueueFilter, error) {

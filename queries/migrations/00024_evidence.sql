@@ -7,34 +7,17 @@ set local role ward_owner;
 -- What was changed in place, as it was: who answered for an account and whether it was disabled, what service accounts had declared, what a rule said. The event of
 -- the change is the one of the same transaction.
 create table tenancy.user_log (
-  id          bigint generated always as identity primary key,
-  at          timestamptz not null default clock_timestamp(),
-  xid         xid8 not null default pg_current_xact_id(),
-  user_id     uuid not null,
-  owner_id    uuid,
-  disabled_at timestamptz
+  id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
+  user_id uuid not null, owner_id uuid, disabled_at timestamptz
 );
 create index user_log_user on tenancy.user_log (user_id, id);
 create table tenancy.service_permission_log (
-  id           bigint generated always as identity primary key,
-  at           timestamptz not null default clock_timestamp(),
-  xid          xid8 not null default pg_current_xact_id(),
-  user_id      uuid not null,
-  tenant_id    uuid,
-  action       text not null,
-  record_table text not null,
-  from_hour    int not null,
-  to_hour      int not null,
-  removed      boolean not null
+  id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
+  user_id uuid not null, tenant_id uuid, action text not null, record_table text not null, from_hour int not null, to_hour int not null, removed boolean not null
 );
 create table review.rule_log (
-  id           bigint generated always as identity primary key,
-  at           timestamptz not null default clock_timestamp(),
-  rule_id      text not null,
-  version      int not null,
-  content_hash text not null,
-  missing      text[] not null,
-  front_matter jsonb not null
+  id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(),
+  rule_id text not null, version int not null, content_hash text not null, missing text[] not null, front_matter jsonb not null
 );
 create index rule_log_rule on review.rule_log (rule_id, id);
 -- +goose StatementBegin
@@ -66,69 +49,37 @@ create trigger log after insert or update on review.rule for each row execute fu
 
 -- A bundle: who asked for which period of which clinics, as known when. Its files stand outside; the hash of their manifest is here.
 create table review.bundle (
-  id            uuid primary key,
-  made_by       uuid not null references tenancy.users,
-  made_at       timestamptz not null default clock_timestamp(),
-  tenants       uuid[] not null check (cardinality(tenants) > 0),
-  from_at       timestamptz not null,
-  to_at         timestamptz not null check (to_at > from_at),
-  as_of         timestamptz not null check (as_of >= to_at),
-  event_id      bigint not null
+  id uuid primary key, made_by uuid not null references tenancy.users, made_at timestamptz not null default clock_timestamp(), tenants uuid[] not null check (cardinality(tenants) > 0),
+  from_at timestamptz not null, to_at timestamptz not null check (to_at > from_at), as_of timestamptz not null check (as_of >= to_at), event_id bigint not null
 );
 create table review.bundle_manifest (
-  bundle_id uuid primary key references review.bundle,
-  sha256    bytea not null unique check (length(sha256) = 32),
-  at        timestamptz not null default clock_timestamp(),
-  event_id  bigint not null
+  bundle_id uuid primary key references review.bundle, sha256 bytea not null unique check (length(sha256) = 32), at timestamptz not null default clock_timestamp(), event_id bigint not null
 );
 -- A named reviewer certifies a period over the manifest of its bundle; somebody else approves. Both are events, whose proofs an outsider can check.
 create table review.certification (
-  id          uuid primary key default gen_random_uuid(),
-  bundle_id   uuid not null references review.bundle_manifest,
-  reviewer_id uuid not null references tenancy.users,
-  statement   text not null check (length(statement) between 20 and 4000),
-  at          timestamptz not null default clock_timestamp(),
-  event_id    bigint not null,
-  unique (id, reviewer_id),
-  constraint certified_once unique (bundle_id, reviewer_id)
+  id uuid primary key default gen_random_uuid(), bundle_id uuid not null references review.bundle_manifest, reviewer_id uuid not null references tenancy.users,
+  statement text not null check (length(statement) between 20 and 4000), at timestamptz not null default clock_timestamp(), event_id bigint not null,
+  unique (id, reviewer_id), constraint certified_once unique (bundle_id, reviewer_id)
 );
 create table review.certification_approval (
-  certification_id uuid primary key,
-  reviewer_id      uuid not null,
-  approver_id      uuid not null references tenancy.users,
-  reason           text not null,
-  at               timestamptz not null default clock_timestamp(),
-  event_id         bigint not null,
+  certification_id uuid primary key, reviewer_id uuid not null, approver_id uuid not null references tenancy.users, reason text not null, at timestamptz not null default clock_timestamp(), event_id bigint not null,
   foreign key (certification_id, reviewer_id) references review.certification (id, reviewer_id),
   constraint somebody_else_approves check (approver_id <> reviewer_id)
 );
 
 -- History of another system. What was imported is known by the hash of the id that it has there, so that a second import of the same adds nothing.
 create table audit.import (
-  id         uuid primary key,
-  tenant_id  uuid not null references tenancy.tenant,
-  system     text not null check (system ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
-  file       bytea not null check (length(file) = 32),   -- SHA-256 of what is read
-  started_by uuid not null references tenancy.users,
-  started_at timestamptz not null default clock_timestamp(),
-  event_id   bigint not null
+  id uuid primary key, tenant_id uuid not null references tenancy.tenant, system text not null check (system ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
+  file bytea not null check (length(file) = 32),  -- SHA-256 of what is read
+  started_by uuid not null references tenancy.users, started_at timestamptz not null default clock_timestamp(), event_id bigint not null
 );
 create index import_file on audit.import (tenant_id, system, file);
 create table audit.import_batch (
-  import_id uuid not null references audit.import,
-  upto_line bigint not null,
-  added     int not null,
-  seen      int not null,
-  at        timestamptz not null default clock_timestamp(),
-  event_id  bigint not null,
+  import_id uuid not null references audit.import, upto_line bigint not null, added int not null, seen int not null, at timestamptz not null default clock_timestamp(), event_id bigint not null,
   primary key (import_id, upto_line)
 );
 create table audit.imported (
-  tenant_id uuid not null,
-  system    text not null,
-  source    bytea not null check (length(source) = 32),
-  import_id uuid not null references audit.import,
-  primary key (tenant_id, system, source)
+  tenant_id uuid not null, system text not null, source bytea not null check (length(source) = 32), import_id uuid not null references audit.import, primary key (tenant_id, system, source)
 );
 -- +goose StatementBegin
 do $$
@@ -472,6 +423,77 @@ create function review.evidence_316b2i_rules(s review.bundle_scope) returns seto
       (select min(r.recorded_as) from review.run r where r.rule_id = l.rule_id and r.content_hash = l.content_hash and r.finished_at <= (s).as_of) as first_run_event_id
     from review.rule_log l where l.at <= (s).as_of order by l.rule_id collate "C", l.id) x
 $$;
+-- The history of another system. Whoever imports says what somebody else's log says: an event names the system and the import, its source is import and its recorded_at
+-- the database's, whatever was sent. Reviewers cannot; an administrator can, who in turn reviews nothing.
+create function audit.import_begin(import uuid, tenant text, system text, file bytea, reason text, dry_run boolean) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewer('import'); t uuid := tenancy.tenant_named(tenant, 'import'); e bigint;
+begin
+  if system is null or system !~ '^[a-z0-9][a-z0-9._-]{0,39}$' then raise exception 'a system has a short name of a-z, 0-9, dot, dash and underscore' using errcode = '22023'; end if;
+  e := audit.write(t, 'import', 'ok', jsonb_build_object('what', 'history', 'import', import, 'system', system, 'file', encode(file, 'hex'), 'dry_run', dry_run, 'reason', review.need_reason(reason))::text, null, null, null, 'audit', import);
+  if not dry_run then insert into audit.import (id, tenant_id, system, file, started_by, event_id) values (import, t, import_begin.system, import_begin.file, who, e); end if;
+  perform audit.remember(import, 'import', null, '{}', (select review_lease from tenancy.setting), t);
+  -- how far an earlier import of the same file came
+  return jsonb_build_object('event_id', e, 'tenant_id', t, 'upto_line', (select coalesce(max(b.upto_line), 0) from audit.import i join audit.import_batch b on b.import_id = i.id where i.tenant_id = t and i.system = import_begin.system and i.file = import_begin.file));
+end $$;
+-- Which of these names (short names or ids) are users that are, or were, members of the clinic. Under the import's own, committed event.
+create function audit.import_actors(actors text[]) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare a audit.ask := audit.the_ask('import');
+begin
+  perform tenancy.reviewer('import', a.tenant_id);
+  if cardinality(actors) > 5000 then raise exception 'at most 5,000 at a time' using errcode = '22023'; end if;
+  return (select coalesce(jsonb_object_agg(x, u.id), '{}') from unnest(actors) x join tenancy.users u on u.slug = x or u.id::text = x where exists (select from tenancy.membership m where m.user_id = u.id and m.tenant_id = a.tenant_id));
+end $$;
+-- Ids of another system that are no uuids: a keyed hash, since a short number could be guessed from a plain one.
+create function audit.foreign_id(tenant uuid, system text, id text) returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select case when id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then id::uuid else left(tenancy.fingerprint(concat_ws('|', 'import', tenant, system, id)), 32)::uuid end
+$$;
+create function audit.import_events(import uuid, upto_line bigint, rows jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewer('import'); i audit.import; bad bigint; n int; added int; e bigint;
+begin
+  select * into i from audit.import x where x.id = import and x.started_by = who;
+  if i.id is null then raise exception 'no import of yours has this id' using errcode = '02000'; end if;
+  perform tenancy.reviewer('import', i.tenant_id);
+  n := jsonb_array_length(rows);
+  if n not between 1 and 5000 then raise exception 'a batch is 1 to 5,000 events' using errcode = '22023'; end if;
+  -- what ward's own reviewers and worker do is not for others to claim
+  select min(o) into bad from jsonb_array_elements(rows) with ordinality y(x, o) where coalesce(x->>'source', '') = '' or coalesce(x->>'action', '') not in ('view', 'create', 'modify', 'delete', 'export', 'search', 'sign_in', 'sign_out')
+    or coalesce(x->>'outcome', '') not in ('ok', 'denied') or x->>'at' is null or (x->>'at')::timestamptz not between '1990-01-01' and clock_timestamp() + interval '5 minutes'
+    or x->>'table' !~ '^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$' or octet_length(x::text) > 8000
+    or x->>'user' is not null and not exists (select from tenancy.membership m where m.user_id = (x->>'user')::uuid and m.tenant_id = i.tenant_id);
+  if bad is not null then raise exception 'event % of this batch is not one that can be imported: action, outcome, time, table or user', bad using errcode = '22023'; end if;
+  with r as (select distinct on (1) sha256(convert_to(x->>'source', 'utf8')) as source, x, o from jsonb_array_elements(rows) with ordinality y(x, o) order by 1, o),
+  fresh as (insert into audit.imported as p (tenant_id, system, source, import_id) select i.tenant_id, i.system, r.source, i.id from r order by r.source on conflict do nothing returning p.source),
+  done as (
+    insert into audit.event (tenant_id, occurred_at, user_id, actor_kind, membership_id, action, outcome, record_table, record_id, subject_id, purpose, detail, source)
+    select i.tenant_id, (x->>'at')::timestamptz, u.id, coalesce(u.kind, 'unknown'),
+      (select m.id from tenancy.membership m where m.tenant_id = i.tenant_id and m.user_id = u.id order by m.started_at <= (x->>'at')::timestamptz desc, abs(extract(epoch from m.started_at - (x->>'at')::timestamptz)), m.id limit 1),
+      x->>'action', x->>'outcome', x->>'table', audit.foreign_id(i.tenant_id, i.system, x->>'record'), audit.foreign_id(i.tenant_id, i.system, x->>'patient'), x->>'purpose',
+      jsonb_strip_nulls(jsonb_build_object('system', i.system, 'import', i.id, 'id', encode(r.source, 'hex'), 'actor', case when u.id is null then x->>'actor' end, 'client', x->>'client', 'server', x->>'server',
+        'owner_tenant', coalesce((select t.id::text from tenancy.tenant t where t.slug = x->>'owner' or t.id::text = x->>'owner'), x->>'owner')))::text, 'import'
+    from r join fresh f using (source) left join tenancy.users u on u.id = (x->>'user')::uuid order by o returning 1)
+  select count(*) into added from done;
+  e := audit.write(i.tenant_id, 'backfill', 'ok', jsonb_build_object('import', i.id, 'system', i.system, 'upto_line', upto_line, 'added', added, 'seen', n - added)::text, null, null, null, 'audit');
+  insert into audit.import_batch (import_id, upto_line, added, seen, event_id) values (i.id, import_events.upto_line, added, n - added, e);
+  return jsonb_build_object('added', added, 'seen', n - added);
+end $$;
+
+-- Events leave in the form of another system: the form is on record, and with it whether patients go by their own ids. form: {"format", "system", "raw_patient_ids"}.
+create function audit.export_as(ask uuid, filter jsonb, form jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare a audit.ask := audit.the_ask('events'); f jsonb := audit.checked_filter(filter);
+begin
+  perform tenancy.reviewer('export', a.tenant_id);
+  perform audit.write(a.tenant_id, 'export', 'ok', (jsonb_build_object('screen', 'events', 'filter', f) || form)::text, null, null, null, 'audit', ask);
+  perform audit.remember(ask, 'events', null, jsonb_build_object('filter', f, 'reason', a.payload->>'reason', 'form', form), a.expires_at - clock_timestamp(), a.tenant_id);
+end $$;
+-- Roles of the clinic's memberships, and names for patients by which the receiving system knows them and no other does.
+create function audit.export_names(memberships uuid[], patients uuid[]) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare a audit.ask := audit.the_ask('events');
+begin
+  if cardinality(memberships) > 5000 or cardinality(patients) > 10000 then raise exception 'too many at a time' using errcode = '22023'; end if;
+  return jsonb_build_object('tenant_id', a.tenant_id, 'region', tenancy.region_here(), 'roles', (select coalesce(jsonb_object_agg(m.id, m.role), '{}') from tenancy.membership m where m.tenant_id = a.tenant_id and m.id = any (memberships)),
+    'patients', (select coalesce(jsonb_object_agg(p, tenancy.fingerprint(concat_ws('|', 'export', a.payload->'form'->>'system', a.tenant_id, p))), '{}') from unnest(patients) p));
+end $$;
 -- +goose StatementEnd
-grant execute on function review.evidence_begin, review.evidence_scope, review.evidence_rows, review.evidence_end, review.certify, review.approve_certification, review.browse_certifications, review.certifications to ward_reviewer;
+grant execute on function review.evidence_begin, review.evidence_scope, review.evidence_rows, review.evidence_end, review.certify, review.approve_certification, review.browse_certifications, review.certifications,
+  audit.import_begin, audit.import_actors, audit.import_events, audit.export_as, audit.export_names to ward_reviewer;
 reset role;
