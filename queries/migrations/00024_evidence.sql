@@ -446,7 +446,7 @@ begin
 end $$;
 -- Ids of another system that are no uuids: a keyed hash, since a short number could be guessed from a plain one.
 create function audit.foreign_id(tenant uuid, system text, id text) returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select case when id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then id::uuid else left(tenancy.fingerprint(concat_ws('|', 'import', tenant, system, id)), 32)::uuid end
+  select case when id is null then null when id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then id::uuid else left(tenancy.fingerprint(concat_ws('|', 'import', tenant, system, id)), 32)::uuid end
 $$;
 create function audit.import_events(import uuid, upto_line bigint, rows jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('import'); i audit.import; bad bigint; n int; added int; e bigint;
