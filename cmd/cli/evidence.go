@@ -44,7 +44,7 @@ func (f *evidenceFlags) period() (review.Period, error) {
 func (a *app) evidenceCmd() *cobra.Command {
 	var f evidenceFlags
 	c := &cobra.Command{
-		Use: "evidence", Short: "What an auditor asks for about a period, as CSV files with a manifest", Args: cobra.NoArgs, Annotations: audited("export"),
+		Use: "evidence", Short: "What an auditor asks for about a period, as CSV files", Args: cobra.NoArgs, Annotations: audited("export"),
 		Long: `Writes a new directory with one CSV file for each thing that OCR's audit protocol asks for (docs/EVIDENCE.md): every row names the events or runs that it rests
 on. Nothing of the kind is a file with a header alone, and the manifest says so. The manifest has the hash of each file, the heads of the clinics' chains and the
 event of its making, and can be checked by anybody (ward evidence verify).

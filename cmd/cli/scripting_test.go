@@ -47,6 +47,8 @@ var results = map[string]any{
 	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
 	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
 	"ward oidc list": tenancy.Issuer{},
+	"ward evidence":  review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
+	"ward audit import": audit.Imported{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
@@ -120,7 +122,7 @@ func documented(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	found := map[string][]string{}
-	row := regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]+?) \\|")
+	row := regexp.MustCompile("^\\| `([a-z0-9_]+)` \\| ([^|]+?) \\|")
 	var heading []string
 	for line := range strings.Lines(string(b)) {
 		if h, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok {
