@@ -109,10 +109,22 @@ func (o *office) closed(anomaly, disposition string) {
 	o.t.Helper()
 	o.evidence(anomaly)
 	o.claim(anomaly)
-	done, err := review.Close(o.t.Context(), o.dana, anomaly, 2, disposition, "what was found: "+disposition)
+	seen := 2
+	if outcome, ok := map[string]string{"breach": "breach", "impermissible_low_probability": "low_probability"}[disposition]; ok {
+		done, err := review.Assess(o.t.Context(), o.dana, anomaly, seen, review.Assessment{Nature: "=the whole chart of one patient", Recipient: "a colleague of another ward", Acquired: "opened, says the log", Mitigated: "deleted, in writing", Outcome: outcome})
+		o.must(err)
+		seen = done.Version
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	with := map[string][]review.Field{
+		"breach":                     fields("affected=3", "discovered_on="+today),
+		"policy_violation_no_breach": fields("exception=unintentional_access", "sanction=HR file 17"),
+		"explained_treatment":        fields("asked=the ward", "asked_on="+today),
+	}[disposition]
+	done, err := review.Close(o.t.Context(), o.dana, anomaly, seen, disposition, "what was found: "+disposition, with...)
 	o.must(err)
 	if done.State == "pending_approval" {
-		_, err = review.Approve(o.t.Context(), o.eli, anomaly, 3, true, "read the file")
+		_, err = review.Approve(o.t.Context(), o.eli, anomaly, done.Version, true, "read the file")
 		o.must(err)
 	}
 }
@@ -207,8 +219,11 @@ func TestEvidence(t *testing.T) {
 	if len(b.Files) != len(want)+len(empty) {
 		t.Errorf("%d files, the test knows %d", len(b.Files), len(want)+len(empty))
 	}
-	if r := o.list(b, "308a3iiC-leavers")[0]; r["reason"] != "another job" && r["reason"] != "'=left on Friday" {
-		t.Errorf("a formula: %q", r["reason"])
+	if r := o.list(b, "402-breaches")[0]; r["nature"] != "'=the whole chart of one patient" || r["mitigated"] != "deleted, in writing" || !strings.Contains(r["fields"], "affected=3") || r["discovered_on"] != time.Now().UTC().Format(time.DateOnly) || r["assessment_event_id"] == "" {
+		t.Errorf("a breach: %v", r)
+	}
+	if r := o.list(b, "308a1iiC-sanctions")[0]; !strings.Contains(r["fields"], "sanction=HR file 17") {
+		t.Errorf("a sanction: %v", r)
 	}
 	all := ""
 	for _, r := range append(o.list(b, "308a3iiC-leavers"), o.list(b, "308a6ii-timeline")...) {
@@ -492,6 +507,15 @@ func TestCertification(t *testing.T) {
 	if _, err := o.e.Super.Exec(ctx, "insert into review.certification_approval (certification_id, reviewer_id, approver_id, reason, event_id) select c.id, u.id, c.reviewer_id, 'mine', 1 from review.certification c, tenancy.users u where u.slug = 'eli'"); err == nil {
 		t.Error("the table takes an approval that names another reviewer")
 	}
+	// nor under another account
+	o.do("insert into tenancy.account_link (user_id, same_as, linked_by, reason) select u.id, d.id, r.id, 'one person' from tenancy.users u, tenancy.users d, tenancy.users r where u.slug = 'eli' and d.slug = 'dana' and r.slug = 'root'")
+	if _, err := review.ApproveCertification(ctx, o.eli, signed.ID.String(), "read the bundle"); !errors.Is(err, tenancy.ErrSeparation) {
+		t.Errorf("approved under another account: %v", err)
+	}
+	if _, err := o.e.Super.Exec(ctx, "insert into review.certification_approval (certification_id, reviewer_id, approver_id, reason, event_id) select c.id, c.reviewer_id, u.id, 'mine', 1 from review.certification c, tenancy.users u where u.slug = 'eli'"); err == nil {
+		t.Error("the table takes an approval under another account")
+	}
+	o.do("update tenancy.account_link set ended_at = clock_timestamp(), ended_by = linked_by, end_reason = 'two people after all'")
 	approved, err := review.ApproveCertification(ctx, o.eli, signed.ID.String()[:8], "read the bundle")
 	o.must(err)
 	if _, err := review.ApproveCertification(ctx, o.eli, signed.ID.String(), "read it again"); err == nil {

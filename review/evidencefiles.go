@@ -20,7 +20,7 @@ func words(s string) []string { return strings.Fields(s) }
 
 const anomalyColumns = "anomaly_id tenant rule_id rule_version tier severity actor subject_id created_at claimed_at closed_at approved_at state disposition closed_by approved_by hours_to_claim hours_to_close close_reason recurrence_of evidence_event_ids decision_event_ids"
 
-const closedColumns = "anomaly_id tenant rule_id actor subject_id discovered_at closed_at closed_by approved_at approved_by assessment evidence_event_ids decision_event_ids"
+const closedColumns = "anomaly_id tenant rule_id actor subject_id found_at discovered_on closed_at closed_by approved_at approved_by reason fields nature recipient acquired mitigated assessed_as assessed_by assessed_at assessment_event_id notices evidence_event_ids decision_event_ids"
 
 // EvidenceFiles are the lists of a bundle, in the order in which they are written.
 var EvidenceFiles = []EvidenceFile{

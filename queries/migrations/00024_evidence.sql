@@ -10,7 +10,6 @@ create table tenancy.user_log (
   id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   user_id uuid not null, owner_id uuid, disabled_at timestamptz
 );
-create index user_log_user on tenancy.user_log (user_id, id);
 create table tenancy.service_permission_log (
   id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   user_id uuid not null, tenant_id uuid, action text not null, record_table text not null, from_hour int not null, to_hour int not null, removed boolean not null
@@ -19,7 +18,7 @@ create table review.rule_log (
   id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(),
   rule_id text not null, version int not null, content_hash text not null, missing text[] not null, front_matter jsonb not null
 );
-create index rule_log_rule on review.rule_log (rule_id, id);
+create index user_log_user on tenancy.user_log (user_id, id); create index rule_log_rule on review.rule_log (rule_id, id);
 -- +goose StatementBegin
 create function tenancy.log_user() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -95,7 +94,6 @@ begin
 end $$;
 -- +goose StatementEnd
 insert into tenancy.reviewer_action values ('administrator', 'import');
-
 -- What the lists of a bundle are about.
 create type review.bundle_scope as (who uuid, tenants uuid[], from_at timestamptz, to_at timestamptz, as_of timestamptz);
 create view review.sealed_event as
@@ -170,7 +168,6 @@ begin
   insert into review.bundle_manifest (bundle_id, sha256, event_id) values (b.id, evidence_end.sha256, e);
   return e;
 end $$;
-
 -- Certifying: the signature is the event, under the person's own session; its proof (ward archive prove) can be checked with the public key alone. The action is close: a period is
 -- closed as an anomaly is, and approved by somebody else.
 create function review.certify(manifest bytea, statement text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -192,13 +189,20 @@ begin
   if certification !~ '^[0-9a-fA-F-]{8,36}$' then raise exception '"%" is not a certification id: give at least its first eight characters', certification using errcode = '22023'; end if;
   select x.* into c from review.certification x join review.bundle b on b.id = x.bundle_id where starts_with(x.id::text, lower(certification)) and review.may_everywhere(who, b.tenants, 'approve') order by x.id limit 1;
   if c.id is null then raise exception 'no certification "%" within your reach', certification using errcode = '02000', hint = 'ward evidence list shows them'; end if;
-  if c.reviewer_id = who then raise exception 'you certified this period: somebody else approves it' using errcode = 'WARD2'; end if;
+  if who = any (tenancy.accounts_of(c.reviewer_id)) then raise exception 'you certified this period: somebody else approves it' using errcode = 'WARD2'; end if;
   if exists (select from review.certification_approval a where a.certification_id = c.id) then raise exception 'this certification is approved already' using errcode = '55000'; end if;
   select x.sha256 into m from review.bundle_manifest x where x.bundle_id = c.bundle_id;
   e := audit.write(tenancy.installation(), 'approve', 'ok', jsonb_build_object('what', 'certification', 'certification', c.id, 'certified_as', c.event_id, 'manifest', encode(m, 'hex'), 'reason', review.need_reason(reason))::text, null, null, null, 'audit');
   insert into review.certification_approval (certification_id, reviewer_id, approver_id, reason, event_id) values (c.id, c.reviewer_id, who, review.need_reason(reason), e);
   return jsonb_build_object('id', c.id, 'event_id', e);
 end $$;
+-- The same below the function, whoever writes.
+create function review.keep_certifiers_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.approver_id = any (tenancy.accounts_of(new.reviewer_id)) then raise exception 'who certified a period does not approve it under another account' using errcode = 'WARD2'; end if;
+  return null;
+end $$;
+create trigger keep_apart after insert on review.certification_approval for each row execute function review.keep_certifiers_apart();
 create function review.certification_rows(who uuid, until timestamptz) returns table (id uuid, bundle_id uuid, period_from timestamptz, period_to timestamptz, as_of timestamptz, tenants text, manifest text, reviewer text, reviewer_name text,
   statement text, certified_at timestamptz, certified_as bigint, approver text, approver_name text, approve_reason text, approved_at timestamptz, approved_as bigint) language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select c.id, b.id, b.from_at, b.to_at, b.as_of, (select string_agg(t.slug, ' ' order by t.slug collate "C") from tenancy.tenant t where t.id = any (b.tenants)), encode(m.sha256, 'hex'), r.slug, r.name, c.statement, c.at, c.event_id, p.slug, p.name, a.reason, a.at, a.event_id
@@ -239,7 +243,6 @@ create function review.anomalies_of_period(s review.bundle_scope) returns setof 
       round(extract(epoch from a.claimed_at - a.created_at) / 3600, 2) as hours_to_claim, round(extract(epoch from a.closed_at - a.created_at) / 3600, 2) as hours_to_close, a.close_reason, a.recurrence_of, a.evidence_event_ids, a.decision_event_ids
     from review.anomalies_as_of(s) a where a.created_at < (s).to_at and (a.created_at >= (s).from_at or a.closed_at is null or a.closed_at >= (s).from_at) order by a.created_at, a.id) x
 $$;
-
 -- 164.312(b)
 create function review.evidence_312b_sources(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select t.slug as tenant, t.region, g.source, g.system, g.events_in_period, g.first_event_at, g.last_event_at, g.first_event_id, g.last_event_id, h.seq as chain_seq, h.sealed_at as heartbeat_at
@@ -281,7 +284,6 @@ create function review.evidence_312b_gaps(s review.bundle_scope) returns setof j
       where (p.month + interval '1 month') at time zone 'UTC' > (s).from_at and p.month::timestamp at time zone 'UTC' < (s).to_at and p.at <= (s).as_of
   ) x order by x.from_at nulls first, x.kind, x.subject collate "C", x.run_id
 $$;
-
 -- 164.308(a)(1)(ii)(D). Periods are counted as the schedule counts them: their ends are the multiples of their length since the year 1.
 create function review.evidence_308a1iiD_runs(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with rule as (select l.rule_id, extract(epoch from (l.front_matter ->> 'every')::interval) as every, l.missing = '{}' as enabled, (select min(k.at) from review.rule_log k where k.rule_id = l.rule_id) as since
@@ -317,7 +319,6 @@ $$;
 create function review.evidence_308a1iiD_certifications(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(c) from review.certification_rows((s).who, (s).as_of) c where c.period_to > (s).from_at and c.period_from < (s).to_at order by c.certified_at, c.id
 $$;
-
 -- 164.308(a)(3)(ii)(C)
 create function review.evidence_308a3iiC_leavers(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select m.id as membership_id, t.slug as tenant, u.slug as "user", u.id as user_id, u.kind, m.role, m.started_at, m.ended_on, m.terminated_at as disabled_at, b.slug as disabled_by,
@@ -337,7 +338,6 @@ create function review.evidence_308a3iiC_roles(s review.bundle_scope) returns se
       left join tenancy.membership o on o.id = (e.detail::jsonb ->> 'instead_of')::uuid
     where e.tenant_id = any ((s).tenants) and e.action = 'configure' and e.source <> 'import' and e.outcome = 'ok' and e.detail::jsonb ->> 'what' = 'member add' and e.recorded_at >= (s).from_at and e.recorded_at < (s).to_at and e.sealed_at <= (s).as_of order by e.recorded_at, e.event_id) x
 $$;
-
 -- 164.312(a)(2)(i)
 create function review.evidence_312a2i_users(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select u.id as user_id, u.slug as "user", u.name, u.kind, u.created_at, c.by_user as created_by, l.disabled_at, f.at as first_event_at, z.at as last_event_at, f.event_id as first_event_id, z.event_id as last_event_id,
@@ -361,7 +361,6 @@ create function review.evidence_312a2i_services(s review.bundle_scope) returns s
     where u.kind = 'service' and u.slug <> 'ward-worker' and u.created_at <= (s).as_of and (tenancy.installation() = any ((s).tenants) or exists (select from tenancy.membership m where m.user_id = u.id and m.tenant_id = any ((s).tenants) and m.started_at <= (s).as_of))
     order by u.slug collate "C", p.record_table collate "C", p.action, t.slug collate "C" nulls first, p.from_hour) x
 $$;
-
 -- 164.308(a)(5)(ii)(C)
 create function review.evidence_308a5iiC_denied(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select e.event_id, e.recorded_at, t.slug as tenant, e.action, u.slug as "user", e.actor_kind, e.detail::jsonb ->> 'reason' as reason, e.detail::jsonb ->> 'method' as method, e.session_id,
@@ -369,7 +368,6 @@ create function review.evidence_308a5iiC_denied(s review.bundle_scope) returns s
     from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id
     where e.tenant_id = any ((s).tenants) and e.action in ('sign_in', 'refresh', 'refuse') and e.outcome = 'denied' and e.recorded_at >= (s).from_at and e.recorded_at < (s).to_at and e.sealed_at <= (s).as_of order by e.recorded_at, e.event_id) x
 $$;
-
 -- 164.308(a)(6)(ii)
 create function review.evidence_308a6ii_incidents(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select a.id as anomaly_id, a.tenant, a.rule_id, a.severity, a.actor, a.subject_id, a.summary, a.created_at, a.escalated_at, a.state, a.disposition, a.closed_at, a.closed_by, a.approved_by, a.close_reason as outcome, a.evidence_event_ids, a.decision_event_ids
@@ -385,7 +383,6 @@ create function review.evidence_308a6ii_timeline(s review.bundle_scope) returns 
         and e.detail::jsonb ->> 'sha256' = encode(sha256(convert_to(n.text, 'utf8')), 'hex') and e.sealed_at <= (s).as_of) from review.note n join tenancy.users u on u.id = n.by_user where n.anomaly_id in (select i.id from i) and n.at <= (s).as_of
   ) x order by x.anomaly_id, x.at, x.event_id, x.what collate "C"
 $$;
-
 -- 164.312(a)(2)(ii)
 create function review.evidence_312a2ii_break_glass(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select e.event_id, coalesce(e.occurred_at, e.recorded_at) as at, t.slug as tenant, u.slug as "user", e.action, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id) as patient_id, e.outcome,
@@ -395,17 +392,21 @@ create function review.evidence_312a2ii_break_glass(s review.bundle_scope) retur
     from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
     where e.tenant_id = any ((s).tenants) and e.purpose = 'break_glass' and e.recorded_at >= (s).from_at and e.recorded_at < (s).to_at and e.sealed_at <= (s).as_of order by e.recorded_at, e.event_id) x
 $$;
-
 -- 164.308(a)(1)(ii)(C): for who closes anomalies, hence may know of sanctions. And the two lists of 164.402.
 create function review.closed_as(s review.bundle_scope, wanted text) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
-  select to_json(x) from (select a.id as anomaly_id, a.tenant, a.rule_id, a.actor, a.subject_id, a.created_at as discovered_at, a.closed_at, a.closed_by, a.approved_at, a.approved_by, a.close_reason as assessment, a.evidence_event_ids, a.decision_event_ids
-    from review.anomalies_as_of(s) a where a.state = 'closed' and a.disposition = wanted and a.closed_at >= (s).from_at and a.closed_at < (s).to_at order by a.closed_at, a.id) x
+  select to_json(x) from (select a.id as anomaly_id, a.tenant, a.rule_id, a.actor, a.subject_id, a.created_at as found_at,
+      coalesce((select p.discovered_on from review.discovery p join review.discovery y on y.answers = p.id and y.accepted and y.at <= (s).as_of where p.anomaly_id = a.id order by y.id desc limit 1), (a.created_at at time zone 'UTC')::date) as discovered_on,
+      a.closed_at, a.closed_by, a.approved_at, a.approved_by, a.close_reason as reason, (select string_agg(v.field || '=' || v.value, '; ' order by v.field) from review.disposition_value v where v.anomaly_id = a.id
+        and v.version = (select max(w.version) from review.disposition_value w where w.anomaly_id = a.id and w.at <= (s).as_of)) as fields,
+      f.nature, f.recipient, f.acquired, f.mitigated, f.outcome as assessed_as, u.slug as assessed_by, f.at as assessed_at, f.event_id as assessment_event_id,
+      (select string_agg(n.duty || ' ' || n.made_on || ' ' || n.reference || ' (event ' || n.event_id || ')', '; ' order by n.id) from review.notice n where n.anomaly_id = a.id and n.at <= (s).as_of) as notices, a.evidence_event_ids, a.decision_event_ids
+    from review.anomalies_as_of(s) a left join lateral (select y.* from review.assessment y where y.anomaly_id = a.id and y.at <= (s).as_of order by y.id desc limit 1) f on true left join tenancy.users u on u.id = f.by_user
+    where a.state = 'closed' and a.disposition = wanted and a.closed_at >= (s).from_at and a.closed_at < (s).to_at order by a.closed_at, a.id) x
 $$;
 create function review.evidence_308a1iiC_sanctions(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select x from review.closed_as(s, 'policy_violation_no_breach') x where review.may_everywhere((s).who, (s).tenants, 'close') $$;
 create function review.evidence_402_low_probability(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$ select x from review.closed_as(s, 'impermissible_low_probability') x $$;
 create function review.evidence_402_breaches(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$ select x from review.closed_as(s, 'breach') x $$;
-
 -- 164.316(b)(2)(i)
 create function review.evidence_316b2i_oldest(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (
@@ -470,14 +471,13 @@ begin
       (select m.id from tenancy.membership m where m.tenant_id = i.tenant_id and m.user_id = u.id order by m.started_at <= (x->>'at')::timestamptz desc, abs(extract(epoch from m.started_at - (x->>'at')::timestamptz)), m.id limit 1),
       x->>'action', x->>'outcome', x->>'table', audit.foreign_id(i.tenant_id, i.system, x->>'record'), audit.foreign_id(i.tenant_id, i.system, x->>'patient'), x->>'purpose',
       jsonb_strip_nulls(jsonb_build_object('system', i.system, 'import', i.id, 'id', encode(r.source, 'hex'), 'actor', case when u.id is null then x->>'actor' end, 'client', x->>'client', 'server', x->>'server',
-        'owner_tenant', coalesce((select t.id::text from tenancy.tenant t where t.slug = x->>'owner' or t.id::text = x->>'owner'), x->>'owner')))::text, 'import'
+        'owner_tenant', coalesce((select t.slug from tenancy.tenant t where t.slug = x->>'owner' or t.id::text = x->>'owner'), x->>'owner')))::text, 'import'
     from r join fresh f using (source) left join tenancy.users u on u.id = (x->>'user')::uuid order by o returning 1)
   select count(*) into added from done;
   e := audit.write(i.tenant_id, 'backfill', 'ok', jsonb_build_object('import', i.id, 'system', i.system, 'upto_line', upto_line, 'added', added, 'seen', n - added)::text, null, null, null, 'audit');
   insert into audit.import_batch (import_id, upto_line, added, seen, event_id) values (i.id, import_events.upto_line, added, n - added, e);
   return jsonb_build_object('added', added, 'seen', n - added);
 end $$;
-
 -- Events leave in the form of another system: the form is on record, and with it whether patients go by their own ids. form: {"format", "system", "raw_patient_ids"}.
 create function audit.export_as(ask uuid, filter jsonb, form jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := audit.checked_filter(filter);
