@@ -29,7 +29,7 @@ func (a *app) queueCmd() *cobra.Command {
 
 // The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as "nothing wrong".
 var (
-	queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+	queueStates = review.States
 	severities  = []string{"critical", "high", "medium", "low"}
 )
 

@@ -50,6 +50,8 @@ var results = map[string]any{
 	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
 	"ward oidc list":   tenancy.Issuer{},
 	"ward notify list": review.AlertRow{}, "ward notify test": told{},
+	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
+	"ward audit import": audit.Imported{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
