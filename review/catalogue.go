@@ -38,6 +38,7 @@ type RunRow struct {
 	Matched      int       `json:"matched"`
 	Created      int       `json:"created"`
 	Merged       int       `json:"merged"`
+	Suppressed   int       `json:"suppressed"` // matches that a suppression holds back
 	StartedAt    time.Time `json:"started_at"`
 	FinishedAt   time.Time `json:"finished_at"`
 	Status       string    `json:"status"`

@@ -82,6 +82,7 @@ func (r *Rule) checkHead(f *faults) {
 	}
 	if r.Dedup != nil {
 		f.bad(r.Dedup.Window < 0, "dedup.window is negative")
+		f.bad(r.Dedup.OnClosed == absorb && (r.Dedup.Window == 0 || r.Tier == "A"), "dedup absorbs within a window, and never what is of tier A")
 		f.bad(!oneOf(r.Dedup.OnClosed, "", "new_linked", "absorb"), "dedup.on_closed is new_linked or absorb")
 	}
 	if r.SLA != nil {

@@ -17,13 +17,14 @@ import (
 
 // Result is one run of one rule as the ledger keeps it.
 type Result struct {
-	RunID     uuid.UUID `json:"run_id"`
-	RuleID    string    `json:"rule_id"`
-	FromBatch int64     `json:"from_batch"`
-	ToBatch   int64     `json:"to_batch"`
-	Matched   int       `json:"matched"`
-	Created   int       `json:"created"`
-	Merged    int       `json:"merged"`
+	RunID      uuid.UUID `json:"run_id"`
+	RuleID     string    `json:"rule_id"`
+	FromBatch  int64     `json:"from_batch"`
+	ToBatch    int64     `json:"to_batch"`
+	Matched    int       `json:"matched"`
+	Created    int       `json:"created"`
+	Merged     int       `json:"merged"`
+	Suppressed int       `json:"suppressed"` // matches that a suppression holds back
 }
 
 // RunRequest says who asked for a run; the zero value is the schedule.
@@ -211,7 +212,7 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, args []any, most int, 
 
 // record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
 func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, started, now time.Time, by RunRequest, failure error) error {
-	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "failed": failure != nil})
+	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "suppressed": res.Suppressed, "failed": failure != nil})
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}
@@ -221,7 +222,7 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 	}
 	row := queries.RecordRunParams{
 		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
-		Created: int32(res.Created), Merged: int32(res.Merged), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
+		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
 		PeriodStart: by.start, PeriodEnd: by.Period,
 	}
 	if failure != nil {

@@ -24,7 +24,7 @@ begin
   if bad is not null then raise exception 'unknown filter: %', bad using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine'; end if;
   if n not between 1 and 500 then raise exception 'a page is 1 to 500 anomalies' using errcode = '22023'; end if;
   if f ? 'state' then cond := cond || format(' and a.state = any (array(select jsonb_array_elements_text(%L::jsonb)))', f->>'state');
-  else cond := cond || ' and a.state not in (''closed'', ''merged'')'; end if;
+  else cond := cond || ' and a.state not in (''closed'', ''merged'', ''suppressed'')'; end if;
   if f ? 'severity' then cond := cond || format(' and a.severity = any (array(select jsonb_array_elements_text(%L::jsonb)))', f->>'severity'); end if;
   if f ? 'rule' then cond := cond || format(' and starts_with(a.rule_id, %L)', f->>'rule'); end if;
   if f ? 'tenant' then cond := cond || format(' and a.tenant_id = %L', tenancy.tenant_named(f->>'tenant', 'browse')); end if;
@@ -135,7 +135,7 @@ declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid :
 begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then raise exception '% does not review this clinic', to_user using errcode = '42501'; end if;
   if a.actor_id = u then raise exception 'this anomaly is about %', to_user using errcode = 'WARD2'; end if;
-  if a.state in ('closed', 'merged', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
+  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
   r := review.change(a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, review.need_reason(reason));
   update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
   return r;
@@ -196,7 +196,7 @@ create function review.reopen(anomaly text, seen int, reason text) returns jsonb
 declare a review.anomaly := review.anomaly_within(anomaly, 'reopen'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state <> 'closed' then raise exception 'this anomaly is %, not closed', a.state using errcode = 'WARD3'; end if;
-  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged')) then
+  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged', 'suppressed')) then
     raise exception 'it has happened again since: work the newer anomaly' using errcode = 'WARD3';
   end if;
   r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));
