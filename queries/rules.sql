@@ -1,10 +1,10 @@
 -- Rules, runs and the anomalies that a run finds, as ward_worker.
 
 -- name: SaveRule :exec
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
-values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[], sqlc.arg(kind), sqlc.arg(stage))
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
+values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[], sqlc.arg(kind), sqlc.arg(stage), sqlc.arg(own))
 on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
-  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp();
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp();
 
 -- name: RuleForRun :one
 select cursor_batch, missing from review.rule where id = sqlc.arg(id) for update;

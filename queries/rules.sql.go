@@ -641,10 +641,10 @@ func (q *Queries) RulesLoaded(ctx context.Context, ids []string) error {
 
 const saveRule = `-- name: SaveRule :exec
 
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
-values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10)
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
+values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10, $11)
 on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
-  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp()
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp()
 `
 
 type SaveRuleParams struct {
@@ -658,6 +658,7 @@ type SaveRuleParams struct {
 	Missing     []string
 	Kind        string
 	Stage       int32
+	Own         bool
 }
 
 // Rules, runs and the anomalies that a run finds, as ward_worker.
@@ -673,6 +674,7 @@ func (q *Queries) SaveRule(ctx context.Context, arg SaveRuleParams) error {
 		arg.Missing,
 		arg.Kind,
 		arg.Stage,
+		arg.Own,
 	)
 	return err
 }

@@ -109,6 +109,11 @@ func (r *Rule) checkSQL(f *faults) {
 		f.bad(!oneOf(p, r.Binds...), "params has %s, which its SQL does not use", p)
 	}
 	code := quoted.ReplaceAllString(r.SQL, "''")
+	for _, c := range quoted.FindAllString(r.SQL, -1) {
+		// PostgreSQL's comments nest: what reads as one here could be code there
+		f.bad(strings.HasPrefix(c, "/*") && strings.Contains(c[2:], "/*"), "its SQL has a comment within a comment")
+	}
+	f.bad(strings.Contains(code, "/*") || strings.Contains(code, "*/"), "its SQL has a comment that does not end, or does not begin")
 	for _, x := range []string{forbidden.FindString(code), present.FindString(r.SQL)} {
 		f.bad(x != "", "its SQL has %q: a rule is one statement that reads, and :now is the time", x)
 	}

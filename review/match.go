@@ -18,13 +18,14 @@ import (
 // match is one row of a rule's answer. A rule selects exactly these columns, in this order:
 // tenant_id, actor_id, patient_id, first_at, last_at, summary, facts, event_ids.
 type match struct {
-	Tenant      uuid.UUID
-	Actor       *uuid.UUID
-	Patient     *uuid.UUID
-	First, Last time.Time
-	Summary     string
-	Facts       json.RawMessage
-	EventIDs    []int64
+	Tenant   uuid.UUID       `json:"tenant_id"`
+	Actor    *uuid.UUID      `json:"actor_id"`
+	Patient  *uuid.UUID      `json:"patient_id"`
+	First    time.Time       `json:"first_at"`
+	Last     time.Time       `json:"last_at"`
+	Summary  string          `json:"summary"`
+	Facts    json.RawMessage `json:"facts"`
+	EventIDs []int64         `json:"event_ids"`
 }
 
 // key identifies the anomaly: SHA-256 of the rule and its entity. No time is in it.

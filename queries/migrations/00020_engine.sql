@@ -391,4 +391,33 @@ begin
 end $$;
 create trigger enters before insert on review.anomaly for each row when (new.state <> 'new') execute function review.enters_the_queue();
 -- +goose StatementEnd
+
+-- An installation's own rules: their text is somebody's of the house, not ward's. It runs inside a function of ward_rule's, and within a SECURITY DEFINER function no role can be
+-- set: neither RESET ROLE nor set_config leads out.
+alter table review.rule add column own boolean not null default false;   -- of the installation, not shipped
+grant usage on schema review, tenancy to ward_rule;
+grant select on review.access, review.staff_access, review.unexplained, review.explanation, review.relationship, review.coverage, review.activity, review.activity_patient, review.input to ward_rule;
+grant select (id, slug, kind) on tenancy.users to ward_rule;
+grant select (id, slug, kind, region) on tenancy.tenant to ward_rule;
+grant select (id, tenant_id, user_id, role, patient_id, started_at, ended_on, terminated_at) on tenancy.membership to ward_rule;
+grant execute on function review.usual, review.hour_of to ward_rule;
+grant create on schema review to ward_rule;
+reset role;
+set local role ward_rule;
+-- +goose StatementBegin
+-- The answer of such a rule, at most so many rows, as JSON by the columns' names. calls: every name that stands before a parenthesis in its text; one of a volatile function is refused,
+-- since that could act, wait, or answer otherwise the next time.
+create function review.ask_rule(sql text, calls text[], low bigint, high bigint, at timestamptz, most int) returns setof jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare bad text;
+begin
+  select string_agg(distinct p.proname, ', ') into bad from pg_proc p where p.proname = any (calls) and p.provolatile = 'v';
+  if bad is not null then raise exception 'a rule calls no volatile function: %', bad using errcode = '42501'; end if;
+  return query execute 'select to_jsonb(answer) from (' || sql || E'\n) answer limit ' || most using low, high, at;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.ask_rule from public;
+grant execute on function review.ask_rule to ward_worker;
+reset role;
+set local role ward_owner;
+revoke create on schema review from ward_rule;
 reset role;
