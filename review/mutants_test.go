@@ -175,13 +175,14 @@ func (w *world) run(m *mutant) error {
 		}
 		var (
 			about       who
-			patient     *uuid.UUID
+			actor, ofID *uuid.UUID
 			first, last time.Time
 			summary     string
 			facts       json.RawMessage
 			events      []int64
 		)
-		_, err = pgx.ForEachRow(rows, []any{&about.tenant, &about.actor, &patient, &first, &last, &summary, &facts, &events}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&about.tenant, &actor, &ofID, &first, &last, &summary, &facts, &events}, func() error {
+			about.actor, about.patient = maybe(actor), maybe(ofID)
 			if m.found[about] == nil {
 				m.found[about] = &finding{events: map[int64]bool{}}
 			}
