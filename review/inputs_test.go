@@ -42,10 +42,14 @@ func (s *scene) inputs() {
 			t.Input, s.tenant(t.Tenant), user, patient, session, value, s.maybe(t.At))
 	}
 	for _, a := range s.Anomalies {
+		var patient *uuid.UUID
+		if a.Patient != "" {
+			id := s.id(a.Patient)
+			patient = &id
+		}
 		w.do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T-S', 1, 'S', 'low', 'a rule', 'h', '{}') on conflict do nothing")
-		// closed as a duplicate: it is there to be looked at, and is not what the rule finds
-		w.do(`insert into review.anomaly (id, tenant_id, rule_id, rule_version, tier, severity, actor_id, key, summary, first_at, last_at)
-			values ($1, $2, 'T-S', 1, 'S', 'low', $3, sha256($4), 'what happened', now(), now())`, s.id("anomaly "+a.Label), s.tenant(a.Tenant), s.user(a.About), []byte(s.ids.String()+a.Label))
+		w.do(`insert into review.anomaly (id, tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, first_at, last_at)
+			values ($1, $2, 'T-S', 1, 'S', 'low', $3, $5, sha256($4), 'what happened', now(), now())`, s.id("anomaly "+a.Label), s.tenant(a.Tenant), s.user(a.About), []byte(s.ids.String()+a.Label), patient)
 	}
 }
 
@@ -74,6 +78,15 @@ func (w *world) tamper() {
 	if len(done) > 0 {
 		w.do("alter table audit.chain enable always trigger append_only")
 	}
+}
+
+// actor is whose an event is; nobody's: an imported log that does not say.
+func (s *scene) actor(slug string) (id *uuid.UUID, kind string) {
+	if slug == "nobody" {
+		return nil, "unknown"
+	}
+	user := s.user(slug)
+	return &user, people[slug].kind
 }
 
 func (s *scene) apart(e review.TestEvent) time.Duration {

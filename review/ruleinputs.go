@@ -20,9 +20,10 @@ type TestTrait struct {
 
 // TestQueued is an anomaly that stands in the queue already, so that events can be about it.
 type TestQueued struct {
-	Label  string `yaml:"label"`
-	About  string `yaml:"about"`            // the user
-	Tenant string `yaml:"tenant,omitempty"` // empty: cedar
+	Label   string `yaml:"label"`
+	About   string `yaml:"about"` // the user
+	Patient string `yaml:"patient,omitempty"`
+	Tenant  string `yaml:"tenant,omitempty"` // empty: cedar
 }
 
 // TestChain tampers with the chain once the first events are sealed, as only who owns the table could. Seq is a place in the clinic's chain.

@@ -185,7 +185,7 @@ func (s *scene) compare(found map[who]*finding) string {
 			wrong = append(wrong, fmt.Sprintf("about %s at %s: evidence %d, want %d", x.Actor, x.Tenant, len(f.events), x.Evidence))
 		}
 		if !slices.ContainsFunc(f.summaries, func(summary string) bool {
-			return (x.Actor == "" || strings.HasPrefix(summary, x.Actor+"-")) && strings.Contains(summary, x.Summary)
+			return (x.Actor == "" || strings.HasPrefix(summary, x.Actor+"-")) && strings.Contains(summary, s.expand(x.Summary))
 		}) {
 			wrong = append(wrong, fmt.Sprintf("about %s at %s: %q, want %q in it", x.Actor, x.Tenant, f.summaries, x.Summary))
 		}

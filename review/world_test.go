@@ -29,6 +29,7 @@ var people = map[string]struct {
 	"bill":    {"human", map[string]string{"cedar": "billing"}},
 	"rita":    {"human", map[string]string{"cedar": "records"}},
 	"dana":    {"human", nil},
+	"eve":     {"human", nil},
 	"pia":     {"human", map[string]string{"cedar": "patient"}}, // of the record "own"
 	"svc-etl": {"service", map[string]string{"cedar": "service"}},
 }
@@ -217,6 +218,7 @@ func (s *scene) events(e review.TestEvent) [][]any {
 		member = &m
 	}
 	detail := s.detail(e)
+	user, kind := s.actor(e.User)
 	var rows [][]any
 	for day := range max(e.Days, 1) {
 		for i, label := range labels(e.Record, e.Times) {
@@ -235,7 +237,7 @@ func (s *scene) events(e review.TestEvent) [][]any {
 				}
 				s.register(e, name, label)
 			}
-			rows = append(rows, []any{recorded, s.tenant(e.Tenant), s.user(e.User), people[e.User].kind, member, e.Action, e.Outcome, table, record, subject, e.Purpose, detail, or(e.Source, "simulation"), occurred, s.ask(e, i), s.session(e)})
+			rows = append(rows, []any{recorded, s.tenant(e.Tenant), user, kind, member, e.Action, e.Outcome, table, record, subject, e.Purpose, detail, or(e.Source, "simulation"), occurred, s.ask(e, i), s.session(e)})
 		}
 	}
 	return rows
@@ -302,6 +304,9 @@ func (s *scene) user(slug string) uuid.UUID {
 }
 
 func (s *scene) tenant(slug string) uuid.UUID {
+	if slug == "installation" {
+		return wardtest.One[uuid.UUID](s.world.e, "select tenancy.installation()")
+	}
 	id, ok := s.tenants[or(slug, "cedar")]
 	if !ok {
 		s.world.t.Fatalf("%s: no clinic is called %q", s.Name, slug)
