@@ -28,6 +28,7 @@ var people = map[string]struct {
 	"frank":   {"human", map[string]string{"cedar": "front_desk"}},
 	"bill":    {"human", map[string]string{"cedar": "billing"}},
 	"rita":    {"human", map[string]string{"cedar": "records"}},
+	"rosa":    {"human", map[string]string{"cedar": "records"}},
 	"dana":    {"human", nil},
 	"eve":     {"human", nil},
 	"pia":     {"human", map[string]string{"cedar": "patient"}}, // of the record "own"
@@ -229,8 +230,12 @@ func (s *scene) events(e review.TestEvent) [][]any {
 			}
 			var table *string
 			var record, subject *uuid.UUID
-			if label != "" {
-				name, id := or(e.Table, "public.patients"), s.id(label)
+			name := or(e.Table, "public.patients")
+			if e.Table != "" {
+				table = &name // also without a record: a search
+			}
+			if e.Record != "" {
+				id := s.id(label)
 				table, record = &name, &id
 				if name == "public.patients" {
 					subject = &id
