@@ -25,13 +25,18 @@ false_positives:
 triage: "Look at the roster and the on-call list of that night. Neither: whose account was it? Ask whether anybody else knows the password, and look at where the session came from."
 max_new_per_run: 500
 ---*/
-with touched as (
-  select a.tenant_id, a.user_id, date_trunc('hour', a.recorded_at, 'UTC') as hour, date_trunc('day', a.recorded_at, 'UTC') as day, a.event_id, a.at, a.patient_id
+with apart as (
+  select a.tenant_id, a.user_id, date_trunc('hour', a.recorded_at, 'UTC') as hour, a.event_id, a.at, a.patient_id
   from review.access a
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.patient_id is not null and a.known
+  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.known
+    and not exists (
+      select from review.relationship r
+      where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind in ('appointment', 'encounter')
+        and r.from_at between a.at - make_interval(hours => :visit_hours) and a.at + make_interval(hours => :visit_hours))
 ), hours as (
-  select distinct t.tenant_id, t.user_id, t.hour, t.day from touched t
-), unusual as (
+  select a.tenant_id, a.user_id, a.hour, date_trunc('day', a.hour, 'UTC') as day
+  from apart a group by a.tenant_id, a.user_id, a.hour having count(distinct a.patient_id) >= :least_patients::int
+), unusual as materialized (
   -- each day of the history is one look into an index, and none is made once it is clear that the hour is usual
   select h.* from hours h
   where (select count(*) from (
@@ -44,17 +49,11 @@ with touched as (
       where exists (select from audit.event e
         where e.tenant_id = h.tenant_id and e.user_id = h.user_id and e.recorded_at >= h.day - make_interval(days => n) and e.recorded_at < h.day - make_interval(days => n - 1))
       limit :least_days::int) here) >= :least_days::int
-), odd as (
-  select t.* from touched t join unusual n using (tenant_id, user_id, hour)
-  where not exists (
-    select from review.relationship r
-    where r.tenant_id = t.tenant_id and r.patient_id = t.patient_id and r.user_id = t.user_id and r.kind in ('appointment', 'encounter')
-      and r.from_at between t.at - make_interval(hours => :visit_hours) and t.at + make_interval(hours => :visit_hours))
 )
-select o.tenant_id, o.user_id as actor_id, null::uuid as patient_id, min(o.at) as first_at, max(o.at) as last_at,
-  format('%s read %s patients at %s UTC, when they are hardly ever here', max(u.slug), count(distinct o.patient_id), string_agg(distinct to_char(o.hour at time zone 'UTC', 'HH24"h"'), ', ')) as summary,
-  jsonb_build_object('patients', count(distinct o.patient_id), 'accesses', count(*), 'hours', count(distinct o.hour)) as facts,
-  array_agg(o.event_id order by o.at) as event_ids
-from odd o join tenancy.users u on u.id = o.user_id
-group by o.tenant_id, o.user_id
-having count(distinct o.patient_id) >= :least_patients::int
+select n.tenant_id, n.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
+  format('%s read %s patients at %s UTC, when they are hardly ever here', max(u.slug), count(distinct a.patient_id), string_agg(distinct to_char(n.hour at time zone 'UTC', 'HH24"h"'), ', ')) as summary,
+  jsonb_build_object('patients', count(distinct a.patient_id), 'accesses', count(*), 'hours', count(distinct n.hour)) as facts,
+  array_agg(a.event_id order by a.at) as event_ids
+from unusual n join apart a using (tenant_id, user_id, hour) join tenancy.users u on u.id = n.user_id
+where a.patient_id is not null
+group by n.tenant_id, n.user_id

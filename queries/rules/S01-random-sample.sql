@@ -21,7 +21,7 @@ false_positives:
 triage: "Of each: what was the access for? Ask the person, or read the chart's visit. Close with how many of them nothing explains; more than none says that a rule is missing."
 max_new_per_run: 2000
 ---*/
-with span as (
+with span as materialized (
   select greatest(ceil(extract(epoch from max(c.sealed_at) - min(c.sealed_at)) / 604800), 1) as weeks from audit.chain c where c.batch > :from and c.batch <= :to
 ), drawn as (
   select a.tenant_id, a.event_id, a.at, a.user_id, a.patient_id, row_number() over (partition by a.tenant_id order by a.hash) as nth, count(*) over (partition by a.tenant_id) as accesses
