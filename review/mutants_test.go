@@ -24,11 +24,11 @@ var spared = map[string]map[string]string{
 	"S03-on-call-access":          {"a.batch > :from": again, "a.batch > :from (2)": again},
 	"A06-service-like-a-person":   {"a.batch <= :to": looked},
 	"A07-log-gap":                 {"a.batch > :from": again, "c.batch > :from": again, "c.batch <= :to": "what is wrong with the chain is so from the first seal on"},
-	"S01-random-sample":           {"c.batch > :from": weeks, "c.batch <= :to": weeks},
 	"C05-export":                  {"a.batch <= :to": looked, "a.action = 'export'": looked},
 	"C02-enumeration":             {"a.batch <= :to": looked, "a.action = 'view'": looked},
 	"C04-dormant":                 {"a.batch <= :to": looked, "a.patient_id is not null": looked, "a.recorded_at >= t.since": reads},
 	"C06-searches-without-a-find": {"a.batch <= :to": looked, "a.action = 'search'": looked},
+	"F90-repeat-access":           {"o.inherited_from is null": "what it has explained before is found again on a second run, which is tried with every rule"},
 	"C01-high-volume": {
 		"a.batch <= :to": looked, "a.actor_kind = 'human'": looked, "a.outcome = 'ok'": looked, "a.action in ('view', 'export')": looked, "a.patient_id is not null": looked, "a.known": looked,
 		"a.tenant_id = b.tenant_id": reads, "a.recorded_at >= b.first_day": reads, "a.recorded_at < b.last_day + 2": reads,
@@ -43,7 +43,6 @@ const (
 	again  = "a lower bound of the window saves work only"
 	looked = "a day, hour or minute that is judged again for no reason is judged the same"
 	reads  = "it saves work only"
-	weeks  = "a case is sealed within hours; TestTheSampleGrowsWithTheWeeks has weeks"
 )
 
 // mutant is a rule with one term taken out.
@@ -60,7 +59,7 @@ type mutant struct {
 var token = regexp.MustCompile(`'(?:[^']|'')*'|--[^\n]*|:{0,2}[A-Za-z_][A-Za-z0-9_.]*|[()]|\S`)
 
 // boundaries end a term.
-var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross", "on", "union", "then", "when", "else", "end", "limit", "using", "case", ","}
+var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross", "on", "union", "then", "when", "else", "end", "limit", "using", "case", "offset", ","}
 
 // terms finds what stands between where, on and and, at every depth, as ranges of the text.
 func terms(sql string) [][2]int {
@@ -123,7 +122,7 @@ func mutantsOf(t *testing.T, rule *review.Rule) []*mutant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, sql, ok := strings.Cut(string(text), "---*/\n")
+	_, sql, ok := strings.Cut(string(text), "---*/\n")
 	if !ok {
 		t.Fatal("no front matter")
 	}
@@ -131,16 +130,13 @@ func mutantsOf(t *testing.T, rule *review.Rule) []*mutant {
 	seen := map[string]int{}
 	for _, at := range terms(sql) {
 		term := strings.Join(strings.Fields(sql[at[0]:at[1]]), " ")
-		without, err := review.ParseRule(rule.ID, []byte(head+"---*/\n"+sql[:at[0]]+"true"+sql[at[1]:]))
-		if err != nil && !strings.Contains(err.Error(), "does not use") {
-			t.Fatalf("without %q: %v", term, err)
-		}
+		without, ok := rule.Mutant(sql[:at[0]] + "true" + sql[at[1]:])
 		seen[term]++
-		if err == nil {
+		if ok {
 			whole = append(whole, &mutant{rule: without, term: term, nth: seen[term]})
 		}
 	}
-	if len(whole) < 5 {
+	if len(whole) < 2 {
 		t.Fatalf("only %d terms found", len(whole)-1)
 	}
 	for _, m := range whole {
@@ -181,32 +177,33 @@ func (w *world) run(m *mutant) error {
 		if err != nil {
 			return err
 		}
-		var (
-			about       who
-			actor, ofID *uuid.UUID
-			first, last time.Time
-			summary     string
-			facts       json.RawMessage
-			events      []int64
-		)
-		_, err = pgx.ForEachRow(rows, []any{&about.tenant, &actor, &ofID, &first, &last, &summary, &facts, &events}, func() error {
-			about.actor, about.patient = maybe(actor), maybe(ofID)
-			if m.found[about] == nil {
-				m.found[about] = &finding{events: map[int64]bool{}}
-			}
-			f := m.found[about]
-			f.summaries = append(f.summaries, summary)
-			slices.Sort(events)
-			if len(slices.Compact(slices.Clone(events))) != len(events) {
-				f.wrong = "an event is named twice"
-			}
-			for _, e := range events {
-				f.events[e] = true
-			}
-			return nil
-		})
-		return err
+		return m.collect(rows)
 	})
+}
+
+// collect adds the rows of an answer to what the mutant found.
+func (m *mutant) collect(rows pgx.Rows) error {
+	if m.rule.Explains() {
+		answer, err := pgx.CollectRows(rows, pgx.RowToMap)
+		for _, x := range answer {
+			add(m.found, who{tenant: x["tenant_id"].([16]byte), actor: x["actor_id"].([16]byte)}, x["reason"].(string), x["event_id"].(int64))
+		}
+		return err
+	}
+	var (
+		about       who
+		actor, ofID *uuid.UUID
+		first, last time.Time
+		summary     string
+		facts       json.RawMessage
+		events      []int64
+	)
+	_, err := pgx.ForEachRow(rows, []any{&about.tenant, &actor, &ofID, &first, &last, &summary, &facts, &events}, func() error {
+		about.actor, about.patient = maybe(actor), maybe(ofID)
+		add(m.found, about, summary, events...)
+		return nil
+	})
+	return err
 }
 
 // report holds every mutant against the cases: the rule itself passes them all, a mutant fails one.

@@ -4,21 +4,6 @@
 -- +goose Up
 set local role ward_owner;
 
-create table review.input (
-  name        text primary key,
-  holders     text[] not null,           -- whose trait it is: of a user, a patient, a session
-  note        text not null,
-  declared_at timestamptz,               -- null: not declared here
-  declared_by uuid references tenancy.users
-);
-insert into review.input (name, holders, note) values
-  ('person_link', '{}', 'which user is which patient of a clinic: staff who are treated there'),
-  ('surname', '{user,patient}', 'a person''s last name, as a keyed hash'),
-  ('address', '{user,patient}', 'a person''s street address, as a keyed hash'),
-  ('vip', '{patient}', 'a patient whom the clinic asks to watch over'),
-  ('deceased', '{patient}', 'since when a patient is dead'),
-  ('source_ip', '{session}', 'where a session comes from, as a keyed hash');
-
 -- A person who is a user and, in a clinic, a patient.
 create table review.person_link (
   tenant_id  uuid not null references tenancy.tenant,
@@ -40,7 +25,7 @@ create table review.trait (
   check (num_nonnulls(user_id, patient_id, session_id) = 1)
 );
 create unique index trait_holder on review.trait (tenant_id, input, coalesce(user_id, patient_id, session_id));
-grant select on review.input, review.person_link, review.trait to ward_worker;
+grant select on review.person_link, review.trait to ward_worker;
 -- which role may do what, for the rule about those who did more
 grant select on tenancy.permission to ward_worker;
 reset role;

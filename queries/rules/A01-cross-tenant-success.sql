@@ -1,9 +1,12 @@
 /*---
 id: A01-cross-tenant-success
+uuid: f9277107-5c89-57fe-a301-968d57887955
 version: 1
 title: cross-tenant success
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   An imported log says that somebody reached a record of another clinic. ward itself shows no such record, so this can only come from a log that another system kept: of an own event
   the attempt is found by A02. Whose the record is says the import (owner_tenant), else ward's own list of records.
@@ -20,6 +23,7 @@ false_positives:
   - "an id that ward does not know: the records were not imported before the log, and nothing is said of them"
 triage: >-
   Which clinic's records, and did the other system really show them? Ask who runs it. If it did: the owner clinic has to hear of it, and its 60 days run from today (164.410).
+sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -1,9 +1,12 @@
 /*---
 id: A04-not-permitted
+uuid: 40809f38-fb0b-5493-b96e-ea8e97fc7cd1
 version: 1
 title: no membership, or the role does not allow it
 status: stable
 owner: security
+author: ward
+created: 2026-11-27
 description: >-
   A record was reached without any membership at the clinic, or with a role that may not do that to that table. ward refuses both, so this comes from an imported log, from
   a role that was changed past ward, or from somebody who writes to the database past it.
@@ -21,6 +24,7 @@ false_positives:
 triage: >-
   How did the event come into the log? source = import: ask who runs that system what lets this person in. Otherwise somebody changed roles or rows past ward: treat it as an incident, and have
   the archive verified.
+sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with done as (

@@ -1,9 +1,12 @@
 /*---
 id: A06-service-like-a-person
+uuid: f8caa01b-b804-5f87-b358-40f40ea7ef31
 version: 1
 title: service account used like a person
 status: stable
 owner: security
+author: ward
+created: 2026-11-27
 description: >-
   A service account read one patient's records as people do: several asks one after the other, minutes apart, and hardly another patient in that hour. A job asks for many patients, or
   for all it wants of one at once. Somebody may be using its secret.
@@ -20,6 +23,7 @@ false_positives:
   - "a portal that reads for the patient: it says so, purpose patient_request"
   - "an hour with little to do: two records of each appointment are fewer than six asks"
 triage: "Who knows the account's secret, and what was running? An operator who looked into a fault used the wrong account: give them their own. No ticket: take the secret away (ward service secret)."
+sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with touched as (

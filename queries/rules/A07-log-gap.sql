@@ -1,9 +1,12 @@
 /*---
 id: A07-log-gap
+uuid: ac0d70b8-9ef8-5566-80fa-97980223a71c
 version: 1
 title: a gap or break in the log
 status: stable
 owner: security
+author: ward
+created: 2026-11-27
 description: >-
   The log itself is not as it should be: a place in the chain is missing, sealing time runs backwards, an event waited long for its place, a system's clock is ahead of the database's,
   or a verification found the archive or the live rows INVALID. It looks at what is sealed anew; what happens to old rows a verification finds (ward archive verify), and then this.
@@ -23,6 +26,7 @@ false_positives:
 triage: >-
   Run ward archive verify with the public key from outside. A missing place or INVALID: stop pruning, keep a copy of the database, call whoever can change tables. A wait: were all workers down?
   A clock: have the sending system's set, and read its times with care.
+sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with placed as (

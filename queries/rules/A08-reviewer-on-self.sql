@@ -1,9 +1,12 @@
 /*---
 id: A08-reviewer-on-self
+uuid: b3f6b75b-f9cb-58cb-a48f-04904b3db36d
 version: 1
 title: a reviewer acts on themself
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   A reviewer opened or worked an anomaly about themself, or asked for their own events: by their user, or as the patient that they are at a clinic (where person_link says so). ward refuses the
   work, and records the look.
@@ -18,6 +21,7 @@ false_positives:
   - "a page of the queue: it lists what there is, one's own among it"
   - "a whole clinic's events: nobody is named, and one's own are among them"
 triage: "What was opened, and what did the person do next? Have a colleague close what is about them. Asked about oneself: the answer is a request to the privacy office, not a look."
+sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with looked as (

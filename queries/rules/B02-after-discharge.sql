@@ -1,9 +1,12 @@
 /*---
 id: B02-after-discharge
+uuid: 32acf5a9-f66a-5983-a9d1-bc5f7c0d2f5c
 version: 1
 title: after the relationship ended
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   A member of the staff reached a patient whom they once treated, weeks after the last appointment, encounter, message or claim of their own with this patient was over, and with none ahead. B01 has
   such an access too, among strangers' charts; this is the former patient, the former partner, the old acquaintance.
@@ -23,6 +26,7 @@ false_positives:
   - "a chart audit of the records office: a visit of 45 days, purpose operations"
   - "the front desk: an appointment of a week ago to a month ahead, with anybody"
 triage: "Did anything come in about this patient: a result, a letter, a request? Ask the person. Was it the only chart, and not of the day's work: that is a question about the two of them."
+sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 with accesses as (

@@ -1,9 +1,12 @@
 /*---
 id: B03-break-glass
+uuid: e1b063d6-3978-563f-91db-aba924b3bd52
 version: 1
 title: break-glass without follow-up
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   Somebody broke the glass (purpose break_glass) and no encounter of the patient that anybody else wrote lies within a day of it, or did so for more than three patients in a week. Emergency access is
   a right; that it was an emergency is what follows.
@@ -20,6 +23,7 @@ false_positives:
   - "a true emergency: the encounter that a colleague or the desk records within the day"
   - "a weekend on call: three patients in a week are within the bound"
 triage: "Ask what the emergency was, and where it is written down. Who wrote the encounter themself shows it; nothing written after two days is a policy matter at least. Often in a week: is the person's role too narrow for their work?"
+sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with broken as (

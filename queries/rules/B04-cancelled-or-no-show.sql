@@ -1,9 +1,12 @@
 /*---
 id: B04-cancelled-or-no-show
+uuid: 8ea143dc-260c-5af0-9a0e-2909d024d4c6
 version: 1
 title: cancelled or no-show only
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   All that ties a person to a patient are appointments that were cancelled, or to which the patient did not come (nobody at the clinic recorded an encounter around them), and the access came more than a
   day after.
@@ -21,6 +24,7 @@ false_positives:
   - "a visit with a colleague: its encounter was recorded"
   - "a new appointment: it explains the access"
 triage: "Was the patient called about another date? Then there is a message or a booking soon after. Else ask what the chart was opened for."
+sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with accesses as (

@@ -1,9 +1,12 @@
 /*---
 id: C02-enumeration
+uuid: 5163f09d-ba02-5c3f-b3a2-2f00e7b6155c
 version: 1
 title: enumeration
 status: stable
 owner: security
+author: ward
+created: 2026-11-27
 description: >-
   Within one minute of the clock somebody asked for many patients or ids one by one: faster than reading, as a program does that walks through a list or guesses. Ids are random here, so
   that there is no sequence to see; the pace is what tells.
@@ -20,6 +23,7 @@ false_positives:
   - "a rush at the desk: a dozen patients in a minute"
   - "pages of one chart: many asks, one patient"
 triage: "Was it the application or something beside it? Ask what the person had open; look whether the ids were known or guessed. A script, or nobody at the keyboard: end the session and the membership first."
+sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -1,9 +1,12 @@
 /*---
 id: C03-off-hours
+uuid: 04f16fd0-44bd-5393-9103-7130fbceb504
 version: 1
 title: off hours
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   Somebody read patients at an hour of the day at which they are hardly ever here (on at most one of the 56 days before, an hour more or less), and had no visit with these patients within half
   a day. Rosters are not known to ward: the person's own habit stands in for them. Low by itself; it says something beside another anomaly of the same person.
@@ -23,6 +26,7 @@ false_positives:
   - "daylight saving time: an hour more or less is the same hour"
   - "on call, or travelling: the roster says so, ward does not"
 triage: "Look at the roster and the on-call list of that night. Neither: whose account was it? Ask whether anybody else knows the password, and look at where the session came from."
+sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with apart as (

@@ -1,9 +1,12 @@
 /*---
 id: C04-dormant
+uuid: ccae4a9c-d077-5031-a64e-6ef965adc429
 version: 1
 title: dormant account returns
 status: stable
 owner: security
+author: ward
+created: 2026-11-27
 description: >-
   Somebody of whom nothing was heard at a clinic for six weeks and more came back and reached several patients within a day, beyond those with whom they had a visit. Forgotten accounts are the ones
   that others use.
@@ -20,6 +23,7 @@ false_positives:
   - "back from leave to a full clinic: an appointment for each patient"
   - "a locum's first day: nothing before it, so no silence either"
 triage: "Ask HR or the manager, not the person: do they work here again, since when? Back from leave: close with the date. Nobody expected them: end the membership, then ask whose hands were on the keyboard."
+sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -1,9 +1,12 @@
 /*---
 id: C05-export
+uuid: ebd0d409-a578-5859-b383-3348c1ba9d28
 version: 1
 title: export volume, or a first export
 status: stable
 owner: privacy-office
+author: ward
+created: 2026-11-27
 description: >-
   On one day a person exported the records of far more patients than on any of the 28 days before, and more than any colleague of the same role; or somebody exported who never did in that time,
   in a role in which nobody does.
@@ -21,6 +24,7 @@ false_positives:
   - "a new colleague in the records office: the role exports"
   - "a new exporter of a new role: no habit yet"
 triage: "Where did the file go, and who asked for it? A report or a request has a name and a date: note them. None: have the file found and taken back first; the log says which patients are in it."
+sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (
