@@ -24,6 +24,8 @@ var spared = map[string]map[string]string{
 	"S03-on-call-access":          {"a.batch > :from": again, "a.batch > :from (2)": again},
 	"A06-service-like-a-person":   {"a.batch <= :to": looked},
 	"A07-log-gap":                 {"a.batch > :from": again, "c.batch > :from": again, "c.batch <= :to": "what is wrong with the chain is so from the first seal on"},
+	"B05-crowd":                   {"a.batch <= :to": looked, "a.tenant_id = r.tenant_id": reads, "a.recorded_at >= r.first_at": reads, "a.recorded_at <= r.last_at": reads},
+	"C07-two-places":              {"a.batch <= :to": looked, "a.session_id is not null": looked},
 	"C05-export":                  {"a.batch <= :to": looked, "a.action = 'export'": looked},
 	"C02-enumeration":             {"a.batch <= :to": looked, "a.action = 'view'": looked},
 	"C04-dormant":                 {"a.batch <= :to": looked, "a.patient_id is not null": looked, "a.recorded_at >= t.since": reads},

@@ -49,6 +49,7 @@ func TestRules(t *testing.T) {
 				return
 			}
 			w := newWorld(t, testsOf(t, &rule))
+			w.do("update review.input set ready = true")
 			mutants := mutantsOf(t, &rule)
 			// what the rule reads of others' work
 			var before []review.Rule
