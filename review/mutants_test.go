@@ -32,15 +32,13 @@ var spared = map[string]map[string]string{
 	"C06-searches-without-a-find": {"a.batch <= :to": looked, "a.action = 'search'": looked},
 	"F90-repeat-access":           {"o.inherited_from is null": "what it has explained before is found again on a second run, which is tried with every rule"},
 	"C01-high-volume": {
-		"a.batch <= :to": looked, "a.actor_kind = 'human'": looked, "a.outcome = 'ok'": looked, "a.action in ('view', 'export')": looked, "a.patient_id is not null": looked, "a.known": looked,
-		"a.tenant_id = b.tenant_id": reads, "a.recorded_at >= b.first_day": reads, "a.recorded_at < b.last_day + 2": reads,
-		"a.actor_kind = 'human' (2)":   "whoever was touched is human in all of their events",
-		"a.patient_id is not null (2)": "count(distinct ...) passes over what is null",
+		"a.batch <= :to": looked, "d.patients >= :floor::int": reads, "a.recorded_at >= h.day::timestamp at time zone 'UTC'": reads,
+		"a.at >= h.day::timestamp at time zone 'UTC'": "an imported event may be recorded a day after it happened; those of the cases are recorded when they happen",
 	},
 }
 
-// again is why a lower bound is spared: what is found again is known evidence and changes nothing; the bound keeps the cost to what is new. looked: the first
-// list of C01 says which days to judge again, the second judges them. reads: it saves reading what no day needs.
+// again is why a lower bound is spared: what is found again is known evidence and changes nothing; the bound keeps the cost to what is new. looked: C01's first
+// list says which days to judge again. reads: it saves reading what no day needs.
 const (
 	again  = "a lower bound of the window saves work only"
 	looked = "a day, hour or minute that is judged again for no reason is judged the same"

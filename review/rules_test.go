@@ -65,8 +65,8 @@ func TestRules(t *testing.T) {
 				for i := range before {
 					w.mustRun(&before[i])
 				}
-				w.evaluate(mutants)
 				w.runTwice(&rule)
+				w.evaluate(mutants)
 			}
 			settled := w.now.Add(-time.Duration(rule.Settle))
 			w.arrange(first)
