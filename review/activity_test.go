@@ -64,7 +64,7 @@ func TestActivityIsCountedOnce(t *testing.T) {
 
 	w.do("update review.activity set patients = 1, hours = array_fill(7, array[24])")
 	w.do("delete from review.activity_patient where accesses > 1")
-	on := w.now.Truncate(24 * time.Hour).AddDate(0, 0, -2)
+	on := w.now.Truncate(24*time.Hour).AddDate(0, 0, -2)
 	for i, n := range []int64{1, 0} {
 		if got := wardtest.One[int64](w.e, "select review.recount_activity($1::date - 1, $1::date + 1)", on); got != n {
 			t.Errorf("look %d: %d days differed, want %d", i+2, got, n)

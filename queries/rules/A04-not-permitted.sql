@@ -28,11 +28,11 @@ sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with done as (
-  select a.event_id, a.tenant_id, a.user_id, a.at, a.action, a.record_table, a.patient_id,
+  select a.event_id, a.tenant_id, coalesce(a.user_id, o.id) as user_id, a.at, a.action, a.record_table, a.patient_id,
     -- of an own event the membership that it names, ended or not (A03 asks about its end); an imported one names none
     array(select m.role from tenancy.membership m
       where m.tenant_id = a.tenant_id and m.user_id = a.user_id and case when a.membership_id is null then coalesce(m.terminated_at > a.at, true) else m.id = a.membership_id end) as roles
-  from review.access a
+  from review.access a left join tenancy.users o on o.slug = a.detail::jsonb ->> 'actor'  -- an import names as text who is no member here
   where a.batch > :from and a.batch <= :to and a.outcome = 'ok' and a.action in ('view', 'create', 'modify', 'delete', 'export')
     and a.record_table is not null  -- a reviewer's export of events is of no table
 ), beyond as (
