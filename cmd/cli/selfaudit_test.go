@@ -266,6 +266,9 @@ var calls = map[string]call{
 		s.ok("dana", suppressing(s)...)
 		return []string{"suppress", "end", newestSuppression(s), "--reason", "over"}
 	}},
+	"ward rule declare":    plainCall("root", "rule", "declare", "vip", "--reason", "the list is kept"),
+	"ward rule withdraw":   plainCall("root", "rule", "withdraw", "vip", "--reason", "the list is kept no longer"),
+	"ward rule supply":     {user: "root", input: `{"user": "carla", "patient": "6f1c4a52-8d0e-4b7a-9c3f-2e5d8a7b9c10"}`, prepare: func(*scene) []string { return []string{"rule", "supply", "person_link", "cedar", "-"} }},
 	"ward tenant list":     plainCall("dana", "tenant", "list"),
 	"ward tenant add":      plainCall("root", "tenant", "add", "willow", "Willow Clinic"),
 	"ward user list":       plainCall("dana", "user", "list"),
