@@ -187,6 +187,7 @@ func (s *queueScreen) look(m *model, id string) tea.Cmd {
 	s.wanted = id
 	return perform(m, &s.opening, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
 		func(m *model, d review.Details) tea.Cmd {
+			d.Link(m.cfg.RecordURL)
 			s.details, s.from = &d, 0
 			s.update(d.Anomaly)
 			s.tell(m, d)

@@ -28,6 +28,7 @@ func queueActions() []Action {
 			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)}),
 		act(Action{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen", Dangerous: true, hint: true, begin: beginReopen}),
 		act(Action{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen", Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot}),
+		act(Action{Name: "chart", Key: "v", Help: "copy the address of the patient's chart, or of the first record", Exempt: "copies what a recorded look returned", begin: beginChart}),
 		act(Action{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open", hint: true, begin: beginDetails}),
 		act(Action{Name: "filter", Key: "/", Help: "narrow or sort the queue: state: rule: tenant: actor: sev: due: sort: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
 		act(Action{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note", Dangerous: true, hint: true,
@@ -51,6 +52,28 @@ func queueActions() []Action {
 			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.queue.more(m) }}
 		}}),
 	}
+}
+
+// beginChart takes the address from the details, whose opening is on record.
+func beginChart(m *model) attempt {
+	s := m.queue
+	if m.cfg.RecordURL == "" {
+		return attempt{why: "record_url in ward.yaml says where charts are; it is not set"}
+	}
+	if !s.shown() {
+		return attempt{why: "open it first: enter"}
+	}
+	address := s.details.ChartURL
+	for i := 0; address == "" && i < len(s.details.Evidence); i++ {
+		address = s.details.Evidence[i].RecordURL
+	}
+	if address == "" {
+		return attempt{why: "it is about no record"}
+	}
+	return attempt{do: func(m *model, _ answers) tea.Cmd {
+		m.say("copied " + address)
+		return tea.SetClipboard(address)
+	}}
 }
 
 // refresh reads again what is shown.

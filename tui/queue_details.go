@@ -89,7 +89,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	if brief {
 		most = evidencePreview
 	}
-	evidence(m, p, d, most)
+	evidence(m, p, d, most, !brief)
 	casework(m, p, d)
 	rule(p, d.Rule)
 	notes(m, p, d.Notes)
@@ -106,7 +106,7 @@ func (s *queueScreen) ids(m *model, p *pane, a review.Anomaly) {
 	}
 	if a.SubjectID != nil {
 		p.pair("Patient", a.SubjectID.String())
-		p.pair("Chart", m.recordURL(a.Tenant, "patients", *a.SubjectID))
+		p.pair("Chart", s.details.ChartURL)
 	}
 	p.pair("First, last", full(a.FirstAt, m.zone())+" to "+full(a.LastAt, m.zone()))
 	p.pair("Found", full(a.CreatedAt, m.zone())+" by version "+fmt.Sprint(a.RuleVersion)+" of the rule")
@@ -171,7 +171,7 @@ func floats(v any) []float64 {
 	return out
 }
 
-func evidence(m *model, p *pane, d review.Details, most int) {
+func evidence(m *model, p *pane, d review.Details, most int, links bool) {
 	var ids []uuid.UUID
 	wide := 0
 	for _, e := range d.Evidence {
@@ -182,6 +182,7 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 	}
 	n, day := shortLength(ids), ""
 	p.head("EVIDENCE", plural(d.Anomaly.EvidenceCount, "event, sealed", "events, sealed"))
+	linked := map[string]bool{"": true} // each record's address once
 	for i, e := range d.Evidence {
 		if i == most {
 			p.add(p.st.dim.Render(fmt.Sprintf("… %d more", d.Anomaly.EvidenceCount-most)))
@@ -197,6 +198,10 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 			record = short(*e.RecordID, n)
 		}
 		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+2) + outcome(p.st, e.Outcome))
+		if links && !linked[e.RecordURL] {
+			linked[e.RecordURL] = true
+			p.add(p.st.dim.Render("  " + e.RecordURL))
+		}
 	}
 }
 

@@ -48,7 +48,10 @@ var results = map[string]any{
 	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
 	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
 	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
-	"ward oidc list": tenancy.Issuer{},
+	"ward oidc list":   tenancy.Issuer{},
+	"ward notify list": review.AlertRow{}, "ward notify test": told{},
+	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
+	"ward audit import": audit.Imported{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
