@@ -167,12 +167,13 @@ begin
       select case when l.user_id = s.id then l.same_as else l.user_id end from same s join tenancy.account_link l on (l.user_id = s.id or l.same_as = s.id) and l.ended_at is null)
     select array_agg(id) from same);
 end $$;
--- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about a patient whose portal identity they are or hold.
+-- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about a patient who they are (review.person_link) or whose portal identity is theirs.
 create function review.party(who uuid, anomaly uuid, actor uuid, subject uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare mine uuid[] := tenancy.accounts_of(who); charts uuid[];
 begin
   if actor = any (mine) then return 'actor'; end if;
-  select array_agg(distinct m.patient_id) into charts from tenancy.membership m where m.user_id = any (mine) and m.patient_id is not null;
+  select array_agg(x.id) into charts from (select m.patient_id from tenancy.membership m where m.user_id = any (mine) and m.patient_id is not null
+    union select l.patient_id from review.person_link l where l.user_id = any (mine)) x(id);
   if charts is null then return null; end if;
   if subject = any (charts) or exists (select from review.evidence v where v.anomaly_id = anomaly and v.subject_id = any (charts)) then return 'patient'; end if;
   return null;
@@ -182,7 +183,7 @@ declare as_what text := review.party(who, anomaly, actor, subject);
 begin
   if as_what is null then return; end if;
   if who is distinct from tenancy.user_id() then raise exception 'this anomaly is about %', review.slug_of(who) using errcode = 'WARD2'; end if;
-  raise exception '%: somebody else reviews it', case as_what when 'actor' then 'this anomaly is about yourself' else 'this anomaly is about a patient whose portal account is yours' end using errcode = 'WARD2';
+  raise exception '%: somebody else reviews it', case as_what when 'actor' then 'this anomaly is about yourself' else 'this anomaly is about a patient who you are, or whose portal account is yours' end using errcode = 'WARD2';
 end $$;
 
 -- The same below the functions, whoever writes.
