@@ -172,8 +172,10 @@ create function review.party(who uuid, anomaly uuid, actor uuid, subject uuid) r
 declare mine uuid[] := tenancy.accounts_of(who); charts uuid[];
 begin
   if actor = any (mine) then return 'actor'; end if;
-  select array_agg(x.id) into charts from (select m.patient_id from tenancy.membership m where m.user_id = any (mine) and m.patient_id is not null
-    union select l.patient_id from review.person_link l where l.user_id = any (mine)) x(id);
+  select array_agg(distinct m.patient_id) into charts from tenancy.membership m where m.user_id = any (mine) and m.patient_id is not null;
+  if to_regclass('review.person_link') is not null then  -- an optional input of rules
+    execute 'select array_agg(distinct l.patient_id) || $2 from review.person_link l where l.user_id = any ($1)' into charts using mine, charts;
+  end if;
   if charts is null then return null; end if;
   if subject = any (charts) or exists (select from review.evidence v where v.anomaly_id = anomaly and v.subject_id = any (charts)) then return 'patient'; end if;
   return null;
