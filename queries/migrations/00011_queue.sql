@@ -31,7 +31,7 @@ declare cond text := 'true'; reach uuid[] := tenancy.reach(who, 'browse'); rules
 begin
   if unknown <> '{}' then raise exception 'unknown filter: %', (select string_agg(x, ', ') from jsonb_object_keys(unknown) x) using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine, due, ids, sort'; end if;
   if reach is not null then cond := cond || format(' and a.tenant_id = any (%L::uuid[])', reach); end if;
-  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged']) then cond := cond || ' and a.state not in (''closed'', ''merged'')'; end if;
+  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged', 'suppressed']) then cond := cond || ' and a.state not in (''closed'', ''merged'', ''suppressed'')'; end if;
   if f ? 'state' then cond := cond || format(' and a.state = any (array(select jsonb_array_elements_text(%L::jsonb)))', f->>'state'); end if;
   if f ? 'severity' then
     cond := cond || (select format(' and a.rank between %s and %s and a.severity = any (%L)', min(array_position(s, x)), max(array_position(s, x)), array_agg(x))
@@ -196,7 +196,7 @@ declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid :
 begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then raise exception '% does not review this clinic', to_user using errcode = '42501'; end if;
   perform review.need_apart(u, a.id, a.actor_id, a.subject_id);
-  if a.state in ('closed', 'merged', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
+  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
   r := review.change(a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, review.need_reason(reason));
   update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
   return r;
@@ -296,7 +296,7 @@ create function review.reopen(anomaly text, seen int, reason text) returns jsonb
 declare a review.anomaly := review.anomaly_within(anomaly, 'reopen'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state not in ('closed', 'merged') then raise exception 'this anomaly is %, not closed', a.state using errcode = 'WARD3'; end if;
-  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged')) then
+  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged', 'suppressed')) then
     raise exception 'it has happened again since: work the newer anomaly' using errcode = 'WARD3';
   end if;
   r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));

@@ -60,10 +60,10 @@ alter table review.anomaly
   add constraint tier_a_is_approved check (state not in ('closed', 'merged') or tier <> 'A' or approved_by is not null),
   add constraint closed_says_why check (state not in ('closed', 'merged', 'pending_approval') or (disposition is not null and closed_by is not null and close_reason <> ''));
 alter table review.transition add column batch_id uuid;
-create index anomaly_due on review.anomaly (due_on, rank, id) where state not in ('closed', 'merged');
-create index anomaly_close_by on review.anomaly (close_by, rank, id) where state not in ('closed', 'merged');
-create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged');
-create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged');
+create index anomaly_due on review.anomaly (due_on, rank, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_close_by on review.anomaly (close_by, rank, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
 create index anomaly_breach on review.anomaly (discovered_on, id) where disposition = 'breach';
 create index anomaly_lease on review.anomaly (lease_until) where state = 'claimed'; create index anomaly_review_on on review.anomaly (review_on) where review_on is not null;
 
@@ -472,7 +472,7 @@ declare a review.anomaly; n int := 0; e bigint; worker uuid; back boolean; why t
 begin
   select u.id into worker from tenancy.users u where u.slug = 'ward-worker';
   for a in select * from review.anomaly x where (x.state = 'claimed' and x.lease_until < clock_timestamp()) or (x.review_on <= review.today() and x.state = 'closed'
-      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.state not in ('closed', 'merged'))) order by x.id limit 500 for update skip locked loop
+      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.state not in ('closed', 'merged', 'suppressed'))) order by x.id limit 500 for update skip locked loop
     back := a.state = 'closed';
     why := case when back then 'undetermined: the day to look again has come' else 'nobody edited it for 30 minutes' end;
     insert into audit.event (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
