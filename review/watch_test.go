@@ -190,7 +190,7 @@ func TestLateRule(t *testing.T) {
 	if got := item(); got.Version != 2 || !strings.Contains(got.Summary, "last ran at") {
 		t.Errorf("late again while open: %+v", got)
 	}
-	w.do(`update review.anomaly set state = 'closed', disposition = 'explained_operations', closed_by = (select id from tenancy.users where slug = 'root'), close_reason = 'known'`)
+	w.do(`update review.anomaly set state = 'closed', disposition = 'test_data', closed_by = (select id from tenancy.users where slug = 'root'), close_reason = 'known'`)
 	run(start.Add(3*time.Hour+time.Minute), 0, 0)
 	succeed(start.Add(4 * time.Hour))
 	run(start.Add(6*time.Hour), 1, 0)

@@ -12,9 +12,6 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// notifyWithin is how long 45 CFR 164.404(b) leaves, from discovery.
-const notifyWithin = 60
-
 // evidencePreview is how much evidence stands beside the list; details show all.
 const evidencePreview = 5
 
@@ -80,7 +77,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	p.gap()
 	p.pair("State", stateWords(m, a))
 	facts(p, a.Facts, m.zone())
-	p.pair("Legal clock", legalClock(m.now(), a))
+	clocks(m, p, d)
 	p.pair("Seen before", fmt.Sprintf("%d closed for this rule, %d for this actor", d.ClosedSameRule, d.ClosedSameActor))
 	if a.RecurrenceOf != nil {
 		p.pair("Recurrence of", a.RecurrenceOf.String())
@@ -93,6 +90,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 		most = evidencePreview
 	}
 	evidence(m, p, d, most, !brief)
+	casework(m, p, d)
 	rule(p, d.Rule)
 	notes(m, p, d.Notes)
 	history(m, p, d.History)
@@ -131,17 +129,7 @@ func stateWords(m *model, a review.Anomaly) string {
 	if a.ApprovedBy != nil {
 		text += ", approved by " + *a.ApprovedBy
 	}
-	return text
-}
-
-// legalClock is what is left of the 60 days if this turns out to be a breach. Discovery is when it was found.
-func legalClock(now time.Time, a review.Anomaly) string {
-	end := a.CreatedAt.AddDate(0, 0, notifyWithin)
-	days := int(end.Sub(now).Hours() / 24)
-	if end.Before(now) {
-		return fmt.Sprintf("OVERDUE since %s, if a breach (164.404)", end.In(now.Location()).Format("2006-01-02"))
-	}
-	return fmt.Sprintf("%s to notify, if a breach (164.404)", plural(days, "day", "days"))
+	return text + timeLeft(m, a)
 }
 
 // facts shows what the rule measured. A list of daily counts becomes a sparkline.

@@ -32,8 +32,10 @@ var results = map[string]any{
 	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{},
 	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
-	"ward queue reopen": review.Changed{},
-	"ward audit list":   audit.Event{}, "ward audit show": audit.Event{},
+	"ward queue reopen": review.Changed{}, "ward queue take": review.Changed{}, "ward queue assess": review.Changed{}, "ward queue discovered": review.Changed{}, "ward queue confirm": review.Changed{},
+	"ward queue hold": review.Changed{}, "ward queue link": review.Changed{}, "ward queue attach": review.Changed{}, "ward queue dispositions": review.Disposition{},
+	"ward breach list": review.Breach{}, "ward breach log": review.Breach{}, "ward breach notified": review.Changed{}, "ward breach terms": review.Term{}, "ward user accounts": review.AccountLink{},
+	"ward audit list": audit.Event{}, "ward audit show": audit.Event{},
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
@@ -121,7 +123,7 @@ func documented(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	found := map[string][]string{}
-	row := regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]+?) \\|")
+	row := regexp.MustCompile("^\\| `([a-z_0-9]+)` \\| ([^|]+?) \\|")
 	var heading []string
 	for line := range strings.Lines(string(b)) {
 		if h, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -68,6 +70,15 @@ func TestClosedListsAreTheSchemas(t *testing.T) {
 	}
 }
 
+// So are the dispositions.
+func TestDispositionsAreTheSchemas(t *testing.T) {
+	e := wardtest.New(t)
+	want := wardtest.One[[]string](e, "select array_agg(name order by name collate \"C\") from review.disposition")
+	if got := slices.Sorted(slices.Values(dispositionNames)); len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the schema has %q, the command line %q", want, got)
+	}
+}
+
 // Every command says what it leaves in the audit log, or why nothing.
 func TestEveryCommandDeclaresItsEvent(t *testing.T) {
 	for path, c := range commands(t) {
@@ -122,20 +133,65 @@ var calls = map[string]call{
 	"ward queue assign":   claimed("assign", "--to", "eli", "--reason", "knows the clinic"),
 	"ward queue note":     claimed("note", "asked the clinic"),
 	"ward queue wait":     claimed("wait", "--reason", "the clinic answers on Monday"),
-	"ward queue close":    claimed("close", "--as", "explained_treatment", "--reason", "covered for a colleague"),
+	"ward queue close":    claimed("close", "--as", "test_data", "--reason", "no real patient"),
 	"ward queue escalate": claimed("escalate", "--reason", "to the incident process"),
 	"ward queue approve": {user: "dana", prepare: func(s *scene) []string {
 		id := s.anomaly("cedar", "carla", "A")
 		s.signIn("eli")
 		s.ok("eli", "queue", "claim", id)
-		s.ok("eli", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		s.ok("eli", "queue", "close", id, "--as", "test_data", "--reason", "no real patient")
 		return []string{"queue", "approve", id, "--reason", "read the chart's log"}
 	}},
 	"ward queue reopen": {user: "dana", prepare: func(s *scene) []string {
 		id := s.anomaly("cedar", "carla", "B")
 		s.ok("dana", "queue", "claim", id)
-		s.ok("dana", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		s.ok("dana", "queue", "close", id, "--as", "test_data", "--reason", "no real patient")
 		return []string{"queue", "reopen", id, "--reason", "the cover was another week"}
+	}},
+	"ward queue dispositions": plainCall("dana", "queue", "dispositions"),
+	"ward queue take": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.signIn("eli")
+		s.ok("eli", "queue", "claim", id)
+		return []string{"queue", "take", id, "--reason", "eli is on leave"}
+	}},
+	"ward queue assess":     claimed("assess", "--nature", "names and visits", "--recipient", "a colleague", "--acquired", "seen on a screen", "--mitigated", "attested in writing", "--outcome", "breach"),
+	"ward queue discovered": claimed("discovered", "--on", time.Now().UTC().Format(time.DateOnly), "--reason", "read in the log"),
+	"ward queue confirm": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.signIn("eli")
+		s.ok("eli", "queue", "discovered", id, "--on", time.Now().UTC().Format(time.DateOnly), "--reason", "read in the log")
+		return []string{"queue", "confirm", id, "--reason", "read it too"}
+	}},
+	"ward queue hold": claimed("hold", "--until", time.Now().UTC().AddDate(0, 0, 9).Format(time.DateOnly), "--official", "Agent Smith, FBI"),
+	"ward queue link": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"queue", "link", s.anomaly("cedar", "carla", "B"), "--to", s.anomaly("harbor", "hugo", "B"), "--reason", "the same laptop"}
+	}},
+	"ward queue attach": {user: "dana", input: "what the manager wrote", prepare: func(s *scene) []string {
+		return []string{"queue", "attach", s.anomaly("cedar", "carla", "B"), "-", "--name", "letter.txt"}
+	}},
+	"ward queue file": {user: "eli", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.exec("insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, event_id) select $1, sha256('x'), 'x.txt', 1, 'x', id, 1 from tenancy.users where slug = 'dana'", id)
+		return []string{"queue", "file", id, wardtest.One[string](s.Env, "select encode(sha256('x'), 'hex')"), "--output", s.readFile()}
+	}, nothing: (*scene).readFile},
+	"ward breach list": {user: "dana", prepare: func(s *scene) []string { s.breach(); return []string{"breach", "list"} }},
+	"ward breach log": {user: "eli", prepare: func(s *scene) []string {
+		s.signIn("dana")
+		s.breach()
+		return []string{"breach", "log", "--year", fmt.Sprint(time.Now().UTC().Year())}
+	}},
+	"ward breach notified": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"breach", "notified", s.breach(), "--to", "hhs", "--on", time.Now().UTC().Format(time.DateOnly), "--reference", "portal 4711"}
+	}},
+	"ward breach terms":  plainCall("dana", "breach", "terms"),
+	"ward breach term":   plainCall("root", "breach", "term", "cedar", "--state", "CA", "--days", "10", "--reason", "BAA of 2026"),
+	"ward breach state":  plainCall("root", "breach", "state", "CA", "--days", "15", "--citation", "a law of CA"),
+	"ward user accounts": plainCall("dana", "user", "accounts"),
+	"ward user same":     plainCall("root", "user", "same", "casey", "carla", "--reason", "HR says it is one person"),
+	"ward user apart": {user: "root", prepare: func(s *scene) []string {
+		s.ok("root", "user", "same", "hugo", "frank", "--reason", "HR says it is one person")
+		return []string{"user", "apart", "hugo", "frank", "--reason", "HR erred"}
 	}},
 	"ward audit list": plainCall("dana", "audit", "list", "cedar", "--reason", "self-audit"),
 	"ward audit user": plainCall("dana", "audit", "user", "casey", "--reason", "self-audit"),
@@ -385,6 +441,19 @@ func TestInitIsRecorded(t *testing.T) {
 	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed || !strings.Contains(got.errors, "initialised already") {
 		t.Errorf("a second init: %s", got)
 	}
+}
+
+func (s *scene) readFile() string { return filepath.Join(s.dir, "read.txt") }
+
+// breach is an anomaly that dana closed as one and eli approved.
+func (s *scene) breach() string {
+	s.t.Helper()
+	id := s.anomaly("cedar", "carla", "B")
+	s.signIn("eli")
+	s.ok("dana", "queue", "claim", id)
+	s.ok("dana", "queue", "close", id, "--as", "breach", "--field", "affected=3", "--field", "residents=CA:3", "--field", "unassessed=notify_without_assessment", "--reason", "it left the clinic")
+	s.ok("eli", "queue", "approve", id, "--reason", "I agree")
+	return id
 }
 
 func (s *scene) proofFile() string { return filepath.Join(s.dir, "event.proof") }
