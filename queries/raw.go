@@ -12,6 +12,11 @@ import (
 //go:embed raw/sealed_rows.sql
 var copySealedRows string
 
+// EvidenceRows is the statement that reads one list of a bundle, whose name is $1. A list may be long, so its rows are taken as they come.
+//
+//go:embed raw/evidence_rows.sql
+var EvidenceRows string
+
 // SealedSpan is a run of a tenant's sealed rows.
 type SealedSpan struct {
 	Tenant      uuid.UUID

@@ -115,6 +115,15 @@ type Transition struct {
 	Disposition *string   `json:"disposition"`
 }
 
+// Explained is how many of a person's accesses a filter explained, about the time of an anomaly.
+type Explained struct {
+	Filter    string `json:"filter"`
+	Title     string `json:"title"`
+	Reason    string `json:"reason"`
+	Accesses  int    `json:"accesses"`
+	Inherited int    `json:"inherited"` // of these: repeats of an explained access
+}
+
 // Disposition is what an anomaly can be closed as.
 type Disposition struct {
 	Name         string             `json:"name"`
@@ -152,10 +161,10 @@ type Details struct {
 	Evidence        []Evidence    `json:"evidence"`
 	Notes           []Note        `json:"notes"`
 	History         []Transition  `json:"history"`
+	Explained       []Explained   `json:"explained"`
 	ClosedSameRule  int           `json:"closed_same_rule"`
 	ClosedSameActor int           `json:"closed_same_actor"`
 	Dispositions    []Disposition `json:"dispositions"`
-	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 	LogFacts        LogFacts      `json:"log_facts"`
 	Assessments     []Assessment  `json:"assessments"` // the last one counts
 	Closing         []Field       `json:"closing"`     // what it was closed with
@@ -165,6 +174,7 @@ type Details struct {
 	Notices         []Notice      `json:"notices"`
 	Links           []Link        `json:"links"`
 	Files           []File        `json:"files"`
+	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.

@@ -56,7 +56,7 @@ func terms(s string) ([]term, error) {
 	return out, nil
 }
 
-var queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+var queueStates = review.States
 
 const queueTerms = "state: rule: tenant: actor: sev: due: sort: mine"
 

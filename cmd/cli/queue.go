@@ -29,7 +29,7 @@ func (a *app) queueCmd() *cobra.Command {
 
 // The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as "nothing wrong".
 var (
-	queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+	queueStates = review.States
 	severities  = []string{"critical", "high", "medium", "low"}
 )
 
@@ -182,10 +182,10 @@ func describe(d *review.Details, now time.Time) string {
 		}
 	}
 	fmt.Fprintf(&b, "rule: %s (45 CFR %s)\ntriage: %s\nseen before: %d closed for this rule here, %d for this actor\n", d.Rule.Title, strings.Join(d.Rule.Citations, ", "), d.Rule.Triage, d.ClosedSameRule, d.ClosedSameActor)
+	describeClocks(&b, d, now)
 	if d.ChartURL != "" {
 		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
 	}
-	describeClocks(&b, d, now)
 	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", counted(x.EvidenceCount, "event", "events"))
 	for i := range d.Evidence {
 		e := &d.Evidence[i]

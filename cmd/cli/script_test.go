@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 				Files: []string{file}, RequireExplicitExec: false,
 				Setup: func(env *testscript.Env) error { return s.setup(env) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql,
+					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql, "ship": func(*testscript.TestScript, bool, []string) { s.ship() },
 				},
 			})
 		})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/review"
 )
 
 // commands are all that run, by path; nouns, which only show help, too.
@@ -202,7 +204,23 @@ var calls = map[string]call{
 	"ward audit export": {user: "dana", prepare: func(s *scene) []string {
 		return []string{"audit", "export", "cedar", "--reason", "self-audit", "--output", filepath.Join(s.dir, "export.jsonl")}
 	}, nothing: func(s *scene) string { return filepath.Join(s.dir, "export.jsonl") }},
-	"ward archive list": plainCall("dana", "archive", "list"),
+	"ward audit import": {user: "root", prepare: func(s *scene) []string {
+		file := filepath.Join(s.dir, "history.csv")
+		s.must(os.WriteFile(file, []byte("occurred_at,actor,action\n2025-01-02T03:04:05Z,casey,view\n"), 0o600))
+		return []string{"audit", "import", file, "--format", "csv", "--tenant", "cedar", "--system", "old-ehr", "--reason", "moving to ward"}
+	}},
+	"ward evidence": {user: "dana", prepare: func(s *scene) []string { return s.bundleArgs("self-audit") }, nothing: func(s *scene) string { return filepath.Join(s.dir, "self-audit") }},
+	"ward evidence certify": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"evidence", "certify", s.bundle("dana", "certify"), "--statement", statement}
+	}},
+	"ward evidence approve": {user: "dana", prepare: func(s *scene) []string {
+		s.signIn("eli")
+		var signed review.Signed
+		s.must(json.Unmarshal([]byte(s.ok("eli", "evidence", "certify", s.bundle("eli", "approve"), "--statement", statement, "--json")), &signed))
+		return []string{"evidence", "approve", signed.ID.String(), "--reason", "read the bundle"}
+	}},
+	"ward evidence list": plainCall("dana", "evidence", "list"),
+	"ward archive list":  plainCall("dana", "archive", "list"),
 	"ward archive prune": {user: "root", prepare: func(s *scene) []string {
 		s.exec("select audit.ensure_month('2024-01-01')")
 		return []string{"archive", "prune", "2024-01", "--reason", "disk is full", "--timeout", "0"}
@@ -441,6 +459,20 @@ func TestInitIsRecorded(t *testing.T) {
 	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed || !strings.Contains(got.errors, "initialised already") {
 		t.Errorf("a second init: %s", got)
 	}
+}
+
+// statement is what a period is certified with.
+const statement = "I reviewed the findings of this period and their outcomes."
+
+func (s *scene) bundleArgs(name string) []string {
+	return []string{"evidence", "--from", "2026-01-01", "--out", filepath.Join(s.dir, name)}
+}
+
+// bundle makes a bundle and names its directory.
+func (s *scene) bundle(user, name string) string {
+	s.t.Helper()
+	s.ok(user, s.bundleArgs(name)...)
+	return filepath.Join(s.dir, name)
 }
 
 func (s *scene) readFile() string { return filepath.Join(s.dir, "read.txt") }
