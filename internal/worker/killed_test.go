@@ -39,6 +39,7 @@ const everyView = `/*---
 id: %s
 version: 1
 title: every view
+status: test
 tier: B
 kind: flag
 severity: low
