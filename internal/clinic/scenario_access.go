@@ -35,11 +35,17 @@ func (g *gen) crossTenant() {
 			continue
 		}
 		g.begin(CrossTenant, Twin, m, 1, "one id mistyped: it is nobody's")
-		r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1, created: -day, nobody: true})
-		g.deny(m, t, g.purposeOf(m), r)
+		g.mistype(m, t, g.purposeOf(m))
 		g.finish()
 	}
 	g.affiliated()
+}
+
+// mistype is a view of an id that stands for no record.
+func (g *gen) mistype(m int, t micro, purpose string) micro {
+	r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1, created: -day, nobody: true})
+	g.deny(m, t, purpose, r)
+	return t + g.roll.span(5*second, 30*second)
 }
 
 // deny is a view of an id that is none of the clinic's: recorded as asked for, then, when the worker has looked whose it is, as denied.
