@@ -135,7 +135,7 @@ func (g *gen) affiliateTwice() {
 
 // onLeave adds clinicians who are away for seven weeks and more. The last of them are not back when the history ends.
 func (g *gen) onLeave(taken map[string]int) {
-	for i := range 2 * g.rounds() {
+	for i := range 2 * g.rounds() * len(g.doses()) {
 		tenant := i / 2 % len(g.h.Tenants)
 		s := g.shift(clinician)
 		s.from, s.to, s.days, s.away = 8*60, 17*60, [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, [2]micro{micro(g.cfg.Days) * day / 30, never}
@@ -148,8 +148,8 @@ func (g *gen) onLeave(taken map[string]int) {
 	}
 }
 
-// rounds is how often what a small history has once comes in this one: once for every 250 people.
-func (g *gen) rounds() int { return max(1, g.cfg.Staff/250) }
+// rounds is how often what a small history has once comes in this one: once for every 500 people.
+func (g *gen) rounds() int { return max(1, g.cfg.Staff/500) }
 
 // technicians keep the computers and have no right to any record.
 func (g *gen) technicians(taken map[string]int) {
@@ -160,11 +160,11 @@ func (g *gen) technicians(taken map[string]int) {
 	}
 }
 
-// turnOver adds a round of leavers and joiners; only the first has those who come back.
+// turnOver adds a round of leavers and joiners; only the first two have those who come back.
 func (g *gen) turnOver(taken map[string]int, round int) {
 	for i, v := range turnover {
 		tenant := (i + round) % len(g.h.Tenants)
-		if round > 0 && (v.how == leavesAbusing || v.how == leavesLive) {
+		if round > 1 && v.how == leavesAbusing || round > 0 && v.how == leavesLive {
 			v.how = leavesLate
 		}
 		s := g.shift(v.role)

@@ -16,6 +16,7 @@ func (g *gen) put(e event) int {
 		return -1
 	}
 	e.in, e.seq, e.label = e.at, len(g.h.events), g.current
+	g.happened = g.happened || g.current >= 0
 	g.h.events = append(g.h.events, e)
 	return e.seq
 }

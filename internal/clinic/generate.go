@@ -44,6 +44,7 @@ type gen struct {
 	related  map[[2]int]bool   // user, chart: there is or will be a relationship row
 	busy     map[int]bool      // users who play a part in a scenario
 	current  int               // label that events get; -1: none
+	happened bool              // something did under the label
 	forced   bool              // misbehaviour: no limits of employment
 	loads    map[int]*workload // by membership, once the ordinary traffic is complete
 	assists  map[[2]int]int    // nurse, day: intake calls

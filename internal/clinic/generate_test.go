@@ -2,6 +2,8 @@ package clinic
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -34,6 +36,38 @@ func TestOneSeedOneHistory(t *testing.T) {
 	later.Now = summer.Now.AddDate(0, 0, 7)
 	if Generate(summer).Digest() != Generate(later).Digest() {
 		t.Error("the offsets from the start depend on more than the weekdays")
+	}
+}
+
+// The bytes too: everything that Load writes of records and events, its times and ids included.
+func TestOneSeedOneSetOfBytes(t *testing.T) {
+	digest := func(cfg Config) string {
+		h := Generate(cfg)
+		sum := sha256.New()
+		to := json.NewEncoder(sum)
+		ids := h.ordinals()
+		for i := range h.rows {
+			if err := to.Encode(h.values(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range h.events {
+			if err := to.Encode(h.eventValues(i, ids)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, list := range []any{h.Labels(), h.Users, h.Links()} {
+			if err := to.Encode(list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return hex.EncodeToString(sum.Sum(nil))
+	}
+	if digest(small(1)) != digest(small(1)) {
+		t.Error("the same seed gave two sets of bytes")
+	}
+	if digest(small(1)) == digest(small(2)) {
+		t.Error("two seeds gave the same bytes")
 	}
 }
 

@@ -165,6 +165,17 @@ func (h *History) Counts() Counts {
 	return c
 }
 
+// ActorDays counts the days, in UTC, on which a person did something with a record, over all people.
+func (h *History) ActorDays() int {
+	days := map[[2]int]bool{}
+	for i := range h.events {
+		if e := &h.events[i]; e.row >= 0 && h.members[e.member].role != service {
+			days[[2]int{h.members[e.member].user, int(e.at / day)}] = true
+		}
+	}
+	return len(days)
+}
+
 // loadable: known to the system by the end of the history.
 func (h *History) loadable(r *row) bool { return !r.nobody && r.created <= h.end }
 

@@ -26,7 +26,7 @@ const (
 	NoRight        = "no_right"         // another system's log: an action that the role does not have; twins: the same action by a role that has it
 	ServicePerson  = "service_person"   // an account within its list, at one patient, at no job's rhythm; twins: a rerun that has the patient among many
 	FormerPatient  = "former_patient"   // patients of old, long gone and not coming; twins: they wrote, or the records office checks a late claim
-	BreakGlass     = "break_glass"      // emergency access that nothing follows; twins: an encounter within the day
+	Emergency      = "emergency"        // emergency access that nothing follows; twins: an encounter within the day
 	VoidedVisit    = "voided_visit"     // the one tie is a cancelled appointment; twins: it was made anew
 	Crowd          = "crowd"            // many who have nothing to do with one patient, within a day; twins: a case conference, by the desk's appointments
 	OwnChart       = "own_chart"        // staff in their own chart; twins: a patient of the same name, with an appointment
@@ -47,7 +47,7 @@ const (
 
 // Scenarios lists them.
 func Scenarios() []string {
-	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader, ForeignLog, NoRight, ServicePerson, FormerPatient, BreakGlass, VoidedVisit, Crowd, OwnChart, Coworker,
+	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader, ForeignLog, NoRight, ServicePerson, FormerPatient, Emergency, VoidedVisit, Crowd, OwnChart, Coworker,
 		Enumerator, NightReader, Dormant, Exporter, EmptySearches}
 }
 
@@ -85,7 +85,7 @@ func (h *History) Labels() []Label {
 	return out
 }
 
-// WriteLabels writes the answer key as JSON lines.
+// WriteLabels writes the answer key as JSON lines that its owner alone can read.
 func (h *History) WriteLabels(file string) (err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -96,6 +96,9 @@ func (h *History) WriteLabels(file string) (err error) {
 			err = fmt.Errorf("write labels: %w", cerr)
 		}
 	}()
+	if err := f.Chmod(0o600); err != nil { // one that was there keeps its rights otherwise
+		return fmt.Errorf("write labels: %w", err)
+	}
 	w := bufio.NewWriter(f)
 	lines := json.NewEncoder(w)
 	for _, l := range h.Labels() {
@@ -107,6 +110,24 @@ func (h *History) WriteLabels(file string) (err error) {
 		return fmt.Errorf("write labels: %w", err)
 	}
 	return nil
+}
+
+// ReadLabels reads an answer key.
+func ReadLabels(file string) ([]Label, error) {
+	f, err := os.Open(file) //nolint:gosec // a scorer names its own file
+	if err != nil {
+		return nil, fmt.Errorf("read labels: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	var out []Label
+	for d := json.NewDecoder(f); d.More(); {
+		var l Label
+		if err := d.Decode(&l); err != nil {
+			return nil, fmt.Errorf("read labels: line %d of %s: %w", len(out)+1, file, err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
 }
 
 // label completes the labels once the events have their ordinals.

@@ -92,6 +92,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	strangersAreLabelled(t, e, h)
+	answersAreSealed(t, e, h)
 }
 
 // strangersAreLabelled: an event on a record that is another clinic's belongs to an incident across clinics, and each such incident has some.

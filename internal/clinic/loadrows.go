@@ -1,8 +1,10 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -22,15 +24,11 @@ var columns = [...][]string{
 // loadRecords copies the clinical tables. The triggers that would write events and relationships of now are off until the end of the transaction; what they
 // keep (which record is whose, who is tied to whom) is filled by tenancy.reindex with the rows' own times.
 func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
-	byTable := make([][]int, len(tableNames))
-	total := 0
-	for i := range h.rows {
-		if r := &h.rows[i]; h.loadable(r) {
-			byTable[r.table] = append(byTable[r.table], i)
-			total++
-		}
+	byTable := h.byTable()
+	done, total := 0, 0
+	for _, list := range byTable {
+		total += len(list)
 	}
-	done := 0
 	for t, list := range byTable {
 		name := tableNames[t]
 		if _, err := tx.Exec(ctx, "alter table "+name+" disable trigger user"); err != nil {
@@ -55,6 +53,22 @@ func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	return nil
+}
+
+// byTable lists what is known by the end, in order of time: a record's place in its table says nothing of what it was made for.
+func (h *History) byTable() [][]int {
+	out := make([][]int, len(tableNames))
+	for i := range h.rows {
+		if r := &h.rows[i]; h.loadable(r) {
+			out[r.table] = append(out[r.table], i)
+		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b int) int {
+			return cmp.Or(cmp.Compare(h.rows[a].created, h.rows[b].created), cmp.Compare(a, b))
+		})
+	}
+	return out
 }
 
 // values are a record's columns. What they say is made of nothing but the row's number: the history does not depend on it.

@@ -38,7 +38,6 @@ func (g *gen) crossTenant() {
 		g.mistype(m, t, g.purposeOf(m))
 		g.finish()
 	}
-	g.affiliated()
 }
 
 // mistype is a view of an id that stands for no record.
@@ -84,7 +83,7 @@ func (g *gen) affiliated() {
 			g.begin(CrossTenant, Twin, i, len(g.loads[i].byDay[d])+len(g.loads[first].byDay[d]), "records of two clinics in a day, each under its own membership")
 			for k := range g.h.events {
 				if e := &g.h.events[k]; (e.member == i || e.member == first) && int(e.at/day) == d {
-					e.label = g.current
+					e.label, g.happened = g.current, true
 				}
 			}
 			g.finish()
@@ -133,7 +132,7 @@ func (g *gen) claim(member int, before micro) {
 	for from := before - day; !found && from > before-15*day; from -= day {
 		for i := range g.h.events {
 			if e := &g.h.events[i]; e.member == member && from <= e.at && e.at < before {
-				e.label, found = g.current, true
+				e.label, found, g.happened = g.current, true, true
 			}
 		}
 	}

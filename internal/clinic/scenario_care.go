@@ -85,7 +85,7 @@ func (g *gen) breakGlass(i, dose int) {
 	m := g.pick(i, clinician)
 	t, ok := g.moment(m, 2*hour)
 	if list := g.strangers(m, t, dose, g.everybody(m)); ok && len(list) > 0 {
-		g.begin(BreakGlass, Incident, m, len(list), "strangers opened as emergencies; no encounter follows")
+		g.begin(Emergency, Incident, m, len(list), "strangers opened as emergencies; no encounter follows")
 		g.stays(i)
 		for k, id := range list {
 			at := g.pace(i, m, t, k, len(list), 3*minute)
@@ -100,7 +100,7 @@ func (g *gen) breakGlass(i, dose int) {
 		return
 	}
 	who, by := &g.h.members[m], g.pickOther(m)
-	g.begin(BreakGlass, Twin, m, len(list), "emergencies; a colleague recorded the encounters within the day")
+	g.begin(Emergency, Twin, m, len(list), "emergencies; a colleague recorded the encounters within the day")
 	for k, id := range list {
 		at := t + micro(k)*4*minute
 		g.view(m, at, breakGlass, g.pages(id, at, 1, 2)...)

@@ -50,14 +50,27 @@ func (g *gen) linked(tenant int) []int {
 	return out
 }
 
+// colleagues picks somebody and charts of people of the same clinic who are strangers as patients; not every clinic has any.
+func (g *gen) colleagues(i *int, dose int) (m int, t micro, list []int) {
+	for range 2 * len(g.h.Tenants) {
+		m = g.pick(*i, clinician, nurse)
+		*i++
+		var ok bool
+		if t, ok = g.moment(m, 2*hour); ok {
+			list = g.strangers(m, t, min(dose, 3), g.linked(g.h.members[m].tenant))
+		}
+		if len(list) > 0 {
+			break
+		}
+	}
+	return m, t, list
+}
+
 // coworker: the chart of a colleague, with whom nothing but work ties the actor. The twin treats the colleague: the desk has booked it.
 func (g *gen) coworker(i, dose int) {
 	for _, kind := range []string{Incident, Twin} {
-		m := g.pick(i, clinician, nurse)
-		t, ok := g.moment(m, 2*hour)
-		list := g.strangers(m, t, min(dose, 3), g.linked(g.h.members[m].tenant))
-		i++
-		if !ok || len(list) == 0 {
+		m, t, list := g.colleagues(&i, dose)
+		if len(list) == 0 {
 			continue
 		}
 		note := "charts of people of the same clinic whom nothing ties to the actor"

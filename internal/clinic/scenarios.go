@@ -9,10 +9,11 @@ func (g *gen) scenarios() {
 	g.measure()
 	// Those whose actors are given come first, so that nobody else's scenario falls on them.
 	g.terminated()
-	g.crossTenant()
+	g.affiliated()
 	g.dormant()
-	g.serviceOffList()
 	for range g.rounds() {
+		g.crossTenant()
+		g.serviceOffList()
 		g.bulkReaders()
 		g.snoopers()
 	}
@@ -28,16 +29,17 @@ func (g *gen) scenarios() {
 	}
 }
 
-// doses are how many records an incident touches, and its twin.
+// doses are how many records an incident touches, and its twin. A small clinic has few people to play a part.
 func (g *gen) doses() []int {
 	if g.cfg.Staff < 200 {
-		return []int{3, 10}
+		return []int{5}
 	}
 	return []int{1, 3, 10, 50}
 }
 
 // begin opens a label for a member; events until end get it.
 func (g *gen) begin(scenario, kind string, member, dose int, note string) {
+	g.finish()
 	m := &g.h.members[member]
 	g.busy[m.user] = true
 	g.h.labels = append(g.h.labels, Label{Scenario: scenario, Kind: kind, Tenant: g.h.Tenants[m.tenant].Slug, Actor: g.h.Users[m.user].Slug, Dose: dose, Note: note})
@@ -49,10 +51,10 @@ func (g *gen) begin(scenario, kind string, member, dose int, note string) {
 
 // finish closes the label that is open; one to which nothing happened is taken back.
 func (g *gen) finish() {
-	if n := len(g.h.labels) - 1; g.current == n && n >= 0 && !slices.ContainsFunc(g.h.events, func(e event) bool { return e.label == n }) {
-		g.h.labels = g.h.labels[:n]
+	if g.current >= 0 && !g.happened {
+		g.h.labels = g.h.labels[:g.current]
 	}
-	g.current, g.forced = -1, false
+	g.current, g.forced, g.happened = -1, false, false
 }
 
 // hidden says how the actor of the open label keeps from being noticed.
