@@ -80,6 +80,15 @@ type Transition struct {
 	Disposition *string   `json:"disposition"`
 }
 
+// Explained is how many of a person's accesses a filter explained, about the time of an anomaly.
+type Explained struct {
+	Filter    string `json:"filter"`
+	Title     string `json:"title"`
+	Reason    string `json:"reason"`
+	Accesses  int    `json:"accesses"`
+	Inherited int    `json:"inherited"` // of these: repeats of an explained access
+}
+
 // Disposition is what an anomaly can be closed as.
 type Disposition struct {
 	Name         string `json:"name"`
@@ -94,6 +103,7 @@ type Details struct {
 	Evidence        []Evidence    `json:"evidence"`
 	Notes           []Note        `json:"notes"`
 	History         []Transition  `json:"history"`
+	Explained       []Explained   `json:"explained"`
 	ClosedSameRule  int           `json:"closed_same_rule"`
 	ClosedSameActor int           `json:"closed_same_actor"`
 	Dispositions    []Disposition `json:"dispositions"`

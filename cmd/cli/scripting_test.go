@@ -29,7 +29,7 @@ type requested struct {
 
 // results are what each command with --json prints, one object a line.
 var results = map[string]any{
-	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{},
+	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{}, "ward bench review": bench.Figure{},
 	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
 	"ward queue reopen": review.Changed{},

@@ -235,7 +235,7 @@ func (c *Config) ship(ctx context.Context) error {
 	if c.Shipper == nil {
 		return ErrNoStore
 	}
-	shipping, err := queries.New(c.Pool).SealedUpTo(ctx, c.Now())
+	shipping, err := queries.New(c.Pool).SealedUpTo(ctx, queries.SealedUpToParams{At: c.Now()})
 	if err != nil {
 		return fmt.Errorf("find what is sealed: %w", err)
 	}
