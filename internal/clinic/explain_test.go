@@ -10,13 +10,17 @@ type explainer struct {
 	h      *History
 	own    map[[2]int][]*row // user, chart
 	clinic map[int][]*row    // chart: appointments and encounters with anybody
+	covers map[int][]*cover  // by the one who covers
 }
 
 func newExplainer(h *History) *explainer {
-	x := &explainer{h: h, own: map[[2]int][]*row{}, clinic: map[int][]*row{}}
+	x := &explainer{h: h, own: map[[2]int][]*row{}, clinic: map[int][]*row{}, covers: map[int][]*cover{}}
+	for i := range h.covers {
+		x.covers[h.covers[i].user] = append(x.covers[h.covers[i].user], &h.covers[i])
+	}
 	for i := range h.rows {
 		r := &h.rows[i]
-		tied := r.table == appointments || r.table == encounters || r.table == claims || r.table == messages && r.fromPatient
+		tied := r.table == appointments || r.table == encounters || r.table == claims || r.table == careTeam || r.table == messages && r.fromPatient
 		if !tied || !h.loadable(r) {
 			continue
 		}
@@ -36,6 +40,8 @@ func treats(r *row, user int, t micro) bool {
 		return (r.author != user || r.created <= t) && r.created <= t+48*hour && r.at <= t+2*day && r.until >= t-30*day
 	case messages:
 		return r.at <= t && r.at >= t-30*day
+	case careTeam:
+		return r.author != user && r.created <= t && r.at <= t
 	}
 	return false
 }
@@ -53,7 +59,7 @@ func (x *explainer) explains(e *event) bool {
 		if r := &x.h.rows[e.row]; e.action == "create" && r.table == encounters && r.author == m.user {
 			return true
 		}
-		return (e.purpose == treatment || e.purpose == breakGlass || e.purpose == "") && in(own, func(r *row) bool { return treats(r, m.user, e.at) })
+		return (e.purpose == treatment || e.purpose == breakGlass || e.purpose == "") && (in(own, func(r *row) bool { return treats(r, m.user, e.at) }) || x.covered(m, chart, e.at))
 	case frontDesk:
 		return e.table <= appointments && in(any, func(r *row) bool {
 			return r.table == appointments && r.created <= e.at+hour && r.at >= e.at-7*day && r.at <= e.at+30*day
@@ -67,6 +73,16 @@ func (x *explainer) explains(e *event) bool {
 		return e.purpose == operations && in(any, func(r *row) bool { return r.table == encounters && r.created <= e.at && r.until >= e.at-45*day })
 	}
 	return x.declared(e, m)
+}
+
+// covered: the roster says that the member stands in for somebody whose patient it is.
+func (x *explainer) covered(m *member, chart int, t micro) bool {
+	return slices.ContainsFunc(x.covers[m.user], func(c *cover) bool {
+		return c.tenant == m.tenant && c.author != m.user && c.known <= t && c.from <= t && t < c.to &&
+			slices.ContainsFunc(x.own[[2]int{c.covered, chart}], func(r *row) bool {
+				return r.tenant == m.tenant && r.author != m.user && r.author != c.covered && treats(r, c.covered, t)
+			})
+	})
 }
 
 func (x *explainer) declared(e *event, m *member) bool {

@@ -69,6 +69,8 @@ func (g *gen) simulate(perVisit float64) {
 	g.office()
 	g.nights()
 	g.campaigns()
+	g.covering()
+	g.coordinate()
 	g.settleRegistrations()
 	if !g.cfg.Clean {
 		g.scenarios()

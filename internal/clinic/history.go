@@ -24,8 +24,9 @@ type History struct {
 	labels  []Label
 	asks    []uuid.UUID // disclosure ids
 	logins  []uuid.UUID // session ids
-	end     micro       // Config.Now
-	firstID int64       // event_id of ordinal 1, once loaded
+	covers  []cover
+	end     micro // Config.Now
+	firstID int64 // event_id of ordinal 1, once loaded
 
 	secrets map[uuid.UUID]string // of service accounts, once loaded
 
@@ -72,10 +73,11 @@ const (
 	notes
 	messages
 	claims
+	careTeam
 	noTable
 )
 
-var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes", "public.messages", "public.claims"}
+var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes", "public.messages", "public.claims", "public.care_team"}
 
 // row is one clinical record; its ordinal is its place in History.rows. Which fields count depends on the table.
 type row struct {
@@ -83,11 +85,11 @@ type row struct {
 	table       table
 	tenant      int
 	chart       int   // whose
-	provider    int   // user: provider_id, author_id of a note, handled_by of a claim
-	author      int   // user: booked_by, recorded_by; -1: null
+	provider    int   // user: provider_id, author_id of a note, handled_by of a claim, member_id of a care team
+	author      int   // user: booked_by, recorded_by, added_by; -1: null
 	encounter   int   // row, of a note or claim; -1: null
-	at          micro // scheduled_at, started_at, sent_at, submitted_at
-	until       micro // ended_at, cancelled_at; never: null
+	at          micro // scheduled_at, started_at, sent_at, submitted_at, from_at
+	until       micro // ended_at, cancelled_at, to_at; never: null
 	created     micro
 	fromPatient bool // a message's sender
 	nobody      bool // an id that stands for no record: a typing error

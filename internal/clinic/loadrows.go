@@ -19,6 +19,7 @@ var columns = [...][]string{
 	{"tenant_id", "id", "patient_id", "encounter_id", "author_id", "body", "created_at"},
 	{"tenant_id", "id", "patient_id", "provider_id", "sender", "body", "sent_at"},
 	{"tenant_id", "id", "patient_id", "encounter_id", "payer", "code", "amount_cents", "handled_by", "submitted_at"},
+	{"tenant_id", "id", "patient_id", "member_id", "from_at", "to_at", "added_by", "created_at"},
 }
 
 // loadRecords copies the clinical tables. The triggers that would write events and relationships of now are off until the end of the transaction; what they
@@ -51,6 +52,18 @@ func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select tenancy.reindex($1::text::regclass)", name); err != nil {
 			return fmt.Errorf("index the records of %s: %w", name, err)
 		}
+	}
+	return h.loadCovers(ctx, tx)
+}
+
+// loadCovers copies the roster of who stands in for whom.
+func (h *History) loadCovers(ctx context.Context, tx pgx.Tx) error {
+	source := pgx.CopyFromSlice(len(h.covers), func(i int) ([]any, error) {
+		c := &h.covers[i]
+		return []any{h.Tenants[c.tenant].ID, h.Users[c.user].ID, h.Users[c.covered].ID, h.time(c.from), h.time(c.to), h.user(c.author), h.time(c.known)}, nil
+	})
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "coverage"}, []string{"tenant_id", "user_id", "covered_id", "from_at", "to_at", "author_id", "known_at"}, source); err != nil {
+		return fmt.Errorf("copy %d lines of the roster: %w", len(h.covers), err)
 	}
 	return nil
 }
@@ -93,6 +106,8 @@ func (h *History) values(i int) []any {
 			sender = "patient"
 		}
 		return []any{tenant, r.id, patient, h.user(r.provider), sender, "Simulated message about " + pick(visitReasons) + ".", h.time(r.at)}
+	case careTeam:
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), h.user(r.author), h.time(r.created)}
 	default:
 		return []any{tenant, r.id, patient, h.record(r.encounter), pick(payers), pick(codes), int64(4000 + (i*37)%21000), h.user(r.provider), h.time(r.at)}
 	}

@@ -90,13 +90,23 @@ func (g *gen) strangers(m int, t micro, n int, from []int) []int {
 	for _, i := range g.roll.Perm(len(from)) {
 		key := [2]int{who.user, from[i]}
 		c := &g.h.charts[from[i]]
-		if len(out) == n || g.related[key] || c.person == who.user || g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
+		if len(out) == n || g.related[key] || c.person == who.user || g.coversFor(who.user, from[i]) || g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
 			continue
 		}
 		g.related[key] = true
 		out = append(out, from[i])
 	}
 	return out
+}
+
+// coversFor: the user stands in, at some time, for somebody whose patient it is.
+func (g *gen) coversFor(user, id int) bool {
+	for i := range g.h.covers {
+		if c := &g.h.covers[i]; c.user == user && g.related[[2]int{c.covered, id}] {
+			return true
+		}
+	}
+	return false
 }
 
 // everybody is all charts of the member's clinic.
