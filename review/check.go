@@ -141,7 +141,8 @@ func (r *Rule) checkTenants(f *faults, code string) {
 			alias = relation[strings.IndexByte(relation, '.')+1:]
 		}
 		uses[alias]++
-		compared := regexp.MustCompile(`(?i)\b` + alias + `\.tenant_id\b|\busing\s*\([^)]*\btenant_id\b|\b` + alias + `\.\*`)
+		// an event is of one clinic, so its id binds too
+		compared := regexp.MustCompile(`(?i)\b` + alias + `\.tenant_id\b|\busing\s*\([^)]*\btenant_id\b|\b` + alias + `\.\*|\b` + alias + `\.event_id\s*=\s*\w+\.event_id\b`)
 		f.bad(len(compared.FindAllString(code, -1)) == 0, "its SQL reads %s as %s without %s.tenant_id: every join is within one clinic", relation, alias, alias)
 	}
 	f.bad(len(uses) == 0, "its SQL reads nothing of the log: review.access, review.staff_access or review.unexplained")

@@ -154,7 +154,8 @@ create view review.access as
   select c.batch, c.seq, c.hash, c.sealed_at, e.event_id, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.action, e.outcome, e.record_table, e.record_id,
     coalesce(e.subject_id, r.subject_id) as patient_id, r.record_id is not null as known, e.purpose, e.detail, coalesce(e.occurred_at, e.recorded_at) as at, e.recorded_at
   from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
-    left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id;
+    -- OFFSET 0: looked up for each event by its key. As a join, it was a pass over all records where the planner knew too little
+    left join lateral (select r.record_id, r.subject_id from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id offset 0) r on true;
 
 -- The newest batch of which everything was sealed at or before a time. Batches are sealed in order, so a search by halves finds it: looking at every row that has not
 -- settled would cost a run of each rule what two days hold.

@@ -27,4 +27,4 @@ from review.staff_access a cross join lateral (
   where x.tenant_id = a.tenant_id and x.user_id = a.user_id and x.patient_id = a.patient_id and x.at < a.at and x.valid_until >= a.at
   order by x.at desc, x.filter limit 1) e
 where a.batch > :from and a.batch <= :to
-  and not exists (select from review.explanation o where (o.tenant_id, o.event_id) = (a.tenant_id, a.event_id) and o.inherited_from is null offset 0)
+  and not exists (select from review.explanation o where o.event_id = a.event_id and o.inherited_from is null offset 0)
