@@ -51,7 +51,7 @@ func reviewScore(ctx context.Context, o Options, seeds []uint64) ([]Figure, erro
 // pastConfig is the size of the histories: 1,000 people with about 220 accesses each, 22,000 patients with about 10, over 75 days. No clock is in it.
 func (o Options) pastConfig(seed uint64, clean bool) sim.Config {
 	return sim.Config{Seed: seed, Clean: clean, Clinics: o.size(8, 4), Staff: o.size(1000, 200), Patients: o.size(22_000, 4000), Days: o.size(75, 60), Events: o.size(260_000, 40_000),
-		Now: time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC), Password: "not a secret: a private server"}
+		Now: time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC), Password: "not a secret: a private server", Stray: 0.005}
 }
 
 // figures puts scores into lines. Ward is the figure and Ratio says how it stands to its target; Other is what a perfect reviewer of a perfect queue would have.
@@ -90,7 +90,34 @@ func figures(dirty, clean []scored) []Figure {
 		fmt.Sprintf("%d of %d twins are in an anomaly, 95 %% interval %.2f to %.2f", all.falseTwins, all.twins, low, high))
 	out = append(out, precision(dirty)...)
 	out = append(out, cleanFigure(clean), rateFigure("anomalies, histories with incidents", dirty), rateFigure("anomalies, clean histories", clean), delayFigure(dirty))
-	return append(out, scenarioFigures(dirty)...)
+	return append(append(out, scenarioFigures(dirty)...), ruleFigures(dirty, clean)...)
+}
+
+// ruleFigures is a line for each rule that found something: how much of it holds an incident, and how much it finds where there is none.
+func ruleFigures(dirty, clean []scored) []Figure {
+	total, right, quiet := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, s := range dirty {
+		for rule, n := range s.anomalies {
+			total[rule] += n
+			right[rule] += s.true[rule]
+		}
+	}
+	for _, s := range clean {
+		for rule, n := range s.anomalies {
+			total[rule] += 0 // one that speaks of clean histories only is listed too
+			quiet[rule] += n
+		}
+	}
+	var out []Figure
+	for _, rule := range slices.Sorted(maps.Keys(total)) {
+		if len(rule) == 1 {
+			continue // a tier
+		}
+		of := func(s scored) float64 { return share(s.true[rule], s.anomalies[rule]) }
+		out = append(out, Figure{Figure: "precision, " + rule + " (synthetic)", Unit: "share", Ward: share(right[rule], total[rule]), Against: "the answer key", Other: 1, Ratio: share(right[rule], total[rule]), Met: true,
+			Rounds: len(dirty), Spread: spreadOf(dirty, share(right[rule], total[rule]), of), Note: fmt.Sprintf("%d of %d anomalies hold an incident; %d anomalies in %d clean histories", right[rule], total[rule], quiet[rule], len(clean))})
+	}
+	return out
 }
 
 func precision(dirty []scored) []Figure {
@@ -179,6 +206,9 @@ func scenarioFigures(dirty []scored) []Figure {
 		t := total[name]
 		of := func(s scored) float64 { return share(s.scenarios[name].found, s.scenarios[name].incidents) }
 		note := fmt.Sprintf("%d of %d found, %d within the budget; %d of %d twins in an anomaly", t.found, t.incidents, t.reviewed, t.falseTwins, t.twins)
+		for _, rule := range slices.Sorted(maps.Keys(t.alarms)) {
+			note += fmt.Sprintf(", %d of %s", t.alarms[rule], rule)
+		}
 		if len(t.delays) > 0 {
 			note += fmt.Sprintf("; median delay %.0f h", median(t.delays).Hours())
 		}

@@ -45,6 +45,7 @@ type tally struct {
 	twins, falseTwins          int // twins in an anomaly that holds no incident
 	quiet, quietFound          int // of the incidents, those that stay below the counters
 	delays                     []time.Duration
+	alarms                     map[string]int // rule: its false alarms about twins
 }
 
 func (t *tally) add(o tally) {
@@ -56,12 +57,18 @@ func (t *tally) add(o tally) {
 	t.quiet += o.quiet
 	t.quietFound += o.quietFound
 	t.delays = append(t.delays, o.delays...)
+	for rule, n := range o.alarms {
+		if t.alarms == nil {
+			t.alarms = map[string]int{}
+		}
+		t.alarms[rule] += n
+	}
 }
 
 // scored is one history's findings held against its answer key.
 type scored struct {
 	scenarios       map[string]tally
-	anomalies, true map[string]int // by tier
+	anomalies, true map[string]int // by tier, and by rule
 	reviewed, right int            // of those that the budget came to, of all tiers
 	actorDays       int
 	tierA           []string // rules of anomalies of tier A that hold no incident
@@ -84,11 +91,13 @@ func score(labels []sim.Label, findings []*finding, actorDays int) scored {
 	var blameless []*finding
 	for _, f := range findings {
 		s.anomalies[f.tier]++
+		s.anomalies[f.rule]++
 		_, holds := f.heldUp(wrong, true)
 		_, seen := f.heldUp(wrong, false)
 		switch {
 		case holds:
 			s.true[f.tier]++
+			s.true[f.rule]++
 		default:
 			blameless = append(blameless, f)
 			if f.tier == "A" {
@@ -114,10 +123,10 @@ func score(labels []sim.Label, findings []*finding, actorDays int) scored {
 func judge(l *sim.Label, events map[int64]bool, findings, blameless []*finding) tally {
 	t := tally{}
 	if l.Kind == sim.Twin {
-		t.twins = 1
+		t.twins, t.alarms = 1, map[string]int{}
 		for _, f := range blameless {
 			if _, ok := f.heldUp(events, true); ok {
-				t.falseTwins = 1
+				t.falseTwins, t.alarms[f.rule] = 1, 1
 			}
 		}
 		return t

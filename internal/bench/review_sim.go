@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +25,7 @@ type past struct {
 	history *sim.History
 	super   *pgxpool.Pool
 	work    *tenancy.DB
-	rules   []review.Rule
+	rules   []*review.Rule // that are enabled, filters first
 	desk    desk
 }
 
@@ -118,8 +117,11 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 	if err != nil {
 		return nil, err
 	}
-	p.rules = list
-	return p, review.Register(ctx, p.work.Pool(), list)
+	if err := review.Register(ctx, p.work.Pool(), list); err != nil {
+		return nil, err
+	}
+	p.rules, err = review.Enabled(ctx, p.work.Pool(), list)
+	return p, err
 }
 
 func (p *past) closeAll() {
@@ -134,15 +136,12 @@ func (p *past) closeAll() {
 // day runs every rule once with the clock at the end of a simulated day, and lets the reviewer work.
 func (p *past) day(ctx context.Context, end time.Time) error {
 	var runs []uuid.UUID
-	for i := range p.rules {
-		if p.rules[i].Tier == "S" { // supervision: samples, and lateness by the real clock
+	for _, rule := range p.rules {
+		if rule.Tier == "S" { // supervision: samples, and lateness by the real clock
 			continue
 		}
-		res, err := review.Run(ctx, p.work.Pool(), &p.rules[i], end, review.RunRequest{})
+		res, err := review.Run(ctx, p.work.Pool(), rule, end, review.RunRequest{})
 		if err != nil {
-			if errors.Is(err, review.ErrNotEnabled) {
-				continue
-			}
 			return err
 		}
 		runs = append(runs, res.RunID)

@@ -68,3 +68,32 @@ func (g *gen) coordinate() {
 		}
 	}
 }
+
+// stray are looks that nothing explains and nobody need fear. They are no incidents and no twins: the key does not have them.
+func (g *gen) stray() {
+	g.roll = newDice(g.cfg.Seed, "stray")
+	var all []int
+	for t := range g.h.Tenants {
+		all = append(all, g.whole(t, clinician)...)
+		all = append(all, g.whole(t, nurse)...)
+	}
+	looks := 0
+	for i := range g.h.events {
+		if e := &g.h.events[i]; e.action == "view" && (g.h.members[e.member].role == clinician || g.h.members[e.member].role == nurse) {
+			looks++
+		}
+	}
+	for seen := 0; seen < int(g.cfg.Stray*float64(looks)); {
+		m := one(g.roll, all)
+		d := g.roll.IntN(g.cfg.Days)
+		from, to, ok := g.hours(&g.h.members[m], micro(d)*day+17*hour, 0)
+		if !ok || to-from < hour {
+			continue
+		}
+		before := len(g.h.events)
+		id := g.everyone[g.h.members[m].tenant].draw(g.roll)
+		t := g.roll.span(from, to-10*minute)
+		g.view(m, t, treatment, g.pages(id, t, 1, g.roll.IntN(2))...)
+		seen += max(1, len(g.h.events)-before)
+	}
+}

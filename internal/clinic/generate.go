@@ -71,6 +71,7 @@ func (g *gen) simulate(perVisit float64) {
 	g.campaigns()
 	g.covering()
 	g.coordinate()
+	g.stray()
 	g.settleRegistrations()
 	if !g.cfg.Clean {
 		g.scenarios()
