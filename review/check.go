@@ -124,7 +124,7 @@ var (
 	perTenant = regexp.MustCompile(`(?i)\b(?:from|join|,)\s+(?:lateral\s+)?((?:review|tenancy|audit)\.[a-z_]+)(?:\s+(?:as\s+)?([a-z_][a-z0-9_]*))?`)
 	tenantID  = regexp.MustCompile(`(?i)\btenant_id\b`)
 	// universal are those that hold no clinic's rows, or are asked for by the key of a row of one clinic.
-	universal = []string{"tenancy.users", "tenancy.membership", "tenancy.tenant", "tenancy.region", "tenancy.setting", "review.rule", "review.run", "review.input"}
+	universal = []string{"tenancy.users", "tenancy.membership", "tenancy.tenant", "tenancy.region", "tenancy.setting", "tenancy.phi_table", "tenancy.permission", "review.rule", "review.run", "review.input"}
 	reserved  = []string{"where", "join", "left", "right", "full", "inner", "cross", "on", "using", "group", "order", "limit", "union", "natural", "offset", "having", "window"}
 )
 

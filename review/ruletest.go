@@ -22,6 +22,10 @@ type RuleTest struct {
 	Events      []TestEvent      `yaml:"events,omitempty"`
 	Rules       []TestedRule     `yaml:"rules,omitempty"`    // of a rule that watches the review
 	Unsealed    []string         `yaml:"unsealed,omitempty"` // times of events that wait for their place in the chain
+	Links       []TestLink       `yaml:"links,omitempty"`
+	Traits      []TestTrait      `yaml:"traits,omitempty"`
+	Anomalies   []TestQueued     `yaml:"anomalies,omitempty"`
+	Chain       []TestChain      `yaml:"chain,omitempty"`
 	Expect      []TestAnomaly    `yaml:"expect"`
 }
 
@@ -87,7 +91,13 @@ type TestEvent struct {
 	GrantRole  string `yaml:"grant_role,omitempty"` // as what; empty: on_call_engineer
 	Membership string `yaml:"membership,omitempty"` // "none", or whose membership a termination ends
 	At         string `yaml:"at"`
-	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N, a second apart
+	Source     string `yaml:"source,omitempty"`    // empty: simulation
+	Recorded   string `yaml:"recorded,omitempty"`  // when it reached the log, if not at At: as an imported event does
+	Ask        string `yaml:"ask,omitempty"`       // a label: events of the same one are of one disclosure; ending in "-" each of the times has its own; empty: each its own
+	Session    string `yaml:"session,omitempty"`   // a label
+	Detail     string `yaml:"detail,omitempty"`    // JSON; $user.casey, $record.p, $anomaly.x and $tenant.cedar stand for ids, $slug.casey for a slug
+	Every      string `yaml:"every,omitempty"`     // how far apart the times are; empty: a second
+	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N
 	Days       int    `yaml:"days,omitempty"`      // N: also at the same time of the N-1 days before
 	Late       bool   `yaml:"late,omitempty"`      // is sealed after the first run
 	Unsettled  bool   `yaml:"unsettled,omitempty"` // is sealed too late to have settled at the second run
@@ -113,7 +123,8 @@ type TestedRun struct {
 // person's accesses are explained, with a reason in summary.
 type TestAnomaly struct {
 	Tenant   string `yaml:"tenant,omitempty"`
-	Actor    string `yaml:"actor,omitempty"`
+	Actor    string `yaml:"actor,omitempty"`   // empty: nobody's
+	Patient  string `yaml:"patient,omitempty"` // a label, of an anomaly about one patient
 	What     string `yaml:"what,omitempty"`
 	Since    string `yaml:"since,omitempty"`
 	Evidence int    `yaml:"evidence"`

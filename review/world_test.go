@@ -28,7 +28,9 @@ var people = map[string]struct {
 	"frank":   {"human", map[string]string{"cedar": "front_desk"}},
 	"bill":    {"human", map[string]string{"cedar": "billing"}},
 	"rita":    {"human", map[string]string{"cedar": "records"}},
+	"rosa":    {"human", map[string]string{"cedar": "records"}},
 	"dana":    {"human", nil},
+	"eve":     {"human", nil},
 	"pia":     {"human", map[string]string{"cedar": "patient"}}, // of the record "own"
 	"svc-etl": {"service", map[string]string{"cedar": "service"}},
 }
@@ -57,6 +59,7 @@ type scene struct {
 	users   map[string]uuid.UUID
 	members map[string]uuid.UUID // "casey@cedar"
 	ids     uuid.UUID            // the name space of its records
+	number  int                  // of the case, which ends the slugs of its people
 }
 
 func newWorld(t *testing.T, tests []review.RuleTest) *world {
@@ -70,7 +73,7 @@ func newWorld(t *testing.T, tests []review.RuleTest) *world {
 	t.Cleanup(func() { w.sealer.Close(context.WithoutCancel(t.Context())) })
 	w.do("select audit.ensure_month((current_date - n * interval '1 month')::date) from generate_series(1, 3) n")
 	for i, c := range tests {
-		s := &scene{RuleTest: c, world: w, tenants: map[string]uuid.UUID{}, users: map[string]uuid.UUID{}, members: map[string]uuid.UUID{}, ids: uuid.New()}
+		s := &scene{RuleTest: c, world: w, tenants: map[string]uuid.UUID{}, users: map[string]uuid.UUID{}, members: map[string]uuid.UUID{}, ids: uuid.New(), number: i}
 		s.people(i)
 		w.scenes = append(w.scenes, s)
 	}
@@ -142,6 +145,7 @@ func (w *world) arrange(p phase) {
 		if p == first {
 			s.permissions()
 			s.relations()
+			s.inputs()
 			s.coverages()
 		}
 		for _, m := range s.Memberships {
@@ -158,7 +162,7 @@ func (w *world) arrange(p phase) {
 	w.do("insert into tenancy.record (record_table, record_id, tenant_id, subject_id) select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) on conflict do nothing",
 		w.records.tables, w.records.ids, w.records.tenants, w.records.subjects)
 	defer w.do("analyze audit.event, audit.chain, tenancy.record, review.relationship")
-	columns := []string{"recorded_at", "tenant_id", "user_id", "actor_kind", "membership_id", "action", "outcome", "record_table", "record_id", "subject_id", "purpose", "detail", "source"}
+	columns := []string{"recorded_at", "tenant_id", "user_id", "actor_kind", "membership_id", "action", "outcome", "record_table", "record_id", "subject_id", "purpose", "detail", "source", "occurred_at", "disclosure_id", "session_id"}
 	if _, err := w.e.Super.CopyFrom(w.t.Context(), pgx.Identifier{"audit", "event"}, columns, pgx.CopyFromRows(events)); err != nil {
 		w.t.Fatal(err)
 	}
@@ -224,21 +228,30 @@ func (s *scene) events(e review.TestEvent) [][]any {
 		member = &m
 	}
 	detail := s.detail(e)
+	user, kind := s.actor(e.User)
 	var rows [][]any
 	for day := range max(e.Days, 1) {
 		for i, label := range labels(e.Record, e.Times) {
-			at := s.at(e.At).AddDate(0, 0, -day).Add(time.Duration(i) * time.Second)
+			at := s.at(e.At).AddDate(0, 0, -day).Add(time.Duration(i) * s.apart(e))
+			recorded, occurred := at, (*time.Time)(nil)
+			if e.Recorded != "" {
+				recorded, occurred = s.at(e.Recorded), &at
+			}
 			var table *string
 			var record, subject *uuid.UUID
-			if label != "" {
-				name, id := or(e.Table, "public.patients"), s.id(label)
+			name := or(e.Table, "public.patients")
+			if e.Table != "" {
+				table = &name // also without a record: a search
+			}
+			if e.Record != "" {
+				id := s.id(label)
 				table, record = &name, &id
 				if name == "public.patients" {
 					subject = &id
 				}
 				s.register(e, name, label)
 			}
-			rows = append(rows, []any{at, s.tenant(e.Tenant), s.user(e.User), people[e.User].kind, member, e.Action, e.Outcome, table, record, subject, e.Purpose, detail, "simulation"})
+			rows = append(rows, []any{recorded, s.tenant(e.Tenant), user, kind, member, e.Action, e.Outcome, table, record, subject, e.Purpose, detail, or(e.Source, "simulation"), occurred, s.ask(e, i), s.session(e)})
 		}
 	}
 	return rows
@@ -247,6 +260,8 @@ func (s *scene) events(e review.TestEvent) [][]any {
 func (s *scene) detail(e review.TestEvent) *string {
 	var d string
 	switch {
+	case e.Detail != "":
+		d = s.expand(e.Detail)
 	case e.Grant != "":
 		d = fmt.Sprintf(`{"user":%q,"role":%q,"ticket":"T-1","hours":4}`, s.user(e.Grant), or(e.GrantRole, "on_call_engineer"))
 	case e.Reason != "":
@@ -303,6 +318,9 @@ func (s *scene) user(slug string) uuid.UUID {
 }
 
 func (s *scene) tenant(slug string) uuid.UUID {
+	if slug == "installation" {
+		return wardtest.One[uuid.UUID](s.world.e, "select tenancy.installation()")
+	}
 	id, ok := s.tenants[or(slug, "cedar")]
 	if !ok {
 		s.world.t.Fatalf("%s: no clinic is called %q", s.Name, slug)

@@ -1,0 +1,48 @@
+/*---
+id: A06-service-like-a-person
+uuid: f8caa01b-b804-5f87-b358-40f40ea7ef31
+version: 1
+title: service account used like a person
+status: stable
+owner: security
+author: ward
+created: 2026-11-27
+description: >-
+  A service account read one patient's records as people do: several asks one after the other, minutes apart, and hardly another patient in that hour. A job asks for many patients, or
+  for all it wants of one at once. Somebody may be using its secret.
+tier: A
+kind: flag
+severity: critical
+citations: ["164.308(a)(1)(ii)(D)", "164.312(a)(2)(i)", "164.312(d)"]
+every: 20s
+settle: 0s
+entity: [tenant_id, actor_id]
+params: {least_asks: 6, most_patients: 2, least_seconds: 60}
+false_positives:
+  - "a job about one patient: it asks once, or is done within the minute"
+  - "a portal that reads for the patient: it says so, purpose patient_request"
+  - "an hour with little to do: two records of each appointment are fewer than six asks"
+triage: "Who knows the account's secret, and what was running? An operator who looked into a fault used the wrong account: give them their own. No ticket: take the secret away (ward service secret)."
+sla: {claim: 1bd, close: 3bd}
+max_new_per_run: 500
+---*/
+with touched as (
+  select distinct a.tenant_id, a.user_id, date_trunc('hour', a.recorded_at, 'UTC') as hour
+  from review.access a
+  where a.batch > :from and a.batch <= :to and a.actor_kind = 'service'
+), read as (
+  select t.hour, a.tenant_id, t.user_id, a.event_id, a.at, a.patient_id, a.disclosure_id, a.record_table
+  from touched t join review.access a on a.tenant_id = t.tenant_id and a.user_id = t.user_id and a.recorded_at >= t.hour and a.recorded_at < t.hour + interval '1 hour'
+  where a.batch <= :to and a.outcome = 'ok' and a.action = 'view' and a.purpose is distinct from 'patient_request' and a.patient_id is not null and a.known
+), charts as (
+  select r.tenant_id, r.user_id, r.hour, r.patient_id, count(distinct r.disclosure_id) as asks, max(r.at) - min(r.at) as lasted, count(*) over (partition by r.tenant_id, r.user_id, r.hour) as patients
+  from read r group by r.tenant_id, r.user_id, r.hour, r.patient_id
+)
+select c.tenant_id, c.user_id as actor_id, null::uuid as patient_id, min(r.at) as first_at, max(r.at) as last_at,
+  format('%s read %s of %s as a person would, in %s asks', max(u.slug), case when count(distinct r.record_table) = 1 then '1 table' else count(distinct r.record_table) || ' tables' end,
+    case when count(distinct c.patient_id) = 1 then '1 patient' else count(distinct c.patient_id) || ' patients' end, count(distinct r.disclosure_id)) as summary,
+  jsonb_build_object('asks', count(distinct r.disclosure_id), 'patients', count(distinct c.patient_id), 'accesses', count(*)) as facts,
+  array_agg(r.event_id order by r.at) as event_ids
+from charts c join read r using (tenant_id, user_id, hour, patient_id) join tenancy.users u on u.id = c.user_id
+where c.asks >= :least_asks::int and c.lasted >= make_interval(secs => :least_seconds) and c.patients <= :most_patients::int
+group by c.tenant_id, c.user_id
