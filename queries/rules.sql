@@ -118,3 +118,12 @@ select distinct kind::text as name from review.relation union select name from r
 
 -- name: Installation :one
 select tenancy.installation()::uuid;
+
+-- name: AdvanceActivity :one
+select review.advance_activity(sqlc.arg(upto)::bigint)::bigint;
+
+-- name: BaselineBatch :one
+select batch from review.baseline;
+
+-- name: RecountActivity :one
+select review.recount_activity(sqlc.arg(first)::date, sqlc.arg(last)::date)::bigint;

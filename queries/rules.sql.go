@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const addEvidence = `-- name: AddEvidence :execrows
@@ -39,6 +40,17 @@ func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const advanceActivity = `-- name: AdvanceActivity :one
+select review.advance_activity($1::bigint)::bigint
+`
+
+func (q *Queries) AdvanceActivity(ctx context.Context, upto int64) (int64, error) {
+	row := q.db.QueryRow(ctx, advanceActivity, upto)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const advanceRule = `-- name: AdvanceRule :exec
 update review.rule set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz where id = $3
 `
@@ -53,6 +65,17 @@ type AdvanceRuleParams struct {
 func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error {
 	_, err := q.db.Exec(ctx, advanceRule, arg.CursorBatch, arg.At, arg.ID)
 	return err
+}
+
+const baselineBatch = `-- name: BaselineBatch :one
+select batch from review.baseline
+`
+
+func (q *Queries) BaselineBatch(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, baselineBatch)
+	var batch int64
+	err := row.Scan(&batch)
+	return batch, err
 }
 
 const boundIdle = `-- name: BoundIdle :exec
@@ -499,6 +522,22 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 		arg.PeriodEnd,
 	)
 	return err
+}
+
+const recountActivity = `-- name: RecountActivity :one
+select review.recount_activity($1::date, $2::date)::bigint
+`
+
+type RecountActivityParams struct {
+	First pgtype.Date
+	Last  pgtype.Date
+}
+
+func (q *Queries) RecountActivity(ctx context.Context, arg RecountActivityParams) (int64, error) {
+	row := q.db.QueryRow(ctx, recountActivity, arg.First, arg.Last)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const ruleForRun = `-- name: RuleForRun :one

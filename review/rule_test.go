@@ -49,7 +49,7 @@ func TestShippedRulesLoad(t *testing.T) {
 	for _, r := range shipped(t) {
 		ids = append(ids, r.ID)
 	}
-	if want := []string{"F01-appointment", "F02-encounter", "F03-message", "F04-claim", "F05-front-desk", "F06-records-office", "F07-covering", "F08-care-team", "F90-repeat-access", "A01-cross-tenant-success", "A02-cross-tenant-denied", "A03-terminated-user", "A04-not-permitted", "A05-service-off-list", "A06-service-like-a-person", "A07-log-gap", "A08-reviewer-on-self", "A09-other-patient-denied", "B01-no-treatment-relationship", "B02-after-discharge", "B03-break-glass", "B04-cancelled-or-no-show", "C01-high-volume", "C02-enumeration", "C03-off-hours", "C04-dormant", "C05-export", "C06-searches-without-a-find", "S01-random-sample", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
+	if want := []string{"F01-appointment", "F02-encounter", "F03-message", "F04-claim", "F05-front-desk", "F06-records-office", "F07-covering", "F08-care-team", "F90-repeat-access", "A01-cross-tenant-success", "A02-cross-tenant-denied", "A03-terminated-user", "A04-not-permitted", "A05-service-off-list", "A06-service-like-a-person", "A07-log-gap", "A08-reviewer-on-self", "A09-other-patient-denied", "B01-no-treatment-relationship", "B02-after-discharge", "B03-break-glass", "B04-cancelled-or-no-show", "B05-crowd", "B06-own-record", "B07-co-worker", "B08-same-surname", "B09-same-address", "B10-vip", "B11-deceased", "C01-high-volume", "C02-enumeration", "C03-off-hours", "C04-dormant", "C05-export", "C06-searches-without-a-find", "C07-two-places", "S01-random-sample", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
 		t.Errorf("rules %q, want %q", ids, want)
 	}
 }

@@ -49,6 +49,7 @@ func TestRules(t *testing.T) {
 				return
 			}
 			w := newWorld(t, testsOf(t, &rule))
+			w.do("update review.input set ready = true")
 			mutants := mutantsOf(t, &rule)
 			// what the rule reads of others' work
 			var before []review.Rule
@@ -64,8 +65,8 @@ func TestRules(t *testing.T) {
 				for i := range before {
 					w.mustRun(&before[i])
 				}
-				w.evaluate(mutants)
 				w.runTwice(&rule)
+				w.evaluate(mutants)
 			}
 			settled := w.now.Add(-time.Duration(rule.Settle))
 			w.arrange(first)

@@ -169,9 +169,9 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 			}
 			negative++
 		}
-		isolated += count(strings.HasPrefix(c.Name, tenantIsolation))
-		edges += count(strings.HasPrefix(c.Name, boundary))
-		late += count(strings.HasPrefix(c.Name, lateEvent) && c.hasLate())
+		isolated += one(strings.HasPrefix(c.Name, tenantIsolation))
+		edges += one(strings.HasPrefix(c.Name, boundary))
+		late += one(strings.HasPrefix(c.Name, lateEvent) && c.hasLate())
 	}
 	if r.Watches() { // it belongs to no clinic, and looks at what is there
 		isolated, late = 1, 1
@@ -183,7 +183,7 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 	return file.Tests, nil
 }
 
-func count(is bool) int {
+func one(is bool) int {
 	if is {
 		return 1
 	}

@@ -120,6 +120,11 @@ func (r *Rule) examine(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 	if res.FromBatch == res.ToBatch && !r.Watches() {
 		return nil
 	}
+	if r.ReadsActivity() {
+		if err := count(ctx, q, res.ToBatch); err != nil {
+			return err
+		}
+	}
 	if r.Explains() {
 		return r.explain(ctx, tx, q, now, res)
 	}

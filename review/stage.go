@@ -11,6 +11,13 @@ const (
 
 var readsExplained = regexp.MustCompile(`(?i)\breview\.(explanation|unexplained)\b`)
 
+var readsActivity = regexp.MustCompile(`(?i)\breview\.(activity|activity_patient|usual)\b`)
+
+// ReadsActivity says whether the rule asks what is usual: then the counts are brought up to where it reads.
+func (r *Rule) ReadsActivity() bool {
+	return readsActivity.MatchString(quoted.ReplaceAllString(r.SQL, ""))
+}
+
 // Explains says whether the rule is a filter.
 func (r *Rule) Explains() bool { return r.Kind == kindFilter }
 

@@ -121,4 +121,119 @@ insert into review.input (name, note) values
   ('source_ip', 'from which address a session came');
 grant select on review.input to ward_worker, ward_migrate;
 grant update (ready) on review.input to ward_migrate;
+
+-- What people do on an ordinary day: kept by batch, so that no rule reads a history to know it. Whose patients, for as long as a late event may come.
+create table review.activity_patient (
+  tenant_id  uuid not null,
+  user_id    uuid not null,
+  day        date not null,        -- of the access, UTC
+  patient_id uuid not null,
+  first_at   timestamptz not null, -- the first access of that day
+  accesses   int not null,
+  exports    int not null,
+  primary key (tenant_id, user_id, day, patient_id)
+);
+create table review.activity (
+  tenant_id uuid not null,
+  user_id   uuid not null,
+  day       date not null,
+  role      text,
+  patients  int not null,          -- different ones
+  accesses  int not null,
+  exports   int not null,
+  hours     int[] not null check (cardinality(hours) = 24),   -- accesses by hour of the day, UTC
+  primary key (tenant_id, user_id, day)
+);
+create index activity_peers on review.activity (tenant_id, day, role);
+-- How far the two tables have read. Whoever moves it holds the row: each access is counted once.
+create table review.baseline (
+  one   boolean primary key default true check (one),
+  batch bigint not null default 0
+);
+insert into review.baseline default values;
+grant select, insert, update on review.activity, review.activity_patient to ward_worker;
+grant delete on review.activity_patient to ward_worker;
+grant select, update on review.baseline to ward_worker;
+
+-- +goose StatementBegin
+create function review.hour_of(at timestamptz) returns int language sql immutable set search_path = pg_catalog, pg_temp as $$ select extract(hour from at at time zone 'UTC')::int $$;
+create function review.by_hour(hours int[]) returns int[] language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select array_agg((select count(*) from unnest(hours) x where x = h)::int order by h) from generate_series(0, 23) h
+$$;
+-- By hour of the day, each element added to its like.
+create function review.add_hours(a int[], b int[]) returns int[] language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select array_agg(coalesce(x.m, 0) + coalesce(x.n, 0) order by x.i) from unnest(a, b) with ordinality x(m, n, i)
+$$;
+-- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the day on which it happened.
+create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
+declare done bigint; n bigint;
+begin
+  select b.batch into done from review.baseline b for update;
+  if upto <= done then return 0; end if;
+  with fresh as materialized (
+    select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, a.patient_id, a.role, a.action, a.at, review.hour_of(a.at) as hour
+    from review.staff_access a where a.batch > done and a.batch <= upto
+  ), seen as (
+    insert into review.activity_patient as p (tenant_id, user_id, day, patient_id, first_at, accesses, exports)
+    select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export') from fresh f group by f.tenant_id, f.user_id, f.day, f.patient_id
+    on conflict (tenant_id, user_id, day, patient_id) do update set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses, exports = p.exports + excluded.exports
+    returning tenant_id, user_id, day, xmax = 0 as first
+  ), days as (
+    select f.tenant_id, f.user_id, f.day, max(f.role) as role, count(*) as accesses, count(*) filter (where f.action = 'export') as exports,
+      review.by_hour(array_agg(f.hour)) as hours
+    from fresh f group by f.tenant_id, f.user_id, f.day
+  ), written as (
+    insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
+    select d.tenant_id, d.user_id, d.day, d.role, (select count(*) from seen s where s.tenant_id = d.tenant_id and s.user_id = d.user_id and s.day = d.day and s.first), d.accesses, d.exports, d.hours from days d
+    on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients, accesses = x.accesses + excluded.accesses,
+      exports = x.exports + excluded.exports, hours = review.add_hours(x.hours, excluded.hours)
+    returning accesses
+  )
+  select count(*) into n from fresh where (select count(*) from written) >= 0;
+  update review.baseline b set batch = upto;
+  return n;
+end $$;
+
+-- A person's own usual day at a clinic: the median number of different patients of the days before one on which they worked, the median distance from it, and how many such days there are.
+create function review.usual(tenant uuid, who uuid, before date, days int, out median float8, out spread float8, out worked bigint, out counts jsonb) language sql stable set search_path = pg_catalog, pg_temp as $$
+  with h as (select a.day, a.patients from review.activity a where a.tenant_id = usual.tenant and a.user_id = usual.who and a.day < usual.before and a.day >= usual.before - usual.days),
+    m as (select percentile_cont(0.5) within group (order by h.patients) as median from h)
+  select max(m.median), percentile_cont(0.5) within group (order by abs(h.patients - m.median)), count(*), jsonb_agg(h.patients order by h.day) from h, m
+$$;
+-- The nightly second look at the counts: recounts the days from first to last from the events, mends what differs, and returns how many of (person, clinic, day) did.
+create function review.recount_activity(first date, last date) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
+declare upto bigint; n bigint;
+begin
+  select b.batch into upto from review.baseline b for update;
+  with truth as materialized (
+    select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, a.patient_id, max(a.role) as role, min(a.at) as first_at, count(*)::int as accesses, (count(*) filter (where a.action = 'export'))::int as exports, array_agg(review.hour_of(a.at)) as hours
+    from tenancy.tenant t join review.staff_access a on a.tenant_id = t.id
+    where a.batch <= upto and a.recorded_at >= first and a.at >= first and a.at < last + 1
+    group by 1, 2, 3, 4
+  ), days as (
+    select t.tenant_id, t.user_id, t.day, max(t.role) as role, count(*)::int as patients, sum(t.accesses)::int as accesses, sum(t.exports)::int as exports,
+      (select review.by_hour(array_agg(h)) from truth u, unnest(u.hours) h where u.tenant_id = t.tenant_id and u.user_id = t.user_id and u.day = t.day) as hours
+    from truth t group by 1, 2, 3
+  ), wrong as (
+    select tenant_id, user_id, day, d.role, coalesce(d.patients, 0) as patients, coalesce(d.accesses, 0) as accesses, coalesce(d.exports, 0) as exports, coalesce(d.hours, array_fill(0, array[24])) as hours
+    from days d full join (select * from review.activity x where x.day between first and last) x using (tenant_id, user_id, day)
+    where (x.patients, x.accesses, x.exports, x.hours) is distinct from (d.patients, d.accesses, d.exports, d.hours) and not (d.patients is null and x.accesses = 0)
+  ), gone as (
+    delete from review.activity_patient p using wrong w where (p.tenant_id, p.user_id, p.day) = (w.tenant_id, w.user_id, w.day)
+      and not exists (select from truth t where (t.tenant_id, t.user_id, t.day, t.patient_id) = (p.tenant_id, p.user_id, p.day, p.patient_id))
+  ), seen as (
+    insert into review.activity_patient as p (tenant_id, user_id, day, patient_id, first_at, accesses, exports)
+    select t.tenant_id, t.user_id, t.day, t.patient_id, t.first_at, t.accesses, t.exports from truth t join wrong w using (tenant_id, user_id, day)
+    on conflict (tenant_id, user_id, day, patient_id) do update set first_at = excluded.first_at, accesses = excluded.accesses, exports = excluded.exports
+  ), mended as (
+    insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours) select w.* from wrong w
+    on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = excluded.patients, accesses = excluded.accesses, exports = excluded.exports, hours = excluded.hours
+    returning 1
+  )
+  select count(*) into n from mended;
+  return n;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.hour_of, review.by_hour, review.add_hours, review.advance_activity, review.usual, review.recount_activity from public;
+grant execute on function review.hour_of, review.by_hour, review.add_hours, review.advance_activity, review.usual, review.recount_activity to ward_worker;
 reset role;

@@ -30,34 +30,26 @@ sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with apart as (
-  select a.tenant_id, a.user_id, date_trunc('hour', a.recorded_at, 'UTC') as hour, a.event_id, a.at, a.patient_id
-  from review.access a
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.known
+  select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, extract(hour from a.at at time zone 'UTC')::int as hour, a.event_id, a.at, a.patient_id
+  from review.staff_access a
+  where a.batch > :from and a.batch <= :to
     and not exists (
       select from review.relationship r
       where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind in ('appointment', 'encounter')
-        and r.from_at between a.at - make_interval(hours => :visit_hours) and a.at + make_interval(hours => :visit_hours))
+        and r.from_at between a.at - make_interval(hours => :visit_hours) and a.at + make_interval(hours => :visit_hours)
+      offset 0)
 ), hours as (
-  select a.tenant_id, a.user_id, a.hour, date_trunc('day', a.hour, 'UTC') as day
-  from apart a group by a.tenant_id, a.user_id, a.hour having count(distinct a.patient_id) >= :least_patients::int
+  select a.tenant_id, a.user_id, a.day, a.hour, count(distinct a.patient_id) as patients
+  from apart a group by a.tenant_id, a.user_id, a.day, a.hour
 ), unusual as materialized (
-  -- each day of the history is one look into an index, and none is made once it is clear that the hour is usual
-  select h.* from hours h
-  where (select count(*) from (
-      select from generate_series(1, :history_days::int) n
-      where exists (select from audit.event e
-        where e.tenant_id = h.tenant_id and e.user_id = h.user_id and e.recorded_at >= h.hour - make_interval(days => n, hours => 1) and e.recorded_at < h.hour - make_interval(days => n) + interval '2 hours')
-      limit :usual_days::int) usual) < :usual_days::int
-    and (select count(*) from (
-      select from generate_series(1, :history_days::int) n
-      where exists (select from audit.event e
-        where e.tenant_id = h.tenant_id and e.user_id = h.user_id and e.recorded_at >= h.day - make_interval(days => n) and e.recorded_at < h.day - make_interval(days => n - 1))
-      limit :least_days::int) here) >= :least_days::int
+  select h.* from hours h cross join lateral (
+    select count(*) as here, sum((d.hours[1 + (h.hour + 23) % 24] + d.hours[1 + h.hour] + d.hours[1 + (h.hour + 1) % 24] > 0)::int) as then_too
+    from review.activity d where d.tenant_id = h.tenant_id and d.user_id = h.user_id and d.day < h.day and d.day >= h.day - :history_days::int) x
+  where h.patients >= :least_patients::int and x.here >= :least_days::int and x.then_too < :usual_days::int
 )
 select n.tenant_id, n.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s read %s patients at %s UTC, when they are hardly ever here', max(u.slug), count(distinct a.patient_id), string_agg(distinct to_char(n.hour at time zone 'UTC', 'HH24"h"'), ', ')) as summary,
-  jsonb_build_object('patients', count(distinct a.patient_id), 'accesses', count(*), 'hours', count(distinct n.hour)) as facts,
+  format('%s read %s patients at %s UTC, when they are hardly ever here', max(u.slug), count(distinct a.patient_id), string_agg(distinct to_char(n.hour, 'FM00"h"'), ', ')) as summary,
+  jsonb_build_object('patients', count(distinct a.patient_id), 'accesses', count(*), 'hours', count(distinct (n.day, n.hour))) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from unusual n join apart a using (tenant_id, user_id, hour) join tenancy.users u on u.id = n.user_id
-where a.patient_id is not null
+from unusual n join apart a using (tenant_id, user_id, day, hour) join tenancy.users u on u.id = n.user_id
 group by n.tenant_id, n.user_id
