@@ -53,7 +53,26 @@ func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("index the records of %s: %w", name, err)
 		}
 	}
+	if err := h.loadLinks(ctx, tx); err != nil {
+		return err
+	}
 	return h.loadCovers(ctx, tx)
+}
+
+// loadLinks says which of the staff are patients, as a clinic that knows it would.
+func (h *History) loadLinks(ctx context.Context, tx pgx.Tx) error {
+	links := h.Links()
+	source := pgx.CopyFromSlice(len(links), func(i int) ([]any, error) {
+		return []any{links[i].Tenant, links[i].User, links[i].Patient, h.Start}, nil
+	})
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "person_link"}, []string{"tenant_id", "user_id", "patient_id", "known_at"}, source)
+	if err == nil {
+		_, err = tx.Exec(ctx, "update review.input set ready = true where name = 'person_link'")
+	}
+	if err != nil {
+		return fmt.Errorf("write %d links of staff to patients: %w", len(links), err)
+	}
+	return nil
 }
 
 // loadCovers copies the roster of who stands in for whom.
