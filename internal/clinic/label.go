@@ -31,7 +31,7 @@ const (
 	Crowd          = "crowd"            // many who have nothing to do with one patient, within a day; twins: a case conference, by the desk's appointments
 	OwnChart       = "own_chart"        // staff in their own chart; twins: a patient of the same name, with an appointment
 	Coworker       = "coworker"         // a colleague's chart; twins: the colleague is the actor's patient
-	Enumerator     = "enumerator"       // patient after patient within seconds; twins: one list that shows as many
+	Enumerator     = "enumerator"       // patient after patient, one a second; twins: one list that shows as many
 	NightReader    = "night_reader"     // own patients in the small hours, for nothing; twins: calls of that night
 	Dormant        = "dormant"          // the account of somebody who is away for weeks; twins: the first day back, with appointments
 	Exporter       = "exporter"         // exports of what was never exported before, or that nobody asked for; twins: patients' requests, the warehouse's extra run

@@ -53,7 +53,7 @@ func (g *gen) nightCall(m, id int, at micro) {
 		return
 	}
 	purpose := treatment
-	if g.h.members[m].role == clinician && !g.related[[2]int{user, id}] && g.roll.chance(0.4) {
+	if g.h.members[m].role == clinician && !g.related[[2]int{user, id}] && g.roll.chance(0.12) {
 		purpose = breakGlass
 	}
 	in := g.message(m, id, at, true)

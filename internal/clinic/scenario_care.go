@@ -81,7 +81,7 @@ func (g *gen) longGone(m int, t micro, n int) []int {
 
 // breakGlass: emergencies that nobody documents. The twin's are: a colleague records the encounter within the day.
 func (g *gen) breakGlass(i, dose int) {
-	dose = min(dose, 20)
+	dose = min(dose, 3) // nobody has more emergencies than that at once
 	m := g.pick(i, clinician)
 	t, ok := g.moment(m, 2*hour)
 	if list := g.strangers(m, t, dose, g.everybody(m)); ok && len(list) > 0 {

@@ -21,10 +21,10 @@ func (g *gen) enumerator(i, dose int) {
 			g.finish()
 			continue
 		}
-		g.begin(Enumerator, kind, m, len(rows), "patients one by one, some seconds apart; each explainable alone")
+		g.begin(Enumerator, kind, m, len(rows), "patients one by one, a second or two apart; each explainable alone")
 		g.stays(i)
 		for k, r := range rows {
-			g.view(m, g.pace(i, m, t, k, len(rows), 3*second), operations, r)
+			g.view(m, g.pace(i, m, t, k, len(rows), second), operations, r)
 		}
 		g.finish()
 	}
@@ -149,9 +149,15 @@ func (g *gen) emptySearches(i, dose int) {
 			continue
 		}
 		if kind == Twin {
-			g.begin(EmptySearches, kind, m, len(list), "searches that find who calls, and open them")
-			for k, r := range list {
-				g.search(m, t+micro(k)*2*minute, operations, g.h.charts[g.h.rows[r].chart].row)
+			g.begin(EmptySearches, kind, m, n, "searches for those who call: a name mistyped now and then, then found")
+			callers := list[:min(len(list), 20)]
+			for k := range n {
+				at := t + micro(k)*2*minute
+				if r := callers[k%len(callers)]; k%3 == 1 {
+					g.search(m, at, operations)
+				} else {
+					g.search(m, at, operations, g.h.charts[g.h.rows[r].chart].row)
+				}
 			}
 		} else {
 			g.begin(EmptySearches, kind, m, n, "searches that find nobody")
