@@ -8,17 +8,19 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff reached a patient whom they once treated, weeks after the last appointment, encounter, message or claim of their own with this patient was over, and with none ahead. B01 has
-  such an access too, among strangers' charts; this is the former patient, the former partner, the old acquaintance.
+  A member of the staff reached a patient whom they once treated, weeks after the last appointment, encounter, message or claim of their own with this patient was over, with none ahead, and no
+  filter explains it. B01 has such an access too, among strangers' charts; this is the former patient, the former partner, the old acquaintance.
 tier: B
 kind: flag
 severity: medium
 citations: ["164.308(a)(1)(ii)(D)", "164.502(b)"]
+related: [{id: B01-no-treatment-relationship, type: similar}]
 requires: [appointment, encounter]
 every: 5m
 settle: 48h
+reconcile: 168h
 entity: [tenant_id, actor_id]
-params: {ended_days: 30, billing_days: 60, documented_days: 2, audit_days: 45, before_days: 30}
+params: {ended_days: 30, billing_days: 60, documented_days: 2}
 false_positives:
   - "follow-up of a result: within thirty days of the visit"
   - "coding and billing: within sixty days of the claim"
@@ -29,25 +31,15 @@ triage: "Did anything come in about this patient: a result, a letter, a request?
 sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
-with accesses as (
-  select a.tenant_id, a.user_id, a.patient_id, a.event_id, a.at, a.purpose, m.role
-  from review.access a left join tenancy.membership m on m.id = a.membership_id
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.known and m.patient_id is null
-), ended as (
+with ended as (
   select a.*, l.over_at
-  from accesses a cross join lateral (
-    -- until when the person's own rows explain: a claim for longer
+  from review.unexplained a cross join lateral (
+    -- until when the person's own rows reach, those ahead too: a claim for longer
     select max(coalesce(r.to_at, r.from_at) + make_interval(days => case r.kind when 'claim' then :billing_days::int - :ended_days::int else 0 end)) as over_at
     from review.relationship r
     where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and coalesce(r.void_at > a.at - interval '1 day', true)
       and r.known_at <= a.at + make_interval(days => case when r.author_id is distinct from a.user_id then :documented_days else 0 end)) l
-  where l.over_at < a.at - make_interval(days => :ended_days) and not exists (
-    -- a visit that the person's role has a part in
-    select from review.relationship r
-    where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and case a.role
-      when 'front_desk' then r.kind = 'appointment' and r.from_at between a.at - interval '7 days' and a.at + make_interval(days => :before_days)
-      when 'records' then a.purpose = 'operations' and r.kind = 'encounter' and coalesce(r.to_at, r.from_at) between a.at - make_interval(days => :audit_days) and a.at
-      else false end)
+  where a.batch > :from and a.batch <= :to and l.over_at < a.at - make_interval(days => :ended_days)
 )
 select e.tenant_id, e.user_id as actor_id, null::uuid as patient_id, min(e.at) as first_at, max(e.at) as last_at,
   format('%s (%s) reached %s former %s %s times, up to %s days after all that tied them', max(u.slug), coalesce(max(e.role), 'no role'), count(distinct e.patient_id),

@@ -17,6 +17,7 @@ citations: ["164.308(a)(1)(ii)(D)", "164.502(b)"]
 requires: [appointment, encounter]
 every: 5m
 settle: 48h
+reconcile: 168h
 entity: [tenant_id, actor_id]
 params: {before_days: 60, after_days: 14, grace_days: 1, documented_days: 2}
 false_positives:
@@ -29,8 +30,10 @@ max_new_per_run: 500
 ---*/
 with accesses as (
   select a.tenant_id, a.user_id, a.patient_id, a.event_id, a.at
-  from review.access a left join tenancy.membership m on m.id = a.membership_id
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'modify', 'export') and a.known and m.patient_id is null
+  from review.staff_access a
+  where a.batch > :from and a.batch <= :to
+    -- explained by more than the appointment
+    and not exists (select from review.explanation x where x.event_id = a.event_id and x.filter not in ('F01-appointment', 'F90-repeat-access') offset 0)
 ), judged as (
   select a.*, l.dead
   from accesses a cross join lateral (
