@@ -115,15 +115,20 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 	if p.work, err = tenancy.Open(ctx, s.cluster.DSN("ward_worker", name)); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// register finds out which rules are enabled, once the records are there and with them what rules require.
+func (p *past) register(ctx context.Context) error {
 	list, err := review.LoadRules(queries.Rules())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := review.Register(ctx, p.work.Pool(), list); err != nil {
-		return nil, err
+		return err
 	}
 	p.rules, err = review.Enabled(ctx, p.work.Pool(), list)
-	return p, err
+	return err
 }
 
 func (p *past) closeAll() {
@@ -137,6 +142,11 @@ func (p *past) closeAll() {
 
 // day runs every rule once with the clock at the end of a simulated day, and lets the reviewer work.
 func (p *past) day(ctx context.Context, end time.Time) error {
+	if p.rules == nil {
+		if err := p.register(ctx); err != nil {
+			return err
+		}
+	}
 	var runs []uuid.UUID
 	for _, rule := range p.rules {
 		if rule.Tier == "S" { // supervision: samples, and lateness by the real clock
