@@ -73,7 +73,7 @@ func (a *app) ruleCmd() *cobra.Command {
 	}
 	run := a.ruleRunCmd()
 	a.jsonFlag(list, show, history, run)
-	return noun("rule", "Review rules", list, show, run, history)
+	return noun("rule", "Review rules", append([]*cobra.Command{list, show, run, history}, a.ruleInputCmds()...)...)
 }
 
 func ruleText(r *review.Registered) string {

@@ -201,8 +201,12 @@ func (m *maker) examine(ctx context.Context) error {
 		if err := review.Register(ctx, m.work.Pool(), rules); err != nil {
 			return err
 		}
-		for i := range rules {
-			if _, err := review.Run(ctx, m.work.Pool(), &rules[i], m.opts.Now(), review.RunRequest{}); err != nil {
+		enabled, err := review.Enabled(ctx, m.work.Pool(), rules)
+		if err != nil {
+			return err
+		}
+		for _, rule := range enabled {
+			if _, err := review.Run(ctx, m.work.Pool(), rule, m.opts.Now(), review.RunRequest{}); err != nil {
 				return err
 			}
 		}
