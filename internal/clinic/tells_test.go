@@ -18,7 +18,7 @@ type column struct {
 // do may, that is what rules look for; so a column that says what was done (a denial, an export, an emergency) must only have ordinary events of each kind too.
 var tells = []column{
 	{name: "event id modulo 10", class: func(_ *History, i int, _ []any) string { return fmt.Sprint(i % 10) }},
-	{name: "source", class: func(_ *History, _ int, v []any) string { return v[len(v)-1].(string) }},
+	{name: "source", class: func(_ *History, _ int, v []any) string { return fmt.Sprint(v[len(v)-1]) }},
 	{name: "session", class: func(h *History, i int, _ []any) string { return fmt.Sprint(h.events[i].session >= 0) }},
 	{name: "disclosure", class: func(h *History, i int, _ []any) string { return fmt.Sprint(h.events[i].ask >= 0) }},
 	{name: "purpose", class: func(h *History, i int, _ []any) string { return h.events[i].purpose }},

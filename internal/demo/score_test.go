@@ -17,20 +17,10 @@ var ruleOf = map[string]string{
 	"snooper": "B01-no-treatment-relationship", "bulk_reader": "C01-high-volume",
 }
 
-// score builds a whole demo with a seed and holds the queue against the answer key.
-func score(t *testing.T, seed uint64) {
-	db := pgtest.New(t, pgtest.Template{})
-	m := &maker{dir: t.TempDir(), dsn: db.DSN, opts: Options{Seed: seed, Now: time.Now, Progress: func(string, int64, int64) {}}}
-	defer m.close()
-	if err := m.build(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), labelsFile)
-	if err := m.history.WriteLabels(file); err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]int{} // by rule, tenant and actor
-	byTier := map[string]int{}
+// anomalies counts the queue by rule, tenant and actor, and by tier.
+func (m *maker) anomalies(t *testing.T) (found, byTier map[string]int) {
+	t.Helper()
+	found, byTier = map[string]int{}, map[string]int{}
 	rows, err := m.super.Pool().Query(t.Context(), `select a.rule_id, t.slug, u.slug, a.tier from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id join tenancy.users u on u.id = a.actor_id`)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +34,22 @@ func score(t *testing.T, seed uint64) {
 		found[rule+" "+tenant+" "+actor]++
 		byTier[tier]++
 	}
+	return found, byTier
+}
+
+// score builds a whole demo with a seed and holds the queue against the answer key.
+func score(t *testing.T, seed uint64) {
+	db := pgtest.New(t, pgtest.Template{})
+	m := &maker{dir: t.TempDir(), dsn: db.DSN, opts: Options{Seed: seed, Now: time.Now, Progress: func(string, int64, int64) {}}}
+	defer m.close()
+	if err := m.build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), labelsFile)
+	if err := m.history.WriteLabels(file); err != nil {
+		t.Fatal(err)
+	}
+	found, byTier := m.anomalies(t)
 	labels, err := clinic.ReadLabels(file)
 	if err != nil || len(labels) == 0 {
 		t.Fatalf("%d labels, %v", len(labels), err)
