@@ -30,7 +30,7 @@ var ErrNotLeader = errors.New("another process is the sealer")
 type Sealer struct {
 	// Now is the clock of sealing.
 	Now func() time.Time
-	// Simulated, where it is set, is the clock for rows whose source is simulation: the past of a demo. Such rows exist in no installation.
+	// Simulated, where it is set, is the clock for the past of a demo: rows whose source is not ward itself. No installation sets it.
 	Simulated func() time.Time
 
 	conn  *pgxpool.Conn
@@ -183,7 +183,7 @@ func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, now time.Tim
 		row := rowOf(e)
 		rand.Read(row.Nonce[:])
 		at := now
-		if e.Source == "simulation" && s.Simulated != nil {
+		if e.Source != "ward" && s.Simulated != nil {
 			at = s.Simulated()
 		}
 		// nor do simulated times go back within a chain
