@@ -35,7 +35,7 @@ type leftoverPart struct {
 	bytes int64
 	sum   Hash
 
-	tree tree // over those rows of the caller's that the part should have
+	tree rowTree // over those rows of the caller's that the part should have
 }
 
 // readLeftover reads the file beyond the head. Only a store that cannot be read is an error.
@@ -84,12 +84,12 @@ func (o *leftoverPart) take(r *Row) {
 	}
 	m := Manifest{Tenants: o.facts.spans}
 	if s, ok := m.span(r.TenantID); ok && r.Seq <= s.LastSeq {
-		o.tree.addLeaf(leafHash(&r.Hash))
+		o.tree.add(&r.Hash)
 	}
 }
 
 func (o *leftoverPart) matches() bool {
-	return o.facts != nil && o.tree.size == o.facts.rows && o.tree.root() == o.facts.tree.root()
+	return o.facts != nil && o.tree.rows == o.facts.rows && o.tree.root() == o.facts.tree.root()
 }
 
 // ship writes rows to a temporary file and makes it the next part; where there is a leftover part it is finished instead,

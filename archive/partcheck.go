@@ -26,7 +26,7 @@ type partCheck struct {
 // partFacts is what a part's rows say about it, to be compared with its manifest.
 type partFacts struct {
 	rows                     int64
-	tree                     tree
+	tree                     tree // its leaves are blocks of rows
 	spans                    []TenantSpan
 	minSealed, maxSealed     int64
 	minRecorded, maxRecorded int64
@@ -101,7 +101,7 @@ type groupReader struct {
 	pos    Position
 	known  bool // pos is what the next row must follow
 	claims []headClaim
-	leaves leafBatch
+	tree   rowTree
 }
 
 func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) error {
@@ -110,7 +110,8 @@ func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) err
 		return err
 	}
 	r.endSpan()
-	r.leaves.flush(&out.facts.tree)
+	r.tree.flush()
+	out.facts.tree = r.tree.blocks
 	if c.progress != nil {
 		c.progress(out.facts.rows)
 	}
@@ -134,7 +135,7 @@ func (g *groupReader) row(r *scannedRow) {
 	}
 	g.pos.Seq, g.pos.Hash, g.known = r.seq, *r.hash, true
 	f.addTimes(r.sealedAt, r.sealedAt, r.recordedAt, r.recordedAt)
-	g.leaves.add(&f.tree, r.hash)
+	g.tree.add(r.hash)
 	f.rows++
 }
 

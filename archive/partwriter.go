@@ -12,7 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
-// rowGroupLevel makes every row group but the last 1<<17 rows, a complete subtree of the part's Merkle tree.
+// rowGroupLevel makes every row group but the last 1<<17 rows, whole blocks and a complete subtree of the part's Merkle tree.
 const (
 	rowGroupLevel = 17
 	rowGroupRows  = 1 << rowGroupLevel
@@ -54,7 +54,7 @@ type PartWriter struct {
 	from, to int64
 	out      *countingWriter
 	parquet  *parquet.GenericWriter[Row]
-	tree     tree
+	tree     rowTree
 	manifest Manifest
 	err      error
 }
@@ -149,7 +149,7 @@ func (w *PartWriter) check(r *Row) error {
 		return w.refuse(r, "has hash %x, but its content gives %x", r.Hash, want)
 	}
 	t.Rows, t.LastSeq, t.LastHash = t.Rows+1, r.Seq, HexHash(r.Hash)
-	w.tree.addLeaf(leafHash(&r.Hash))
+	w.tree.add(&r.Hash)
 	if m.Rows++; m.Rows == 1 {
 		m.MinSealedAt, m.MaxSealedAt, m.MinRecordedAt, m.MaxRecordedAt = r.SealedAt, r.SealedAt, r.RecordedAt, r.RecordedAt
 	}
