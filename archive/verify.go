@@ -44,10 +44,11 @@ type VerifyOptions struct {
 
 // Verification is one run over an archive. [Verification.Run] may be called once, [Verification.Status] at any time.
 type Verification struct {
-	store Store
-	opts  VerifyOptions
-	slots chan struct{}
-	locks *lockRecorder // nil: the store has no locks
+	store  Store
+	opts   VerifyOptions
+	slots  chan struct{}
+	locks  *lockRecorder // nil: the store has no locks
+	copies spoolMemory
 
 	mu      sync.Mutex
 	status  Status
@@ -64,7 +65,7 @@ func NewVerification(store Store, opts VerifyOptions) *Verification {
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
-	v := &Verification{opts: opts, slots: make(chan struct{}, opts.Workers)}
+	v := &Verification{opts: opts, slots: make(chan struct{}, opts.Workers), copies: spoolMemory{left: copiesInMemory}}
 	v.store, v.locks = watchLocks(store)
 	return v
 }

@@ -102,7 +102,7 @@ func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings
 	if r.v.opts.Diagnose != nil {
 		limit = diagnosable(m)
 	}
-	sp, err := spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
+	sp, err := r.v.copies.spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.v.opts.Now.After(m.RetainUntil) && !m.RetainUntil.IsZero():
 		found.addf(Expired, "the file is gone; its retention ended on %s", m.RetainUntil.Format(time.DateOnly))
