@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/queries"
@@ -66,10 +67,15 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
 		}
 		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
-		_, err := conn.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group))
-		if err == nil {
-			err = r.end(rows)
-		}
+		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			if _, err := tx.Conn().PgConn().Exec(ctx, queries.LookUpEach).ReadAll(); err != nil {
+				return err
+			}
+			if _, err := tx.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group)); err != nil {
+				return err
+			}
+			return r.end(rows)
+		})
 		if err != nil {
 			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
 		}
@@ -78,8 +84,7 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 	return nil
 }
 
-// readRows is how many rows small spans are put together to: a statement for each of a thousand clinics would look through the month a thousand times, and one
-// statement for all would sort before it sends the first row.
+// readRows is how many rows small spans are put together to, for one statement.
 const readRows = 1 << 16
 
 // copyColumns is how many columns raw/sealed_rows.sql has.
