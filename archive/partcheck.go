@@ -26,7 +26,8 @@ type partCheck struct {
 // partFacts is what a part's rows say about it, to be compared with its manifest.
 type partFacts struct {
 	rows                     int64
-	tree                     tree // its leaves are blocks of rows
+	tree                     tree  // its leaves are blocks of rows
+	joined                   *Hash // the root, where another process has read the rows
 	spans                    []TenantSpan
 	minSealed, maxSealed     int64
 	minRecorded, maxRecorded int64
@@ -237,6 +238,13 @@ func (c *partCheck) merge(groups []group) (*partFacts, *findings) {
 	return &facts, &found
 }
 
+func (p *partFacts) root() Hash {
+	if p.joined != nil {
+		return *p.joined
+	}
+	return p.tree.root()
+}
+
 // compare holds what a part's rows say against its manifest.
 func (p *partFacts) compare(m *Manifest, found *findings) {
 	have := make(map[string]TenantSpan, len(p.spans))
@@ -261,7 +269,7 @@ func (p *partFacts) compare(m *Manifest, found *findings) {
 		found.add(Finding{Status: RowCountMismatch, Expected: fmt.Sprint(m.Rows), Found: fmt.Sprint(p.rows),
 			Message: "another number of rows than the manifest says"})
 	}
-	if root := HexHash(p.tree.root()); root != m.MerkleRoot {
+	if root := HexHash(p.root()); root != m.MerkleRoot {
 		found.add(Finding{Status: RootMismatch, Expected: m.MerkleRoot.String(), Found: root.String(),
 			Message: "another Merkle root over the rows than the manifest says"})
 	}

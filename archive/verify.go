@@ -32,6 +32,9 @@ type VerifyOptions struct {
 	// may have been made to harm its reader: package diagnose parses it in a process that may die. It is called from
 	// several goroutines.
 	Diagnose func(context.Context, *Diagnosis) ([]Finding, error)
+	// Elsewhere, where it is not nil, has the rows of a part recomputed by another process, whose word is taken for them; see [CheckPart]. Everything about the log and between the
+	// parts is still checked here. It is called from several goroutines. An error makes the part UNREADABLE.
+	Elsewhere func(context.Context, PartTask) (*PartOutcome, error)
 	// OnPart, where it is not nil, is told of every part in scope that was looked at, in the order in which they end,
 	// one call at a time. It says nothing of what was found: that is the report's.
 	OnPart func(PartDone)
