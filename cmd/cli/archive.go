@@ -104,7 +104,7 @@ type verifyFlags struct {
 	markdown                          string
 	region, tenant                    string
 	months                            []string
-	live                              bool
+	live, workers                     bool
 	timeout                           time.Duration
 }
 
@@ -122,12 +122,22 @@ The heads that were seen are kept (--state), and the next run proves that the lo
 how far the log should reach: "freshness not proven", an exit status of its own only with --strict.
 
 A file that is not the one that was signed is not parsed: it may have been made to harm its reader. --diagnose parses it in a process of its own, which may
-need 512 MiB and a minute, to name the rows that differ; where that process dies the report says of what.`,
+need 512 MiB and a minute, to name the rows that differ; where that process dies the report says of what.
+
+With --workers, what is too much for one machine is spread over the installation's workers, a job for each part. This process still checks the keys, the
+signatures, the log, the published heads and what the parts say of each other; for a part's rows the report takes the workers' word, and says whose.`,
 		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
   ward archive verify --month 2026-10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.offline && f.live {
+			switch {
+			case f.offline && f.live:
 				return usagef("--live needs the database that --offline does without")
+			case f.offline && f.workers:
+				return usagef("--workers needs the database that --offline does without")
+			case f.workers && f.live:
+				return usagef("--workers and --live are two verifications: run one after the other")
+			case f.workers && f.diagnose:
+				return usagef("--diagnose reads a file in this process's care: verify with --workers first, and the months that it names without")
 			}
 			if f.offline {
 				return a.verifyOffline(cmd.Context(), &f)
@@ -148,7 +158,8 @@ need 512 MiB and a minute, to name the rows that differ; where that process dies
 	c.Flags().StringVar(&f.report, "report", "", "with --offline: where the report goes (default: ward-verify-TIME.json here)")
 	c.Flags().StringVar(&f.markdown, "markdown", "", "write a report of one page for people to this new file")
 	c.Flags().BoolVar(&f.live, "live", false, "have the worker hold every event in the database against the archive, too")
-	c.Flags().DurationVar(&f.timeout, "timeout", time.Hour, "with --live: how long to wait for the worker")
+	c.Flags().BoolVar(&f.workers, "workers", false, "have the installation's workers recompute the rows, a part each")
+	c.Flags().DurationVar(&f.timeout, "timeout", time.Hour, "with --live: how long to wait for the worker; with --workers: how long none may be at a part")
 	c.Flags().StringVar(&f.region, "region", "", "one region's rows")
 	c.Flags().StringVar(&f.tenant, "tenant", "", "one tenant's rows, by id")
 	c.Flags().StringSliceVar(&f.months, "month", nil, "months, YYYY-MM")
@@ -273,7 +284,9 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 	stop := func() {}
 	onStart := func(v *archive.Verification) { stop = a.progress(v, f.progress) }
 	var report *archive.Report
-	if f.live {
+	if f.workers {
+		report, err = audit.VerifyByWorkers(ctx, session, store, opts, f.timeout, onStart)
+	} else if f.live {
 		report, err = audit.VerifyLive(ctx, session, store, opts, f.timeout, onStart)
 	} else {
 		report, err = audit.Verify(ctx, session, store, opts, onStart)

@@ -278,11 +278,16 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &pruneWorker{config: c})
 	river.AddWorker(workers, &liveWorker{config: c})
 	river.AddWorker(workers, &recoverWorker{config: c})
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}}
+	if c.Shipper != nil { // a part that a worker without a store took would be lost time
+		river.AddWorker(workers, &partWorker{config: c, name: workerName()})
+		queues[partsQueue] = river.QueueConfig{MaxWorkers: partsAtATime}
+	}
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,
 		Workers: workers,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}},
+		Queues:  queues,
 		// a job that was lost with its worker: longer than any rule may run
 		RescueStuckJobsAfter: 15 * time.Minute,
 		FetchPollInterval:    500 * time.Millisecond,
