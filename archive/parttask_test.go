@@ -127,3 +127,26 @@ func TestCheckPartRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What a store holds a part to is told by whoever read it.
+func TestElsewhereTellsLocks(t *testing.T) {
+	onStores(t, func(t *testing.T) {
+		f := build(t)
+		here, there := f.verify(t), f.verify(t, f.byOthers(t, nil))
+		here.Duration, there.Duration, here.Covered, there.Covered = 0, 0, nil, nil
+		if !reflect.DeepEqual(here, there) || here.Rows == 0 {
+			t.Errorf("here\n%s\nelsewhere\n%s", describe(here), describe(there))
+		}
+		if !onS3(t) {
+			return
+		}
+		r := f.verify(t, f.byOthers(t, func(out *PartOutcome) {
+			if out.Lock == nil {
+				t.Error("the store's lock is not told")
+				return
+			}
+			out.Lock.Mode = "GOVERNANCE"
+		}))
+		wants(t, r, NotProven, "LOCK_GOVERNANCE "+f.parts[0].Path)
+	})
+}

@@ -200,7 +200,7 @@ func (v *Verification) expectedHeads(rings map[string]*ring) (map[string]Head, e
 	for _, data := range v.opts.ExpectHeads {
 		h, err := ParseCheckpoint(data, keys.all()...)
 		if errors.Is(err, errUntrustedKey) {
-			h, err = unverifiedCheckpoint(data)
+			h, err = PeekCheckpoint(data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("expected head: %w", err)

@@ -213,7 +213,7 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 		return nil, opts, nil, err
 	}
 	if f.expect != "" {
-		if opts.ExpectHeads, err = expect(f.expect, key, opts.ExpectHeads); err != nil {
+		if opts.ExpectHeads, err = expect(f.expect, opts.ExpectHeads); err != nil {
 			return nil, opts, nil, err
 		}
 	}
@@ -221,15 +221,15 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 }
 
 // expect adds a checkpoint that the auditor brought to those that are remembered. Of one log the longer one counts: a shorter one would allow the log to
-// be cut back to it.
-func expect(file string, key archive.Key, remembered [][]byte) ([][]byte, error) {
-	brought, err := expectedHead(file, key)
+// be cut back to it. Another of the log's keys than the given one may have signed either: that is for the verification to find out.
+func expect(file string, remembered [][]byte) ([][]byte, error) {
+	brought, err := expectedHead(file)
 	if err != nil {
 		return nil, err
 	}
 	out := [][]byte{brought.data}
 	for _, data := range remembered {
-		h, err := archive.ParseCheckpoint(data, key)
+		h, err := archive.PeekCheckpoint(data)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("remembered head: %w", err)
@@ -248,14 +248,14 @@ type seenHead struct {
 }
 
 // expectedHead reads a checkpoint that the auditor brought.
-func expectedHead(file string, key archive.Key) (seenHead, error) {
+func expectedHead(file string) (seenHead, error) {
 	b, err := readSmall(file)
 	if err != nil {
 		return seenHead{}, usagef("read expected head: %w", err)
 	}
-	head, err := archive.ParseCheckpoint(b, key)
+	head, err := archive.PeekCheckpoint(b)
 	if err != nil {
-		return seenHead{}, usagef("%s is no checkpoint that this key signed: it is a signed note, as in v1/region=.../checkpoints/ of a store", file)
+		return seenHead{}, usagef("%s is no checkpoint: one is a signed note, as in v1/region=.../checkpoints/ of a store", file)
 	}
 	return seenHead{b, head}, nil
 }
