@@ -78,6 +78,7 @@ type Lease struct {
 	Expires time.Time // as this machine's clock has it; the database's decides
 
 	archive *archived // nil: rows are read from the database alone
+	form    Form      // of an export
 }
 
 // ReviewLease is how long an opened log stays open.
@@ -109,23 +110,14 @@ func Open(ctx context.Context, s *tenancy.Session, tenant, reason, ticket string
 
 // Search narrows the lease by another filter; recorded. The lease ends when the first one does.
 func (l *Lease) Search(ctx context.Context, filter Filter) (*Lease, error) {
-	return l.narrow(ctx, filter, "search")
-}
-
-// Export records that the events of filter are exported and returns the lease to page through them with.
-func (l *Lease) Export(ctx context.Context, filter Filter) (*Lease, error) {
-	return l.narrow(ctx, filter, "export")
-}
-
-func (l *Lease) narrow(ctx context.Context, filter Filter, action string) (*Lease, error) {
 	raw, err := json.Marshal(filter)
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
 	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires, archive: l.archive}
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
-		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw, Action: action}); err != nil {
-			return fmt.Errorf("%s events of %s: %w", action, l.Tenant, tenancy.Explain(err))
+		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw}); err != nil {
+			return fmt.Errorf("search events of %s: %w", l.Tenant, tenancy.Explain(err))
 		}
 		return nil
 	})

@@ -94,7 +94,7 @@ func TestOpenIsRecorded(t *testing.T) {
 	if page, err := narrow.Older(ctx, nil, 100); err != nil || len(page) != 1 || page[0].Action != "open" || *page[0].Actor != "ana" {
 		t.Errorf("searched: %+v, %v", page, err)
 	}
-	export, err := narrow.Export(ctx, audit.Filter{})
+	export, err := narrow.Export(ctx, audit.Filter{}, audit.Form{Format: audit.FormJSONL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestOpenRefuses(t *testing.T) {
 		"an administrator":      fails(audit.Open(ctx, root, "cedar", "curiosity", "", audit.Filter{})),
 		"no reason":             fails(audit.Open(ctx, omar, "cedar", " \t \n ", "", audit.Filter{})),
 		"an unknown actor":      fails(audit.Open(ctx, omar, "cedar", "a ticket", "", audit.Filter{Actor: []string{"nobody"}})),
-		"an export":             fails(lease.Export(ctx, audit.Filter{})), // not an engineer's to do
+		"an export":             fails(lease.Export(ctx, audit.Filter{}, audit.Form{Format: audit.FormJSONL})), // not an engineer's to do
 		"too long a page":       fails(lease.Older(ctx, nil, 5001)),
 	} {
 		if err == nil {

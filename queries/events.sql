@@ -4,7 +4,7 @@
 select audit.open(sqlc.arg(ask)::uuid, sqlc.arg(tenant)::text, sqlc.arg(reason)::text, sqlc.arg(filter)::jsonb, sqlc.narg(ticket)::text);
 
 -- name: SearchEvents :exec
-select audit.search(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb, sqlc.arg(action)::text);
+select audit.search(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb);
 
 -- name: Events :many
 select to_jsonb(e)::jsonb from audit.events(sqlc.arg(older)::boolean, sqlc.narg(pos_at)::timestamptz, sqlc.narg(pos_id)::bigint, sqlc.arg(max_rows)::int) e;

@@ -143,17 +143,16 @@ func (q *Queries) Proving(ctx context.Context) (ProvingRow, error) {
 }
 
 const searchEvents = `-- name: SearchEvents :exec
-select audit.search($1::uuid, $2::jsonb, $3::text)
+select audit.search($1::uuid, $2::jsonb)
 `
 
 type SearchEventsParams struct {
 	Ask    uuid.UUID
 	Filter json.RawMessage
-	Action string
 }
 
 func (q *Queries) SearchEvents(ctx context.Context, arg SearchEventsParams) error {
-	_, err := q.db.Exec(ctx, searchEvents, arg.Ask, arg.Filter, arg.Action)
+	_, err := q.db.Exec(ctx, searchEvents, arg.Ask, arg.Filter)
 	return err
 }
 

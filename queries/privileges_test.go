@@ -28,8 +28,8 @@ func TestWhatTheApplicationCanCall(t *testing.T) {
 	e := wardtest.New(t)
 	got := list(t, e, `select p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_app', p.oid, 'execute') and has_schema_privilege('ward_app', n.oid, 'usage') order by 1`)
-	want := []string{"audit.disclose", "audit.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.begin", "tenancy.claims", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
-		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.user_id", "tenancy.whoami"}
+	want := []string{"audit.disclose", "audit.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
+		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.uncover", "tenancy.user_id", "tenancy.whoami"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("ward_app can call\n%v, want\n%v", got, want)
 	}
@@ -48,7 +48,7 @@ func TestFunctions(t *testing.T) {
 	if loose := list(t, e, "select p.oid::regprocedure::text "+ours+" and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)"); len(loose) > 0 {
 		t.Errorf("no pinned search_path: %v", loose)
 	}
-	if super := list(t, e, "select p.oid::regprocedure::text "+ours+" and p.prosecdef and pg_get_userbyid(p.proowner) not in ('ward_owner', 'ward_keys', 'ward_reader')"); len(super) > 0 {
+	if super := list(t, e, "select p.oid::regprocedure::text "+ours+" and p.prosecdef and pg_get_userbyid(p.proowner) not in ('ward_owner', 'ward_keys', 'ward_reader', 'ward_rule')"); len(super) > 0 {
 		t.Errorf("definer functions of another owner: %v", super)
 	}
 }
@@ -57,13 +57,13 @@ func TestFunctions(t *testing.T) {
 func TestRoles(t *testing.T) {
 	e := wardtest.New(t)
 	roles := list(t, e, "select rolname from pg_roles where rolname like 'ward\\_%' order by 1")
-	if strings.Join(roles, " ") != "ward_app ward_identity ward_keys ward_migrate ward_owner ward_reader ward_reviewer ward_worker" {
+	if strings.Join(roles, " ") != "ward_app ward_identity ward_keys ward_migrate ward_owner ward_reader ward_reviewer ward_rule ward_worker" {
 		t.Fatalf("roles %v", roles)
 	}
 	if over := list(t, e, "select rolname from pg_roles where rolname like 'ward\\_%' and (rolsuper or rolbypassrls or rolreplication or rolcreaterole or rolcreatedb)"); len(over) > 0 {
 		t.Errorf("more than they should be: %v", over)
 	}
-	if logins := list(t, e, "select rolname from pg_roles where rolname in ('ward_owner', 'ward_keys', 'ward_reader') and rolcanlogin"); len(logins) > 0 {
+	if logins := list(t, e, "select rolname from pg_roles where rolname in ('ward_owner', 'ward_keys', 'ward_reader', 'ward_rule') and rolcanlogin"); len(logins) > 0 {
 		t.Errorf("may log in: %v", logins)
 	}
 	if members := list(t, e, "select m.member::regrole::text || ' in ' || m.roleid::regrole::text from pg_auth_members m where m.member::regrole::text like 'ward\\_%' and m.member <> 'ward_migrate'::regrole"); len(members) > 0 {
@@ -88,7 +88,7 @@ func TestRoles(t *testing.T) {
 func TestWhatLoginsRead(t *testing.T) {
 	e := wardtest.New(t)
 	for role, want := range map[string]string{
-		"ward_app":      "phi.appointments phi.attachments phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
+		"ward_app":      "phi.appointments phi.attachments phi.care_team phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
 		"ward_reviewer": "tenancy.phi_table",
 		"ward_identity": "",
 	} {

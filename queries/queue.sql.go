@@ -46,6 +46,35 @@ func (q *Queries) Approve(ctx context.Context, arg ApproveParams) (json.RawMessa
 	return column_1, err
 }
 
+const assess = `-- name: Assess :one
+select review.assess($1::text, $2::int, $3::text, $4::text, $5::text, $6::text, $7::text)::jsonb
+`
+
+type AssessParams struct {
+	Anomaly   string
+	Seen      int32
+	Nature    string
+	Recipient string
+	Acquired  string
+	Mitigated string
+	Outcome   string
+}
+
+func (q *Queries) Assess(ctx context.Context, arg AssessParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, assess,
+		arg.Anomaly,
+		arg.Seen,
+		arg.Nature,
+		arg.Recipient,
+		arg.Acquired,
+		arg.Mitigated,
+		arg.Outcome,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const assign = `-- name: Assign :one
 select review.assign($1::text, $2::int, $3::text, $4::text)::jsonb
 `
@@ -69,6 +98,78 @@ func (q *Queries) Assign(ctx context.Context, arg AssignParams) (json.RawMessage
 	return column_1, err
 }
 
+const attach = `-- name: Attach :one
+select review.attach($1::text, $2::text, $3::bytea)::jsonb
+`
+
+type AttachParams struct {
+	Anomaly string
+	Name    string
+	Content []byte
+}
+
+func (q *Queries) Attach(ctx context.Context, arg AttachParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, attach, arg.Anomaly, arg.Name, arg.Content)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const attachmentOpened = `-- name: AttachmentOpened :one
+select x.name::text as name, x.sha256::text as sha256, x.content::bytea as content from review.attachment_opened() x
+`
+
+type AttachmentOpenedRow struct {
+	Name    string
+	Sha256  string
+	Content []byte
+}
+
+func (q *Queries) AttachmentOpened(ctx context.Context) (AttachmentOpenedRow, error) {
+	row := q.db.QueryRow(ctx, attachmentOpened)
+	var i AttachmentOpenedRow
+	err := row.Scan(&i.Name, &i.Sha256, &i.Content)
+	return i, err
+}
+
+const breaches = `-- name: Breaches :many
+select review.breaches()::jsonb
+`
+
+func (q *Queries) Breaches(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, breaches)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const browseBreaches = `-- name: BrowseBreaches :exec
+select review.browse_breaches($1::uuid, $2::int)
+`
+
+type BrowseBreachesParams struct {
+	Ask  uuid.UUID
+	Year *int32
+}
+
+func (q *Queries) BrowseBreaches(ctx context.Context, arg BrowseBreachesParams) error {
+	_, err := q.db.Exec(ctx, browseBreaches, arg.Ask, arg.Year)
+	return err
+}
+
 const browseQueue = `-- name: BrowseQueue :exec
 
 select review.browse($1::uuid, $2::jsonb)
@@ -82,6 +183,20 @@ type BrowseQueueParams struct {
 // The anomaly queue as a reviewer works it.
 func (q *Queries) BrowseQueue(ctx context.Context, arg BrowseQueueParams) error {
 	_, err := q.db.Exec(ctx, browseQueue, arg.Ask, arg.Filter)
+	return err
+}
+
+const browseReviewSettings = `-- name: BrowseReviewSettings :exec
+select review.browse_settings($1::uuid, $2::text)
+`
+
+type BrowseReviewSettingsParams struct {
+	Ask  uuid.UUID
+	What string
+}
+
+func (q *Queries) BrowseReviewSettings(ctx context.Context, arg BrowseReviewSettingsParams) error {
+	_, err := q.db.Exec(ctx, browseReviewSettings, arg.Ask, arg.What)
 	return err
 }
 
@@ -102,7 +217,7 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) (json.RawMessage, 
 }
 
 const close = `-- name: Close :one
-select review.close($1::text, $2::int, $3::text, $4::text)::jsonb
+select review.close($1::text, $2::int, $3::text, $4::text, $5::jsonb)::jsonb
 `
 
 type CloseParams struct {
@@ -110,6 +225,7 @@ type CloseParams struct {
 	Seen        int32
 	Disposition string
 	Reason      string
+	Fields      json.RawMessage
 }
 
 func (q *Queries) Close(ctx context.Context, arg CloseParams) (json.RawMessage, error) {
@@ -118,10 +234,121 @@ func (q *Queries) Close(ctx context.Context, arg CloseParams) (json.RawMessage, 
 		arg.Seen,
 		arg.Disposition,
 		arg.Reason,
+		arg.Fields,
 	)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const closeMany = `-- name: CloseMany :many
+select review.close_many($1::uuid, $2::jsonb, $3::int, $4::text, $5::text, $6::jsonb)::jsonb
+`
+
+type CloseManyParams struct {
+	Batch       uuid.UUID
+	Items       json.RawMessage
+	Expected    int32
+	Disposition string
+	Reason      string
+	Fields      json.RawMessage
+}
+
+func (q *Queries) CloseMany(ctx context.Context, arg CloseManyParams) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, closeMany,
+		arg.Batch,
+		arg.Items,
+		arg.Expected,
+		arg.Disposition,
+		arg.Reason,
+		arg.Fields,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const confirmDiscovery = `-- name: ConfirmDiscovery :one
+select review.confirm($1::text, $2::int, $3::boolean, $4::text)::jsonb
+`
+
+type ConfirmDiscoveryParams struct {
+	Anomaly string
+	Seen    int32
+	Accept  bool
+	Reason  string
+}
+
+func (q *Queries) ConfirmDiscovery(ctx context.Context, arg ConfirmDiscoveryParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, confirmDiscovery,
+		arg.Anomaly,
+		arg.Seen,
+		arg.Accept,
+		arg.Reason,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const discovered = `-- name: Discovered :one
+select review.discovered($1::text, $2::int, $3::text::date, $4::text)::jsonb
+`
+
+type DiscoveredParams struct {
+	Anomaly      string
+	Seen         int32
+	DiscoveredOn string
+	Reason       string
+}
+
+func (q *Queries) Discovered(ctx context.Context, arg DiscoveredParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, discovered,
+		arg.Anomaly,
+		arg.Seen,
+		arg.DiscoveredOn,
+		arg.Reason,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const dispositionList = `-- name: DispositionList :many
+select review.disposition_list()::jsonb
+`
+
+func (q *Queries) DispositionList(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, dispositionList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const escalate = `-- name: Escalate :one
@@ -141,6 +368,95 @@ func (q *Queries) Escalate(ctx context.Context, arg EscalateParams) (json.RawMes
 	return column_1, err
 }
 
+const lawHold = `-- name: LawHold :one
+select review.law_hold($1::text, $2::int, $3::text::date, $4::boolean, $5::text)::jsonb
+`
+
+type LawHoldParams struct {
+	Anomaly  string
+	Seen     int32
+	Until    string
+	Written  bool
+	Official string
+}
+
+func (q *Queries) LawHold(ctx context.Context, arg LawHoldParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, lawHold,
+		arg.Anomaly,
+		arg.Seen,
+		arg.Until,
+		arg.Written,
+		arg.Official,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const link = `-- name: Link :one
+select review.link($1::text, $2::text, $3::text)::jsonb
+`
+
+type LinkParams struct {
+	Anomaly string
+	Other   string
+	Reason  string
+}
+
+func (q *Queries) Link(ctx context.Context, arg LinkParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, link, arg.Anomaly, arg.Other, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const linkAccounts = `-- name: LinkAccounts :one
+select tenancy.link_accounts($1::text, $2::text, $3::text, $4::boolean)::bigint
+`
+
+type LinkAccountsParams struct {
+	Account string
+	SameAs  string
+	Reason  string
+	Ending  bool
+}
+
+func (q *Queries) LinkAccounts(ctx context.Context, arg LinkAccountsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, linkAccounts,
+		arg.Account,
+		arg.SameAs,
+		arg.Reason,
+		arg.Ending,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const linkedAccounts = `-- name: LinkedAccounts :many
+select tenancy.linked_accounts()::jsonb
+`
+
+func (q *Queries) LinkedAccounts(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, linkedAccounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const note = `-- name: Note :one
 select review.note($1::text, $2::text)::jsonb
 `
@@ -157,6 +473,31 @@ func (q *Queries) Note(ctx context.Context, arg NoteParams) (json.RawMessage, er
 	return column_1, err
 }
 
+const noticed = `-- name: Noticed :one
+select review.noticed($1::text, $2::int, $3::text, $4::text::date, $5::text)::jsonb
+`
+
+type NoticedParams struct {
+	Anomaly   string
+	Seen      int32
+	Duty      string
+	MadeOn    string
+	Reference string
+}
+
+func (q *Queries) Noticed(ctx context.Context, arg NoticedParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, noticed,
+		arg.Anomaly,
+		arg.Seen,
+		arg.Duty,
+		arg.MadeOn,
+		arg.Reference,
+	)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const openAnomaly = `-- name: OpenAnomaly :exec
 select review.open($1::uuid, $2::text)
 `
@@ -168,6 +509,21 @@ type OpenAnomalyParams struct {
 
 func (q *Queries) OpenAnomaly(ctx context.Context, arg OpenAnomalyParams) error {
 	_, err := q.db.Exec(ctx, openAnomaly, arg.Ask, arg.Anomaly)
+	return err
+}
+
+const openAttachment = `-- name: OpenAttachment :exec
+select review.open_attachment($1::uuid, $2::text, $3::text)
+`
+
+type OpenAttachmentParams struct {
+	Ask     uuid.UUID
+	Anomaly string
+	File    string
+}
+
+func (q *Queries) OpenAttachment(ctx context.Context, arg OpenAttachmentParams) error {
+	_, err := q.db.Exec(ctx, openAttachment, arg.Ask, arg.Anomaly, arg.File)
 	return err
 }
 
@@ -252,6 +608,98 @@ select coalesce(review.requested($1::bigint), 'null')::jsonb
 func (q *Queries) Requested(ctx context.Context, event int64) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, requested, event)
 	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const setStateTerm = `-- name: SetStateTerm :one
+select review.set_state_term($1::text, $2::int, $3::text)::bigint
+`
+
+type SetStateTermParams struct {
+	State    string
+	Days     *int32
+	Citation string
+}
+
+func (q *Queries) SetStateTerm(ctx context.Context, arg SetStateTermParams) (int64, error) {
+	row := q.db.QueryRow(ctx, setStateTerm, arg.State, arg.Days, arg.Citation)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const setTenantTerm = `-- name: SetTenantTerm :one
+select review.set_tenant_term($1::text, $2::text, $3::int, $4::text)::bigint
+`
+
+type SetTenantTermParams struct {
+	Tenant       string
+	State        *string
+	ContractDays *int32
+	Reason       string
+}
+
+func (q *Queries) SetTenantTerm(ctx context.Context, arg SetTenantTermParams) (int64, error) {
+	row := q.db.QueryRow(ctx, setTenantTerm,
+		arg.Tenant,
+		arg.State,
+		arg.ContractDays,
+		arg.Reason,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const take = `-- name: Take :one
+select review.take($1::text, $2::int, $3::text)::jsonb
+`
+
+type TakeParams struct {
+	Anomaly string
+	Seen    int32
+	Reason  string
+}
+
+func (q *Queries) Take(ctx context.Context, arg TakeParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, take, arg.Anomaly, arg.Seen, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const terms = `-- name: Terms :many
+select review.terms()::jsonb
+`
+
+func (q *Queries) Terms(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, terms)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tidy = `-- name: Tidy :one
+select review.tidy()::int
+`
+
+func (q *Queries) Tidy(ctx context.Context) (int32, error) {
+	row := q.db.QueryRow(ctx, tidy)
+	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
 }

@@ -12,6 +12,11 @@ import (
 //go:embed raw/sealed_rows.sql
 var copySealedRows string
 
+// EvidenceRows is the statement that reads one list of a bundle, whose name is $1. A list may be long, so its rows are taken as they come.
+//
+//go:embed raw/evidence_rows.sql
+var EvidenceRows string
+
 // LookUpEach keeps a transaction that runs [CopySealedRows] to plans that look up row by row in the order of the chain: the planner takes a tenant's run for a few rows
 // or for most of the month, and would hash, sort or remember what is asked for once.
 const LookUpEach = "set local enable_bitmapscan = off; set local enable_memoize = off; set local jit = off; set local max_parallel_workers_per_gather = 0"

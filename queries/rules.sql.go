@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const addEvidence = `-- name: AddEvidence :execrows
@@ -39,6 +40,17 @@ func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const advanceActivity = `-- name: AdvanceActivity :one
+select review.advance_activity($1::bigint)::bigint
+`
+
+func (q *Queries) AdvanceActivity(ctx context.Context, upto int64) (int64, error) {
+	row := q.db.QueryRow(ctx, advanceActivity, upto)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const advanceRule = `-- name: AdvanceRule :exec
 update review.rule set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz where id = $3
 `
@@ -55,6 +67,33 @@ func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error 
 	return err
 }
 
+const approveSuppression = `-- name: ApproveSuppression :one
+select review.approve_suppression($1::text, $2::text)::jsonb
+`
+
+type ApproveSuppressionParams struct {
+	ID     string
+	Reason string
+}
+
+func (q *Queries) ApproveSuppression(ctx context.Context, arg ApproveSuppressionParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, approveSuppression, arg.ID, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const baselineBatch = `-- name: BaselineBatch :one
+select batch from review.baseline
+`
+
+func (q *Queries) BaselineBatch(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, baselineBatch)
+	var batch int64
+	err := row.Scan(&batch)
+	return batch, err
+}
+
 const boundIdle = `-- name: BoundIdle :exec
 select set_config('idle_in_transaction_session_timeout', '60000', true)
 `
@@ -62,6 +101,29 @@ select set_config('idle_in_transaction_session_timeout', '60000', true)
 // A worker that stops in the middle of a run, with its connection open, would keep the rule's lock for ever.
 func (q *Queries) BoundIdle(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, boundIdle)
+	return err
+}
+
+const countExplained = `-- name: CountExplained :exec
+update review.rule set explained = explained + $1::bigint where id = $2
+`
+
+type CountExplainedParams struct {
+	More int64
+	ID   string
+}
+
+func (q *Queries) CountExplained(ctx context.Context, arg CountExplainedParams) error {
+	_, err := q.db.Exec(ctx, countExplained, arg.More, arg.ID)
+	return err
+}
+
+const countHit = `-- name: CountHit :exec
+update review.suppression set hits = hits + 1, last_hit_at = clock_timestamp() where id = $1
+`
+
+func (q *Queries) CountHit(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, countHit, id)
 	return err
 }
 
@@ -95,6 +157,132 @@ func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const endSuppression = `-- name: EndSuppression :one
+select review.end_suppression($1::text, $2::text)::jsonb
+`
+
+type EndSuppressionParams struct {
+	ID     string
+	Reason string
+}
+
+func (q *Queries) EndSuppression(ctx context.Context, arg EndSuppressionParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, endSuppression, arg.ID, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const explain = `-- name: Explain :execrows
+insert into review.explanation (event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, inherited_from, run_id)
+select a.event_id, $1, $2, a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), $3
+from (select unnest($4::uuid[]) as tenant_id, unnest($5::uuid[]) as actor_id, unnest($6::bigint[]) as event_id, unnest($7::text[]) as reason,
+    unnest($8::timestamptz[]) as valid_until, unnest($9::bigint[]) as inherited_from) x
+  join review.staff_access a on a.event_id = x.event_id and a.tenant_id = x.tenant_id and a.user_id = x.actor_id
+on conflict do nothing
+`
+
+type ExplainParams struct {
+	Filter        string
+	FilterVersion int32
+	RunID         uuid.UUID
+	Tenants       []uuid.UUID
+	Actors        []uuid.UUID
+	EventIds      []int64
+	Reasons       []string
+	ValidUntil    []time.Time
+	InheritedFrom []int64
+}
+
+// Only accesses that are to be explained, of the tenant and person that the filter named.
+func (q *Queries) Explain(ctx context.Context, arg ExplainParams) (int64, error) {
+	result, err := q.db.Exec(ctx, explain,
+		arg.Filter,
+		arg.FilterVersion,
+		arg.RunID,
+		arg.Tenants,
+		arg.Actors,
+		arg.EventIds,
+		arg.Reasons,
+		arg.ValidUntil,
+		arg.InheritedFrom,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const explained = `-- name: Explained :one
+select count(*) from review.explanation where filter = $1 and event_id = any ($2::bigint[])
+`
+
+type ExplainedParams struct {
+	Filter   string
+	EventIds []int64
+}
+
+// How many of these events a filter has explained.
+func (q *Queries) Explained(ctx context.Context, arg ExplainedParams) (int64, error) {
+	row := q.db.QueryRow(ctx, explained, arg.Filter, arg.EventIds)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const filteredUpTo = `-- name: FilteredUpTo :one
+select coalesce(min(cursor_batch), $1::bigint)::bigint from review.rule where kind = 'filter' and missing = '{}' and stage < $2::int
+`
+
+type FilteredUpToParams struct {
+	Upto  int64
+	Stage int32
+}
+
+// How far every enabled filter of an earlier stage has been; where there is none, as far as asked for.
+func (q *Queries) FilteredUpTo(ctx context.Context, arg FilteredUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, filteredUpTo, arg.Upto, arg.Stage)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const inputs = `-- name: Inputs :many
+select distinct kind::text as name from review.relation union select name from review.input where ready order by name
+`
+
+// What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
+func (q *Queries) Inputs(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const installation = `-- name: Installation :one
+select tenancy.installation()::uuid
+`
+
+func (q *Queries) Installation(ctx context.Context) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, installation)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const jobCounts = `-- name: JobCounts :many
@@ -145,14 +333,36 @@ func (q *Queries) KnownLateness(ctx context.Context, arg KnownLatenessParams) (b
 }
 
 const lastClosedByKey = `-- name: LastClosedByKey :one
-select id from review.anomaly where key = $1 and state = 'closed' order by created_at desc limit 1
+select id, summary, facts, (created_at > clock_timestamp() - $1::float8 * interval '1 second')::boolean as within,
+  (select count(*) from review.evidence e where e.anomaly_id = review.anomaly.id)::bigint as evidence
+from review.anomaly where key = $2 and state = 'closed' order by created_at desc limit 1
 `
 
-func (q *Queries) LastClosedByKey(ctx context.Context, key []byte) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, lastClosedByKey, key)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+type LastClosedByKeyParams struct {
+	WindowSeconds float64
+	Key           []byte
+}
+
+type LastClosedByKeyRow struct {
+	ID       uuid.UUID
+	Summary  string
+	Facts    json.RawMessage
+	Within   bool
+	Evidence int64
+}
+
+// The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.
+func (q *Queries) LastClosedByKey(ctx context.Context, arg LastClosedByKeyParams) (LastClosedByKeyRow, error) {
+	row := q.db.QueryRow(ctx, lastClosedByKey, arg.WindowSeconds, arg.Key)
+	var i LastClosedByKeyRow
+	err := row.Scan(
+		&i.ID,
+		&i.Summary,
+		&i.Facts,
+		&i.Within,
+		&i.Evidence,
+	)
+	return i, err
 }
 
 const lastPeriod = `-- name: LastPeriod :one
@@ -224,25 +434,26 @@ func (q *Queries) MergeAnomaly(ctx context.Context, arg MergeAnomalyParams) erro
 }
 
 const newAnomaly = `-- name: NewAnomaly :one
-insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of, suppression_id, state)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, case when $14::uuid is null then 'new' else 'suppressed' end)
 returning id
 `
 
 type NewAnomalyParams struct {
-	TenantID     uuid.UUID
-	RuleID       string
-	RuleVersion  int32
-	Tier         string
-	Severity     string
-	ActorID      *uuid.UUID
-	SubjectID    *uuid.UUID
-	Key          []byte
-	Summary      string
-	Facts        json.RawMessage
-	FirstAt      time.Time
-	LastAt       time.Time
-	RecurrenceOf *uuid.UUID
+	TenantID      uuid.UUID
+	RuleID        string
+	RuleVersion   int32
+	Tier          string
+	Severity      string
+	ActorID       *uuid.UUID
+	SubjectID     *uuid.UUID
+	Key           []byte
+	Summary       string
+	Facts         json.RawMessage
+	FirstAt       time.Time
+	LastAt        time.Time
+	RecurrenceOf  *uuid.UUID
+	SuppressionID *uuid.UUID
 }
 
 func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UUID, error) {
@@ -260,6 +471,7 @@ func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UU
 		arg.FirstAt,
 		arg.LastAt,
 		arg.RecurrenceOf,
+		arg.SuppressionID,
 	)
 	var id uuid.UUID
 	err := row.Scan(&id)
@@ -267,17 +479,23 @@ func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UU
 }
 
 const newTransition = `-- name: NewTransition :exec
-insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values ($1, 1, null, 'new', $2, $3)
+insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values ($1, 1, null, $2::text, $3, $4)
 `
 
 type NewTransitionParams struct {
 	AnomalyID uuid.UUID
+	ToState   string
 	Reason    *string
 	Evidence  int32
 }
 
 func (q *Queries) NewTransition(ctx context.Context, arg NewTransitionParams) error {
-	_, err := q.db.Exec(ctx, newTransition, arg.AnomalyID, arg.Reason, arg.Evidence)
+	_, err := q.db.Exec(ctx, newTransition,
+		arg.AnomalyID,
+		arg.ToState,
+		arg.Reason,
+		arg.Evidence,
+	)
 	return err
 }
 
@@ -307,7 +525,7 @@ func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged') for update of a
+from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged', 'suppressed') for update of a
 `
 
 type OpenAnomalyByKeyRow struct {
@@ -330,8 +548,8 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 }
 
 const recordRun = `-- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 `
 
 type RecordRunParams struct {
@@ -344,6 +562,7 @@ type RecordRunParams struct {
 	Matched     int32
 	Created     int32
 	Merged      int32
+	Suppressed  int32
 	StartedAt   time.Time
 	Status      string
 	Error       *string
@@ -365,6 +584,7 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 		arg.Matched,
 		arg.Created,
 		arg.Merged,
+		arg.Suppressed,
 		arg.StartedAt,
 		arg.Status,
 		arg.Error,
@@ -377,28 +597,20 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 	return err
 }
 
-const relationKinds = `-- name: RelationKinds :many
-select distinct kind from review.relation order by kind
+const recountActivity = `-- name: RecountActivity :one
+select review.recount_activity($1::date, $2::date)::bigint
 `
 
-func (q *Queries) RelationKinds(ctx context.Context) ([]string, error) {
-	rows, err := q.db.Query(ctx, relationKinds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var kind string
-		if err := rows.Scan(&kind); err != nil {
-			return nil, err
-		}
-		items = append(items, kind)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type RecountActivityParams struct {
+	First pgtype.Date
+	Last  pgtype.Date
+}
+
+func (q *Queries) RecountActivity(ctx context.Context, arg RecountActivityParams) (int64, error) {
+	row := q.db.QueryRow(ctx, recountActivity, arg.First, arg.Last)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const ruleForRun = `-- name: RuleForRun :one
@@ -417,11 +629,22 @@ func (q *Queries) RuleForRun(ctx context.Context, id string) (RuleForRunRow, err
 	return i, err
 }
 
+const rulesLoaded = `-- name: RulesLoaded :exec
+update review.rule set loaded_at = clock_timestamp() where id = any ($1::text[]) and loaded_at < clock_timestamp() - interval '30 seconds'
+`
+
+// A worker says which rules it has the files of.
+func (q *Queries) RulesLoaded(ctx context.Context, ids []string) error {
+	_, err := q.db.Exec(ctx, rulesLoaded, ids)
+	return err
+}
+
 const saveRule = `-- name: SaveRule :exec
 
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing)
-values ($1, $2, $3, $4, $5, $6, $7, $8::text[])
-on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
+values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10, $11)
+on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp()
 `
 
 type SaveRuleParams struct {
@@ -433,6 +656,9 @@ type SaveRuleParams struct {
 	ContentHash string
 	FrontMatter json.RawMessage
 	Missing     []string
+	Kind        string
+	Stage       int32
+	Own         bool
 }
 
 // Rules, runs and the anomalies that a run finds, as ward_worker.
@@ -446,17 +672,25 @@ func (q *Queries) SaveRule(ctx context.Context, arg SaveRuleParams) error {
 		arg.ContentHash,
 		arg.FrontMatter,
 		arg.Missing,
+		arg.Kind,
+		arg.Stage,
+		arg.Own,
 	)
 	return err
 }
 
 const sealedUpTo = `-- name: SealedUpTo :one
-select coalesce(max(batch), 0)::bigint from audit.chain where sealed_at <= $1::timestamptz
+select review.settled($1::timestamptz, $2::bigint)::bigint
 `
 
-// The newest batch of which everything was sealed at or before a time; batches are sealed in order.
-func (q *Queries) SealedUpTo(ctx context.Context, at time.Time) (int64, error) {
-	row := q.db.QueryRow(ctx, sealedUpTo, at)
+type SealedUpToParams struct {
+	At  time.Time
+	Low int64
+}
+
+// The newest batch of which everything was sealed at or before a time, and not before the one given.
+func (q *Queries) SealedUpTo(ctx context.Context, arg SealedUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, sealedUpTo, arg.At, arg.Low)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -477,4 +711,86 @@ func (q *Queries) SeenEvidence(ctx context.Context, arg SeenEvidenceParams) (boo
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const sliceEnd = `-- name: SliceEnd :one
+select coalesce((select c.batch from audit.chain c where c.batch > $1::bigint and c.batch <= $2::bigint order by c.batch offset $3::bigint limit 1), $2::bigint)::bigint
+`
+
+type SliceEndParams struct {
+	After int64
+	Upto  int64
+	N     int64
+}
+
+// The batch in which the n-th row after a batch stands, or the last one asked for.
+func (q *Queries) SliceEnd(ctx context.Context, arg SliceEndParams) (int64, error) {
+	row := q.db.QueryRow(ctx, sliceEnd, arg.After, arg.Upto, arg.N)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const suppress = `-- name: Suppress :one
+select review.suppress($1::jsonb)::jsonb
+`
+
+func (q *Queries) Suppress(ctx context.Context, what json.RawMessage) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, suppress, what)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const suppressedAnomaly = `-- name: SuppressedAnomaly :one
+select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
+from review.anomaly a where a.key = $1 and a.suppression_id = $2::uuid and a.state = 'suppressed' for update of a
+`
+
+type SuppressedAnomalyParams struct {
+	Key         []byte
+	Suppression uuid.UUID
+}
+
+type SuppressedAnomalyRow struct {
+	ID       uuid.UUID
+	Summary  string
+	Facts    json.RawMessage
+	Evidence int64
+}
+
+// The item of what a suppression holds back of one matter: made, or found.
+func (q *Queries) SuppressedAnomaly(ctx context.Context, arg SuppressedAnomalyParams) (SuppressedAnomalyRow, error) {
+	row := q.db.QueryRow(ctx, suppressedAnomaly, arg.Key, arg.Suppression)
+	var i SuppressedAnomalyRow
+	err := row.Scan(
+		&i.ID,
+		&i.Summary,
+		&i.Facts,
+		&i.Evidence,
+	)
+	return i, err
+}
+
+const suppressedBy = `-- name: SuppressedBy :one
+select coalesce(review.suppressed_by($1::text, $2::uuid, $3::uuid, $4::bigint[]), '00000000-0000-0000-0000-000000000000')::uuid as id
+`
+
+type SuppressedByParams struct {
+	Rule   string
+	Tenant uuid.UUID
+	Actor  *uuid.UUID
+	Events []int64
+}
+
+func (q *Queries) SuppressedBy(ctx context.Context, arg SuppressedByParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, suppressedBy,
+		arg.Rule,
+		arg.Tenant,
+		arg.Actor,
+		arg.Events,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }

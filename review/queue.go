@@ -45,6 +45,40 @@ type Anomaly struct {
 	RecurrenceOf  *uuid.UUID     `json:"recurrence_of"`
 	CreatedAt     time.Time      `json:"created_at"`
 	EvidenceCount int            `json:"evidence_count"`
+	DiscoveredOn  Date           `json:"discovered_on"` // 45 CFR 164.404(a)(2)
+	DueOn         *Date          `json:"due_on"`        // the earliest day by which somebody must be notified, if it is a breach; nil: no clock runs
+	ClaimBy       *Date          `json:"claim_by"`      // in business days after it was found, by its severity; no law says so
+	CloseBy       *Date          `json:"close_by"`
+	ReviewOn      *Date          `json:"review_on"` // when a closed undetermined one comes back
+}
+
+// Date is a day of UTC as 2006-01-02.
+type Date string
+
+// Days says how many days a date is away; negative: it has passed.
+func (d Date) Days(now time.Time) int {
+	at, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return 0
+	}
+	return int(at.Sub(now.UTC().Truncate(24*time.Hour)) / (24 * time.Hour))
+}
+
+// Open says whether an anomaly is still to be decided.
+func (a *Anomaly) Open() bool {
+	return a.State != "closed" && a.State != "merged"
+}
+
+// Late says which time of the review's own has passed: "claim", "close" or none.
+func (a *Anomaly) Late(now time.Time) string {
+	switch {
+	case !a.Open() || a.State == "pending_approval":
+	case a.CloseBy != nil && a.CloseBy.Days(now) < 0:
+		return "close"
+	case a.State == "new" && a.ClaimBy != nil && a.ClaimBy.Days(now) < 0:
+		return "claim"
+	}
+	return ""
 }
 
 // Evidence is one event as it was when a rule found it.
@@ -60,6 +94,7 @@ type Evidence struct {
 	SessionID   *uuid.UUID `json:"session_id"`
 	Purpose     *string    `json:"purpose"`
 	Seq         int64      `json:"seq"`
+	RecordURL   string     `json:"record_url,omitempty"` // of the record in the customer's own application; Link sets it
 }
 
 // Note is a reviewer's remark, never changed.
@@ -80,11 +115,43 @@ type Transition struct {
 	Disposition *string   `json:"disposition"`
 }
 
+// Explained is how many of a person's accesses a filter explained, about the time of an anomaly.
+type Explained struct {
+	Filter    string `json:"filter"`
+	Title     string `json:"title"`
+	Reason    string `json:"reason"`
+	Accesses  int    `json:"accesses"`
+	Inherited int    `json:"inherited"` // of these: repeats of an explained access
+}
+
 // Disposition is what an anomaly can be closed as.
 type Disposition struct {
-	Name         string `json:"name"`
-	SecondPerson bool   `json:"second_person"` // somebody else must approve the closing
-	Note         string `json:"note"`
+	Name         string             `json:"name"`
+	SecondPerson bool               `json:"second_person"` // somebody else must approve the closing
+	Bulk         bool               `json:"bulk"`          // may be given to several anomalies at once
+	Note         string             `json:"note"`
+	Fields       []DispositionField `json:"fields"`
+}
+
+// DispositionField is one thing that closing with a disposition demands.
+type DispositionField struct {
+	Name string `json:"name"`
+	// text, choice, past and future (days), count, anomaly (id or its beginning), row ("public.appointments/ID" or "event:NUMBER"), manifest ("view public.appointments"),
+	// states ("CA:12,NV:3"); assessment and discovery are known to the database and need not be given
+	Kind        string   `json:"kind"`
+	Alternative *string  `json:"alternative"` // of those with one, the fields of one alternative are needed
+	Needed      bool     `json:"needed"`
+	Choices     []string `json:"choices"`
+	Note        string   `json:"note"`
+}
+
+// Known says that the database fills the field by itself.
+func (f *DispositionField) Known() bool { return f.Kind == "assessment" || f.Kind == "discovery" }
+
+// Field is an answer to a DispositionField.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Details is an anomaly opened.
@@ -94,9 +161,20 @@ type Details struct {
 	Evidence        []Evidence    `json:"evidence"`
 	Notes           []Note        `json:"notes"`
 	History         []Transition  `json:"history"`
+	Explained       []Explained   `json:"explained"`
 	ClosedSameRule  int           `json:"closed_same_rule"`
 	ClosedSameActor int           `json:"closed_same_actor"`
 	Dispositions    []Disposition `json:"dispositions"`
+	LogFacts        LogFacts      `json:"log_facts"`
+	Assessments     []Assessment  `json:"assessments"` // the last one counts
+	Closing         []Field       `json:"closing"`     // what it was closed with
+	Duties          []Duty        `json:"duties"`      // if it is a breach
+	Discoveries     []Discovery   `json:"discoveries"`
+	Holds           []Hold        `json:"holds"`
+	Notices         []Notice      `json:"notices"`
+	Links           []Link        `json:"links"`
+	Files           []File        `json:"files"`
+	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.
@@ -107,11 +185,17 @@ type QueueFilter struct {
 	Tenant   string     `json:"tenant,omitempty"`
 	Actor    string     `json:"actor,omitempty"`
 	Mine     bool       `json:"mine,omitempty"`  // mine or unclaimed
+	Due      *int       `json:"due,omitempty"`   // somebody must be notified within so many days
+	IDs      []string   `json:"ids,omitempty"`   // whole ids, whatever their state
+	Sort     string     `json:"sort,omitempty"`  // worst (default), due, close
 	After    *uuid.UUID `json:"after,omitempty"` // the last one of the previous page
 	Limit    int        `json:"limit,omitempty"` // 1 to 500; 0: 100
 }
 
-// Queue records a look at one page of the queue, worst first, and returns it.
+// Sorts are the orders of the queue: worst first, the nearest legal date first, the nearest day to close it by first.
+func Sorts() []string { return []string{"worst", "due", "close"} }
+
+// Queue records a look at one page of the queue and returns it.
 func Queue(ctx context.Context, s *tenancy.Session, filter QueueFilter) ([]Anomaly, error) {
 	raw, err := json.Marshal(filter)
 	if err != nil {
@@ -170,6 +254,13 @@ func Claim(ctx context.Context, s *tenancy.Session, anomaly string, seen int) (C
 	})
 }
 
+// Take takes over what is somebody else's, also while they edit it. They see who did and why.
+func Take(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+	return change(ctx, s, "take", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+	})
+}
+
 // Release gives a claimed anomaly back.
 func Release(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
 	return change(ctx, s, "release", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
@@ -198,10 +289,15 @@ func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int, rea
 	})
 }
 
-// Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person.
-func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string) (Changed, error) {
+// Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person. fields: what the disposition demands. One closed as a duplicate is merged
+// into the one that its field names.
+func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string, fields ...Field) (Changed, error) {
+	answers, err := fieldsJSON(fields)
+	if err != nil {
+		return Changed{}, err
+	}
 	return change(ctx, s, "close", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition, Reason: reason})
+		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition, Reason: reason, Fields: answers})
 	})
 }
 
@@ -219,7 +315,7 @@ func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
 	})
 }
 
-// Reopen takes a closed anomaly up again.
+// Reopen takes a closed or merged anomaly up again.
 func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
 	return change(ctx, s, "reopen", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})

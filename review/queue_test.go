@@ -112,8 +112,26 @@ func assign(to string) func(context.Context, *tenancy.Session, string, int) (rev
 }
 func closeAs(disposition string) func(context.Context, *tenancy.Session, string, int) (review.Changed, error) {
 	return func(ctx context.Context, s *tenancy.Session, id string, seen int) (review.Changed, error) {
-		return review.Close(ctx, s, id, seen, disposition, "the schedule shows it")
+		return review.Close(ctx, s, id, seen, disposition, "the schedule shows it", answers(disposition)...)
 	}
+}
+
+// answers are what a disposition demands, where no other row is needed for it.
+func answers(disposition string) []review.Field {
+	today := time.Now().UTC().Format(time.DateOnly)
+	switch disposition {
+	case "breach":
+		return []review.Field{{Name: "affected", Value: "3"}, {Name: "unassessed", Value: "notify_without_assessment"}}
+	case "explained_treatment", "explained_payment", "explained_operations":
+		return []review.Field{{Name: "asked", Value: "the practice manager"}, {Name: "asked_on", Value: today}}
+	case "authorised_service":
+		return []review.Field{{Name: "ticket", Value: "OPS-12"}}
+	case "false_positive_rule":
+		return []review.Field{{Name: "cause", Value: "data_late"}}
+	case "policy_violation_no_breach":
+		return []review.Field{{Name: "exception", Value: "unintentional_access"}, {Name: "sanction", Value: "HR-2026-14"}}
+	}
+	return nil
 }
 
 // TestQueueWorkflow works anomalies through as real reviewers: each change leaves one event of its own under who made it, a refused one none and no trace.
@@ -242,7 +260,7 @@ func TestStaleVersion(t *testing.T) {
 	} {
 		stale(name, dana, what, 1)
 	}
-	d.must(review.Close(t.Context(), dana, id, 2, "breach", "it is one"))
+	d.must(closeAs("breach")(t.Context(), dana, id, 2))
 	stale("approve", eli, approve, 2)
 	stale("reject", eli, reject, 2)
 	d.must(review.Approve(t.Context(), eli, id, 3, true, "it is one"))
@@ -305,7 +323,7 @@ func TestSeparationOfDuties(t *testing.T) {
 		t.Errorf("assigning an anomaly to whom it is about: %v", err)
 	}
 	d.must(review.Claim(ctx, eli, about, 1))
-	d.must(review.Close(ctx, eli, about, 2, "breach", "it is one"))
+	d.must(closeAs("breach")(ctx, eli, about, 2))
 	for name, what := range map[string]func(context.Context, *tenancy.Session, string, int) (review.Changed, error){"approve": approve, "reject": reject} {
 		if _, err := what(ctx, dana, about, 3); !errors.Is(err, tenancy.ErrSeparation) {
 			t.Errorf("%s of a closing about oneself: %v", name, err)

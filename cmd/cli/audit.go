@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +18,7 @@ import (
 )
 
 func (a *app) auditCmd() *cobra.Command {
-	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditUserCmd(), a.auditShowCmd(), a.auditExportCmd())
+	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditUserCmd(), a.auditShowCmd(), a.auditExportCmd(), a.auditImportCmd())
 }
 
 // auditFlags are the filter and the reason that opening asks for.
@@ -266,118 +263,4 @@ func (a *app) auditShowCmd() *cobra.Command {
 	c.Flags().StringVar(&ticket, "ticket", "", "ticket")
 	a.jsonFlag(c)
 	return c
-}
-
-func (a *app) auditExportCmd() *cobra.Command {
-	var f auditFlags
-	var output, format string
-	c := &cobra.Command{
-		Use: "export TENANT", Short: "Every row that the filter leaves, as JSON lines or CSV", Args: cobra.ExactArgs(1), Annotations: audited("export"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			filter, err := f.filter(a.Now())
-			if err != nil {
-				return err
-			}
-			if format != "jsonl" && format != "csv" {
-				return usagef("--format is jsonl or csv")
-			}
-			return a.withArchive(cmd.Context(), func(s *tenancy.Session, opener audit.ArchiveOpener) error {
-				lease, err := audit.Open(cmd.Context(), s, args[0], f.reason, f.ticket, filter)
-				if err != nil {
-					return err
-				}
-				defer lease.WithArchive(opener).Close()
-				if lease, err = lease.Export(cmd.Context(), filter); err != nil {
-					return err
-				}
-				return a.export(cmd.Context(), lease, output, format)
-			})
-		},
-	}
-	f.add(c)
-	c.Flags().StringVarP(&output, "output", "o", "-", "file, which must not exist; - is standard output")
-	c.Flags().StringVar(&format, "format", "jsonl", "jsonl or csv")
-	return c
-}
-
-// export streams the lease's events. A file appears under its name only when it is whole.
-func (a *app) export(ctx context.Context, lease *audit.Lease, output, format string) (err error) {
-	w := a.Out
-	if output != "-" {
-		if _, err := os.Lstat(output); err == nil {
-			return fmt.Errorf("%s exists: nothing was written", output)
-		}
-		part := output + ".part"
-		file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("write export: %w", err)
-		}
-		defer func() {
-			err = errors.Join(err, file.Close())
-			if err == nil {
-				err = os.Rename(part, output)
-			} else {
-				_ = os.Remove(part)
-			}
-		}()
-		w = file
-	}
-	n, err := writeEvents(ctx, lease, w, format)
-	if err == nil {
-		a.say("%d rows exported", n)
-	}
-	return err
-}
-
-func writeEvents(ctx context.Context, lease *audit.Lease, w io.Writer, format string) (int, error) {
-	write, flush := eventWriter(w, format)
-	var pos *audit.Position
-	total := 0
-	for {
-		page, err := lease.Older(ctx, pos, 5000)
-		if err != nil {
-			return total, err
-		}
-		for i := range page {
-			if err := write(&page[i]); err != nil {
-				return total, fmt.Errorf("write export: %w", err)
-			}
-		}
-		total += len(page)
-		if len(page) < 5000 {
-			return total, flush()
-		}
-		last := page[len(page)-1]
-		pos = &audit.Position{At: last.RecordedAt, ID: last.EventID}
-	}
-}
-
-func eventWriter(w io.Writer, format string) (write func(*audit.Event) error, flush func() error) {
-	if format == "jsonl" {
-		enc := json.NewEncoder(w)
-		return func(e *audit.Event) error { return enc.Encode(e) }, func() error { return nil }
-	}
-	c := csv.NewWriter(w)
-	first := true
-	write = func(e *audit.Event) error {
-		if first {
-			first = false
-			if err := c.Write([]string{"event_id", "recorded_at", "actor", "actor_id", "action", "outcome", "record_table", "record_id", "patient_id", "purpose", "session_id", "seq", "hash", "detail"}); err != nil {
-				return err
-			}
-		}
-		id := func(u *uuid.UUID) string {
-			if u == nil {
-				return ""
-			}
-			return u.String()
-		}
-		seq := ""
-		if e.Seq != nil {
-			seq = strconv.FormatInt(*e.Seq, 10)
-		}
-		return c.Write([]string{strconv.FormatInt(e.EventID, 10), e.RecordedAt.UTC().Format(time.RFC3339Nano), or(e.Actor, ""), id(e.ActorID), e.Action, e.Outcome, or(e.RecordTable, ""), id(e.RecordID), id(e.PatientID),
-			or(e.Purpose, ""), id(e.SessionID), seq, or(e.Hash, ""), or(e.Detail, "")})
-	}
-	return write, func() error { c.Flush(); return c.Error() }
 }

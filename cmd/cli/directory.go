@@ -128,7 +128,7 @@ With --password the password is asked for, or read from standard input.`,
 	add.Flags().StringVar(&kind, "kind", "human", "human or service")
 	add.Flags().StringVar(&owner, "owner", "", "user who answers for a service account")
 	add.Flags().BoolVar(&withPassword, "password", false, "give a password")
-	return noun("user", "People and service accounts", append(a.linkCmds(), list, show, add, a.userDisableCmd(), a.userEnableCmd())...)
+	return noun("user", "People and service accounts", append(append(a.linkCmds(), a.sameCmds()...), list, show, add, a.userDisableCmd(), a.userEnableCmd())...)
 }
 
 func (a *app) userDisableCmd() *cobra.Command {

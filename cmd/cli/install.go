@@ -151,7 +151,11 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	if s.WorkerDatabase == "" {
 		return usagef("no database for the worker: set worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL")
 	}
-	rules, err := review.LoadRules(queries.Rules())
+	rules, err := s.rules()
+	if err != nil {
+		return err
+	}
+	targets, err := s.targets(a)
 	if err != nil {
 		return err
 	}
@@ -161,7 +165,7 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	}
 	defer db.Close()
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now}
+	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now, Installation: s.Installation, Targets: targets, Digest: s.Notify.Digest}
 	if s.Store == "" || s.SigningKey == "" {
 		log.WarnContext(ctx, "no archive: set store and signing_key; history is sealed but leaves the database nowhere")
 	} else if c.Shipper, err = shipper(ctx, s, db, a); err != nil {

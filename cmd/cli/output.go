@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
 )
 
 // emit writes rows: as JSON lines with --json, else as a table. columns makes a row's cells. Names from the database are cleaned of control characters, because
@@ -31,19 +33,55 @@ func emit[T any](a *app, rows []T, head []string, columns func(T) []string) erro
 		}
 		table = append(table, cells)
 	}
-	return writeTable(a.Out, table)
+	return writeTable(a.Out, table, columnsOf(a.Out))
 }
 
-func writeTable(w io.Writer, table [][]string) error {
+// columnsOf is how wide a terminal is; 0: it is none, and nothing is cut.
+func columnsOf(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	wide, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return wide
+}
+
+// narrow makes columns fit a terminal, the widest first; none becomes narrower than eight cells.
+func narrow(width []int, wide int) {
+	total := 2 * (len(width) - 1)
+	for _, n := range width {
+		total += n
+	}
+	for ; wide > 0 && total > wide; total-- {
+		widest := 0
+		for i, n := range width {
+			if n > width[widest] {
+				widest = i
+			}
+		}
+		if width[widest] <= 8 {
+			return
+		}
+		width[widest]--
+	}
+}
+
+// writeTable writes rows under their heading. On a terminal cells are cut to its width, with a mark; everywhere else they are whole.
+func writeTable(w io.Writer, table [][]string, wide int) error {
 	width := make([]int, len(table[0]))
 	for _, row := range table {
 		for i, c := range row {
 			width[i] = max(width[i], ansi.StringWidth(c))
 		}
 	}
+	narrow(width, wide)
 	var b strings.Builder
 	for _, row := range table {
 		for i, c := range row {
+			c = ansi.Truncate(c, width[i], "…")
 			b.WriteString(c)
 			if i < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", width[i]-ansi.StringWidth(c)+2))

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,18 +15,21 @@ import (
 
 func (a *app) queueCmd() *cobra.Command {
 	return noun("queue", "The anomaly queue", a.queueListCmd(), a.queueShowCmd(),
+		a.dispositionsCmd(),
 		a.changeCmd("claim ANOMALY", "Take an anomaly: yours until released, to be edited for 30 minutes", "claim", "", review0(review.Claim)),
+		a.changeCmd("take ANOMALY", "Take over what is another reviewer's, also while they edit it", "claim", "reason", review1(review.Take)),
 		a.changeCmd("release ANOMALY", "Give a claimed anomaly back", "assign", "reason", review1(review.Release)),
 		a.assignCmd(), a.noteCmd(),
 		a.changeCmd("wait ANOMALY", "Mark it as waiting for information", "note", "reason", review1(review.Wait)),
+		a.assessCmd(), a.discoveredCmd(), a.confirmCmd(), a.holdCmd(), a.linkAnomaliesCmd(), a.attachCmd(), a.fileCmd(),
 		a.closeCmd(), a.approveCmd(),
 		a.changeCmd("escalate ANOMALY", "Hand it to the incident process", "escalate", "reason", review1(review.Escalate)),
-		a.changeCmd("reopen ANOMALY", "Take a closed anomaly up again", "reopen", "reason", review1(review.Reopen)))
+		a.changeCmd("reopen ANOMALY", "Take a closed or merged anomaly up again", "reopen", "reason", review1(review.Reopen)))
 }
 
 // The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as "nothing wrong".
 var (
-	queueStates = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+	queueStates = review.States
 	severities  = []string{"critical", "high", "medium", "low"}
 )
 
@@ -45,6 +47,7 @@ func (a *app) queueListCmd() *cobra.Command {
 	var f review.QueueFilter
 	var all bool
 	var after string
+	var due int
 	c := &cobra.Command{
 		Use: "list", Short: "Open anomalies, worst first", Args: cobra.NoArgs, Annotations: audited("browse"),
 		Long: "Lists one page of the queue. Looking is recorded: one event with the ids shown, and one in each clinic among them.",
@@ -65,18 +68,21 @@ func (a *app) queueListCmd() *cobra.Command {
 			if err := oneOf("severity", f.Severity, severities); err != nil {
 				return err
 			}
+			if err := oneOf("sort", []string{f.Sort}, review.Sorts()); err != nil {
+				return err
+			}
 			if all {
 				f.State = queueStates
+			}
+			if cmd.Flags().Changed("due") {
+				f.Due = &due
 			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Queue(cmd.Context(), s, f)
 				if err != nil {
 					return err
 				}
-				now := a.Now()
-				err = emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "STATE", "ASSIGNED", "SUMMARY"}, func(x review.Anomaly) []string {
-					return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.LastAt)), x.State, or(x.AssignedTo, "-"), x.Summary}
-				})
+				err = a.emitQueue(rows)
 				if err == nil && len(rows) == f.Limit {
 					a.say("%d shown, there may be more: --after %s", len(rows), rows[len(rows)-1].ID)
 				}
@@ -92,9 +98,37 @@ func (a *app) queueListCmd() *cobra.Command {
 	c.Flags().BoolVar(&f.Mine, "mine", false, "mine or unclaimed")
 	c.Flags().BoolVar(&all, "all", false, "closed ones too")
 	c.Flags().IntVar(&f.Limit, "limit", 100, "page size, 1 to 500")
+	c.Flags().StringVar(&f.Sort, "sort", "worst", "order: worst, due (the next legal date) or close (the day to close it by)")
+	c.Flags().IntVar(&due, "due", 0, "somebody must be notified within so many days, if it is a breach")
 	c.Flags().StringVar(&after, "after", "", "continue after this anomaly id")
 	a.jsonFlag(c)
+	offer(c, "state", queueStates...)
+	offer(c, "severity", severities...)
+	offer(c, "sort", review.Sorts()...)
+	offerRules(c, "rule")
 	return c
+}
+
+func (a *app) emitQueue(rows []review.Anomaly) error {
+	now := a.Now()
+	return emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "DUE", "STATE", "ASSIGNED", "SUMMARY"}, func(x review.Anomaly) []string {
+		state := x.State
+		if late := x.Late(now); late != "" {
+			state += " (late)"
+		}
+		return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.LastAt)), dueIn(x.DueOn, now), state, or(x.AssignedTo, "-"), x.Summary}
+	})
+}
+
+// dueIn is how many days are left until a legal date, as a list shows it.
+func dueIn(d *review.Date, now time.Time) string {
+	switch {
+	case d == nil:
+		return "-"
+	case d.Days(now) < 0:
+		return fmt.Sprintf("OVERDUE %dd", -d.Days(now))
+	}
+	return fmt.Sprintf("%dd", d.Days(now))
 }
 
 // age is a duration as people say it.
@@ -114,12 +148,21 @@ func (a *app) queueShowCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show ANOMALY", Short: "One anomaly with its evidence, notes and history", Args: cobra.ExactArgs(1), Annotations: audited("open"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			charts, err := settings.recordURL()
+			if err != nil {
+				return err
+			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				d, err := review.Open(cmd.Context(), s, args[0])
 				if err != nil {
 					return err
 				}
-				return one(a, d, describe(&d))
+				d.Link(charts)
+				return one(a, d, describe(&d, a.Now()))
 			})
 		},
 	}
@@ -127,16 +170,23 @@ func (a *app) queueShowCmd() *cobra.Command {
 	return c
 }
 
-func describe(d *review.Details) string {
+func describe(d *review.Details, now time.Time) string {
 	var b strings.Builder
 	x := &d.Anomaly
 	fmt.Fprintf(&b, "%s  %s %s  at %s\n%s\n", x.ID, x.Severity, x.RuleID, clean(x.TenantName), clean(x.Summary))
 	fmt.Fprintf(&b, "state %s, version %d, assigned to %s\n", x.State, x.Version, or(x.AssignedTo, "nobody"))
 	if x.Disposition != nil {
 		fmt.Fprintf(&b, "closed as %s by %s: %s; approved by %s\n", *x.Disposition, or(x.ClosedBy, "-"), clean(or(x.CloseReason, "")), or(x.ApprovedBy, "nobody yet"))
+		for _, f := range d.Closing {
+			fmt.Fprintf(&b, "  %s: %s\n", f.Name, clean(f.Value))
+		}
 	}
 	fmt.Fprintf(&b, "rule: %s (45 CFR %s)\ntriage: %s\nseen before: %d closed for this rule here, %d for this actor\n", d.Rule.Title, strings.Join(d.Rule.Citations, ", "), d.Rule.Triage, d.ClosedSameRule, d.ClosedSameActor)
-	fmt.Fprintf(&b, "\nEVIDENCE  %d events\n", x.EvidenceCount)
+	describeClocks(&b, d, now)
+	if d.ChartURL != "" {
+		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
+	}
+	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", counted(x.EvidenceCount, "event", "events"))
 	for i := range d.Evidence {
 		e := &d.Evidence[i]
 		record := "-"
@@ -144,10 +194,14 @@ func describe(d *review.Details) string {
 			record = e.RecordID.String()
 		}
 		fmt.Fprintf(&b, "  %s  %-7s %-14s %s  %-6s #%d\n", when(e.At), e.Action, plain(or(e.RecordTable, "-")), record, e.Outcome, e.Seq)
+		if e.RecordURL != "" {
+			fmt.Fprintf(&b, "    %s\n", e.RecordURL)
+		}
 	}
 	if x.EvidenceCount > len(d.Evidence) {
 		fmt.Fprintf(&b, "  %d more\n", x.EvidenceCount-len(d.Evidence))
 	}
+	describeCase(&b, d)
 	for _, n := range d.Notes {
 		fmt.Fprintf(&b, "note  %s %s: %s\n", when(n.At), n.By, clean(n.Text))
 	}
@@ -157,99 +211,62 @@ func describe(d *review.Details) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// changeFn changes an anomaly whose version was seen; text is the reason, where one is asked for.
-type changeFn func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, text string) (review.Changed, error)
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
 
-func review0(fn func(context.Context, *tenancy.Session, string, int) (review.Changed, error)) changeFn {
-	return func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, _ string) (review.Changed, error) {
-		return fn(ctx, s, anomaly, seen)
+// describeClocks says who must be notified by when, and what the review's own times are.
+func describeClocks(b *strings.Builder, d *review.Details, now time.Time) {
+	x := &d.Anomaly
+	fmt.Fprintf(b, "discovered %s", x.DiscoveredOn)
+	for _, p := range d.Discoveries {
+		if p.Accepted == nil {
+			fmt.Fprintf(b, " (%s proposes %s: %s; somebody else confirms it)", p.By, p.DiscoveredOn, clean(p.Reason))
+		}
+	}
+	fmt.Fprintln(b)
+	for _, u := range d.Duties {
+		left := dueIn(&u.DueOn, now)
+		if u.MadeOn != nil {
+			left = "made " + string(*u.MadeOn)
+		}
+		fmt.Fprintf(b, "notify %s by %s (%s; %s)\n", u.Duty, u.DueOn, left, clean(u.Why))
+	}
+	for _, h := range d.Holds {
+		fmt.Fprintf(b, "held until %s for %s\n", h.Until, clean(h.Official))
+	}
+	if x.Open() && x.ClaimBy != nil && x.CloseBy != nil {
+		fmt.Fprintf(b, "to be claimed by %s and closed by %s", *x.ClaimBy, *x.CloseBy)
+		if late := x.Late(now); late != "" {
+			fmt.Fprintf(b, ": late to %s", late)
+		}
+		fmt.Fprintln(b)
+	}
+	if x.ReviewOn != nil {
+		fmt.Fprintf(b, "comes back on %s\n", *x.ReviewOn)
 	}
 }
 
-func review1(fn func(context.Context, *tenancy.Session, string, int, string) (review.Changed, error)) changeFn {
-	return fn
-}
-
-// changeCmd is a command that changes an anomaly. --version is the version that was seen; without it the anomaly is opened first (recorded), and its present one counts.
-func (a *app) changeCmd(use, short, action, textFlag string, fn changeFn) *cobra.Command {
-	var seen int
-	var text string
-	c := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1), Annotations: audited(action),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if textFlag != "" && strings.TrimSpace(text) == "" {
-				return usagef("--%s is needed", textFlag)
-			}
-			return a.change(cmd.Context(), args[0], seen, text, fn)
-		},
+// describeCase is what reviewers have put together: assessments, files, links.
+func describeCase(b *strings.Builder, d *review.Details) {
+	for i := range d.Assessments {
+		s := &d.Assessments[i]
+		fmt.Fprintf(b, "four factors  %s %s: %s\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n  (iv)  %s\n", when(s.At), s.By, s.Outcome, clean(s.Nature), clean(s.Recipient), clean(s.Acquired), clean(s.Mitigated))
 	}
-	c.Flags().IntVar(&seen, "version", 0, "the version that you saw (default: the present one)")
-	if textFlag != "" {
-		c.Flags().StringVar(&text, textFlag, "", "why (needed)")
+	if len(d.Assessments) == 0 {
+		nature, recipient, acquired := d.LogFacts.Factors()
+		fmt.Fprintf(b, "the log says to the four factors\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n", clean(nature), clean(recipient), clean(acquired))
 	}
-	a.jsonFlag(c)
-	return c
-}
-
-func (a *app) change(ctx context.Context, anomaly string, seen int, text string, fn changeFn) error {
-	return a.with(ctx, func(s *tenancy.Session) error {
-		if seen == 0 {
-			d, err := review.Open(ctx, s, anomaly)
-			if err != nil {
-				return err
-			}
-			anomaly, seen = d.Anomaly.ID.String(), d.Anomaly.Version
-		}
-		done, err := fn(ctx, s, anomaly, seen, text)
-		if err != nil {
-			return err
-		}
-		return one(a, done, fmt.Sprintf("%s is %s, version %d; recorded as event %d", shortID(done.ID), done.State, done.Version, done.EventID))
-	})
-}
-
-func (a *app) noteCmd() *cobra.Command {
-	c := &cobra.Command{
-		Use: "note ANOMALY TEXT", Short: "Add a note; notes are never changed", Args: cobra.ExactArgs(2), Annotations: audited("note"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.change(cmd.Context(), args[0], 1, args[1], func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, text string) (review.Changed, error) {
-				return review.AddNote(ctx, s, anomaly, text)
-			})
-		},
+	for _, n := range d.Notices {
+		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Duty, clean(n.Reference))
 	}
-	a.jsonFlag(c)
-	return c
-}
-
-func (a *app) assignCmd() *cobra.Command {
-	var to string
-	c := a.changeCmd("assign ANOMALY", "Give an anomaly to another reviewer", "assign", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		if to == "" {
-			return review.Changed{}, usagef("--to is needed")
-		}
-		return review.Assign(ctx, s, anomaly, seen, to, reason)
-	})
-	c.Flags().StringVar(&to, "to", "", "user (needed)")
-	return c
-}
-
-func (a *app) closeCmd() *cobra.Command {
-	var as string
-	c := a.changeCmd("close ANOMALY", "Close it; what is grave then waits for a second person", "close", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		if as == "" {
-			return review.Changed{}, usagef("--as is needed: a disposition, e.g. explained_treatment, false_positive_rule, breach")
-		}
-		return review.Close(ctx, s, anomaly, seen, as, reason)
-	})
-	c.Flags().StringVar(&as, "as", "", "disposition (needed)")
-	return c
-}
-
-func (a *app) approveCmd() *cobra.Command {
-	var reject bool
-	c := a.changeCmd("approve ANOMALY", "Approve somebody else's closing, or send it back", "approve", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		return review.Approve(ctx, s, anomaly, seen, !reject, reason)
-	})
-	c.Flags().BoolVar(&reject, "reject", false, "send it back instead")
-	return c
+	for _, f := range d.Files {
+		fmt.Fprintf(b, "file  %s %s: %s, %d bytes, %s\n", when(f.At), f.By, f.SHA256[:12], f.Bytes, clean(f.Name))
+	}
+	for _, l := range d.Links {
+		fmt.Fprintf(b, "%s  %s %s (%s)\n", strings.ReplaceAll(l.Kind, "_", " "), shortID(l.ID), l.RuleID, l.State)
+	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -22,12 +24,16 @@ func (a *app) ruleCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"RULE", "VERSION", "TIER", "SEVERITY", "ENABLED", "LAST RUN", "OPEN"}, func(r review.Registered) []string {
+				return emit(a, rows, []string{"RULE", "VERSION", "TIER", "SEVERITY", "ENABLED", "LAST RUN", "OPEN", "EXPLAINED"}, func(r review.Registered) []string {
 					enabled := "yes"
 					if !r.Enabled {
 						enabled = "NOT ENABLED, needs " + strings.Join(r.Missing, ", ")
 					}
-					return []string{r.ID, fmt.Sprint(r.Version), r.Tier, r.Severity, enabled, whenOr(r.LastRunAt, "never"), fmt.Sprint(r.Open)}
+					found, explained := fmt.Sprint(r.Open), ""
+					if r.Kind == "filter" {
+						found, explained = "", fmt.Sprint(r.Explained)
+					}
+					return []string{r.ID, fmt.Sprint(r.Version), r.Tier, r.Severity, enabled, whenOr(r.LastRunAt, "never"), found, explained}
 				})
 			})
 		},
@@ -74,8 +80,12 @@ func (a *app) ruleCmd() *cobra.Command {
 
 func ruleText(r *review.Registered) string {
 	f := &r.FrontMatter
-	return fmt.Sprintf("%s  version %d, tier %s, %s\n%s\n\ncites 45 CFR %s\nruns every %s, over events older than %s\nfalse positives:\n  %s\ntriage: %s\ncontent %s",
-		r.ID, r.Version, r.Tier, r.Severity, clean(f.Description), strings.Join(f.Citations, ", "), time.Duration(f.Every), time.Duration(f.Settle), clean(strings.Join(f.FalsePositives, "; ")), clean(f.Triage), r.ContentHash)
+	about := "false positives:\n  " + clean(strings.Join(f.FalsePositives, "; ")) + "\ntriage: " + clean(f.Triage)
+	if r.Kind == "filter" {
+		about = fmt.Sprintf("has explained %d accesses\ndoes not explain:\n  %s", r.Explained, clean(strings.Join(f.Limits, "; ")))
+	}
+	return fmt.Sprintf("%s  version %d, %s of tier %s, %s\n%s\n\ncites 45 CFR %s\nruns every %s, over events older than %s\n%s\ncontent %s",
+		r.ID, r.Version, r.Kind, r.Tier, r.Severity, clean(f.Description), strings.Join(f.Citations, ", "), time.Duration(f.Every), time.Duration(f.Settle), about, r.ContentHash)
 }
 
 func (a *app) ruleRunCmd() *cobra.Command {
@@ -147,4 +157,20 @@ func awaitRequest(ctx context.Context, s *tenancy.Session, event int64, timeout 
 		case <-tick.C:
 		}
 	}
+}
+
+// rules are the shipped ones, with those of the installation's own directory.
+func (s *Settings) rules() ([]review.Rule, error) {
+	shipped, err := review.LoadRules(queries.Rules())
+	if err != nil || s.RulesDir == "" {
+		return shipped, err
+	}
+	if info, err := os.Stat(s.RulesDir); err != nil || !info.IsDir() {
+		return nil, usagef("rules_dir %s is no directory that can be read: without it the installation's own rules would not run", s.RulesDir)
+	}
+	all, err := review.LoadOwn(os.DirFS(s.RulesDir), shipped)
+	if err != nil {
+		return nil, fmt.Errorf("rules_dir %s: %w", s.RulesDir, err)
+	}
+	return all, nil
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -76,7 +77,7 @@ func TestScripts(t *testing.T) {
 				Files: []string{file}, RequireExplicitExec: false,
 				Setup: func(env *testscript.Env) error { return s.setup(env) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql,
+					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql, "ship": func(*testscript.TestScript, bool, []string) { s.ship() },
 				},
 			})
 		})
@@ -94,6 +95,7 @@ func (s *scene) setup(env *testscript.Env) error {
 	maps.Copy(vars, map[string]string{
 		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(), "CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password, "SHIPPED": s.shipped(),
 		"ABOUT_CARLA": s.anomaly("cedar", "carla", "A"), "ABOUT_HUGO": s.anomaly("harbor", "hugo", "B"),
+		"TODAY": time.Now().UTC().Format(time.DateOnly), "YEAR": time.Now().UTC().Format("2006"),
 		"FRANK": s.userID("frank"), "FRANK_CEDAR": s.membership("cedar", "frank"), "CARLA_CEDAR": s.membership("cedar", "carla"),
 	})
 	for k, v := range vars {

@@ -29,15 +29,18 @@ type requested struct {
 
 // results are what each command with --json prints, one object a line.
 var results = map[string]any{
-	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{},
+	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{}, "ward bench review": bench.Figure{},
 	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
-	"ward queue reopen": review.Changed{},
-	"ward audit list":   audit.Event{}, "ward audit show": audit.Event{},
+	"ward queue reopen": review.Changed{}, "ward queue take": review.Changed{}, "ward queue assess": review.Changed{}, "ward queue discovered": review.Changed{}, "ward queue confirm": review.Changed{},
+	"ward queue hold": review.Changed{}, "ward queue link": review.Changed{}, "ward queue attach": review.Changed{}, "ward queue dispositions": review.Disposition{},
+	"ward breach list": review.Breach{}, "ward breach log": review.Breach{}, "ward breach notified": review.Changed{}, "ward breach terms": review.Term{}, "ward user accounts": review.AccountLink{},
+	"ward audit list": audit.Event{}, "ward audit show": audit.Event{},
 	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
-	"ward rule list":     review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
+	"ward suppress list": review.Suppression{}, "ward suppress add": review.Suppression{}, "ward suppress approve": review.Suppression{}, "ward suppress end": review.Suppression{},
+	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
 	"ward worker jobs":     review.Job{},
 	"ward archive recover": requested{},
 	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
@@ -46,7 +49,10 @@ var results = map[string]any{
 	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
 	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
 	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
-	"ward oidc list": tenancy.Issuer{},
+	"ward oidc list":   tenancy.Issuer{},
+	"ward notify list": review.AlertRow{}, "ward notify test": told{},
+	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
+	"ward audit import": audit.Imported{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
@@ -120,7 +126,7 @@ func documented(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	found := map[string][]string{}
-	row := regexp.MustCompile("^\\| `([a-z_]+)` \\| ([^|]+?) \\|")
+	row := regexp.MustCompile("^\\| `([a-z_0-9]+)` \\| ([^|]+?) \\|")
 	var heading []string
 	for line := range strings.Lines(string(b)) {
 		if h, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok {

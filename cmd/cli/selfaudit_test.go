@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,6 +19,7 @@ import (
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/review"
 )
 
 // commands are all that run, by path; nouns, which only show help, too.
@@ -67,6 +72,15 @@ func TestClosedListsAreTheSchemas(t *testing.T) {
 	}
 }
 
+// So are the dispositions.
+func TestDispositionsAreTheSchemas(t *testing.T) {
+	e := wardtest.New(t)
+	want := wardtest.One[[]string](e, "select array_agg(name order by name collate \"C\") from review.disposition")
+	if got := slices.Sorted(slices.Values(dispositionNames)); len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the schema has %q, the command line %q", want, got)
+	}
+}
+
 // Every command says what it leaves in the audit log, or why nothing.
 func TestEveryCommandDeclaresItsEvent(t *testing.T) {
 	for path, c := range commands(t) {
@@ -107,6 +121,17 @@ func claimed(args ...string) call {
 	}}
 }
 
+// suppressing asks for a suppression of what a rule finds about carla.
+func suppressing(s *scene) []string {
+	s.anomaly("cedar", "carla", "B")
+	rule := wardtest.One[string](s.Env, "select id from review.rule where tier = 'B' and kind = 'flag' order by id limit 1")
+	return []string{"suppress", "add", rule, "--tenant", "cedar", "--actor", "carla", "--days", "3", "--ticket", "T-1", "--reason", "a recall campaign"}
+}
+
+func newestSuppression(s *scene) string {
+	return wardtest.One[string](s.Env, "select id::text from review.suppression order by created_at desc limit 1")
+}
+
 // calls has every audited command.
 var calls = map[string]call{
 	"ward whoami":     plainCall("dana", "whoami"),
@@ -121,20 +146,65 @@ var calls = map[string]call{
 	"ward queue assign":   claimed("assign", "--to", "eli", "--reason", "knows the clinic"),
 	"ward queue note":     claimed("note", "asked the clinic"),
 	"ward queue wait":     claimed("wait", "--reason", "the clinic answers on Monday"),
-	"ward queue close":    claimed("close", "--as", "explained_treatment", "--reason", "covered for a colleague"),
+	"ward queue close":    claimed("close", "--as", "test_data", "--reason", "no real patient"),
 	"ward queue escalate": claimed("escalate", "--reason", "to the incident process"),
 	"ward queue approve": {user: "dana", prepare: func(s *scene) []string {
 		id := s.anomaly("cedar", "carla", "A")
 		s.signIn("eli")
 		s.ok("eli", "queue", "claim", id)
-		s.ok("eli", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		s.ok("eli", "queue", "close", id, "--as", "test_data", "--reason", "no real patient")
 		return []string{"queue", "approve", id, "--reason", "read the chart's log"}
 	}},
 	"ward queue reopen": {user: "dana", prepare: func(s *scene) []string {
 		id := s.anomaly("cedar", "carla", "B")
 		s.ok("dana", "queue", "claim", id)
-		s.ok("dana", "queue", "close", id, "--as", "explained_treatment", "--reason", "covered for a colleague")
+		s.ok("dana", "queue", "close", id, "--as", "test_data", "--reason", "no real patient")
 		return []string{"queue", "reopen", id, "--reason", "the cover was another week"}
+	}},
+	"ward queue dispositions": plainCall("dana", "queue", "dispositions"),
+	"ward queue take": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.signIn("eli")
+		s.ok("eli", "queue", "claim", id)
+		return []string{"queue", "take", id, "--reason", "eli is on leave"}
+	}},
+	"ward queue assess":     claimed("assess", "--nature", "names and visits", "--recipient", "a colleague", "--acquired", "seen on a screen", "--mitigated", "attested in writing", "--outcome", "breach"),
+	"ward queue discovered": claimed("discovered", "--on", time.Now().UTC().Format(time.DateOnly), "--reason", "read in the log"),
+	"ward queue confirm": {user: "dana", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.signIn("eli")
+		s.ok("eli", "queue", "discovered", id, "--on", time.Now().UTC().Format(time.DateOnly), "--reason", "read in the log")
+		return []string{"queue", "confirm", id, "--reason", "read it too"}
+	}},
+	"ward queue hold": claimed("hold", "--until", time.Now().UTC().AddDate(0, 0, 9).Format(time.DateOnly), "--official", "Agent Smith, FBI"),
+	"ward queue link": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"queue", "link", s.anomaly("cedar", "carla", "B"), "--to", s.anomaly("harbor", "hugo", "B"), "--reason", "the same laptop"}
+	}},
+	"ward queue attach": {user: "dana", input: "what the manager wrote", prepare: func(s *scene) []string {
+		return []string{"queue", "attach", s.anomaly("cedar", "carla", "B"), "-", "--name", "letter.txt"}
+	}},
+	"ward queue file": {user: "eli", prepare: func(s *scene) []string {
+		id := s.anomaly("cedar", "carla", "B")
+		s.exec("insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, event_id) select $1, sha256('x'), 'x.txt', 1, 'x', id, 1 from tenancy.users where slug = 'dana'", id)
+		return []string{"queue", "file", id, wardtest.One[string](s.Env, "select encode(sha256('x'), 'hex')"), "--output", s.readFile()}
+	}, nothing: (*scene).readFile},
+	"ward breach list": {user: "dana", prepare: func(s *scene) []string { s.breach(); return []string{"breach", "list"} }},
+	"ward breach log": {user: "eli", prepare: func(s *scene) []string {
+		s.signIn("dana")
+		s.breach()
+		return []string{"breach", "log", "--year", fmt.Sprint(time.Now().UTC().Year())}
+	}},
+	"ward breach notified": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"breach", "notified", s.breach(), "--to", "hhs", "--on", time.Now().UTC().Format(time.DateOnly), "--reference", "portal 4711"}
+	}},
+	"ward breach terms":  plainCall("dana", "breach", "terms"),
+	"ward breach term":   plainCall("root", "breach", "term", "cedar", "--state", "CA", "--days", "10", "--reason", "BAA of 2026"),
+	"ward breach state":  plainCall("root", "breach", "state", "CA", "--days", "15", "--citation", "a law of CA"),
+	"ward user accounts": plainCall("dana", "user", "accounts"),
+	"ward user same":     plainCall("root", "user", "same", "casey", "carla", "--reason", "HR says it is one person"),
+	"ward user apart": {user: "root", prepare: func(s *scene) []string {
+		s.ok("root", "user", "same", "hugo", "frank", "--reason", "HR says it is one person")
+		return []string{"user", "apart", "hugo", "frank", "--reason", "HR erred"}
 	}},
 	"ward audit list": plainCall("dana", "audit", "list", "cedar", "--reason", "self-audit"),
 	"ward audit user": plainCall("dana", "audit", "user", "casey", "--reason", "self-audit"),
@@ -145,7 +215,23 @@ var calls = map[string]call{
 	"ward audit export": {user: "dana", prepare: func(s *scene) []string {
 		return []string{"audit", "export", "cedar", "--reason", "self-audit", "--output", filepath.Join(s.dir, "export.jsonl")}
 	}, nothing: func(s *scene) string { return filepath.Join(s.dir, "export.jsonl") }},
-	"ward archive list": plainCall("dana", "archive", "list"),
+	"ward audit import": {user: "root", prepare: func(s *scene) []string {
+		file := filepath.Join(s.dir, "history.csv")
+		s.must(os.WriteFile(file, []byte("occurred_at,actor,action\n2025-01-02T03:04:05Z,casey,view\n"), 0o600))
+		return []string{"audit", "import", file, "--format", "csv", "--tenant", "cedar", "--system", "old-ehr", "--reason", "moving to ward"}
+	}},
+	"ward evidence": {user: "dana", prepare: func(s *scene) []string { return s.bundleArgs("self-audit") }, nothing: func(s *scene) string { return filepath.Join(s.dir, "self-audit") }},
+	"ward evidence certify": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"evidence", "certify", s.bundle("dana", "certify"), "--statement", statement}
+	}},
+	"ward evidence approve": {user: "dana", prepare: func(s *scene) []string {
+		s.signIn("eli")
+		var signed review.Signed
+		s.must(json.Unmarshal([]byte(s.ok("eli", "evidence", "certify", s.bundle("eli", "approve"), "--statement", statement, "--json")), &signed))
+		return []string{"evidence", "approve", signed.ID.String(), "--reason", "read the bundle"}
+	}},
+	"ward evidence list": plainCall("dana", "evidence", "list"),
+	"ward archive list":  plainCall("dana", "archive", "list"),
 	"ward archive prune": {user: "root", prepare: func(s *scene) []string {
 		s.exec("select audit.ensure_month('2024-01-01')")
 		return []string{"archive", "prune", "2024-01", "--reason", "disk is full", "--timeout", "0"}
@@ -164,11 +250,22 @@ var calls = map[string]call{
 		years := wardtest.One[string](s.Env, "select (retain_years + 1)::text from tenancy.tenant where slug = 'harbor'")
 		return []string{"tenant", "retention", "harbor", "--years", years, "--reason", "state law"}
 	}},
-	"ward rule list":       plainCall("dana", "rule", "list"),
-	"ward rule show":       plainCall("dana", "rule", "show", "A02"),
-	"ward rule history":    plainCall("dana", "rule", "history"),
-	"ward worker jobs":     plainCall("dana", "worker", "jobs"),
-	"ward rule run":        plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward rule list":     plainCall("dana", "rule", "list"),
+	"ward rule show":     plainCall("dana", "rule", "show", "A02"),
+	"ward rule history":  plainCall("dana", "rule", "history"),
+	"ward worker jobs":   plainCall("dana", "worker", "jobs"),
+	"ward rule run":      plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward suppress list": plainCall("dana", "suppress", "list"),
+	"ward suppress add":  {user: "dana", prepare: func(s *scene) []string { return suppressing(s) }},
+	"ward suppress approve": {user: "eli", prepare: func(s *scene) []string {
+		s.signIn("dana")
+		s.ok("dana", suppressing(s)...)
+		return []string{"suppress", "approve", newestSuppression(s), "--reason", "the ticket says so"}
+	}},
+	"ward suppress end": {user: "dana", prepare: func(s *scene) []string {
+		s.ok("dana", suppressing(s)...)
+		return []string{"suppress", "end", newestSuppression(s), "--reason", "over"}
+	}},
 	"ward tenant list":     plainCall("dana", "tenant", "list"),
 	"ward tenant add":      plainCall("root", "tenant", "add", "willow", "Willow Clinic"),
 	"ward user list":       plainCall("dana", "user", "list"),
@@ -234,6 +331,11 @@ var calls = map[string]call{
 	"ward grant end": {user: "root", prepare: func(s *scene) []string {
 		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli' and g.role = 'compliance_officer'")
 		return []string{"grant", "end", id, "--reason", "moved to another office"}
+	}},
+	"ward notify list":  {user: "dana", prepare: func(s *scene) []string { s.failedAlert(); return []string{"notify", "list"} }},
+	"ward notify retry": {user: "dana", prepare: func(s *scene) []string { return []string{"notify", "retry", s.failedAlert()} }},
+	"ward notify test": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"--config", s.telling(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})), "notify", "test"}
 	}},
 	"ward oidc list":   plainCall("root", "oidc", "list"),
 	"ward oidc add":    {user: "root", prepare: func(s *scene) []string { return []string{"oidc", "add", startProvider(testOf(s)).issuer, "ward"} }},
@@ -379,6 +481,33 @@ func TestInitIsRecorded(t *testing.T) {
 	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed || !strings.Contains(got.errors, "initialised already") {
 		t.Errorf("a second init: %s", got)
 	}
+}
+
+// statement is what a period is certified with.
+const statement = "I reviewed the findings of this period and their outcomes."
+
+func (s *scene) bundleArgs(name string) []string {
+	return []string{"evidence", "--from", "2026-01-01", "--out", filepath.Join(s.dir, name)}
+}
+
+// bundle makes a bundle and names its directory.
+func (s *scene) bundle(user, name string) string {
+	s.t.Helper()
+	s.ok(user, s.bundleArgs(name)...)
+	return filepath.Join(s.dir, name)
+}
+
+func (s *scene) readFile() string { return filepath.Join(s.dir, "read.txt") }
+
+// breach is an anomaly that dana closed as one and eli approved.
+func (s *scene) breach() string {
+	s.t.Helper()
+	id := s.anomaly("cedar", "carla", "B")
+	s.signIn("eli")
+	s.ok("dana", "queue", "claim", id)
+	s.ok("dana", "queue", "close", id, "--as", "breach", "--field", "affected=3", "--field", "residents=CA:3", "--field", "unassessed=notify_without_assessment", "--reason", "it left the clinic")
+	s.ok("eli", "queue", "approve", id, "--reason", "I agree")
+	return id
 }
 
 func (s *scene) proofFile() string { return filepath.Join(s.dir, "event.proof") }

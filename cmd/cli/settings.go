@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/archive/s3"
+	"github.com/ward-health/ward/internal/notify"
 	"github.com/ward-health/ward/internal/postgres"
+	"github.com/ward-health/ward/review"
 )
 
 // Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person: who somebody is, their token says.
@@ -30,9 +33,11 @@ type Settings struct {
 	TokenStore     string `yaml:"token_store"`          // keyring, file or auto; WARD_TOKEN_STORE
 	Issuer         string `yaml:"issuer"`               // the identity provider of ward login; WARD_ISSUER
 	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
+	RulesDir       string `yaml:"rules_dir"`            // directory of the installation's own rules; WARD_RULES_DIR
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
-	S3 S3Settings `yaml:"s3"` // where an s3:// store is
+	S3     S3Settings    `yaml:"s3"`     // where an s3:// store is
+	Notify notify.Config `yaml:"notify"` // who is told; secrets stand in files or in WARD_NOTIFY_SECRET_*
 
 	from      string
 	fileNamed bool // somebody chose the token file
@@ -54,7 +59,7 @@ func (a *app) settings() (Settings, error) {
 		return s, err
 	}
 	for name, field := range map[string]*string{
-		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
+		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_RULES_DIR": &s.RulesDir, "WARD_INSTALLATION": &s.Installation,
 		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
 		"WARD_S3_ENDPOINT": &s.S3.Endpoint, "WARD_S3_REGION": &s.S3.Region, "WARD_S3_CA_FILE": &s.S3.CAFile,
 		"WARD_TOKEN_STORE": &s.TokenStore, "WARD_ISSUER": &s.Issuer, "WARD_IDENTITY_DATABASE_URL": &s.Identity,
@@ -168,11 +173,31 @@ func (s *Settings) store() (archive.Store, error) {
 	return archive.OpenDir(s.Store)
 }
 
+var goType = regexp.MustCompile(` in type [a-z]+\.[A-Za-z]+`)
+
 // yamlMessage is the parser's complaint on one line, without the names of Go types.
 func yamlMessage(err error) string {
-	text := strings.ReplaceAll(err.Error(), " in type cli.Settings", ", which is no setting")
+	text := goType.ReplaceAllString(err.Error(), ", which is no setting")
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "yaml: "), "unmarshal errors:")
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// recordURL is the template, once it is one.
+func (s *Settings) recordURL() (review.RecordURL, error) {
+	u, err := review.ParseRecordURL(s.RecordURL)
+	if err != nil {
+		return "", usageError{err}
+	}
+	return u, nil
+}
+
+// targets are who is told.
+func (s *Settings) targets(a *app) ([]notify.Target, error) {
+	list, err := s.Notify.Open(notify.World{Getenv: s.getenv, Now: a.Now, Read: readSmall})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return list, nil
 }
 
 func (s *Settings) verifyKey() (archive.Key, error) {

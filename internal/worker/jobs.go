@@ -110,6 +110,11 @@ func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
 	}
 	var jobs []river.InsertManyParams
 	var errs []error
+	if n, err := review.Tidy(ctx, c.Pool); err != nil {
+		errs = append(errs, err)
+	} else if n > 0 {
+		c.Log.InfoContext(ctx, "anomalies went back to new", slog.Int("anomalies", n))
+	}
 	for _, t := range due {
 		if t.Watches() {
 			errs = append(errs, c.turn(ctx, t))

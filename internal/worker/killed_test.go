@@ -79,7 +79,12 @@ func work(dsn string) error {
 	if err != nil {
 		return err
 	}
-	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: shipper, ShipEvery: time.Hour, HeadsEvery: time.Hour, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
+	targets, err := targetsOf(os.Getenv(childNotify), os.Getenv)
+	if err != nil {
+		return err
+	}
+	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: shipper, ShipEvery: time.Hour, HeadsEvery: time.Hour, Targets: targets, TellEvery: 100 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
 }
 
 // process starts a worker; it is killed when the test ends, at the latest.
@@ -90,8 +95,7 @@ func (y *yard) process(env ...string) *exec.Cmd {
 		y.t.Fatal(err)
 	}
 	c := exec.Command(program) //nolint:gosec // this test's own program, killed by hand
-	c.Env = append(os.Environ(), child+"="+y.e.DB.DSN("ward_worker"))
-	c.Env = append(c.Env, env...)
+	c.Env = append(append(os.Environ(), child+"="+y.e.DB.DSN("ward_worker")), env...)
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
 		y.t.Fatal(err)

@@ -110,12 +110,11 @@ begin
   perform audit.write(t, 'open', 'ok', jsonb_build_object('screen', 'events', 'reason', reason, 'ticket', ticket, 'filter', f)::text, null, null, null, 'audit', ask);
   perform audit.remember(ask, 'events', null, jsonb_build_object('filter', f, 'reason', reason), (select review_lease from tenancy.setting), t);
 end $$;
-create function audit.search(ask uuid, filter jsonb, action text default 'search') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create function audit.search(ask uuid, filter jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := audit.checked_filter(filter);
 begin
-  if action not in ('search', 'export') then raise exception 'search or export' using errcode = '22023'; end if;
-  perform tenancy.reviewer(action, a.tenant_id);
-  perform audit.write(a.tenant_id, action, 'ok', jsonb_build_object('screen', 'events', 'filter', f)::text, null, null, null, 'audit', ask);
+  perform tenancy.reviewer('search', a.tenant_id);
+  perform audit.write(a.tenant_id, 'search', 'ok', jsonb_build_object('screen', 'events', 'filter', f)::text, null, null, null, 'audit', ask);
   perform audit.remember(ask, 'events', null, jsonb_build_object('filter', f, 'reason', a.payload->>'reason'), a.expires_at - clock_timestamp(), a.tenant_id);
 end $$;
 
