@@ -468,6 +468,23 @@ func TestEvidenceIsWholeOrNotThere(t *testing.T) {
 	if _, err := review.MakeEvidence(t.Context(), o.dana, review.Period{From: o.began}, taken, nil); err == nil || !strings.Contains(err.Error(), "exists") || len(o.events(last)) > 0 {
 		t.Errorf("into a directory that exists: %v, events %q", err, o.events(last))
 	}
+
+	// a month that only the archive has: what rests on its events is missing, and that is said
+	o.do("insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) values (date_trunc('month', clock_timestamp() at time zone 'UTC'), 3, 4, 3, sha256('x'), '{part}', 1)")
+	b := o.bundle(o.dana, "pruned", review.Period{})
+	month := time.Now().UTC().Format("2006-01")
+	if !slices.Equal(b.ArchiveOnly, []string{month}) || !slices.ContainsFunc(o.list(b, "312b-gaps"), func(r map[string]string) bool { return r["subject"] == month }) {
+		t.Errorf("archive only: %q", b.ArchiveOnly)
+	}
+	noted := 0
+	for i := range b.Files {
+		if strings.Contains(b.Files[i].Note, "events of "+month+" are in the archive only") {
+			noted++
+		}
+	}
+	if noted != 7 {
+		t.Errorf("%d lists say what is missing, want 7", noted)
+	}
 }
 
 // TestCertification: a named reviewer signs over what was made, another approves, and neither the program nor the database lets one person be both.
