@@ -28,8 +28,8 @@ func TestWhatTheApplicationCanCall(t *testing.T) {
 	e := wardtest.New(t)
 	got := list(t, e, `select p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_app', p.oid, 'execute') and has_schema_privilege('ward_app', n.oid, 'usage') order by 1`)
-	want := []string{"audit.disclose", "audit.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.begin", "tenancy.claims", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
-		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.user_id", "tenancy.whoami"}
+	want := []string{"audit.disclose", "audit.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
+		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.uncover", "tenancy.user_id", "tenancy.whoami"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("ward_app can call\n%v, want\n%v", got, want)
 	}
@@ -88,7 +88,7 @@ func TestRoles(t *testing.T) {
 func TestWhatLoginsRead(t *testing.T) {
 	e := wardtest.New(t)
 	for role, want := range map[string]string{
-		"ward_app":      "phi.appointments phi.attachments phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
+		"ward_app":      "phi.appointments phi.attachments phi.care_team phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
 		"ward_reviewer": "tenancy.phi_table",
 		"ward_identity": "",
 	} {

@@ -1,9 +1,10 @@
 -- Rules, runs and the anomalies that a run finds, as ward_worker.
 
 -- name: SaveRule :exec
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing)
-values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[])
-on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing;
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
+values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[], sqlc.arg(kind), sqlc.arg(stage))
+on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp();
 
 -- name: RuleForRun :one
 select cursor_batch, missing from review.rule where id = sqlc.arg(id) for update;
@@ -48,8 +49,36 @@ select r.id, coalesce(x.finished_at, r.known_since)::timestamptz as at from revi
 where r.missing = '{}' order by r.id;
 
 -- name: SealedUpTo :one
--- The newest batch of which everything was sealed at or before a time; batches are sealed in order.
-select coalesce(max(batch), 0)::bigint from audit.chain where sealed_at <= sqlc.arg(at)::timestamptz;
+-- The newest batch of which everything was sealed at or before a time, and not before the one given.
+select review.settled(sqlc.arg(at)::timestamptz, sqlc.arg(low)::bigint)::bigint;
+
+-- name: FilteredUpTo :one
+-- How far every enabled filter of an earlier stage has been; where there is none, as far as asked for.
+select coalesce(min(cursor_batch), sqlc.arg(upto)::bigint)::bigint from review.rule where kind = 'filter' and missing = '{}' and stage < sqlc.arg(stage)::int;
+
+-- name: SliceEnd :one
+-- The batch in which the n-th row after a batch stands, or the last one asked for.
+select coalesce((select c.batch from audit.chain c where c.batch > sqlc.arg(after)::bigint and c.batch <= sqlc.arg(upto)::bigint order by c.batch offset sqlc.arg(n)::bigint limit 1), sqlc.arg(upto)::bigint)::bigint;
+
+-- name: Explain :execrows
+-- Only accesses that are to be explained, of the tenant and person that the filter named.
+insert into review.explanation (event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, inherited_from, run_id)
+select a.event_id, sqlc.arg(filter), sqlc.arg(filter_version), a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), sqlc.arg(run_id)
+from (select unnest(sqlc.arg(tenants)::uuid[]) as tenant_id, unnest(sqlc.arg(actors)::uuid[]) as actor_id, unnest(sqlc.arg(event_ids)::bigint[]) as event_id, unnest(sqlc.arg(reasons)::text[]) as reason,
+    unnest(sqlc.arg(valid_until)::timestamptz[]) as valid_until, unnest(sqlc.arg(inherited_from)::bigint[]) as inherited_from) x
+  join review.staff_access a on a.event_id = x.event_id and a.tenant_id = x.tenant_id and a.user_id = x.actor_id
+on conflict do nothing;
+
+-- name: Explained :one
+-- How many of these events a filter has explained.
+select count(*) from review.explanation where filter = sqlc.arg(filter) and event_id = any (sqlc.arg(event_ids)::bigint[]);
+
+-- name: CountExplained :exec
+update review.rule set explained = explained + sqlc.arg(more)::bigint where id = sqlc.arg(id);
+
+-- name: RulesLoaded :exec
+-- A worker says which rules it has the files of.
+update review.rule set loaded_at = clock_timestamp() where id = any (sqlc.arg(ids)::text[]) and loaded_at < clock_timestamp() - interval '30 seconds';
 
 -- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
@@ -83,5 +112,18 @@ insert into review.transition (anomaly_id, version, from_state, to_state, reason
 insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
 values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end));
 
--- name: RelationKinds :many
-select distinct kind from review.relation order by kind;
+-- name: Inputs :many
+-- What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
+select distinct kind::text as name from review.relation union select name from review.input where ready order by name;
+
+-- name: Installation :one
+select tenancy.installation()::uuid;
+
+-- name: AdvanceActivity :one
+select review.advance_activity(sqlc.arg(upto)::bigint)::bigint;
+
+-- name: BaselineBatch :one
+select batch from review.baseline;
+
+-- name: RecountActivity :one
+select review.recount_activity(sqlc.arg(first)::date, sqlc.arg(last)::date)::bigint;

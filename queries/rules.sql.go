@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const addEvidence = `-- name: AddEvidence :execrows
@@ -39,6 +40,17 @@ func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const advanceActivity = `-- name: AdvanceActivity :one
+select review.advance_activity($1::bigint)::bigint
+`
+
+func (q *Queries) AdvanceActivity(ctx context.Context, upto int64) (int64, error) {
+	row := q.db.QueryRow(ctx, advanceActivity, upto)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const advanceRule = `-- name: AdvanceRule :exec
 update review.rule set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz where id = $3
 `
@@ -55,6 +67,17 @@ func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error 
 	return err
 }
 
+const baselineBatch = `-- name: BaselineBatch :one
+select batch from review.baseline
+`
+
+func (q *Queries) BaselineBatch(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, baselineBatch)
+	var batch int64
+	err := row.Scan(&batch)
+	return batch, err
+}
+
 const boundIdle = `-- name: BoundIdle :exec
 select set_config('idle_in_transaction_session_timeout', '60000', true)
 `
@@ -62,6 +85,20 @@ select set_config('idle_in_transaction_session_timeout', '60000', true)
 // A worker that stops in the middle of a run, with its connection open, would keep the rule's lock for ever.
 func (q *Queries) BoundIdle(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, boundIdle)
+	return err
+}
+
+const countExplained = `-- name: CountExplained :exec
+update review.rule set explained = explained + $1::bigint where id = $2
+`
+
+type CountExplainedParams struct {
+	More int64
+	ID   string
+}
+
+func (q *Queries) CountExplained(ctx context.Context, arg CountExplainedParams) error {
+	_, err := q.db.Exec(ctx, countExplained, arg.More, arg.ID)
 	return err
 }
 
@@ -95,6 +132,116 @@ func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const explain = `-- name: Explain :execrows
+insert into review.explanation (event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, inherited_from, run_id)
+select a.event_id, $1, $2, a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), $3
+from (select unnest($4::uuid[]) as tenant_id, unnest($5::uuid[]) as actor_id, unnest($6::bigint[]) as event_id, unnest($7::text[]) as reason,
+    unnest($8::timestamptz[]) as valid_until, unnest($9::bigint[]) as inherited_from) x
+  join review.staff_access a on a.event_id = x.event_id and a.tenant_id = x.tenant_id and a.user_id = x.actor_id
+on conflict do nothing
+`
+
+type ExplainParams struct {
+	Filter        string
+	FilterVersion int32
+	RunID         uuid.UUID
+	Tenants       []uuid.UUID
+	Actors        []uuid.UUID
+	EventIds      []int64
+	Reasons       []string
+	ValidUntil    []time.Time
+	InheritedFrom []int64
+}
+
+// Only accesses that are to be explained, of the tenant and person that the filter named.
+func (q *Queries) Explain(ctx context.Context, arg ExplainParams) (int64, error) {
+	result, err := q.db.Exec(ctx, explain,
+		arg.Filter,
+		arg.FilterVersion,
+		arg.RunID,
+		arg.Tenants,
+		arg.Actors,
+		arg.EventIds,
+		arg.Reasons,
+		arg.ValidUntil,
+		arg.InheritedFrom,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const explained = `-- name: Explained :one
+select count(*) from review.explanation where filter = $1 and event_id = any ($2::bigint[])
+`
+
+type ExplainedParams struct {
+	Filter   string
+	EventIds []int64
+}
+
+// How many of these events a filter has explained.
+func (q *Queries) Explained(ctx context.Context, arg ExplainedParams) (int64, error) {
+	row := q.db.QueryRow(ctx, explained, arg.Filter, arg.EventIds)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const filteredUpTo = `-- name: FilteredUpTo :one
+select coalesce(min(cursor_batch), $1::bigint)::bigint from review.rule where kind = 'filter' and missing = '{}' and stage < $2::int
+`
+
+type FilteredUpToParams struct {
+	Upto  int64
+	Stage int32
+}
+
+// How far every enabled filter of an earlier stage has been; where there is none, as far as asked for.
+func (q *Queries) FilteredUpTo(ctx context.Context, arg FilteredUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, filteredUpTo, arg.Upto, arg.Stage)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const inputs = `-- name: Inputs :many
+select distinct kind::text as name from review.relation union select name from review.input where ready order by name
+`
+
+// What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
+func (q *Queries) Inputs(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const installation = `-- name: Installation :one
+select tenancy.installation()::uuid
+`
+
+func (q *Queries) Installation(ctx context.Context) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, installation)
+	var column_1 uuid.UUID
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const jobCounts = `-- name: JobCounts :many
@@ -377,28 +524,20 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 	return err
 }
 
-const relationKinds = `-- name: RelationKinds :many
-select distinct kind from review.relation order by kind
+const recountActivity = `-- name: RecountActivity :one
+select review.recount_activity($1::date, $2::date)::bigint
 `
 
-func (q *Queries) RelationKinds(ctx context.Context) ([]string, error) {
-	rows, err := q.db.Query(ctx, relationKinds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var kind string
-		if err := rows.Scan(&kind); err != nil {
-			return nil, err
-		}
-		items = append(items, kind)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type RecountActivityParams struct {
+	First pgtype.Date
+	Last  pgtype.Date
+}
+
+func (q *Queries) RecountActivity(ctx context.Context, arg RecountActivityParams) (int64, error) {
+	row := q.db.QueryRow(ctx, recountActivity, arg.First, arg.Last)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const ruleForRun = `-- name: RuleForRun :one
@@ -417,11 +556,22 @@ func (q *Queries) RuleForRun(ctx context.Context, id string) (RuleForRunRow, err
 	return i, err
 }
 
+const rulesLoaded = `-- name: RulesLoaded :exec
+update review.rule set loaded_at = clock_timestamp() where id = any ($1::text[]) and loaded_at < clock_timestamp() - interval '30 seconds'
+`
+
+// A worker says which rules it has the files of.
+func (q *Queries) RulesLoaded(ctx context.Context, ids []string) error {
+	_, err := q.db.Exec(ctx, rulesLoaded, ids)
+	return err
+}
+
 const saveRule = `-- name: SaveRule :exec
 
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing)
-values ($1, $2, $3, $4, $5, $6, $7, $8::text[])
-on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
+values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10)
+on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp()
 `
 
 type SaveRuleParams struct {
@@ -433,6 +583,8 @@ type SaveRuleParams struct {
 	ContentHash string
 	FrontMatter json.RawMessage
 	Missing     []string
+	Kind        string
+	Stage       int32
 }
 
 // Rules, runs and the anomalies that a run finds, as ward_worker.
@@ -446,17 +598,24 @@ func (q *Queries) SaveRule(ctx context.Context, arg SaveRuleParams) error {
 		arg.ContentHash,
 		arg.FrontMatter,
 		arg.Missing,
+		arg.Kind,
+		arg.Stage,
 	)
 	return err
 }
 
 const sealedUpTo = `-- name: SealedUpTo :one
-select coalesce(max(batch), 0)::bigint from audit.chain where sealed_at <= $1::timestamptz
+select review.settled($1::timestamptz, $2::bigint)::bigint
 `
 
-// The newest batch of which everything was sealed at or before a time; batches are sealed in order.
-func (q *Queries) SealedUpTo(ctx context.Context, at time.Time) (int64, error) {
-	row := q.db.QueryRow(ctx, sealedUpTo, at)
+type SealedUpToParams struct {
+	At  time.Time
+	Low int64
+}
+
+// The newest batch of which everything was sealed at or before a time, and not before the one given.
+func (q *Queries) SealedUpTo(ctx context.Context, arg SealedUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, sealedUpTo, arg.At, arg.Low)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -475,6 +634,24 @@ type SeenEvidenceParams struct {
 func (q *Queries) SeenEvidence(ctx context.Context, arg SeenEvidenceParams) (bool, error) {
 	row := q.db.QueryRow(ctx, seenEvidence, arg.EventIds, arg.Key)
 	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const sliceEnd = `-- name: SliceEnd :one
+select coalesce((select c.batch from audit.chain c where c.batch > $1::bigint and c.batch <= $2::bigint order by c.batch offset $3::bigint limit 1), $2::bigint)::bigint
+`
+
+type SliceEndParams struct {
+	After int64
+	Upto  int64
+	N     int64
+}
+
+// The batch in which the n-th row after a batch stands, or the last one asked for.
+func (q *Queries) SliceEnd(ctx context.Context, arg SliceEndParams) (int64, error) {
+	row := q.db.QueryRow(ctx, sliceEnd, arg.After, arg.Upto, arg.N)
+	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
 }

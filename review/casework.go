@@ -38,9 +38,9 @@ func (f *LogFacts) Factors() (nature, recipient, acquired string) {
 	for i, t := range f.Tables {
 		tables[i] = strings.TrimPrefix(t, "public.")
 	}
-	nature = fmt.Sprintf("%s of %s in %s.", count(f.Records, "record", "records"), count(f.Patients, "patient", "patients"), either(tables))
-	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), count(f.Sessions, "session", "sessions"))
-	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.", count(f.Shown, "access", "accesses"), f.Exported, f.Denied)
+	nature = fmt.Sprintf("%s of %s in %s.", counted(f.Records, "record", "records"), counted(f.Patients, "patient", "patients"), either(tables))
+	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), counted(f.Sessions, "session", "sessions"))
+	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.", counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
 	return nature, recipient, acquired
 }
 
@@ -51,7 +51,7 @@ func either(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func count(n int, one, many string) string {
+func counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -16,13 +16,16 @@ type Registered struct {
 	Tier        string      `json:"tier"`
 	Severity    string      `json:"severity"`
 	Title       string      `json:"title"`
+	Kind        string      `json:"kind"` // flag, filter, watch
 	Enabled     bool        `json:"enabled"`
 	Missing     []string    `json:"missing"` // what it requires and the installation lacks: NOT ENABLED
 	ContentHash string      `json:"content_hash"`
 	FrontMatter FrontMatter `json:"front_matter"`
 	LastRunAt   *time.Time  `json:"last_run_at"`
 	CursorBatch int64       `json:"cursor_batch"`
-	Open        int         `json:"open"` // open anomalies
+	Open        int         `json:"open"`      // open anomalies
+	Explained   int64       `json:"explained"` // of a filter: accesses explained so far
+	LoadedAt    time.Time   `json:"loaded_at"` // when a worker last said that it has the rule's file
 }
 
 // RunRow is one row of the ledger.

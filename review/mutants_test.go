@@ -23,15 +23,13 @@ var spared = map[string]map[string]string{
 	"A03-terminated-user": {"t.batch > :from": again},
 	"S03-on-call-access":  {"a.batch > :from": again, "a.batch > :from (2)": again},
 	"C01-high-volume": {
-		"a.batch <= :to": looked, "a.actor_kind = 'human'": looked, "a.outcome = 'ok'": looked, "a.action in ('view', 'export')": looked, "a.patient_id is not null": looked, "a.known": looked,
-		"a.tenant_id = b.tenant_id": reads, "a.recorded_at >= b.first_day": reads, "a.recorded_at < b.last_day + 2": reads,
-		"a.actor_kind = 'human' (2)":   "whoever was touched is human in all of their events",
-		"a.patient_id is not null (2)": "count(distinct ...) passes over what is null",
+		"a.batch <= :to": looked, "d.patients >= :floor::int": reads, "a.recorded_at >= h.day::timestamp at time zone 'UTC'": reads,
+		"a.at >= h.day::timestamp at time zone 'UTC'": "an imported event may be recorded a day after it happened; those of the cases are recorded when they happen",
 	},
 }
 
-// again is why a lower bound is spared: what is found again is known evidence and changes nothing; the bound keeps the cost to what is new. looked: the first
-// list of C01 says which days to judge again, the second judges them. reads: it saves reading what no day needs.
+// again is why a lower bound is spared: what is found again is known evidence and changes nothing; the bound keeps the cost to what is new. looked: C01's first
+// list says which days to judge again. reads: it saves reading what no day needs.
 const (
 	again  = "a lower bound of the window saves work only"
 	looked = "a day that is judged again for no reason is judged the same"
@@ -52,7 +50,7 @@ type mutant struct {
 var token = regexp.MustCompile(`'(?:[^']|'')*'|--[^\n]*|:{0,2}[A-Za-z_][A-Za-z0-9_.]*|[()]|\S`)
 
 // boundaries end a term.
-var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross", "on", "union", "then", "when", "else", "end", "limit", "using", "case", ","}
+var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross", "on", "union", "then", "when", "else", "end", "limit", "using", "case", "offset", ","}
 
 // terms finds what stands between where, on and and, at every depth, as ranges of the text.
 func terms(sql string) [][2]int {
@@ -115,7 +113,7 @@ func mutantsOf(t *testing.T, rule *review.Rule) []*mutant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, sql, ok := strings.Cut(string(text), "---*/\n")
+	_, sql, ok := strings.Cut(string(text), "---*/\n")
 	if !ok {
 		t.Fatal("no front matter")
 	}
@@ -123,16 +121,13 @@ func mutantsOf(t *testing.T, rule *review.Rule) []*mutant {
 	seen := map[string]int{}
 	for _, at := range terms(sql) {
 		term := strings.Join(strings.Fields(sql[at[0]:at[1]]), " ")
-		without, err := review.ParseRule(rule.ID, []byte(head+"---*/\n"+sql[:at[0]]+"true"+sql[at[1]:]))
-		if err != nil && !strings.Contains(err.Error(), "does not use") {
-			t.Fatalf("without %q: %v", term, err)
-		}
+		without, ok := rule.Mutant(sql[:at[0]] + "true" + sql[at[1]:])
 		seen[term]++
-		if err == nil {
+		if ok {
 			whole = append(whole, &mutant{rule: without, term: term, nth: seen[term]})
 		}
 	}
-	if len(whole) < 5 {
+	if len(whole) < 2 {
 		t.Fatalf("only %d terms found", len(whole)-1)
 	}
 	for _, m := range whole {
@@ -173,31 +168,32 @@ func (w *world) run(m *mutant) error {
 		if err != nil {
 			return err
 		}
-		var (
-			about       who
-			patient     *uuid.UUID
-			first, last time.Time
-			summary     string
-			facts       json.RawMessage
-			events      []int64
-		)
-		_, err = pgx.ForEachRow(rows, []any{&about.tenant, &about.actor, &patient, &first, &last, &summary, &facts, &events}, func() error {
-			if m.found[about] == nil {
-				m.found[about] = &finding{events: map[int64]bool{}}
-			}
-			f := m.found[about]
-			f.summaries = append(f.summaries, summary)
-			slices.Sort(events)
-			if len(slices.Compact(slices.Clone(events))) != len(events) {
-				f.wrong = "an event is named twice"
-			}
-			for _, e := range events {
-				f.events[e] = true
-			}
-			return nil
-		})
-		return err
+		return m.collect(rows)
 	})
+}
+
+// collect adds the rows of an answer to what the mutant found.
+func (m *mutant) collect(rows pgx.Rows) error {
+	if m.rule.Explains() {
+		answer, err := pgx.CollectRows(rows, pgx.RowToMap)
+		for _, x := range answer {
+			add(m.found, who{x["tenant_id"].([16]byte), x["actor_id"].([16]byte)}, x["reason"].(string), x["event_id"].(int64))
+		}
+		return err
+	}
+	var (
+		about       who
+		patient     *uuid.UUID
+		first, last time.Time
+		summary     string
+		facts       json.RawMessage
+		events      []int64
+	)
+	_, err := pgx.ForEachRow(rows, []any{&about.tenant, &about.actor, &patient, &first, &last, &summary, &facts, &events}, func() error {
+		add(m.found, about, summary, events...)
+		return nil
+	})
+	return err
 }
 
 // report holds every mutant against the cases: the rule itself passes them all, a mutant fails one.

@@ -94,6 +94,7 @@ type Evidence struct {
 	SessionID   *uuid.UUID `json:"session_id"`
 	Purpose     *string    `json:"purpose"`
 	Seq         int64      `json:"seq"`
+	RecordURL   string     `json:"record_url,omitempty"` // of the record in the customer's own application; Link sets it
 }
 
 // Note is a reviewer's remark, never changed.
@@ -112,6 +113,15 @@ type Transition struct {
 	At          time.Time `json:"at"`
 	Reason      *string   `json:"reason"`
 	Disposition *string   `json:"disposition"`
+}
+
+// Explained is how many of a person's accesses a filter explained, about the time of an anomaly.
+type Explained struct {
+	Filter    string `json:"filter"`
+	Title     string `json:"title"`
+	Reason    string `json:"reason"`
+	Accesses  int    `json:"accesses"`
+	Inherited int    `json:"inherited"` // of these: repeats of an explained access
 }
 
 // Disposition is what an anomaly can be closed as.
@@ -151,6 +161,7 @@ type Details struct {
 	Evidence        []Evidence    `json:"evidence"`
 	Notes           []Note        `json:"notes"`
 	History         []Transition  `json:"history"`
+	Explained       []Explained   `json:"explained"`
 	ClosedSameRule  int           `json:"closed_same_rule"`
 	ClosedSameActor int           `json:"closed_same_actor"`
 	Dispositions    []Disposition `json:"dispositions"`
@@ -163,6 +174,7 @@ type Details struct {
 	Notices         []Notice      `json:"notices"`
 	Links           []Link        `json:"links"`
 	Files           []File        `json:"files"`
+	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.

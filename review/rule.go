@@ -19,36 +19,70 @@ import (
 
 // FrontMatter is the head of a rule file: what the rule is, whom it cites, and how it is run.
 type FrontMatter struct {
-	ID             string         `yaml:"id" json:"id"` // the file's name without .sql; never changes
+	ID             string         `yaml:"id" json:"id"`                         // the file's name without .sql; never changes
+	UUID           string         `yaml:"uuid,omitempty" json:"uuid,omitempty"` // survives a renaming
 	Version        int            `yaml:"version" json:"version"`
 	Title          string         `yaml:"title" json:"title"`
-	Status         string         `yaml:"status" json:"status"`
+	Status         string         `yaml:"status" json:"status"` // experimental, test, stable, deprecated
+	Related        []Relation     `yaml:"related,omitempty" json:"related,omitempty"`
 	Owner          string         `yaml:"owner" json:"owner"`
+	Author         string         `yaml:"author,omitempty" json:"author,omitempty"`
+	Created        string         `yaml:"created,omitempty" json:"created,omitempty"`   // YYYY-MM-DD
+	Modified       string         `yaml:"modified,omitempty" json:"modified,omitempty"` // YYYY-MM-DD
 	Description    string         `yaml:"description" json:"description"`
 	Tier           string         `yaml:"tier" json:"tier"`
 	Kind           string         `yaml:"kind" json:"kind"`
 	Severity       string         `yaml:"severity" json:"severity"`
-	Citations      []string       `yaml:"citations" json:"citations"` // sections of 45 CFR
-	Requires       []string       `yaml:"requires,omitempty" json:"requires,omitempty"`
+	Citations      []string       `yaml:"citations" json:"citations"`                       // sections of 45 CFR
+	References     []string       `yaml:"references,omitempty" json:"references,omitempty"` // https addresses
+	Requires       []string       `yaml:"requires,omitempty" json:"requires,omitempty"`     // kinds of relationships, and rows of review.input
 	Every          Duration       `yaml:"every" json:"every"`
-	Jitter         Duration       `yaml:"jitter,omitempty" json:"jitter,omitzero"`   // how far from the others' a run may begin; default: a tenth of Every, a minute at most
-	Timeout        Duration       `yaml:"timeout,omitempty" json:"timeout,omitzero"` // of one run; default: two minutes
-	Settle         Duration       `yaml:"settle" json:"settle"`                      // how old an event must be, because what explains it is written later
-	Entity         []string       `yaml:"entity" json:"entity"`                      // what makes two matches the same anomaly
+	Jitter         Duration       `yaml:"jitter,omitempty" json:"jitter,omitzero"`       // how far from the others' a run may begin; default: a tenth of Every, a minute at most
+	Timeout        Duration       `yaml:"timeout,omitempty" json:"timeout,omitzero"`     // of one run; default: two minutes
+	Settle         Duration       `yaml:"settle" json:"settle"`                          // how old an event must be, because what explains it is written later
+	Reconcile      Duration       `yaml:"reconcile,omitempty" json:"reconcile,omitzero"` // how far back the nightly second look goes, by the time of the event; 0: none
+	Entity         []string       `yaml:"entity,omitempty" json:"entity,omitempty"`      // what makes two matches the same anomaly
+	Dedup          *Dedup         `yaml:"dedup,omitempty" json:"dedup,omitempty"`
 	Params         map[string]any `yaml:"params,omitempty" json:"params,omitempty"`
-	FalsePositives []string       `yaml:"false_positives" json:"false_positives"`
-	Triage         string         `yaml:"triage" json:"triage"`
-	MaxNewPerRun   int            `yaml:"max_new_per_run" json:"max_new_per_run"`
+	FalsePositives []string       `yaml:"false_positives,omitempty" json:"false_positives,omitempty"`
+	Limits         []string       `yaml:"limits,omitempty" json:"limits,omitempty"` // of a filter: what it leaves to be explained by others, or by nobody
+	Triage         string         `yaml:"triage,omitempty" json:"triage,omitempty"`
+	SLA            *SLA           `yaml:"sla,omitempty" json:"sla,omitempty"`
+	MaxNewPerRun   int            `yaml:"max_new_per_run,omitempty" json:"max_new_per_run,omitempty"` // of a flag or a watch
 }
 
-// The kinds of rules: a flag looks into the events of one batch after another, a watch into the review itself, each time as a whole.
+// Relation names a rule that this one is like, or replaces.
+type Relation struct {
+	ID   string `yaml:"id" json:"id"`
+	Type string `yaml:"type" json:"type"` // similar, derived, obsolete, merged, renamed
+}
+
+// Dedup says what becomes of a match about the same tenant, person and patient as an earlier one. While the anomaly is open, or within Window of the first one of its
+// series, it is evidence; closing moves no window.
+type Dedup struct {
+	Window   Duration `yaml:"window" json:"window"`       // from when the anomaly was made; 0: as long as it is open
+	OnClosed string   `yaml:"on_closed" json:"on_closed"` // new_linked (default), or absorb: within the window, evidence joins the closed anomaly
+}
+
+// SLA is when an anomaly of the rule is to be claimed and closed, in business days ("2bd").
+type SLA struct {
+	Claim string `yaml:"claim" json:"claim"`
+	Close string `yaml:"close" json:"close"`
+}
+
+// The kinds of rules: a flag looks into the events of one batch after another, a filter explains them away before, a watch looks into the review itself, each
+// time as a whole.
 const (
-	kindFlag  = "flag"
-	kindWatch = "watch"
+	kindFlag   = "flag"
+	kindFilter = "filter"
+	kindWatch  = "watch"
 )
 
 // longestRun is the longest that a rule may allow itself. A job that runs longer was lost with its worker.
 const longestRun = 10 * time.Minute
+
+// longestReconcile is the longest that a nightly second look may go back.
+const longestReconcile = 31 * 24 * time.Hour
 
 // Duration is a time.Duration written as Go writes it ("24h").
 type Duration time.Duration
@@ -87,18 +121,11 @@ type Rule struct {
 // frontMatter is the block that a rule file starts with.
 var frontMatter = regexp.MustCompile(`(?s)\A/\*---\n(.*?)\n---\*/\n(.*)\z`)
 
+// quotes are string literals and comments, which may say anything.
+const quotes = `'(?:[^']|'')*'|--[^\n]*|(?s:/\*.*?\*/)`
+
 // bind is a named parameter; a cast (::) is none, and nothing that is quoted is.
 var bind = regexp.MustCompile(quotes + `|(^|[^:]):([a-z][a-z0-9_]*)`)
-
-// forbidden is what a rule may not say: it reads, and it gives the same answer twice.
-var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\s*\(|clock_timestamp|transaction_timestamp|statement_timestamp|` +
-	`current_timestamp|current_date|current_time|localtime|localtimestamp|timeofday|random\s*\(|gen_random_uuid)|;`)
-
-// present are literals that stand for the time of the run.
-var present = regexp.MustCompile(`(?i)'\s*(now|today|tomorrow|yesterday)\s*'`)
-
-// disguise is quoting other than '...', in which a forbidden word could hide from the check.
-var disguise = regexp.MustCompile(`(?i)\b(e|u&)'|\$\w*\$|"`)
 
 // ParseRule reads a rule file. Everything that is wrong with it is reported at once.
 func ParseRule(name string, text []byte) (Rule, error) {
@@ -125,6 +152,18 @@ func ParseRule(name string, text []byte) (Rule, error) {
 	return r, nil
 }
 
+// Mutant is the rule with another query, which nobody has checked: for trying out whether the rule's tests notice the difference. It is false where the query no
+// longer says which events it is over, which no rule does.
+func (r *Rule) Mutant(sql string) (Rule, bool) {
+	m := *r
+	m.Binds = nil
+	m.SQL = m.bindAll(sql)
+	if r.Watches() {
+		return m, oneOf("now", m.Binds...)
+	}
+	return m, oneOf("from", m.Binds...) && oneOf("to", m.Binds...)
+}
+
 // bindAll numbers the named parameters.
 func (r *Rule) bindAll(sql string) string {
 	numbers := map[string]int{}
@@ -141,56 +180,6 @@ func (r *Rule) bindAll(sql string) string {
 		}
 		return fmt.Sprintf("%s$%d", sub[1], n)
 	})
-}
-
-// quotes are string literals and comments, which may say anything.
-const quotes = `'(?:[^']|'')*'|--[^\n]*|(?s:/\*.*?\*/)`
-
-var quoted = regexp.MustCompile(quotes)
-
-func (r *Rule) check(name string) error {
-	var errs []error
-	bad := func(when bool, format string, args ...any) {
-		if when {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	bad(r.ID != name, "its id is %q, not the file's name", r.ID)
-	bad(r.Version < 1, "version is missing")
-	bad(r.Title == "", "title is missing")
-	bad(!oneOf(r.Tier, "A", "B", "C", "S"), "tier is A, B, C or S")
-	bad(!oneOf(r.Severity, "critical", "high", "medium", "low"), "severity is critical, high, medium or low")
-	bad(!oneOf(r.Kind, kindFlag, kindWatch), "kind is flag, or watch for a rule about the review itself")
-	bad(blank(r.Citations), "it cites nothing")
-	bad(blank(r.FalsePositives), "it names no false positives")
-	bad(r.Every <= 0, "every is missing")
-	bad(r.Settle < 0, "settle is negative: nothing is examined before it is sealed")
-	bad(r.Jitter < 0 || r.Jitter > r.Every, "jitter is from nothing to its period")
-	bad(r.Timeout < 0 || time.Duration(r.Timeout) > longestRun, "timeout is at most %s", longestRun)
-	bad(r.MaxNewPerRun <= 0, "max_new_per_run is missing")
-	bad(len(r.Entity) == 0 || r.Entity[0] != "tenant_id", "entity starts with tenant_id")
-	known, needed := []string{"tenant_id", "actor_id", "patient_id"}, []string{"from", "to"}
-	if r.Kind == kindWatch {
-		known, needed = []string{"tenant_id", "what"}, []string{"now"}
-	}
-	for _, e := range r.Entity {
-		bad(!oneOf(e, known...), "entity has %q: %s are known", e, strings.Join(known, ", "))
-	}
-	for _, b := range needed {
-		bad(!oneOf(b, r.Binds...), "its SQL does not use :%s", b)
-	}
-	for _, b := range r.Binds {
-		_, known := r.Params[b]
-		bad(!known && !oneOf(b, "from", "to", "now"), "its SQL uses :%s, which is no parameter", b)
-	}
-	code := quoted.ReplaceAllString(r.SQL, "''")
-	for _, f := range []string{forbidden.FindString(code), present.FindString(r.SQL)} {
-		bad(f != "", "its SQL has %q: a rule is one statement that reads, and :now is the time", f)
-	}
-	if f := disguise.FindString(code); f != "" {
-		bad(true, "its SQL quotes with %q: only '...' is understood here", f)
-	}
-	return errors.Join(errs...)
 }
 
 // blank says that a list has nothing in it, or an empty line.
@@ -212,7 +201,8 @@ func oneOf(s string, list ...string) bool {
 	return false
 }
 
-// LoadRules reads every rule of a directory. A rule without tests of the kinds that ParseTests asks for beside it (ID.test.yaml) does not load.
+// LoadRules reads every rule of a directory, in the order in which they run over the same events: filters first. A rule without tests of the kinds that
+// ParseTests asks for beside it (ID.test.yaml) does not load.
 func LoadRules(dir fs.FS) ([]Rule, error) {
 	names, err := fs.Glob(dir, "*.sql")
 	if err != nil {
@@ -242,5 +232,18 @@ func LoadRules(dir fs.FS) ([]Rule, error) {
 	if len(rules) == 0 {
 		return nil, errors.New("no rules found")
 	}
-	return rules, nil
+	sort.SliceStable(rules, func(i, j int) bool { return rules[i].Stage() < rules[j].Stage() })
+	return rules, distinct(rules)
+}
+
+// distinct refuses two rules of one uuid: one of them is a copy that was meant to be another rule.
+func distinct(rules []Rule) error {
+	seen := map[string]string{}
+	for _, r := range rules {
+		if other, ok := seen[r.UUID]; ok && r.UUID != "" {
+			return fmt.Errorf("rules %s and %s have one uuid: a new rule has a new one", other, r.ID)
+		}
+		seen[r.UUID] = r.ID
+	}
+	return nil
 }

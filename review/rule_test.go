@@ -18,6 +18,7 @@ const goodRule = `/*---
 id: T01-test
 version: 1
 title: a test
+status: stable
 tier: B
 kind: flag
 severity: medium
@@ -39,6 +40,7 @@ const goodTests = `tests:
   - {name: "false positive: a", events: [{user: casey, at: -1m}], expect: []}
   - {name: "false positive: b", events: [{user: casey, at: -1m}], expect: []}
   - {name: "tenant isolation: x", events: [{user: casey, at: -1m}], expect: []}
+  - {name: "boundary: x", events: [{user: casey, at: -1m}], expect: []}
   - {name: "late event: x", events: [{user: casey, at: -1m, late: true}], expect: []}
 `
 
@@ -47,7 +49,7 @@ func TestShippedRulesLoad(t *testing.T) {
 	for _, r := range shipped(t) {
 		ids = append(ids, r.ID)
 	}
-	if want := []string{"A02-cross-tenant-denied", "A03-terminated-user", "A05-service-off-list", "A09-other-patient-denied", "B01-no-treatment-relationship", "C01-high-volume", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
+	if want := []string{"F01-appointment", "F02-encounter", "F03-message", "F04-claim", "F05-front-desk", "F06-records-office", "F07-covering", "F08-care-team", "F90-repeat-access", "A02-cross-tenant-denied", "A03-terminated-user", "A05-service-off-list", "A09-other-patient-denied", "B01-no-treatment-relationship", "C01-high-volume", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
 		t.Errorf("rules %q, want %q", ids, want)
 	}
 }
@@ -80,7 +82,7 @@ func TestParseRuleRefuses(t *testing.T) {
 		{"no title", "title: a test", "title: ''", "title is missing"},
 		{"a tier that is none", "tier: B", "tier: D", "tier is"},
 		{"a severity that is none", "severity: medium", "severity: bad", "severity is"},
-		{"a kind that is none", "kind: flag", "kind: filter", "kind is flag"},
+		{"a kind that is none", "kind: flag", "kind: flog", "kind is flag"},
 		{"no citation", `citations: ["164.308(a)(1)(ii)(D)"]`, "citations: []", "cites nothing"},
 		{"an empty citation", `citations: ["164.308(a)(1)(ii)(D)"]`, `citations: [" "]`, "cites nothing"},
 		{"no false positives", `false_positives: ["a: one", "b: two"]`, "false_positives: []", "no false positives"},
@@ -121,7 +123,7 @@ func TestParseRuleRefuses(t *testing.T) {
 
 // TestParseRuleReportsEverything: whoever writes a rule mends it in one go.
 func TestParseRuleReportsEverything(t *testing.T) {
-	text := strings.NewReplacer("version: 1", "version: 0", "kind: flag", "kind: filter", "a.batch > :from and ", "").Replace(goodRule)
+	text := strings.NewReplacer("version: 1", "version: 0", "kind: flag", "kind: flog", "a.batch > :from and ", "").Replace(goodRule)
 	_, err := review.ParseRule(ruleID, []byte(text))
 	for _, want := range []string{"version", "kind", ":from"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -133,14 +135,14 @@ func TestParseRuleReportsEverything(t *testing.T) {
 func TestLoadRulesRefuses(t *testing.T) {
 	tests := []struct{ name, rule, tests, want string }{
 		{"no test file", goodRule, "-", "has no tests"},
-		{"an empty list", goodRule, "tests: []\n", "there are 0, 0, 0 and 0"},
-		{"an empty file", goodRule, "", "there are 0, 0, 0 and 0"},
+		{"an empty list", goodRule, "tests: []\n", "there are 0, 0, 0, 0 and 0"},
+		{"an empty file", goodRule, "", "there are 0, 0, 0, 0 and 0"},
 		{"an unknown key", goodRule, strings.Replace(goodTests, "name: finds,", "name: finds, rows: 1,", 1), "rows"},
-		{"nothing found", goodRule, strings.Replace(goodTests, "[{tenant: cedar, actor: casey, evidence: 1}]", "[]", 1), "there are 0, 2, 1 and 1"},
-		{"one false positive", goodRule, strings.Replace(goodTests, "false positive: b", "something else", 1), "there are 1, 1, 1 and 1"},
-		{"a false positive of no rule", goodRule, strings.Replace(goodTests, "false positive: b", "false positive: c", 1), "not one of its false_positives"},
-		{"no isolation", goodRule, strings.Replace(goodTests, "tenant isolation: x", "another", 1), "there are 1, 2, 0 and 1"},
-		{"a late event that is not late", goodRule, strings.Replace(goodTests, ", late: true", "", 1), "there are 1, 2, 1 and 0"},
+		{"nothing found", goodRule, strings.Replace(goodTests, "[{tenant: cedar, actor: casey, evidence: 1}]", "[]", 1), "there are 0, 2, 1, 1 and 1"},
+		{"one false positive", goodRule, strings.Replace(goodTests, "false positive: b", "something else", 1), "there are 1, 1, 1, 1 and 1"},
+		{"a false positive of no rule", goodRule, strings.Replace(goodTests, "false positive: b", "false positive: c", 1), "not one that the rule's head names"},
+		{"no isolation", goodRule, strings.Replace(goodTests, "tenant isolation: x", "another", 1), "there are 1, 2, 0, 1 and 1"},
+		{"a late event that is not late", goodRule, strings.Replace(goodTests, ", late: true", "", 1), "there are 1, 2, 1, 1 and 0"},
 		{"two of one name", goodRule, strings.Replace(goodTests, "tenant isolation: x", "finds", 1), `"finds"`},
 		{"no events", goodRule, strings.Replace(goodTests, "name: finds, events: [{user: casey, at: -1m}]", "name: finds, events: []", 1), `"finds"`},
 		{"a bad rule", strings.Replace(goodRule, "tier: B", "tier: D", 1), goodTests, "tier is"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/queries"
@@ -49,22 +50,34 @@ func TestRules(t *testing.T) {
 			}
 			w := newWorld(t, testsOf(t, &rule))
 			mutants := mutantsOf(t, &rule)
-			if err := review.Register(t.Context(), w.worker, []review.Rule{rule}); err != nil {
+			// what the rule reads of others' work
+			var before []review.Rule
+			for _, r := range shipped(t) {
+				if r.Stage() < rule.Stage() && rule.ReadsExplained() {
+					before = append(before, r)
+				}
+			}
+			if err := review.Register(t.Context(), w.worker, append(before, rule)); err != nil {
 				t.Fatal(err)
+			}
+			look := func() {
+				for i := range before {
+					w.mustRun(&before[i])
+				}
+				w.runTwice(&rule)
+				w.evaluate(mutants)
 			}
 			settled := w.now.Add(-time.Duration(rule.Settle))
 			w.arrange(first)
 			w.seal(settled.Add(-2 * time.Hour))
-			w.evaluate(mutants)
-			w.runTwice(&rule)
+			look()
 			w.arrange(late)
 			w.seal(settled)
 			w.arrange(unsettled)
 			w.seal(settled.Add(time.Microsecond))
-			w.evaluate(mutants)
-			w.runTwice(&rule)
+			look()
 
-			found := w.found(t)
+			found := w.found(t, &rule)
 			for _, s := range w.scenes {
 				t.Run(s.Name, func(t *testing.T) {
 					if wrong := s.compare(found); wrong != "" {
@@ -109,7 +122,8 @@ func (w *world) runTwice(rule *review.Rule) {
 func (w *world) everything() string {
 	w.t.Helper()
 	return wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(a)::text, '|' order by a.id), '') from review.anomaly a`) +
-		wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(e)::text, '|' order by e.anomaly_id, e.event_id), '') from review.evidence e`)
+		wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(e)::text, '|' order by e.anomaly_id, e.event_id), '') from review.evidence e`) +
+		wardtest.One[string](w.e, `select coalesce(string_agg(to_jsonb(e)::text, '|' order by e.event_id, e.filter), '') from review.explanation e`)
 }
 
 // who is what an anomaly is about.
@@ -123,8 +137,11 @@ type finding struct {
 }
 
 // found reads the queue.
-func (w *world) found(t *testing.T) map[who]*finding {
+func (w *world) found(t *testing.T, rule *review.Rule) map[who]*finding {
 	t.Helper()
+	if rule.Explains() {
+		return w.explained(t, rule)
+	}
 	rows, err := w.e.Super.Query(t.Context(), `select a.tenant_id, a.actor_id, a.summary, a.state, array_agg(e.event_id), bool_and(v.tenant_id = a.tenant_id)
 		from review.anomaly a join review.evidence e on e.anomaly_id = a.id join audit.event v using (event_id) group by a.id`)
 	if err != nil {
@@ -156,6 +173,43 @@ func (w *world) found(t *testing.T) map[who]*finding {
 	return found
 }
 
+// explained reads what a filter explained.
+func (w *world) explained(t *testing.T, rule *review.Rule) map[who]*finding {
+	t.Helper()
+	rows, err := w.e.Super.Query(t.Context(), `select x.tenant_id, x.user_id, x.reason, x.event_id from review.explanation x join audit.event v using (event_id, tenant_id, user_id) where x.filter = $1`, rule.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[who]*finding{}
+	var (
+		about  who
+		reason string
+		event  int64
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&about.tenant, &about.actor, &reason, &event}, func() error {
+		add(found, about, reason, event)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func add(found map[who]*finding, about who, summary string, events ...int64) {
+	if found[about] == nil {
+		found[about] = &finding{events: map[int64]bool{}}
+	}
+	f := found[about]
+	f.summaries = append(f.summaries, summary)
+	slices.Sort(events)
+	if len(slices.Compact(slices.Clone(events))) != len(events) {
+		f.wrong = "an event is named twice"
+	}
+	for _, e := range events {
+		f.events[e] = true
+	}
+}
+
 // compare says what is wrong with what was found about a case's people.
 func (s *scene) compare(found map[who]*finding) string {
 	var wrong []string
@@ -172,7 +226,7 @@ func (s *scene) compare(found map[who]*finding) string {
 			wrong = append(wrong, fmt.Sprintf("about %s at %s: evidence %d, want %d", x.Actor, x.Tenant, len(f.events), x.Evidence))
 		}
 		if !slices.ContainsFunc(f.summaries, func(summary string) bool {
-			return strings.HasPrefix(summary, x.Actor+"-") && strings.Contains(summary, x.Summary)
+			return (strings.HasPrefix(summary, x.Actor+"-") || !strings.Contains(summary, " ")) && strings.Contains(summary, x.Summary)
 		}) {
 			wrong = append(wrong, fmt.Sprintf("about %s at %s: %q, want %q in it", x.Actor, x.Tenant, f.summaries, x.Summary))
 		}

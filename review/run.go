@@ -2,7 +2,6 @@ package review
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,45 +35,6 @@ type RunRequest struct {
 	start  *time.Time // of that period, as the ledger says
 }
 
-// match is one row of a rule's answer. A rule selects exactly these columns, in this order:
-// tenant_id, actor_id, patient_id, first_at, last_at, summary, facts, event_ids.
-type match struct {
-	Tenant      uuid.UUID
-	Actor       *uuid.UUID
-	Patient     *uuid.UUID
-	First, Last time.Time
-	Summary     string
-	Facts       json.RawMessage
-	EventIDs    []int64
-}
-
-// key identifies the anomaly: SHA-256 of the rule and its entity. No time is in it.
-func (r *Rule) key(m *match) []byte {
-	h := sha256.New()
-	h.Write([]byte("ward-anomaly/v1\x00" + r.ID + "\x00"))
-	for _, e := range r.Entity {
-		switch e {
-		case "tenant_id":
-			h.Write(m.Tenant[:])
-		case "actor_id":
-			writeID(h.Write, m.Actor)
-		case "patient_id":
-			writeID(h.Write, m.Patient)
-		case "what":
-			h.Write([]byte(m.what()))
-		}
-	}
-	return h.Sum(nil)
-}
-
-func writeID(write func([]byte) (int, error), id *uuid.UUID) {
-	if id == nil {
-		_, _ = write([]byte{0})
-		return
-	}
-	_, _ = write(append([]byte{1}, id[:]...))
-}
-
 // recordTime is how long recording a failed run may take after the run itself was cancelled.
 const recordTime = 10 * time.Second
 
@@ -84,43 +44,19 @@ var ErrNotEnabled = errors.New("the rule is NOT ENABLED")
 // ErrRan says that the period is one that has run.
 var ErrRan = errors.New("the period has run")
 
-// Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, the ledger's row, the event and the cursor
-// commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other. A period that has run already gives
+// Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, explanations, the ledger's row, the event and
+// the cursor commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other. A period that has run already gives
 // ErrRan and leaves nothing.
 func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by RunRequest) (Result, error) {
 	res := Result{RunID: uuid.New(), RuleID: rule.ID}
 	started := time.Now()
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		q := queries.New(tx)
-		if err := q.BoundIdle(ctx); err != nil {
-			return fmt.Errorf("bound the run: %w", err)
-		}
-		state, err := q.RuleForRun(ctx, rule.ID)
-		if err != nil {
-			return fmt.Errorf("find rule: %w", err)
-		}
-		if err := rule.take(ctx, q, &by); err != nil {
+		if err := rule.begin(ctx, q, now, &by, &res); err != nil {
 			return err
 		}
-		res.FromBatch, res.ToBatch = state.CursorBatch, state.CursorBatch
-		if len(state.Missing) > 0 {
-			return fmt.Errorf("%w: this installation has no %s", ErrNotEnabled, strings.Join(state.Missing, ", "))
-		}
-		settled, err := q.SealedUpTo(ctx, now.Add(-time.Duration(rule.Settle)))
-		if err != nil {
-			return fmt.Errorf("find what has settled: %w", err)
-		}
-		if rule.Kind != kindWatch {
-			res.ToBatch = max(settled, res.FromBatch)
-		}
-		matches, err := rule.find(ctx, tx, res.FromBatch, res.ToBatch, now)
-		if err != nil {
+		if err := rule.examine(ctx, tx, q, now, &res); err != nil {
 			return err
-		}
-		for i := range matches {
-			if err := rule.keep(ctx, q, &matches[i], &res); err != nil {
-				return err
-			}
 		}
 		return rule.record(ctx, q, &res, started, now, by, nil)
 	})
@@ -133,19 +69,89 @@ func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	if lost := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		return rule.record(ctx, queries.New(tx), &failed, started, now, by, err)
+		q := queries.New(tx)
+		var over *OverflowError
+		if errors.As(err, &over) {
+			if err := rule.tellOverflow(ctx, q, over, now); err != nil {
+				return err
+			}
+		}
+		return rule.record(ctx, q, &failed, started, now, by, err)
 	}); lost != nil {
 		err = errors.Join(err, fmt.Errorf("record the failed run: %w", lost))
 	}
 	return failed, err
 }
 
-// find runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
-// the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool.
-func (r *Rule) find(ctx context.Context, run pgx.Tx, from, to int64, now time.Time) ([]match, error) {
-	if from == to && r.Kind != kindWatch {
-		return nil, nil
+// begin takes the rule's lock and finds what the run is over.
+func (r *Rule) begin(ctx context.Context, q *queries.Queries, now time.Time, by *RunRequest, res *Result) error {
+	if err := q.BoundIdle(ctx); err != nil {
+		return fmt.Errorf("bound the run: %w", err)
 	}
+	state, err := q.RuleForRun(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("find rule: %w", err)
+	}
+	if err := r.take(ctx, q, by); err != nil {
+		return err
+	}
+	res.FromBatch, res.ToBatch = state.CursorBatch, state.CursorBatch
+	if len(state.Missing) > 0 {
+		return fmt.Errorf("%w: this installation has no %s", ErrNotEnabled, strings.Join(state.Missing, ", "))
+	}
+	if r.Watches() {
+		return nil
+	}
+	settled, err := q.SealedUpTo(ctx, queries.SealedUpToParams{At: now.Add(-time.Duration(r.Settle)), Low: res.FromBatch})
+	if err != nil {
+		return fmt.Errorf("find what has settled: %w", err)
+	}
+	if r.ReadsExplained() {
+		if settled, err = q.FilteredUpTo(ctx, queries.FilteredUpToParams{Upto: settled, Stage: int32(r.Stage())}); err != nil {
+			return fmt.Errorf("find what has been explained: %w", err)
+		}
+	}
+	res.ToBatch = max(settled, res.FromBatch)
+	return nil
+}
+
+// examine finds what the rule is about, and keeps it.
+func (r *Rule) examine(ctx context.Context, tx pgx.Tx, q *queries.Queries, now time.Time, res *Result) error {
+	if res.FromBatch == res.ToBatch && !r.Watches() {
+		return nil
+	}
+	if r.ReadsActivity() {
+		if err := count(ctx, q, res.ToBatch); err != nil {
+			return err
+		}
+	}
+	if r.Explains() {
+		return r.explain(ctx, tx, q, now, res)
+	}
+	matches, err := ask(ctx, tx, r, r.args(res.FromBatch, res.ToBatch, now), r.MaxNewPerRun, pgx.RowToStructByPos[match])
+	if err != nil {
+		return err
+	}
+	for i := range matches {
+		if err := r.keep(ctx, q, &matches[i], res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OverflowError says that a rule's answer is longer than it may be. Nothing of it is kept and the cursor stays: what is left out would never be examined.
+type OverflowError struct {
+	Rule string
+	Max  int
+}
+
+func (e *OverflowError) Error() string {
+	return fmt.Sprintf("more than %d matches, the bound of the rule: nothing was kept; narrow the rule or raise max_new_per_run", e.Max)
+}
+
+// args are the values of the rule's parameters.
+func (r *Rule) args(from, to int64, now time.Time) []any {
 	args := make([]any, len(r.Binds))
 	for i, b := range r.Binds {
 		switch b {
@@ -159,131 +165,48 @@ func (r *Rule) find(ctx context.Context, run pgx.Tx, from, to int64, now time.Ti
 			args[i] = r.Params[b]
 		}
 	}
-	matches, err := r.query(ctx, run, args)
+	return args
+}
+
+// ask runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
+// the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool. Everything that it may have set
+// is taken back. An answer of more than most rows is an OverflowError; the rest of it is not read.
+func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, args []any, most int, scan pgx.RowToFunc[T]) (answer []T, err error) {
+	tx, err := run.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	if len(matches) > r.MaxNewPerRun {
-		return nil, fmt.Errorf("%d matches, more than max_new_per_run %d: nothing was kept; narrow the rule or raise the bound", len(matches), r.MaxNewPerRun)
-	}
-	return matches, nil
-}
-
-// query runs the rule's text and takes back everything that it may have set.
-func (r *Rule) query(ctx context.Context, run pgx.Tx, args []any) (matches []match, err error) {
-	tx, err := run.Begin(ctx)
-	if err != nil {
-		return nil, err
-	}
 	defer func() { err = errors.Join(err, tx.Rollback(ctx)) }()
-	// a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
-	for _, setting := range []string{"transaction_read_only = on", "timezone = 'UTC'", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds())} {
+	for _, setting := range []string{
+		"transaction_read_only = on", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds()),
+		"timezone = 'UTC'", // a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
+		// what a run costs follows what is new: it looks everything up by key and passes over no history, whatever the planner knows of its size
+		"enable_seqscan = off", "random_page_cost = 1.1", "jit = off",
+	} {
 		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query: %w", err)
 		}
 	}
+	// no LIMIT: it would change the plan. What is too much is not kept here, and the time limit bounds it there.
 	rows, err := tx.Query(ctx, r.SQL, args...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[match])
-}
-
-// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing.
-func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
-	res.Matched++
-	key := r.key(m)
-	seen, err := r.seen(ctx, q, m, key)
-	if err != nil || seen {
-		return err
-	}
-	open, err := q.OpenAnomalyByKey(ctx, key)
-	switch {
-	case err == nil:
-		res.Merged++
-		return r.merge(ctx, q, &open, m, key, res)
-	case !errors.Is(err, pgx.ErrNoRows):
-		return fmt.Errorf("look for an open anomaly: %w", err)
-	}
-	res.Created++
-	fresh := queries.NewAnomalyParams{
-		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity, ActorID: m.Actor, SubjectID: m.Patient, Key: key,
-		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last,
-	}
-	if last, err := q.LastClosedByKey(ctx, key); err == nil {
-		fresh.RecurrenceOf = &last
-	} else if !errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("look for a closed anomaly: %w", err)
-	}
-	id, err := q.NewAnomaly(ctx, fresh)
-	if err != nil {
-		return fmt.Errorf("store anomaly: %w", err)
-	}
-	if _, err := r.addEvidence(ctx, q, id, m, key, res); err != nil {
-		return err
-	}
-	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
-		return fmt.Errorf("store history of anomaly %s: %w", id, err)
-	}
-	return nil
-}
-
-// seen says whether the queue tells of a match already: of its events, or, where a rule watches the review, of what has been so since then.
-func (r *Rule) seen(ctx context.Context, q *queries.Queries, m *match, key []byte) (bool, error) {
-	if r.Kind == kindWatch {
-		if m.what() == "" {
-			return false, fmt.Errorf("a match whose facts do not say what (%s)", m.Summary)
+	defer rows.Close()
+	for rows.Next() {
+		if len(answer) == most {
+			return nil, &OverflowError{Rule: r.ID, Max: most}
 		}
-		seen, err := q.KnownLateness(ctx, queries.KnownLatenessParams{Key: key, Since: m.First})
+		row, err := scan(rows)
 		if err != nil {
-			return false, fmt.Errorf("look for a known anomaly: %w", err)
+			return nil, fmt.Errorf("query: %w", err)
 		}
-		return seen, nil
+		answer = append(answer, row)
 	}
-	if len(m.EventIDs) == 0 {
-		return false, fmt.Errorf("a match without evidence (%s)", m.Summary)
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query: %w", err)
 	}
-	seen, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
-	if err != nil {
-		return false, fmt.Errorf("look for known evidence: %w", err)
-	}
-	return seen, nil
-}
-
-// soFar parts what an anomaly's first match said from how much evidence there is by now.
-const soFar = "; by now "
-
-// merge adds a match to the anomaly that is open. Where the match tells of a part of the evidence only, the summary and the facts of the first one stand.
-func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.OpenAnomalyByKeyRow, m *match, key []byte, res *Result) error {
-	added, err := r.addEvidence(ctx, q, open.ID, m, key, res)
-	if err != nil {
-		return err
-	}
-	merged := queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}
-	if total := open.Evidence + added; int64(len(m.EventIDs)) < total && r.Kind != kindWatch {
-		first, _, _ := strings.Cut(open.Summary, soFar)
-		merged.Summary, merged.Facts = fmt.Sprintf("%s%s%d events", first, soFar, total), open.Facts
-	}
-	if err := q.MergeAnomaly(ctx, merged); err != nil {
-		return fmt.Errorf("merge into anomaly %s: %w", open.ID, err)
-	}
-	return nil
-}
-
-// addEvidence returns how many of the match's events are new. A rule that mixes up clinics must not show one's events to the other's reviewer: it fails.
-func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, key []byte, res *Result) (int64, error) {
-	added, err := q.AddEvidence(ctx, queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs, TenantID: m.Tenant})
-	if err != nil {
-		return 0, fmt.Errorf("store evidence of anomaly %s: %w", id, err)
-	}
-	complete, err := q.SeenEvidence(ctx, queries.SeenEvidenceParams{EventIds: m.EventIDs, Key: key})
-	if err != nil {
-		return 0, fmt.Errorf("look evidence of anomaly %s over: %w", id, err)
-	}
-	if !complete {
-		return 0, fmt.Errorf("a match names events that are not of its own tenant %s", m.Tenant)
-	}
-	return added, nil
+	return answer, nil
 }
 
 // record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
@@ -316,41 +239,4 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 		return fmt.Errorf("advance rule: %w", err)
 	}
 	return nil
-}
-
-// Register stores the rules' heads in the database, so that reviewers see them, also those that are NOT ENABLED for want of something they require.
-func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
-	q := queries.New(pool)
-	kinds, err := q.RelationKinds(ctx)
-	if err != nil {
-		return fmt.Errorf("list relations: %w", err)
-	}
-	for i := range rules {
-		r := &rules[i]
-		head, err := json.Marshal(r.FrontMatter)
-		if err != nil {
-			return fmt.Errorf("encode rule %s: %w", r.ID, err)
-		}
-		missing := []string{}
-		for _, need := range r.Requires {
-			if !oneOf(need, kinds...) {
-				missing = append(missing, need)
-			}
-		}
-		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier, Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing})
-		if err != nil {
-			return fmt.Errorf("store rule %s: %w", r.ID, err)
-		}
-	}
-	return nil
-}
-
-// Enabled lists the rules that lack nothing here.
-func Enabled(ctx context.Context, pool *pgxpool.Pool, rules []Rule) ([]*Rule, error) {
-	list, err := enabled(ctx, pool, rules)
-	var all []*Rule
-	for _, e := range list {
-		all = append(all, e.Rule)
-	}
-	return all, err
 }

@@ -34,6 +34,21 @@ func parse(t *testing.T, text string) *review.Rule {
 	return &r
 }
 
+// unchecked is a rule whose SQL nobody has looked at: what holds up the run itself.
+func unchecked(t *testing.T, text string) *review.Rule {
+	t.Helper()
+	_, good, _ := strings.Cut(goodRule, "---*/\n")
+	head, sql, ok := strings.Cut(text, "---*/\n")
+	if !ok {
+		t.Fatal("no front matter")
+	}
+	r, ok := parse(t, head+"---*/\n"+good).Mutant(sql)
+	if !ok {
+		t.Fatal("no window")
+	}
+	return &r
+}
+
 func (w *world) register(rules ...*review.Rule) {
 	w.t.Helper()
 	for _, r := range rules {
@@ -108,7 +123,7 @@ func TestFailedRunIsKept(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]struct{ old, new, want string }{
 		"a query that fails":                {"count(*) >=", "1 / (count(*) - count(*)) >=", "division by zero"},
-		"more matches than the bound":       {"max_new_per_run: 10", "max_new_per_run: 1", "2 matches, more than max_new_per_run 1: nothing was kept"},
+		"more matches than the bound":       {"max_new_per_run: 10", "max_new_per_run: 1", "more than 1 matches, the bound of the rule: nothing was kept"},
 		"a column too many":                 {"array_agg(a.event_id)", "array_agg(a.event_id), 1", "query:"},
 		"a match without evidence":          {"array_agg(a.event_id)", "array[]::bigint[]", "a match without evidence"},
 		"events of another clinic":          {"select a.tenant_id", "select (select t.id from tenancy.tenant t where t.slug = 'harbor-0')", "not of its own tenant"},
@@ -123,8 +138,8 @@ func TestFailedRunIsKept(t *testing.T) {
 			t.Parallel()
 			w, s, good := newLedger(t)
 			s.views(2, "casey", "carla")
-			bad := parse(t, strings.Replace(goodRule, change.old, change.new, 1))
-			if bad.Hash == good.Hash {
+			bad := unchecked(t, strings.Replace(goodRule, change.old, change.new, 1))
+			if bad.SQL == good.SQL && bad.MaxNewPerRun == good.MaxNewPerRun {
 				t.Fatal("nothing was replaced")
 			}
 			failed, err := review.Run(t.Context(), w.worker, bad, w.now, review.RunRequest{})
@@ -134,7 +149,15 @@ func TestFailedRunIsKept(t *testing.T) {
 			if l := w.ledger(failed.RunID); l.Status != "error" || l.Error != err.Error() || l.Matched != 0 || !strings.Contains(l.Event, `"failed":true`) {
 				t.Errorf("in the ledger: %+v", l)
 			}
-			if w.cursor() != 0 || w.anomalies() != 0 || wardtest.One[int](w.e, "select count(*) from audit.event where action = 'ship'") != 0 {
+			// of a rule that finds too much, the queue tells
+			told := 0
+			if strings.Contains(change.want, "more than") {
+				told = wardtest.One[int](w.e, "select count(*) from review.anomaly where tier = 'S' and severity = 'high' and tenant_id = tenancy.installation() and facts ->> 'what' = $1", ruleID)
+				if _, err := review.Run(t.Context(), w.worker, bad, w.now, review.RunRequest{}); err == nil || told != 1 {
+					t.Errorf("told %d times of an overflow; again: %v", told, err)
+				}
+			}
+			if w.cursor() != 0 || w.anomalies() != told || wardtest.One[int](w.e, "select count(*) from audit.event where action = 'ship'") != 0 {
 				t.Errorf("cursor %d, %d anomalies", w.cursor(), w.anomalies())
 			}
 			if res := w.mustRun(good); res.Created != 2 || w.cursor() != 1 {
@@ -149,7 +172,7 @@ func TestCancelledRunIsKept(t *testing.T) {
 	t.Parallel()
 	w, s, _ := newLedger(t)
 	s.views(1, "casey")
-	slow := parse(t, strings.Replace(goodRule, "'{}'::jsonb", "jsonb_build_object('x', pg_sleep(60)::text)", 1))
+	slow := unchecked(t, strings.Replace(goodRule, "'{}'::jsonb", "jsonb_build_object('x', pg_sleep(60)::text)", 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)

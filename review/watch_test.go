@@ -90,7 +90,7 @@ func (s *scene) installation(tx pgx.Tx) {
 		if r.Missing != "" {
 			missing = append(missing, r.Missing)
 		}
-		do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, known_since) values ($1, 1, 'B', 'low', 't', 'h', $2, $3, $4)", r.ID, head, missing, s.at(or(r.Known, "-8760h")))
+		do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, known_since, kind) values ($1, 1, 'B', 'low', 't', 'h', $2, $3, $4, 'flag')", r.ID, head, missing, s.at(or(r.Known, "-8760h")))
 		for _, x := range r.Runs {
 			var event int64
 			if err := tx.QueryRow(s.world.t.Context(), "insert into audit.event (tenant_id, actor_kind, action) values (tenancy.installation(), 'service', 'rule_run') returning event_id").Scan(&event); err != nil {
@@ -152,7 +152,7 @@ func TestLateRule(t *testing.T) {
 	s02 := rules[i]
 	s02.Every = review.Duration(time.Millisecond)
 	w.register(&s02)
-	w.do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, known_since) values ('X', 1, 'A', 'high', 't', 'h', '{\"every\": \"1h0m0s\"}', $1)", w.now.Add(-2*time.Hour))
+	w.do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, known_since, kind) values ('X', 1, 'A', 'high', 't', 'h', '{\"every\": \"1h0m0s\"}', $1, 'flag')", w.now.Add(-2*time.Hour))
 	run := func(at time.Time, created, merged int) {
 		t.Helper()
 		w.seal(at) // or the runs' own events would be what stands still

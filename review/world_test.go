@@ -142,6 +142,7 @@ func (w *world) arrange(p phase) {
 		if p == first {
 			s.permissions()
 			s.relations()
+			s.coverages()
 		}
 		for _, m := range s.Memberships {
 			if phaseOf(m.Late, m.Unsettled) == p {
@@ -191,6 +192,14 @@ func (s *scene) relations() {
 			s.world.do(`insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
 				values ('test', gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.Kind, s.tenant(r.Tenant), s.user(r.User), s.id(patient), s.at(r.From), s.maybe(r.To), author, s.maybe(r.Void), known)
 		}
+	}
+}
+
+func (s *scene) coverages() {
+	for _, c := range s.Coverages {
+		author := s.user(or(c.Author, "dana"))
+		s.world.do("insert into review.coverage (tenant_id, user_id, covered_id, from_at, to_at, author_id, void_at, known_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+			s.tenant(c.Tenant), s.user(c.User), s.user(c.Covered), s.at(c.From), s.at(c.To), author, s.maybe(c.Void), s.at(or(c.Known, c.From)))
 	}
 }
 

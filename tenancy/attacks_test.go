@@ -481,25 +481,3 @@ func TestAttackM1M2(t *testing.T) {
 		}
 	})
 }
-
-// The same record id in two clinics: nothing of the one shows in, or changes, what is kept about the other's.
-func TestSameIDInTwoClinics(t *testing.T) {
-	s := newScene(t)
-	a := s.conn(t)
-	visit := uuid.New()
-	book := func(token string, tenant, patient uuid.UUID, when string) {
-		a.accepted(token, uuid.Nil)
-		a.must("insert into public.appointments (tenant_id, id, patient_id, provider_id, scheduled_at) values ($1, $2, $3, tenancy.user_id(), $4::timestamptz)", tenant, visit, patient, when)
-		a.must("commit")
-	}
-	book(s.token("casey@cedar"), s.cedar, s.mine, "2026-01-01")
-	const kept = "select (user_id, patient_id, from_at, void_at)::text from review.relationship where tenant_id = $1 and record_id = $2"
-	before := wardtest.One[string](s.Env, kept, s.cedar, visit)
-	book(s.token("hugo@harbor"), s.harbor, s.theirs, "2030-01-01")
-	if after := wardtest.One[string](s.Env, kept, s.cedar, visit); after != before {
-		t.Fatal("one clinic changed what is kept of another's appointment")
-	}
-	if n := wardtest.One[int](s.Env, "select count(*) from review.relationship r join tenancy.record x using (record_table, record_id, tenant_id) where record_id = $1", visit); n != 2 {
-		t.Fatalf("%d appointments of that id are known, want both clinics'", n)
-	}
-}

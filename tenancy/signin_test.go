@@ -277,7 +277,7 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 	measure(wrong) // warm
 	rightWAL, right := measure(wardtest.Password)
 	wrongWAL, other := measure(wrong)
-	if rightWAL[15] != wrongWAL[15] || rightWAL[0] == 0 {
+	if mostOften(rightWAL) != mostOften(wrongWAL) || rightWAL[0] == 0 {
 		t.Errorf("WAL of the right password %v, of a wrong one %v", rightWAL, wrongWAL)
 	}
 	if !slices.Equal(right, other) || slices.Max(right) == 0 {
@@ -304,6 +304,21 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 	if r := value[string](a, "select reason from tenancy.signed_in($1)", ticket); !strings.HasPrefix(r, "no committed sign-in") {
 		t.Errorf("its ticket still says %q", r)
 	}
+}
+
+// mostOften is the value that stands most often in a sorted list. What the server writes for itself meanwhile (pruned pages, whole pages after a checkpoint)
+// only adds, now this much and now that, so neither the mean nor, on a busy machine, the median is what the call itself wrote.
+func mostOften(sorted []int) int {
+	best, most, run := 0, 0, 0
+	for i, v := range sorted {
+		if i > 0 && v != sorted[i-1] {
+			run = 0
+		}
+		if run++; run > most {
+			best, most = v, run
+		}
+	}
+	return best
 }
 
 // Who tries many names meets the count of where they are, as the application says, and of the database client; a success of theirs in between does not help.

@@ -93,9 +93,15 @@ func TestClaimCloseApprove(t *testing.T) {
 	mustShow(t, dana, "claim it first")
 	do(t, dana, "c")
 	mustShow(t, dana, "claimed "+short(id, 4), "◐ yours")
-	do(t, dana, "x", "tab", "d", "u", "p", "l", "down", "tab")
+	other := addAnomaly(e, "cedar", "carla", "A", "critical", "the same evening")
+	do(t, dana, "x", "tab", "d", "u", "p", "l")
+	mustShow(t, dana, "Duplicate of")
+	do(t, dana, "tab", "tab")
 	typing(t, dana, "the same as another one")
-	do(t, dana, "tab", "tab", "enter")
+	do(t, dana, "tab", "tab") // over Cancel to what is missing
+	mustShow(t, dana, "the anomaly that goes on with it")
+	typing(t, dana, other.String())
+	do(t, dana, "tab", "tab", "tab", "enter")
 	mustShow(t, dana, "◑ approve", "to approve · event")
 	if got := wardtest.One[string](e, "select state || ' ' || disposition from review.anomaly where id = $1", id); got != "pending_approval duplicate" {
 		t.Fatalf("the anomaly is %s", got)
@@ -108,8 +114,8 @@ func TestClaimCloseApprove(t *testing.T) {
 	do(t, eli, "a", "tab")
 	typing(t, eli, "agreed, looked at it")
 	do(t, eli, "tab", "tab", "enter")
-	mustShow(t, eli, "now ✓ closed · event")
-	if got := wardtest.One[string](e, "select state || ' ' || (select slug from tenancy.users where id = approved_by) from review.anomaly where id = $1", id); got != "closed eli" {
+	mustShow(t, eli, "merged · event")
+	if got := wardtest.One[string](e, "select state || ' ' || (select slug from tenancy.users where id = approved_by) from review.anomaly where id = $1", id); got != "merged eli" {
 		t.Errorf("the anomaly is %s", got)
 	}
 }

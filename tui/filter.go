@@ -58,6 +58,8 @@ func terms(s string) ([]term, error) {
 
 var queueStates = review.States
 
+const queueTerms = "state: rule: tenant: actor: sev: due: sort: mine"
+
 // parseQueueFilter reads "state:closed rule:A0 tenant:cedar actor:x sev:critical mine".
 func parseQueueFilter(s string) (review.QueueFilter, error) {
 	var f review.QueueFilter
@@ -77,13 +79,23 @@ func parseQueueFilter(s string) (review.QueueFilter, error) {
 			f.Actor = t.value
 		case "sev", "severity":
 			f.Severity, err = severities(t.value)
+		case "due":
+			var days int
+			if days, err = strconv.Atoi(strings.TrimSuffix(t.value, "d")); err != nil {
+				err = fmt.Errorf("due:%s is no number of days", t.value)
+			}
+			f.Due = &days
+		case "sort":
+			if f.Sort = t.value; !slices.Contains(review.Sorts(), f.Sort) {
+				err = fmt.Errorf("sort:%s is none of %s", t.value, strings.Join(review.Sorts(), ", "))
+			}
 		case "":
 			if t.value != "mine" {
-				err = fmt.Errorf("%q is no filter: state: rule: tenant: actor: sev: mine", t.value)
+				err = fmt.Errorf("%q is no filter: %s", t.value, queueTerms)
 			}
 			f.Mine = true
 		default:
-			err = fmt.Errorf("%s: is not known: state: rule: tenant: actor: sev: mine", t.key)
+			err = fmt.Errorf("%s: is not known: %s", t.key, queueTerms)
 		}
 	}
 	if err != nil {

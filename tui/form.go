@@ -26,6 +26,7 @@ type field struct {
 	choice      bool
 	loading     bool
 	optional    bool
+	note        string              // what is asked for, under the field while it has the focus
 	check       func(string) string // what is wrong, in words; empty: nothing
 }
 
@@ -70,6 +71,8 @@ type form struct {
 	seen    *int
 	do      func(*model, answers) tea.Cmd
 	load    func(*model, *form) tea.Cmd // reads what the form offers
+	shape   func(*form)                 // asks for what the answers so far demand
+	hints   []string                    // lines under the fields
 	typed   bool
 }
 
@@ -106,6 +109,19 @@ func (f *form) paste(_ *model, s string) {
 	if f.on < len(f.fields) && !f.slot.busy {
 		f.fields[f.on].in.paste(s)
 		f.fields[f.on].picked, f.typed = 0, true
+		f.reshape()
+	}
+}
+
+// reshape brings the fields to what the answers demand; what was typed into one that stays is kept, and so is the focus.
+func (f *form) reshape() {
+	if f.shape == nil {
+		return
+	}
+	past := f.on - len(f.fields)
+	f.shape(f)
+	if past >= 0 {
+		f.on = len(f.fields) + past
 	}
 }
 
@@ -129,6 +145,7 @@ func (f *form) key(m *model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	f.fieldKey(f.fields[f.on], k)
+	f.reshape()
 	return nil, false
 }
 
@@ -197,7 +214,7 @@ func (f *form) submit(m *model) tea.Cmd {
 		in[x.name] = x.value()
 	}
 	for i, x := range f.fields {
-		if x.choice && x.value() == "" {
+		if x.choice && x.value() == "" && !x.optional {
 			f.wrong, f.on = "choose one: "+strings.ToLower(x.label), i
 			return nil
 		}
@@ -275,7 +292,10 @@ func (f *form) view(m *model, w, h int) []string {
 		label = max(label, len(x.label))
 	}
 	for i, x := range f.fields {
-		lines = append(lines, f.drawField(m.st, x, i == f.on, label, inner, h-len(lines)-8)...)
+		lines = append(lines, f.drawField(m.st, x, i == f.on, label, inner, h-len(lines)-6-(len(f.fields)-i))...)
+	}
+	for _, l := range f.hints {
+		lines = append(lines, m.st.dim.Render(fit(l, inner)))
 	}
 	for _, n := range f.news {
 		lines = append(lines, m.st.warn.Render(fit(n, inner)))
@@ -298,8 +318,11 @@ func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []st
 		return []string{name + "  " + chosen(st, x)}
 	}
 	most := 4
-	if x.choice {
+	switch {
+	case x.choice:
 		most = 1
+	case !on && len(f.fields) > 3: // or they would not all be seen
+		return []string{name + "  " + fit(x.in.value(), max(8, w-label-2))}
 	}
 	var lines []string
 	for _, l := range x.in.draw(st, max(8, w-label-2), most, on) {
@@ -307,6 +330,9 @@ func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []st
 		name = indent
 	}
 	if !x.choice {
+		if on && x.note != "" {
+			lines = append(lines, indent+"  "+st.dim.Render(fit(x.note, max(8, w-label-2))))
+		}
 		return lines
 	}
 	if x.in.value() == "" {

@@ -57,10 +57,15 @@ func answer[T any](m *model, s *slot, v T, apply func(*model, T) tea.Cmd) tea.Cm
 	return cmd
 }
 
+// goldenDay is a day after now.
+func goldenDay(d time.Duration) *review.Date {
+	return ptr(review.Date(goldenNow().Add(d).UTC().Format(time.DateOnly)))
+}
+
 func goldenAnomalies() []review.Anomaly {
 	row := func(n int, rule, title, severity, tenant, name, actor, state string, age time.Duration) review.Anomaly {
 		return review.Anomaly{ID: gid(n), TenantID: gid(500), Tenant: tenant, TenantName: name, Region: "us-west", RuleID: rule, RuleVersion: 1, Title: title, Tier: rule[:1], Severity: severity,
-			ActorID: ptr(gid(600 + n)), Actor: &actor, State: state, Version: 1, CreatedAt: goldenAgo(age), FirstAt: goldenAgo(age + time.Hour), LastAt: goldenAgo(age + 40*time.Minute), Summary: actor + " did what the rule says."}
+			ActorID: ptr(gid(600 + n)), Actor: &actor, State: state, Version: 1, CreatedAt: goldenAgo(age), DiscoveredOn: review.Date(goldenAgo(age).UTC().Format(time.DateOnly)), DueOn: goldenDay(60*24*time.Hour - age), ClaimBy: goldenDay(2*24*time.Hour - age), CloseBy: goldenDay(20*24*time.Hour - age), FirstAt: goldenAgo(age + time.Hour), LastAt: goldenAgo(age + 40*time.Minute), Summary: actor + " did what the rule says."}
 	}
 	rows := []review.Anomaly{
 		row(1, "A03_terminated_access", "terminated user", "critical", "cedar", "Cedar Clinic", "m.reyes", "claimed", 2*time.Hour),
@@ -83,7 +88,11 @@ func goldenDetails() review.Details {
 			Triage: "Ask HR for the true last day, then the clinic whether the work was agreed.", FalsePositives: []string{"HR entered a wrong date"}},
 		Notes:        []review.Note{{By: "eli", At: goldenAgo(time.Hour), Text: "HR confirms 16 November."}},
 		History:      []review.Transition{{Version: 1, To: "new", At: goldenAgo(2 * time.Hour)}, {Version: 2, From: ptr("new"), To: "claimed", By: ptr("dana"), At: goldenAgo(7 * time.Minute)}},
-		Dispositions: []review.Disposition{{Name: "breach", SecondPerson: true, Note: "a breach: the clocks of 164.404 run"}, {Name: "explained_treatment", SecondPerson: true, Note: "treatment explains it; say which row, or who was asked and when"}}}
+		Duties:       []review.Duty{{Duty: "covered_entity", DueOn: *goldenDay(9 * 24 * time.Hour), Why: "164.410 and the contract"}, {Duty: "individuals", DueOn: *goldenDay(60*24*time.Hour - 2*time.Hour), Why: "164.404(b)"}},
+		LogFacts:     review.LogFacts{Events: 14, Shown: 13, Denied: 1, Patients: 9, Records: 14, Tables: []string{"public.encounters", "public.patients"}, Sessions: 1, Actor: "m.reyes", Roles: []string{"clinician"}},
+		Files:        []review.File{{SHA256: strings.Repeat("9f3c", 16), Name: "hr-letter.pdf", Bytes: 48211, By: "eli", At: goldenAgo(time.Hour)}},
+		Links:        []review.Link{{ID: gid(4), Kind: "related", State: "waiting_info", RuleID: "B01_no_relationship", Reason: "the same evening", By: "eli", At: goldenAgo(time.Hour)}},
+		Dispositions: goldenDispositions()}
 	d.Anomaly.ActorName = ptr("Maria Reyes")
 	for i := range 14 {
 		e := review.Evidence{EventID: int64(i), At: goldenAgo(2*time.Hour - time.Duration(i)*time.Minute), Action: "view", Outcome: "ok", RecordTable: ptr("public.patients"), RecordID: ptr(gid(20 + i)), Seq: int64(88400 + i)}
@@ -93,6 +102,19 @@ func goldenDetails() review.Details {
 		d.Evidence = append(d.Evidence, e)
 	}
 	return d
+}
+
+func goldenDispositions() []review.Disposition {
+	return []review.Disposition{
+		{Name: "breach", SecondPerson: true, Note: "a breach: the clocks of 164.404 run", Fields: []review.DispositionField{
+			{Name: "affected", Kind: "count", Needed: true, Note: "how many individuals"}, {Name: "discovered_on", Kind: "discovery", Needed: true, Note: "the date of discovery, as it stands"},
+			{Name: "assessment", Kind: "assessment", Alternative: ptr("assessed"), Needed: true, Note: "the four factors, assessed as a breach"},
+			{Name: "unassessed", Kind: "choice", Alternative: ptr("unassessed"), Needed: true, Choices: []string{"notify_without_assessment"}, Note: "notify without an assessment, which 164.402 permits"},
+			{Name: "residents", Kind: "states", Note: "how many residents of which State: \"CA:12,NV:3\""}}},
+		{Name: "explained_treatment", SecondPerson: true, Bulk: true, Note: "treatment explains it; say which row, or who was asked and when", Fields: []review.DispositionField{
+			{Name: "row", Kind: "row", Alternative: ptr("row"), Needed: true, Note: "the row that explains it: \"public.appointments/ID\" or \"event:NUMBER\""},
+			{Name: "asked", Kind: "text", Alternative: ptr("asked"), Needed: true, Note: "who was asked"}, {Name: "asked_on", Kind: "past", Alternative: ptr("asked"), Needed: true, Note: "when they were asked"}}},
+	}
 }
 
 func goldenQueue(w, h int) *model {
@@ -269,6 +291,41 @@ func TestGolden(t *testing.T) {
 			d := goldenDetails()
 			m.queue.details = &d
 			press(t, m, "x", "tab", "down", "down")
+			return m
+		},
+		"breach": func(w, h int) *model {
+			m := goldenQueue(w, h)
+			d := goldenDetails()
+			m.queue.details = &d
+			press(t, m, "x", "tab", "b", "tab")
+			return m
+		},
+		"factors": func(w, h int) *model {
+			m := goldenQueue(w, h)
+			press(t, m, "f", "tab")
+			f := m.form()
+			d := goldenDetails()
+			nature, recipient, acquired := d.LogFacts.Factors()
+			answer(m, &f.reads, d, func(*model, review.Details) tea.Cmd {
+				f.reading, f.fields[0].in, f.fields[1].in, f.fields[2].in = false, newInput(nature), newInput(recipient), newInput(acquired)
+				return nil
+			})
+			return m
+		},
+		"several": func(w, h int) *model {
+			m := goldenQueue(w, h)
+			for i := range m.queue.list.rows {
+				a := &m.queue.list.rows[i]
+				a.Tier, a.RuleID, a.Title, a.Tenant, a.TenantName, a.State = "B", "B01_no_relationship", "no relationship", "cedar", "Cedar Clinic", "new"
+			}
+			press(t, m, "M", "x")
+			f := m.form()
+			answer(m, &f.reads, goldenDispositions()[1:], func(_ *model, all []review.Disposition) tea.Cmd {
+				f.reading = false
+				offerDispositions(f, all, "")
+				return nil
+			})
+			press(t, m, "tab", "down")
 			return m
 		},
 		"details": func(w, h int) *model {

@@ -198,5 +198,5 @@ func (m *model) zone() *time.Location { return m.now().Location() }
 
 // recordURL is where a record's chart is, if the installation says so.
 func (m *model) recordURL(tenant, table string, id uuid.UUID) string {
-	return expandURL(m.cfg.RecordURL, tenant, bare(table), id.String())
+	return m.cfg.RecordURL.Of(tenant, table, id)
 }

@@ -36,10 +36,11 @@ type queueScreen struct {
 	rest    int    // counts the cursor's stops
 	open    bool   // the details lie over the list
 	from    int    // first line of the details shown
+	marked  map[string]bool
 }
 
 func newQueueScreen() *queueScreen {
-	return &queueScreen{list: pager[review.Anomaly]{id: anomalyID}}
+	return &queueScreen{list: pager[review.Anomaly]{id: anomalyID}, marked: map[string]bool{}}
 }
 
 func anomalyID(a review.Anomaly) string { return a.ID.String() }
@@ -58,10 +59,11 @@ func (s *queueScreen) count() string {
 }
 
 func (s *queueScreen) scope(*model) string {
+	order := map[string]string{"": "worst first", "worst": "worst first", "due": "next legal date first", "close": "to close first"}[s.filter.Sort]
 	if s.typed == "" {
-		return "open · worst first"
+		return "open · " + order
 	}
-	return s.typed + " · worst first"
+	return s.typed + " · " + order
 }
 
 func (s *queueScreen) selectedID() string { return s.list.selectID }
@@ -85,6 +87,9 @@ func (s *queueScreen) status(*model) string {
 		text += ", more exist: narrow with /"
 	default:
 		text += ", more exist"
+	}
+	if n := len(s.marked); n > 0 {
+		text += fmt.Sprintf(" · %d marked, x closes them", n)
 	}
 	if s.page.err != nil {
 		text += " · not the present: r tries again"
@@ -182,6 +187,7 @@ func (s *queueScreen) look(m *model, id string) tea.Cmd {
 	s.wanted = id
 	return perform(m, &s.opening, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
 		func(m *model, d review.Details) tea.Cmd {
+			d.Link(m.cfg.RecordURL)
 			s.details, s.from = &d, 0
 			s.update(d.Anomaly)
 			s.tell(m, d)
@@ -247,15 +253,24 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 	return []column[review.Anomaly]{
 		{title: "SEV", width: 6, cell: func(a review.Anomaly) string {
 			glyph, word, _ := m.st.severity(a.Severity)
+			if s.marked[a.ID.String()] {
+				glyph = "✓"
+			}
 			return glyph + " " + word
 		}, look: func(a review.Anomaly) lipgloss.Style {
 			_, _, look := m.st.severity(a.Severity)
 			return look
 		}},
-		{title: "RULE", width: 16, grow: 12, cell: ruleName},
+		{title: "RULE", width: 14, grow: 12, cell: ruleName},
 		{title: "TENANT", width: 12, grow: 1, cell: tenantName},
 		{title: "ACTOR", width: 8, grow: 1, cell: func(a review.Anomaly) string { return value(a.Actor) }},
 		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.LastAt)) }},
+		{title: "DUE", width: 3, right: true, cell: func(a review.Anomaly) string { return dueShort(m, a) }, look: func(a review.Anomaly) lipgloss.Style {
+			if a.DueOn != nil && a.DueOn.Days(m.now()) < clockShort {
+				return m.st.bad
+			}
+			return m.st.plain
+		}},
 		{title: "STATE", width: 10, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },
 			look: func(a review.Anomaly) lipgloss.Style {
 				if a.State == "new" {
@@ -299,6 +314,20 @@ func stateOf(m *model, a review.Anomaly) string {
 		return "◐ yours"
 	}
 	return "◐ " + *a.AssignedTo
+}
+
+// clockShort is how many days before a legal date it stands out.
+const clockShort = 10
+
+// dueShort is how many days are left until somebody must be notified, if it is a breach; "!" with how many it is overdue.
+func dueShort(m *model, a review.Anomaly) string {
+	switch {
+	case a.DueOn == nil:
+		return dash
+	case a.DueOn.Days(m.now()) < 0:
+		return fmt.Sprintf("!%d", -a.DueOn.Days(m.now()))
+	}
+	return fmt.Sprintf("%dd", a.DueOn.Days(m.now()))
 }
 
 // labels are how anomalies are called on the screen.

@@ -16,21 +16,33 @@ func queueActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenQueue; return a }
 	return []Action{
 		act(Action{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim}),
+		act(Action{Name: "take over", Key: "t", Help: "take what is another's, also while they edit it", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginTake}),
 		act(Action{Name: "approve", Key: "a", Help: "approve somebody else's closing", Audit: "approve", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(true)}),
 		act(Action{Name: "send back", Key: "b", Help: "refuse somebody else's closing: it goes back to them", Audit: "reopen", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(false)}),
 		act(Action{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginNote}),
-		act(Action{Name: "close", Key: "x", Help: "close it with a disposition; some need a second person", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
+		act(Action{Name: "close", Key: "x", Help: "close it, or those that are marked, with a disposition and what that demands", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
+		act(Action{Name: "mark", Key: "m", Help: "mark it, to close several at once", Exempt: "marks what is on the screen", Needs: "close", begin: beginMark}),
+		act(Action{Name: "mark alike", Key: "M", Help: "mark what is loaded of its rule and clinic, 50 at most; again: none", Exempt: "marks what is on the screen", Needs: "close", begin: beginMarkAlike}),
+		act(Action{Name: "four factors", Key: "f", Help: "assess the four factors of 164.402(2)", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginAssess}),
 		act(Action{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate", Needs: "escalate", Dangerous: true, hint: true,
 			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)}),
 		act(Action{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen", Dangerous: true, hint: true, begin: beginReopen}),
 		act(Action{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen", Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot}),
+		act(Action{Name: "chart", Key: "v", Help: "copy the address of the patient's chart, or of the first record", Exempt: "copies what a recorded look returned", begin: beginChart}),
 		act(Action{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open", hint: true, begin: beginDetails}),
-		act(Action{Name: "filter", Key: "/", Help: "narrow the queue: state: rule: tenant: actor: sev: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
+		act(Action{Name: "filter", Key: "/", Help: "narrow or sort the queue: state: rule: tenant: actor: sev: due: sort: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
 		act(Action{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note", Dangerous: true, hint: true,
 			begin: beginReason("Wait for information", "Wait", false, review.Wait, nil)}),
 		act(Action{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign", Dangerous: true, hint: true,
 			begin: beginReason("Release", "Release", false, review.Release, func(a *review.Anomaly) { a.AssignedTo, a.LeaseUntil = nil, nil })}),
 		act(Action{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign", Dangerous: true, hint: true, begin: beginAssign}),
+		act(Action{Name: "discovery", Key: "d", Help: "propose another date of discovery; somebody else confirms it", Audit: "note", Needs: "note", Dangerous: true, begin: beginDiscovered}),
+		act(Action{Name: "confirm date", Key: "D", Help: "confirm the date of discovery that somebody else proposed, or refuse it", Audit: "approve", Needs: "approve", Dangerous: true, begin: beginConfirm}),
+		act(Action{Name: "hold", Key: "h", Help: "delay the notices because a law-enforcement official asks", Audit: "note", Needs: "note", Dangerous: true, begin: beginHold}),
+		act(Action{Name: "notice", Key: "N", Help: "record that a notice of a breach was made", Audit: "note", Needs: "note", Dangerous: true, begin: beginNotice}),
+		act(Action{Name: "link", Key: "l", Help: "link it with another anomaly", Audit: "note", Needs: "note", Dangerous: true, begin: beginLink}),
+		act(Action{Name: "attach", Key: "A", Help: "attach a file; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, begin: beginAttach}),
+		act(Action{Name: "save file", Key: "s", Help: "read an attached file into one of yours", Audit: "open", begin: beginSaveFile}),
 		act(Action{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, since each page shown is an event", Audit: "browse", hint: true,
 			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })}),
 		act(Action{Name: "next page", Help: "read on, when the cursor reaches the end", Audit: "browse", begin: func(m *model) attempt {
@@ -40,6 +52,28 @@ func queueActions() []Action {
 			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.queue.more(m) }}
 		}}),
 	}
+}
+
+// beginChart takes the address from the details, whose opening is on record.
+func beginChart(m *model) attempt {
+	s := m.queue
+	if m.cfg.RecordURL == "" {
+		return attempt{why: "record_url in ward.yaml says where charts are; it is not set"}
+	}
+	if !s.shown() {
+		return attempt{why: "open it first: enter"}
+	}
+	address := s.details.ChartURL
+	for i := 0; address == "" && i < len(s.details.Evidence); i++ {
+		address = s.details.Evidence[i].RecordURL
+	}
+	if address == "" {
+		return attempt{why: "it is about no record"}
+	}
+	return attempt{do: func(m *model, _ answers) tea.Cmd {
+		m.say("copied " + address)
+		return tea.SetClipboard(address)
+	}}
 }
 
 // refresh reads again what is shown.
@@ -126,7 +160,7 @@ func (m *model) editing(a review.Anomaly) string {
 		}
 		return "it is " + state(a.State) + ": nothing to edit"
 	case !m.mine(a.AssignedTo):
-		return "it is " + value(a.AssignedTo) + "'s: c claims it, unless the other is editing"
+		return "it is " + value(a.AssignedTo) + "'s: t takes it over"
 	}
 	return ""
 }
@@ -157,57 +191,6 @@ func beginNote(m *model) attempt {
 			return review.AddNote(ctx, m.session, x.id, in["text"])
 		}, nil)
 	}}
-}
-
-func beginClose(m *model) attempt {
-	x, ok := m.anomaly()
-	if !ok {
-		return attempt{why: nothingSelected}
-	}
-	if why := m.editing(x.row); why != "" {
-		return attempt{why: why}
-	}
-	f := x.form(m, "Close", "Close it", true, choices("disposition", "As", dispositions(m.queue.details)), reasonField(""))
-	if len(f.fields[0].options) == 0 {
-		f.fields[0].loading = true
-		f.load = loadDispositions
-	}
-	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "closing of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Close(ctx, m.session, x.id, seen, in["disposition"], in["reason"])
-		}, func(a *review.Anomaly) {
-			as, why := in["disposition"], in["reason"]
-			a.Disposition, a.CloseReason, a.ClosedBy = &as, &why, &m.who.Slug
-		})
-	}}
-}
-
-func dispositions(d *review.Details) []option {
-	var out []option
-	if d == nil {
-		return nil
-	}
-	for _, x := range d.Dispositions {
-		o := option{value: x.Name, label: x.Name, note: x.Note}
-		if x.SecondPerson {
-			o.mark, o.note = "◑ 2nd person", o.note+"; a second person approves the closing"
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// loadDispositions opens the anomaly, which lists what it can be closed as.
-func loadDispositions(m *model, f *form) tea.Cmd {
-	id := f.subject
-	return reading(m, f, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
-		func(m *model, d review.Details) tea.Cmd {
-			m.queue.details = &d
-			m.queue.update(d.Anomaly)
-			f.fields[0].options, f.fields[0].loading = dispositions(&d), false
-			m.queue.tell(m, d)
-			return nil
-		})
 }
 
 // beginDecision approves a closing or sends it back: two actions, since they are two events.
@@ -247,7 +230,7 @@ func beginReopen(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	if x.row.State != "closed" {
+	if x.row.Open() {
 		return attempt{why: "only a closed one can be reopened"}
 	}
 	f := x.form(m, "Reopen", "Reopen", true, reasonField(""))
@@ -343,7 +326,7 @@ func beginPivot(m *model) attempt {
 }
 
 func beginQueueFilter(m *model) attempt {
-	f := newFilterLine(m.queue.typed, "state:closed rule:A0 tenant:cedar actor:x sev:critical mine", func(s string) error {
+	f := newFilterLine(m.queue.typed, "state:closed rule:A0 tenant:cedar actor:x sev:critical due:10 sort:due mine", func(s string) error {
 		_, err := parseQueueFilter(s)
 		return err
 	})
@@ -360,6 +343,7 @@ func beginQueueFilter(m *model) attempt {
 			func(m *model, rows []review.Anomaly) tea.Cmd {
 				s.page.drop()
 				s.filter, s.typed, s.details, s.open = filter, in["filter"], nil, false
+				clear(s.marked)
 				s.list.reset()
 				return s.took(m, rows)
 			}, nil)

@@ -12,9 +12,6 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// notifyWithin is how long 45 CFR 164.404(b) leaves, from discovery.
-const notifyWithin = 60
-
 // evidencePreview is how much evidence stands beside the list; details show all.
 const evidencePreview = 5
 
@@ -80,7 +77,7 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	p.gap()
 	p.pair("State", stateWords(m, a))
 	facts(p, a.Facts, m.zone())
-	p.pair("Legal clock", legalClock(m.now(), a))
+	clocks(m, p, d)
 	p.pair("Seen before", fmt.Sprintf("%d closed for this rule, %d for this actor", d.ClosedSameRule, d.ClosedSameActor))
 	if a.RecurrenceOf != nil {
 		p.pair("Recurrence of", a.RecurrenceOf.String())
@@ -92,7 +89,8 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	if brief {
 		most = evidencePreview
 	}
-	evidence(m, p, d, most)
+	evidence(m, p, d, most, !brief)
+	casework(m, p, d)
 	rule(p, d.Rule)
 	notes(m, p, d.Notes)
 	history(m, p, d.History)
@@ -108,7 +106,7 @@ func (s *queueScreen) ids(m *model, p *pane, a review.Anomaly) {
 	}
 	if a.SubjectID != nil {
 		p.pair("Patient", a.SubjectID.String())
-		p.pair("Chart", m.recordURL(a.Tenant, "patients", *a.SubjectID))
+		p.pair("Chart", s.details.ChartURL)
 	}
 	p.pair("First, last", full(a.FirstAt, m.zone())+" to "+full(a.LastAt, m.zone()))
 	p.pair("Found", full(a.CreatedAt, m.zone())+" by version "+fmt.Sprint(a.RuleVersion)+" of the rule")
@@ -131,17 +129,7 @@ func stateWords(m *model, a review.Anomaly) string {
 	if a.ApprovedBy != nil {
 		text += ", approved by " + *a.ApprovedBy
 	}
-	return text
-}
-
-// legalClock is what is left of the 60 days if this turns out to be a breach. Discovery is when it was found.
-func legalClock(now time.Time, a review.Anomaly) string {
-	end := a.CreatedAt.AddDate(0, 0, notifyWithin)
-	days := int(end.Sub(now).Hours() / 24)
-	if end.Before(now) {
-		return fmt.Sprintf("OVERDUE since %s, if a breach (164.404)", end.In(now.Location()).Format("2006-01-02"))
-	}
-	return fmt.Sprintf("%s to notify, if a breach (164.404)", plural(days, "day", "days"))
+	return text + timeLeft(m, a)
 }
 
 // facts shows what the rule measured. A list of daily counts becomes a sparkline.
@@ -183,7 +171,7 @@ func floats(v any) []float64 {
 	return out
 }
 
-func evidence(m *model, p *pane, d review.Details, most int) {
+func evidence(m *model, p *pane, d review.Details, most int, links bool) {
 	var ids []uuid.UUID
 	wide := 0
 	for _, e := range d.Evidence {
@@ -194,6 +182,7 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 	}
 	n, day := shortLength(ids), ""
 	p.head("EVIDENCE", plural(d.Anomaly.EvidenceCount, "event, sealed", "events, sealed"))
+	linked := map[string]bool{"": true} // each record's address once
 	for i, e := range d.Evidence {
 		if i == most {
 			p.add(p.st.dim.Render(fmt.Sprintf("… %d more", d.Anomaly.EvidenceCount-most)))
@@ -209,6 +198,10 @@ func evidence(m *model, p *pane, d review.Details, most int) {
 			record = short(*e.RecordID, n)
 		}
 		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+2) + outcome(p.st, e.Outcome))
+		if links && !linked[e.RecordURL] {
+			linked[e.RecordURL] = true
+			p.add(p.st.dim.Render("  " + e.RecordURL))
+		}
 	}
 }
 

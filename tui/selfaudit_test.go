@@ -3,6 +3,8 @@ package tui
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,14 +85,14 @@ func (s *stage) claimed() {
 
 func (s *stage) pending() {
 	s.claimed()
-	s.perform(ScreenQueue, "close", answers{"disposition": "breach", "reason": "canary-reason"})
+	s.perform(ScreenQueue, "close", answers{"disposition": "breach", "affected": "3", "unassessed": "notify_without_assessment", "reason": "canary-reason"})
 	s.m = s.as("eli")
 	s.queue()
 }
 
 func (s *stage) closed() {
 	s.claimed()
-	s.perform(ScreenQueue, "close", answers{"disposition": "duplicate", "reason": "canary-reason"})
+	s.perform(ScreenQueue, "close", answers{"disposition": "test_data", "reason": "canary-reason"})
 }
 
 func (s *stage) openLog() {
@@ -133,14 +135,34 @@ func rehearsals() map[string]rehearsal {
 	reason := answers{"reason": "a good reason"}
 	q, a, r, m := ScreenQueue+" ", ScreenAudit+" ", ScreenArchive+" ", ScreenMembers+" "
 	return map[string]rehearsal{
-		" take on-call":  {ready: (*stage).onCall, in: answers{"tenant": "harbor", "ticket": "OPS-1", "reason": "a good reason"}},
-		" queue":         {ready: nothing, shows: "canary-title"},
-		" audit":         {ready: nothing, shows: "cedar"},
-		" archive":       {ready: nothing, shows: "2026-05"},
-		" members":       {ready: nothing, shows: "casey"},
-		q + "claim":      {ready: (*stage).queue},
-		q + "note":       {ready: (*stage).queue, in: answers{"text": "a remark"}},
-		q + "close":      {ready: (*stage).claimed, in: answers{"disposition": "duplicate", "reason": "a good reason"}},
+		" take on-call":    {ready: (*stage).onCall, in: answers{"tenant": "harbor", "ticket": "OPS-1", "reason": "a good reason"}},
+		" queue":           {ready: nothing, shows: "canary-title"},
+		" audit":           {ready: nothing, shows: "cedar"},
+		" archive":         {ready: nothing, shows: "2026-05"},
+		" members":         {ready: nothing, shows: "casey"},
+		q + "claim":        {ready: (*stage).queue},
+		q + "note":         {ready: (*stage).queue, in: answers{"text": "a remark"}},
+		q + "close":        {ready: (*stage).claimed, in: answers{"disposition": "test_data", "reason": "a good reason"}},
+		q + "take over":    {ready: func(s *stage) { s.claimed(); s.m = s.as("eli"); s.queue() }, in: reason},
+		q + "four factors": {ready: (*stage).claimed, in: answers{"nature": "names and visits", "recipient": "a colleague", "acquired": "seen on a screen", "mitigated": "attested in writing", "outcome": "breach"}},
+		q + "discovery":    {ready: (*stage).queue, in: answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"}},
+		q + "confirm date": {ready: func(s *stage) {
+			s.queue()
+			s.perform(ScreenQueue, "discovery", answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"})
+			s.m = s.as("eli")
+			s.queue()
+		}, in: answers{"answer": "confirm", "reason": "a good reason"}},
+		q + "hold": {ready: (*stage).queue, in: answers{"until": time.Now().UTC().AddDate(0, 0, 9).Format(time.DateOnly), "written": "said", "official": "Agent Smith, FBI"}},
+		q + "notice": {ready: func(s *stage) {
+			s.pending()
+			s.perform(ScreenQueue, "approve", reason)
+		}, in: answers{"duty": "hhs", "on": time.Now().UTC().Format(time.DateOnly), "reference": "portal 4711"}},
+		q + "link":   {ready: (*stage).queue, in: answers{"reason": "a good reason"}},
+		q + "attach": {ready: (*stage).queue, in: answers{"path": "../LICENSE"}},
+		q + "save file": {ready: func(s *stage) {
+			s.queue()
+			exec(s.t, s.e, "insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, event_id) select $1, sha256('x'), 'canary-file', 1, 'x', id, 1 from tenancy.users where slug = 'dana'", s.id)
+		}, in: answers{}, shows: "on record"},
 		q + "escalate":   {ready: (*stage).claimed, in: reason},
 		q + "wait":       {ready: (*stage).claimed, in: reason},
 		q + "release":    {ready: (*stage).claimed, in: reason},
@@ -193,7 +215,16 @@ func TestNothingWithoutItsEvent(t *testing.T) {
 				row, _ := s.m.members.list.selected()
 				play.in = answers{"reason": "a good reason", "typed": short(row.UserID, 6)}
 			}
+			switch name {
+			case ScreenQueue + " link":
+				play.in["other"] = addAnomaly(e, "cedar", "carla", "B", "high", "another").String()
+			case ScreenQueue + " save file":
+				play.in["file"], play.in["path"] = wardtest.One[string](e, "select encode(sha256('x'), 'hex')"), filepath.Join(t.TempDir(), "read")
+			}
 			withoutEvent(t, s, a, play)
+			if _, err := os.Stat(play.in["path"]); name == ScreenQueue+" save file" && err == nil {
+				t.Error("the file was written although the event was not")
+			}
 			withEvent(t, s, a, play)
 		})
 	}
@@ -277,7 +308,8 @@ func shownNow(m *model) map[string]bool {
 func dataNow(e *wardtest.Env) string {
 	return wardtest.One[string](e, `select concat_ws(' ', (select md5(string_agg(a::text, '|' order by id)) from review.anomaly a), (select count(*) from review.note), (select count(*) from review.transition),
 		(select count(*) from tenancy.membership where terminated_at is not null), (select count(*) from tenancy.session where revoked_at is not null), (select count(*) from audit.verification where verdict is not null),
-		(select count(*) from river.river_job), (select count(*) from tenancy.reviewer_grant))`)
+		(select count(*) from river.river_job), (select count(*) from tenancy.reviewer_grant),
+		(select count(*) from review.assessment), (select count(*) from review.discovery), (select count(*) from review.law_hold), (select count(*) from review.notice), (select count(*) from review.link), (select count(*) from review.attachment))`)
 }
 
 // What is exempt writes no event indeed.

@@ -15,6 +15,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -29,8 +30,8 @@ type Config struct {
 	// Diagnose names the rows of a file that is not the signed one (archive.VerifyOptions); nil: that is not offered.
 	Diagnose func(context.Context, *archive.Diagnosis) ([]archive.Finding, error)
 	LogFile  string // empty: nothing is logged; never the screen
-	// RecordURL leads from a record to the customer's own chart, with {tenant}, {table} and {id} in it. Optional.
-	RecordURL string
+	// RecordURL leads from a record to the customer's own chart. Optional.
+	RecordURL review.RecordURL
 	Now       func() time.Time // nil: time.Now
 }
 

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -208,14 +207,6 @@ func (m *model) beside(list func(w, h int) []string, details func(w, h int) []st
 		left[i] += m.st.dim.Render("│") + " " + right[i] + " "
 	}
 	return left
-}
-
-// expandURL fills a template; what is put in is escaped.
-func expandURL(template, tenant, table, id string) string {
-	if template == "" {
-		return ""
-	}
-	return strings.NewReplacer("{tenant}", url.PathEscape(tenant), "{table}", url.PathEscape(table), "{id}", url.PathEscape(id)).Replace(template)
 }
 
 // pane collects the lines of details.

@@ -13,7 +13,8 @@ import (
 func (a *app) benchCmd() *cobra.Command {
 	return noun("bench", "Measure ward against what it is compared with",
 		a.benchOf("tenancy", "Audited reads and writes, against what a careful team writes today", bench.Tenancy),
-		a.benchOf("archive", "Seal, ship, verify against COPY, SHA-256 and DuckDB", bench.Archive))
+		a.benchOf("archive", "Seal, ship, verify against COPY, SHA-256 and DuckDB", bench.Archive),
+		a.benchOf("review", "The rules' cost, and the review's other figures", bench.Review))
 }
 
 func (a *app) benchOf(name, short string, run func(context.Context, bench.Options) ([]bench.Figure, error)) *cobra.Command {

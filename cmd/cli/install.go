@@ -155,13 +155,17 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	if err != nil {
 		return err
 	}
+	targets, err := s.targets(a)
+	if err != nil {
+		return err
+	}
 	db, err := tenancy.Open(ctx, s.WorkerDatabase)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now}
+	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now, Installation: s.Installation, Targets: targets, Digest: s.Notify.Digest}
 	if s.Store == "" || s.SigningKey == "" {
 		log.WarnContext(ctx, "no archive: set store and signing_key; history is sealed but leaves the database nowhere")
 	} else if c.Shipper, err = shipper(ctx, s, db, a); err != nil {

@@ -65,7 +65,7 @@ func (s *scene) plant(t *testing.T) uuid.UUID {
 		}
 		names[c.Table], values[c.Table] = append(names[c.Table], c.Name), append(values[c.Table], v)
 	}
-	if len(order) != 7 || planted < 24 {
+	if len(order) != 8 || planted < 26 {
 		t.Fatalf("%d columns of %d tables planted", planted, len(order))
 	}
 	casey := s.App("casey", "cedar")

@@ -148,11 +148,20 @@ func (a *app) queueShowCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show ANOMALY", Short: "One anomaly with its evidence, notes and history", Args: cobra.ExactArgs(1), Annotations: audited("open"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			charts, err := settings.recordURL()
+			if err != nil {
+				return err
+			}
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				d, err := review.Open(cmd.Context(), s, args[0])
 				if err != nil {
 					return err
 				}
+				d.Link(charts)
 				return one(a, d, describe(&d, a.Now()))
 			})
 		},
@@ -174,6 +183,9 @@ func describe(d *review.Details, now time.Time) string {
 	}
 	fmt.Fprintf(&b, "rule: %s (45 CFR %s)\ntriage: %s\nseen before: %d closed for this rule here, %d for this actor\n", d.Rule.Title, strings.Join(d.Rule.Citations, ", "), d.Rule.Triage, d.ClosedSameRule, d.ClosedSameActor)
 	describeClocks(&b, d, now)
+	if d.ChartURL != "" {
+		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
+	}
 	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", counted(x.EvidenceCount, "event", "events"))
 	for i := range d.Evidence {
 		e := &d.Evidence[i]
@@ -182,6 +194,9 @@ func describe(d *review.Details, now time.Time) string {
 			record = e.RecordID.String()
 		}
 		fmt.Fprintf(&b, "  %s  %-7s %-14s %s  %-6s #%d\n", when(e.At), e.Action, plain(or(e.RecordTable, "-")), record, e.Outcome, e.Seq)
+		if e.RecordURL != "" {
+			fmt.Fprintf(&b, "    %s\n", e.RecordURL)
+		}
 	}
 	if x.EvidenceCount > len(d.Evidence) {
 		fmt.Fprintf(&b, "  %d more\n", x.EvidenceCount-len(d.Evidence))

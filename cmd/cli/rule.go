@@ -22,12 +22,16 @@ func (a *app) ruleCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"RULE", "VERSION", "TIER", "SEVERITY", "ENABLED", "LAST RUN", "OPEN"}, func(r review.Registered) []string {
+				return emit(a, rows, []string{"RULE", "VERSION", "TIER", "SEVERITY", "ENABLED", "LAST RUN", "OPEN", "EXPLAINED"}, func(r review.Registered) []string {
 					enabled := "yes"
 					if !r.Enabled {
 						enabled = "NOT ENABLED, needs " + strings.Join(r.Missing, ", ")
 					}
-					return []string{r.ID, fmt.Sprint(r.Version), r.Tier, r.Severity, enabled, whenOr(r.LastRunAt, "never"), fmt.Sprint(r.Open)}
+					found, explained := fmt.Sprint(r.Open), ""
+					if r.Kind == "filter" {
+						found, explained = "", fmt.Sprint(r.Explained)
+					}
+					return []string{r.ID, fmt.Sprint(r.Version), r.Tier, r.Severity, enabled, whenOr(r.LastRunAt, "never"), found, explained}
 				})
 			})
 		},
@@ -74,8 +78,12 @@ func (a *app) ruleCmd() *cobra.Command {
 
 func ruleText(r *review.Registered) string {
 	f := &r.FrontMatter
-	return fmt.Sprintf("%s  version %d, tier %s, %s\n%s\n\ncites 45 CFR %s\nruns every %s, over events older than %s\nfalse positives:\n  %s\ntriage: %s\ncontent %s",
-		r.ID, r.Version, r.Tier, r.Severity, clean(f.Description), strings.Join(f.Citations, ", "), time.Duration(f.Every), time.Duration(f.Settle), clean(strings.Join(f.FalsePositives, "; ")), clean(f.Triage), r.ContentHash)
+	about := "false positives:\n  " + clean(strings.Join(f.FalsePositives, "; ")) + "\ntriage: " + clean(f.Triage)
+	if r.Kind == "filter" {
+		about = fmt.Sprintf("has explained %d accesses\ndoes not explain:\n  %s", r.Explained, clean(strings.Join(f.Limits, "; ")))
+	}
+	return fmt.Sprintf("%s  version %d, %s of tier %s, %s\n%s\n\ncites 45 CFR %s\nruns every %s, over events older than %s\n%s\ncontent %s",
+		r.ID, r.Version, r.Kind, r.Tier, r.Severity, clean(f.Description), strings.Join(f.Citations, ", "), time.Duration(f.Every), time.Duration(f.Settle), about, r.ContentHash)
 }
 
 func (a *app) ruleRunCmd() *cobra.Command {

@@ -29,7 +29,7 @@ type requested struct {
 
 // results are what each command with --json prints, one object a line.
 var results = map[string]any{
-	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{},
+	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{}, "ward bench review": bench.Figure{},
 	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
 	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
 	"ward queue reopen": review.Changed{}, "ward queue take": review.Changed{}, "ward queue assess": review.Changed{}, "ward queue discovered": review.Changed{}, "ward queue confirm": review.Changed{},
@@ -48,8 +48,9 @@ var results = map[string]any{
 	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
 	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
 	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
-	"ward oidc list": tenancy.Issuer{},
-	"ward evidence":  review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
+	"ward oidc list":   tenancy.Issuer{},
+	"ward notify list": review.AlertRow{}, "ward notify test": told{},
+	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
 	"ward audit import": audit.Imported{},
 }
 

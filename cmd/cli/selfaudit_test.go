@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -308,6 +309,11 @@ var calls = map[string]call{
 	"ward grant end": {user: "root", prepare: func(s *scene) []string {
 		id := wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'eli' and g.role = 'compliance_officer'")
 		return []string{"grant", "end", id, "--reason", "moved to another office"}
+	}},
+	"ward notify list":  {user: "dana", prepare: func(s *scene) []string { s.failedAlert(); return []string{"notify", "list"} }},
+	"ward notify retry": {user: "dana", prepare: func(s *scene) []string { return []string{"notify", "retry", s.failedAlert()} }},
+	"ward notify test": {user: "dana", prepare: func(s *scene) []string {
+		return []string{"--config", s.telling(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})), "notify", "test"}
 	}},
 	"ward oidc list":   plainCall("root", "oidc", "list"),
 	"ward oidc add":    {user: "root", prepare: func(s *scene) []string { return []string{"oidc", "add", startProvider(testOf(s)).issuer, "ward"} }},

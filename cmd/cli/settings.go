@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/archive/s3"
+	"github.com/ward-health/ward/internal/notify"
 	"github.com/ward-health/ward/internal/postgres"
+	"github.com/ward-health/ward/review"
 )
 
 // Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person: who somebody is, their token says.
@@ -32,7 +35,8 @@ type Settings struct {
 	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
-	S3 S3Settings `yaml:"s3"` // where an s3:// store is
+	S3     S3Settings    `yaml:"s3"`     // where an s3:// store is
+	Notify notify.Config `yaml:"notify"` // who is told; secrets stand in files or in WARD_NOTIFY_SECRET_*
 
 	from      string
 	fileNamed bool // somebody chose the token file
@@ -168,11 +172,31 @@ func (s *Settings) store() (archive.Store, error) {
 	return archive.OpenDir(s.Store)
 }
 
+var goType = regexp.MustCompile(` in type [a-z]+\.[A-Za-z]+`)
+
 // yamlMessage is the parser's complaint on one line, without the names of Go types.
 func yamlMessage(err error) string {
-	text := strings.ReplaceAll(err.Error(), " in type cli.Settings", ", which is no setting")
+	text := goType.ReplaceAllString(err.Error(), ", which is no setting")
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "yaml: "), "unmarshal errors:")
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// recordURL is the template, once it is one.
+func (s *Settings) recordURL() (review.RecordURL, error) {
+	u, err := review.ParseRecordURL(s.RecordURL)
+	if err != nil {
+		return "", usageError{err}
+	}
+	return u, nil
+}
+
+// targets are who is told.
+func (s *Settings) targets(a *app) ([]notify.Target, error) {
+	list, err := s.Notify.Open(notify.World{Getenv: s.getenv, Now: a.Now, Read: readSmall})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return list, nil
 }
 
 func (s *Settings) verifyKey() (archive.Key, error) {

@@ -29,7 +29,10 @@ func (a *app) runTUI(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	config := tui.Config{Session: session, Now: a.Now, RecordURL: s.RecordURL}
+	config := tui.Config{Session: session, Now: a.Now}
+	if config.RecordURL, err = s.recordURL(); err != nil {
+		return err
+	}
 	if s.Store != "" {
 		if config.Store, err = s.store(); err != nil {
 			return err

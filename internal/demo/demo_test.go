@@ -141,6 +141,12 @@ const reuseLimit = 3 * time.Second
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(pgtest.DataDir(t), "demo")
 	d := open(t, dir)
+	// a test that fails leaves nothing running; the test's own context has ended by then
+	t.Cleanup(func() {
+		if err := d.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	interruptedStart(t, d)
 	if made, _ := start(t, d); !made {
 		t.Error("an interrupted start left a demo that passes for whole")

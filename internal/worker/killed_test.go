@@ -75,18 +75,22 @@ func work(dsn string) error {
 	if err != nil {
 		return err
 	}
-	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
+	targets, err := targetsOf(os.Getenv(childNotify), os.Getenv)
+	if err != nil {
+		return err
+	}
+	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Targets: targets, TellEvery: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
 }
 
 // process starts a worker; it is killed when the test ends, at the latest.
-func (y *yard) process() *exec.Cmd {
+func (y *yard) process(env ...string) *exec.Cmd {
 	y.t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		y.t.Fatal(err)
 	}
 	c := exec.Command(program) //nolint:gosec // this test's own program, killed by hand
-	c.Env = append(os.Environ(), child+"="+y.e.DB.DSN("ward_worker"))
+	c.Env = append(append(os.Environ(), child+"="+y.e.DB.DSN("ward_worker")), env...)
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
 		y.t.Fatal(err)

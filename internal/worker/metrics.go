@@ -46,10 +46,10 @@ func NewMetrics(pool *pgxpool.Pool, now func() time.Time) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), pool: pool, now: now,
 		runs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_rule_runs_total", Help: "Runs of rules by this worker, by status."}, []string{"rule", "status"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_failures_total", Help: "What failed in this worker: seal, ship, locks, schedule, scrape."}, []string{"what"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_failures_total", Help: "What failed in this worker: seal, ship, locks, schedule, alert, scrape."}, []string{"what"}),
 	}
 	m.upto.Store(-1)
-	for _, what := range []string{"seal", "ship", "locks", "schedule", "scrape"} {
+	for _, what := range []string{"seal", "ship", "locks", "schedule", "alert", "scrape"} {
 		m.failures.WithLabelValues(what) // there from the beginning: a counter that appears with its first failure has no increase to alert on
 	}
 	m.registry.MustRegister(m.runs, m.failures, m)
@@ -129,6 +129,11 @@ func (m *Metrics) gauges(ctx context.Context) ([]gauge, error) {
 		}
 		all = append(all, gauge{desc: describe("ship_lag_seconds", "Age of the oldest sealed row that this worker has not shipped; only of a worker that ships."), value: ship})
 	}
+	alerts, err := m.alerts(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, alerts...)
 	last, err := q.LastSuccesses(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find the rules' last runs: %w", err)
@@ -138,6 +143,27 @@ func (m *Metrics) gauges(ctx context.Context) ([]gauge, error) {
 		all = append(all, gauge{desc: lag, value: age(r.At), label: []string{r.ID}})
 	}
 	return all, nil
+}
+
+// alerts are what was not delivered, yet or at all.
+func (m *Metrics) alerts(ctx context.Context, q *queries.Queries) ([]gauge, error) {
+	rows, err := q.DeliveryCounts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count deliveries of alerts: %w", err)
+	}
+	counts := map[string]float64{}
+	wait := 0.0
+	for _, r := range rows {
+		counts[r.State] = float64(r.Deliveries)
+		if r.State == "waiting" {
+			wait = max(0, m.now().Sub(r.Oldest).Seconds())
+		}
+	}
+	return []gauge{
+		{desc: describe("alerts_waiting", "Deliveries of alerts that are not done."), value: counts["waiting"]},
+		{desc: describe("alert_wait_seconds", "Age of the oldest delivery that waits; 0: none does."), value: wait},
+		{desc: describe("alerts_failed", "Deliveries that failed for good within seven days; ward notify list shows them."), value: counts["failed"]},
+	}, nil
 }
 
 // oldest is the age of what may not be there: then 0.

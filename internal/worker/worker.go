@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/notify"
 	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
@@ -27,18 +28,23 @@ type Config struct {
 	Now     func() time.Time
 	Metrics *Metrics // nil: none are kept
 
+	Installation string          // as alerts name it
+	Targets      []notify.Target // who is told; none: this worker tells nobody
+	Digest       notify.DigestConfig
+
 	SealEvery  time.Duration // default 1 s
 	HeadsEvery time.Duration // default 1 min
 	ShipEvery  time.Duration // default 5 min
 	LocksEvery time.Duration // default 1 min: how often a change of retentions and legal holds is looked for
 	RulesEvery time.Duration // default 10 s: how often the due rules are looked for
+	TellEvery  time.Duration // default 5 s: how often deliveries that wait are looked for
 }
 
 func (c *Config) defaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute}, {&c.RulesEvery, 10 * time.Second}, {&c.LocksEvery, time.Minute}} {
+	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute}, {&c.RulesEvery, 10 * time.Second}, {&c.LocksEvery, time.Minute}, {&c.TellEvery, 5 * time.Second}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -58,6 +64,9 @@ func Run(ctx context.Context, c Config) error {
 	if err := review.Register(ctx, c.Pool, c.Rules); err != nil {
 		return err
 	}
+	if err := c.nameTargets(ctx); err != nil { // before a rule finds something to tell them
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -69,6 +78,7 @@ func Run(ctx context.Context, c Config) error {
 	g, loops := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.lead(loops) })
 	g.Go(func() error { return c.schedule(loops, client) })
+	g.Go(func() error { return c.tell(loops, client) })
 	err = g.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -235,7 +245,7 @@ func (c *Config) ship(ctx context.Context) error {
 	if c.Shipper == nil {
 		return ErrNoStore
 	}
-	shipping, err := queries.New(c.Pool).SealedUpTo(ctx, c.Now())
+	shipping, err := queries.New(c.Pool).SealedUpTo(ctx, queries.SealedUpToParams{At: c.Now()})
 	if err != nil {
 		return fmt.Errorf("find what is sealed: %w", err)
 	}
@@ -278,11 +288,12 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &pruneWorker{config: c})
 	river.AddWorker(workers, &liveWorker{config: c})
 	river.AddWorker(workers, &recoverWorker{config: c})
+	river.AddWorker(workers, &alertWorker{config: c})
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,
 		Workers: workers,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}},
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}, alertQueue: {MaxWorkers: 4}},
 		// a job that was lost with its worker: longer than any rule may run
 		RescueStuckJobsAfter: 15 * time.Minute,
 		FetchPollInterval:    500 * time.Millisecond,

@@ -11,10 +11,14 @@ create table review.rule (
   title        text not null,
   content_hash text not null,
   front_matter jsonb not null,
+  kind         text not null default 'flag' check (kind in ('flag', 'filter', 'watch')),
+  stage        int not null default 3,         -- 1: a filter; 2: a filter that reads what those explained; 3: the others. A rule never reads beyond an earlier stage
   missing      text[] not null default '{}',   -- what it requires and this installation lacks: then NOT ENABLED, never silently skipped
   cursor_batch bigint not null default 0,
   last_run_at  timestamptz,
-  known_since  timestamptz not null default clock_timestamp()   -- from then on a rule that has not run is late
+  known_since  timestamptz not null default clock_timestamp(),  -- from then on a rule that has not run is late
+  loaded_at    timestamptz not null default clock_timestamp(),  -- when a worker last said that it has the rule's file
+  explained    bigint not null default 0                        -- of a filter: how many accesses it has explained so far
 );
 -- Every run, also one that finds nothing: 45 CFR 164.308(a)(1)(ii)(D) asks for the examining, not only the finds.
 create table review.run (
@@ -150,7 +154,26 @@ create view review.access as
   select c.batch, c.seq, c.hash, c.sealed_at, e.event_id, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.action, e.outcome, e.record_table, e.record_id,
     coalesce(e.subject_id, r.subject_id) as patient_id, r.record_id is not null as known, e.purpose, e.detail, coalesce(e.occurred_at, e.recorded_at) as at, e.recorded_at
   from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
-    left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id;
+    -- OFFSET 0: looked up for each event by its key. As a join, it was a pass over all records where the planner knew too little
+    left join lateral (select r.record_id, r.subject_id from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id offset 0) r on true;
+
+-- The newest batch of which everything was sealed at or before a time. Batches are sealed in order, so a search by halves finds it: looking at every row that has not
+-- settled would cost a run of each rule what two days hold.
+-- +goose StatementBegin
+create function review.settled(at timestamptz, low bigint) returns bigint language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare high bigint; mid bigint; c record;
+begin
+  select max(batch) into high from audit.chain;
+  while low < coalesce(high, 0) loop  -- everything up to low has settled, nothing after high has
+    mid := low + (high - low + 1) / 2;
+    select x.batch, x.sealed_at into c from audit.chain x where x.batch >= mid order by x.batch limit 1;
+    if c.sealed_at <= at then low := c.batch; else high := mid - 1; end if;
+  end loop;
+  return low;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.settled from public;
+grant execute on function review.settled to ward_worker;
 
 -- The jobs that are not done, by queue and state; River's tables come after this migration.
 -- +goose StatementBegin

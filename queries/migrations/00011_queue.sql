@@ -107,6 +107,8 @@ begin
     'notes', coalesce((select jsonb_agg(jsonb_build_object('by', u.slug, 'at', n.at, 'text', n.text) order by n.id) from review.note n join tenancy.users u on u.id = n.by_user where n.anomaly_id = a.id), '[]'),
     'history', coalesce((select jsonb_agg(jsonb_build_object('version', t.version, 'from', t.from_state, 'to', t.to_state, 'by', u.slug, 'at', t.at, 'reason', t.reason, 'disposition', t.disposition) order by t.version)
       from review.transition t left join tenancy.users u on u.id = t.by_user where t.anomaly_id = a.id), '[]'),
+    -- of the same time, a week around: what the person's other accesses were
+    'explained', review.explained_for(a.tenant_id, a.actor_id, a.first_at - interval '7 days', a.last_at + interval '7 days'),
     'closed_same_rule', (select count(*) from review.anomaly x where x.rule_id = a.rule_id and x.tenant_id = a.tenant_id and x.state = 'closed'),
     'closed_same_actor', (select count(*) from review.anomaly x where x.actor_id = a.actor_id and x.state = 'closed'),
     'dispositions', review.dispositions(a.tier)) || review.casework(a);

@@ -454,7 +454,7 @@ begin
     from tenancy.role r where a.payload->>'of' is null or r.name = a.payload->>'of' order by r.name;
   when 'services' then return query select tenancy.service_row(u, who) from tenancy.users u
     where u.kind = 'service' and u.slug <> 'ward-worker' and (a.payload->>'of' is null or u.slug = a.payload->>'of') and tenancy.sees_user(who, u.id) order by u.slug;
-  when 'rules' then return query select jsonb_build_object('id', r.id, 'version', r.version, 'tier', r.tier, 'severity', r.severity, 'title', r.title, 'enabled', r.missing = '{}', 'missing', r.missing,
+  when 'rules' then return query select jsonb_build_object('id', r.id, 'version', r.version, 'tier', r.tier, 'severity', r.severity, 'title', r.title, 'kind', r.kind, 'enabled', r.missing = '{}', 'missing', r.missing, 'explained', r.explained, 'loaded_at', r.loaded_at,
       'content_hash', r.content_hash, 'front_matter', r.front_matter, 'last_run_at', r.last_run_at, 'cursor_batch', r.cursor_batch,
       'open', (select count(*) from review.anomaly x where x.rule_id = r.id and x.state not in ('closed', 'merged'))) from review.rule r order by r.id;
   when 'runs' then return query select jsonb_build_object('run_id', x.run_id, 'rule_id', x.rule_id, 'rule_version', x.rule_version, 'from_batch', x.from_batch, 'to_batch', x.to_batch, 'matched', x.matched,

@@ -134,7 +134,7 @@ end $$;
 create function audit.not_read(batch bigint) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce((select 'the asked ids of this month are not classified yet' from audit.classified c where c.batch < not_read.batch),
     (select 'rules have not read this month yet: ' || string_agg(r.id, ', ' order by r.id) from review.rule r
-      where r.missing = '{}' and r.cursor_batch < not_read.batch and (r.last_run_at is null or r.last_run_at > clock_timestamp() - interval '30 days')))
+      where r.missing = '{}' and r.kind <> 'watch' and r.cursor_batch < not_read.batch and (r.last_run_at is null or r.last_run_at > clock_timestamp() - interval '30 days')))
 $$;
 
 -- What a reviewer needs in order to read on in the archive, under an open lease: whose rows, by which filter, up to when, and how far the archive must reach.

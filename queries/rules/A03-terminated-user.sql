@@ -26,7 +26,7 @@ with ended as (
   from tenancy.membership m where m.ended_on is not null or m.terminated_at is not null
 ), late as (
   -- terminations that arrived in this run: their whole membership is looked at again
-  select (t.detail::jsonb ->> 'membership')::uuid as membership_id from review.access t where t.batch > :from and t.batch <= :to and t.action = 'terminate' and t.outcome = 'ok'
+  select t.tenant_id, (t.detail::jsonb ->> 'membership')::uuid as membership_id from review.access t where t.batch > :from and t.batch <= :to and t.action = 'terminate' and t.outcome = 'ok'
 ), touched as (
   select a.event_id, a.tenant_id, a.user_id, a.at, a.patient_id, m.over_at, m.ended_on, m.terminated_at
   from ended m join review.access a on a.membership_id = m.id
@@ -41,6 +41,6 @@ select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) a
     coalesce(max(a.ended_on)::text, 'unknown'), coalesce(to_char(max(a.terminated_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), 'not yet')) as summary,
   jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'ended_on', max(a.ended_on), 'terminated_at', max(a.terminated_at)) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from touched a join review.access x on x.event_id = a.event_id join tenancy.users u on u.id = a.user_id
+from touched a join review.access x using (event_id, tenant_id) join tenancy.users u on u.id = a.user_id
 where x.action in ('view', 'create', 'modify', 'delete', 'export') and x.outcome = 'ok'
 group by a.tenant_id, a.user_id
