@@ -278,6 +278,12 @@ func TestImportAttacks(t *testing.T) {
 	if _, err := root.AddGrant(ctx, tenancy.NewGrant{User: "elsewhere", Role: "administrator", Tenant: "harbor", Reason: "one clinic"}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := root.AddUser(ctx, tenancy.NewUser{Slug: "second", Name: "Second Admin", Kind: "human", Password: wardtest.Password}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.AddGrant(ctx, tenancy.NewGrant{User: "second", Role: "administrator", Reason: "another one"}); err != nil {
+		t.Fatal(err)
+	}
 	last := l.newest()
 	for _, who := range []string{"dana", "ana", "omar", "elsewhere"} {
 		if r, err := load(t, l.e.Reviewer(who), audit.Import{Path: name, Format: audit.FormCSV, Tenant: "cedar"}); err == nil {
@@ -340,7 +346,8 @@ func TestImportAttacks(t *testing.T) {
 		"a purpose of its own":        send(root, id, row(map[string]any{"purpose": "curiosity"})),
 		"no id":                       send(root, id, row(map[string]any{"source": ""})),
 		"too long":                    send(root, id, row(map[string]any{"actor": strings.Repeat("x", 9000)})),
-		"another's import":            send(l.e.Reviewer("elsewhere"), id, row(nil)),
+		"another's import":            send(l.e.Reviewer("second"), id, row(nil)),
+		"another clinic's import":     send(l.e.Reviewer("elsewhere"), id, row(nil)),
 		"an import that nobody began": send(root, uuid.New(), row(nil)),
 	} {
 		if try == nil {
