@@ -3,8 +3,10 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -35,7 +37,7 @@ type leftoverPart struct {
 	bytes int64
 	sum   Hash
 
-	tree tree // over those rows of the caller's that the part should have
+	tree rowTree // over those rows of the caller's that the part should have
 }
 
 // readLeftover reads the file beyond the head. Only a store that cannot be read is an error.
@@ -84,12 +86,12 @@ func (o *leftoverPart) take(r *Row) {
 	}
 	m := Manifest{Tenants: o.facts.spans}
 	if s, ok := m.span(r.TenantID); ok && r.Seq <= s.LastSeq {
-		o.tree.addLeaf(leafHash(&r.Hash))
+		o.tree.add(&r.Hash)
 	}
 }
 
 func (o *leftoverPart) matches() bool {
-	return o.facts != nil && o.tree.size == o.facts.rows && o.tree.root() == o.facts.tree.root()
+	return o.facts != nil && o.tree.rows == o.facts.rows && o.tree.root() == o.facts.tree.root()
 }
 
 // ship writes rows to a temporary file and makes it the next part; where there is a leftover part it is finished instead,
@@ -107,6 +109,9 @@ func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error
 		info.Part++ // should the leftover part be void
 	}
 	m, err := writeRows(ctx, f, info, rows, old)
+	if err == nil {
+		err = checkWritten(ctx, f, &m)
+	}
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -134,6 +139,7 @@ func writeRows(ctx context.Context, f *os.File, info PartInfo, rows iter.Seq2[*R
 	if err != nil {
 		return Manifest{}, err
 	}
+	w.unhashed = true
 	batch := make([]Row, 0, writeBatch)
 	for r, err := range rows {
 		if err != nil {
@@ -166,27 +172,42 @@ func (l *Log) upload(ctx context.Context, m *Manifest, f *os.File) error {
 	return nil
 }
 
-// readBack checks what the store gives back as a verifier would.
-func (l *Log) readBack(ctx context.Context, m *Manifest) error {
-	sp, err := spool(ctx, l.store, m.Path, m.Bytes, nil)
-	if err != nil {
-		return err
-	}
-	defer sp.Close()
-	if HexHash(sp.sum) != m.SHA256 {
-		return fmt.Errorf("%w: %s came back with SHA-256 %x, stored was %s", ErrDamaged, m.Path, sp.sum, m.SHA256)
-	}
+// checkWritten checks the file as a verifier would, before anything is stored that could never be removed: the rows' hashes, and that what was encoded is what can be decoded.
+func checkWritten(ctx context.Context, f *os.File, m *Manifest) error {
 	check, err := newPartCheck(m.Month, manifestPositions(m), min(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return err
 	}
-	facts, found, err := check.run(ctx, sp, sp.size)
+	facts, found, err := check.run(ctx, f, m.Bytes)
 	if err != nil {
-		return fmt.Errorf("reading %s back: %w", m.Path, err)
+		return fmt.Errorf("checking part %d: %w", m.Part, err)
 	}
 	facts.compare(m, found)
-	if len(found.list) > 0 {
-		return fmt.Errorf("%w: %s as it came back: %s", ErrDamaged, m.Path, found.list[0])
+	if len(found.list) == 0 {
+		return nil
+	}
+	first := found.list[0]
+	return fmt.Errorf("checking part %d: %w", m.Part, &RowError{first.Tenant, first.Seq, "is not what the chain says: " + first.String()})
+}
+
+// readBack checks that the store gives back what was checked and stored, to the byte.
+func (l *Log) readBack(ctx context.Context, m *Manifest) error {
+	b, err := l.store.Open(ctx, m.Path)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", m.Path, err)
+	}
+	defer b.Close()
+	stream, err := streamOf(b)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", m.Path, err)
+	}
+	defer stream.Close()
+	sum := sha256.New()
+	if _, err := io.CopyBuffer(sum, readerWithContext{ctx, io.LimitReader(stream, m.Bytes+1)}, make([]byte, 256<<10)); err != nil {
+		return fmt.Errorf("reading %s: %w", m.Path, err)
+	}
+	if got := HexHash(sum.Sum(nil)); got != m.SHA256 {
+		return fmt.Errorf("%w: %s came back with SHA-256 %s, stored was %s", ErrDamaged, m.Path, got, m.SHA256)
 	}
 	return nil
 }

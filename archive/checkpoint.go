@@ -101,8 +101,9 @@ func ParseCheckpoint(data []byte, keys ...Key) (Head, error) {
 	return h, nil
 }
 
-// unverifiedCheckpoint reads a checkpoint whose signature cannot be checked. The head has no key.
-func unverifiedCheckpoint(data []byte) (Head, error) {
+// PeekCheckpoint reads what a checkpoint says, whoever signed it: which key that may be, the log's notes about keys tell ([VerifyOptions.ExpectHeads]). The head has no key, and proves
+// nothing.
+func PeekCheckpoint(data []byte) (Head, error) {
 	var unverified *note.UnverifiedNoteError
 	if _, err := note.Open(data, note.VerifierList()); !errors.As(err, &unverified) {
 		return Head{}, fmt.Errorf("opening checkpoint: %w: %w", errUnsigned, err)

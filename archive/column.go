@@ -32,7 +32,11 @@ type column struct {
 	encoded []byte  // with it, the dictionary's entries in that form
 	ends    []int32 // and where each begins; one more than there are entries
 	of      parquet.Dictionary
+	last    appended
 }
+
+// appended is the entry of a dictionary that appendText wrote last, and where: neighbouring rows have much in common, and what is there need not be copied there again.
+type appended struct{ index, at, end, cap int }
 
 // nextPage moves to the next page that has rows; after the last one it returns io.ErrUnexpectedEOF.
 func (c *column) nextPage() error {
@@ -77,7 +81,7 @@ func (c *column) load() error {
 		v = d.Page().Data()
 		if c.encode && c.of != d {
 			c.encodeEntries(v)
-			c.of = d
+			c.of, c.last = d, appended{index: -1}
 		}
 	}
 	count := 0
@@ -146,15 +150,23 @@ func (c *column) encodeEntries(v encoding.Values) {
 	}
 }
 
-// appendText appends the next value of a text column that has encode set, in the form in which it is hashed.
+// appendText appends the next value of a text column that has encode set, in the form in which it is hashed. What dst has behind its end must be what the last call left there.
 func (c *column) appendText(dst []byte) []byte {
 	if !c.present() {
+		c.last.index = -1 // what comes next overwrites it
 		return append(dst, 0)
 	}
 	i := c.index()
 	if c.dict {
-		return append(dst, c.encoded[c.ends[i]:c.ends[i+1]]...)
+		if last := &c.last; i == last.index && len(dst) == last.at && cap(dst) == last.cap {
+			return dst[:last.end]
+		}
+		at := len(dst)
+		dst = append(dst, c.encoded[c.ends[i]:c.ends[i+1]]...)
+		c.last = appended{i, at, len(dst), cap(dst)}
+		return dst
 	}
+	c.last.index = -1
 	b := c.data[c.offsets[i]:c.offsets[i+1]]
 	n := uint32(len(b))
 	return append(append(dst, 1, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), b...)

@@ -20,9 +20,9 @@ type Extended struct {
 var ErrNoLocks = errors.New("this store has no locks")
 
 // Extend makes the locks of a region's parts longer and places or lifts legal holds, as keep says of each part. All manifests,
-// checkpoints and notes about keys are kept as long as the longest part, since the signature is over all of them. Notes of chain heads keep the lock
-// that they were written with. A store without locks is ErrNoLocks.
-func Extend(ctx context.Context, store Store, origin string, key Key, keep func(*Manifest) (until time.Time, hold bool)) (Extended, error) {
+// checkpoints and notes about keys are kept as long as the longest part, since the signature is over all of them. So are notes of chain heads,
+// where notes says so: there is one for each minute. A store without locks is ErrNoLocks.
+func Extend(ctx context.Context, store Store, origin string, key Key, notes bool, keep func(*Manifest) (until time.Time, hold bool)) (Extended, error) {
 	var done Extended
 	locker, ok := store.(Locker)
 	if !ok {
@@ -47,6 +47,9 @@ func Extend(ctx context.Context, store Store, origin string, key Key, keep func(
 	}
 	if resolve(entries, map[int64]Hash{head.Size: head.root}) != head.Size {
 		return done, fmt.Errorf("%w: the manifests of region %s are not those that checkpoint %d covers", ErrDamaged, region, head.Size)
+	}
+	if !notes {
+		objects.heads = nil
 	}
 	return extendAll(ctx, locker, plan(entries, objects, keep))
 }
@@ -77,7 +80,7 @@ func plan(entries []entry, objects *regionObjects, keep func(*Manifest) (time.Ti
 		}
 		log = append(log, want{path: m.ManifestPath()})
 	}
-	for _, o := range slices.Concat(objects.checkpoints, objects.keys) {
+	for _, o := range slices.Concat(objects.checkpoints, objects.keys, objects.heads) {
 		log = append(log, want{path: o.path})
 	}
 	for i := range log {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +77,19 @@ type vectors struct {
 		Rows int     `json:"rows"`
 		Root HexHash `json:"root"`
 	} `json:"merkle_root"`
+	// MerkleRootOfCounted is over rows whose hashes are SHA-256 of their place, from 0, in decimal.
+	MerkleRootOfCounted []struct {
+		Rows int     `json:"rows"`
+		Root HexHash `json:"root"`
+	} `json:"merkle_root_of_counted_rows"`
+}
+
+func rootOf(rows []Hash) HexHash {
+	var t rowTree
+	for i := range rows {
+		t.add(&rows[i])
+	}
+	return HexHash(t.root())
 }
 
 func vectorInputs() []vector {
@@ -96,18 +112,28 @@ func makeVectors() vectors {
 		}{tenant, HexHash(Genesis(tenant))})
 	}
 	prev := Genesis(tenantA)
-	var t tree
+	var rows []Hash
 	for _, in := range vectorInputs() {
 		r := in.Row.row()
 		in.PrevHash, in.Canonical = HexHash(prev), hex.EncodeToString(AppendCanonical(nil, prev, &r))
 		prev = RowHash(prev, &r)
 		in.Hash = HexHash(prev)
 		v.Rows = append(v.Rows, in)
-		t.addLeaf(leafHash(&prev))
+		rows = append(rows, prev)
 		v.MerkleRoot = append(v.MerkleRoot, struct {
 			Rows int     `json:"rows"`
 			Root HexHash `json:"root"`
-		}{len(v.Rows), HexHash(t.root())})
+		}{len(v.Rows), rootOf(rows)})
+	}
+	var counted []Hash
+	for i := range 300 {
+		counted = append(counted, sha256.Sum256([]byte(strconv.Itoa(i))))
+	}
+	for _, n := range []int{1, 15, 16, 17, 32, 40, 300} {
+		v.MerkleRootOfCounted = append(v.MerkleRootOfCounted, struct {
+			Rows int     `json:"rows"`
+			Root HexHash `json:"root"`
+		}{n, rootOf(counted[:n])})
 	}
 	return v
 }
@@ -194,10 +220,29 @@ func TestTree(t *testing.T) {
 	var tr tree
 	for n := range int64(70) {
 		h := Hash{byte(n), byte(rand.Int())}
-		tr.addLeaf(leafHash(&h))
+		tr.addLeaf(manifestLeaf(h[:]))
 		stored = append(stored, must(tlog.StoredHashes(n, h[:], reader))(t)...)
 		if want := must(tlog.TreeHash(n+1, reader))(t); tr.root() != Hash(want) {
 			t.Fatalf("size %d: %x, want %x", n+1, tr.root(), want)
+		}
+	}
+}
+
+// The leaves of a part's tree are blocks of sixteen rows, the last of what is left.
+func TestRowTree(t *testing.T) {
+	var rows []Hash
+	for n := range 70 {
+		rows = append(rows, Hash{byte(n), byte(rand.Int())})
+		var want tree
+		for block := range slices.Chunk(rows, 16) {
+			var data []byte
+			for _, h := range block {
+				data = append(data, h[:]...)
+			}
+			want.addLeaf(manifestLeaf(data))
+		}
+		if got := rootOf(rows); got != HexHash(want.root()) {
+			t.Fatalf("%d rows: %s, want %x", n+1, got, want.root())
 		}
 	}
 }

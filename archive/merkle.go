@@ -6,11 +6,18 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// leafHash is tlog.RecordHash, SHA-256(0x00 || data), of one row's hash, without its allocations.
-func leafHash(h *Hash) Hash {
-	var b [1 + sha256.Size]byte
-	copy(b[1:], h[:])
-	return sha256.Sum256(b[:])
+// blockRows is how many rows are one leaf of a part's Merkle tree. With a leaf for each row the tree would cost three more SHA-256 blocks a row; a proof shows a block's other
+// hashes in the place of the path's lowest four.
+const blockRows = 16
+
+// leafHash is tlog.RecordHash, SHA-256(0x00 || data), of the hashes of a block's rows.
+func leafHash(rows []Hash) Hash {
+	var b [1 + blockRows*sha256.Size]byte
+	n := 1
+	for i := range rows {
+		n += copy(b[n:], rows[i][:])
+	}
+	return sha256.Sum256(b[:n])
 }
 
 // nodeHash is tlog.NodeHash, SHA-256(0x01 || left || right).
@@ -52,35 +59,35 @@ func (t *tree) add(s subtree) {
 	t.edges = append(t.edges, s)
 }
 
-// leafBatch collects the leaves of a growing tree whose size is a multiple of its length, and adds them as one subtree, hashed level by level in place.
-type leafBatch struct {
-	n      int
-	leaves [1 << leafBatchLevel]Hash
+// rowTree is the Merkle tree over a part's rows, or over those of a row group.
+type rowTree struct {
+	blocks tree
+	rows   int64
+	n      int // rows in block
+	block  [blockRows]Hash
 }
-
-const leafBatchLevel = 8
 
 // add takes a row's hash in.
-func (b *leafBatch) add(t *tree, row *Hash) {
-	b.leaves[b.n] = leafHash(row)
-	if b.n++; b.n < len(b.leaves) {
-		return
+func (t *rowTree) add(row *Hash) {
+	t.block[t.n] = *row
+	t.rows++
+	if t.n++; t.n == blockRows {
+		t.flush()
 	}
-	for n := len(b.leaves) / 2; n > 0; n /= 2 {
-		for i := range n {
-			b.leaves[i] = nodeHash(&b.leaves[2*i], &b.leaves[2*i+1])
-		}
-	}
-	t.add(subtree{leafBatchLevel, b.leaves[0]})
-	b.n = 0
 }
 
-// flush adds the leaves that make no whole subtree.
-func (b *leafBatch) flush(t *tree) {
-	for _, leaf := range b.leaves[:b.n] {
-		t.addLeaf(leaf)
+// flush makes a leaf of the last rows, also where they are no whole block: then nothing may follow.
+func (t *rowTree) flush() {
+	if t.n > 0 {
+		t.blocks.addLeaf(leafHash(t.block[:t.n]))
+		t.n = 0
 	}
-	b.n = 0
+}
+
+// root is the tree's hash when all rows were taken in.
+func (t *rowTree) root() Hash {
+	t.flush()
+	return t.blocks.root()
 }
 
 // root is the tree's hash; that of the empty tree is SHA-256 of nothing.

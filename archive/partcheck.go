@@ -26,7 +26,8 @@ type partCheck struct {
 // partFacts is what a part's rows say about it, to be compared with its manifest.
 type partFacts struct {
 	rows                     int64
-	tree                     tree
+	tree                     tree  // its leaves are blocks of rows
+	joined                   *Hash // the root, where another process has read the rows
 	spans                    []TenantSpan
 	minSealed, maxSealed     int64
 	minRecorded, maxRecorded int64
@@ -101,7 +102,7 @@ type groupReader struct {
 	pos    Position
 	known  bool // pos is what the next row must follow
 	claims []headClaim
-	leaves leafBatch
+	tree   rowTree
 }
 
 func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) error {
@@ -110,7 +111,8 @@ func (c *partCheck) readGroup(ctx context.Context, rg partGroup, out *group) err
 		return err
 	}
 	r.endSpan()
-	r.leaves.flush(&out.facts.tree)
+	r.tree.flush()
+	out.facts.tree = r.tree.blocks
 	if c.progress != nil {
 		c.progress(out.facts.rows)
 	}
@@ -134,7 +136,7 @@ func (g *groupReader) row(r *scannedRow) {
 	}
 	g.pos.Seq, g.pos.Hash, g.known = r.seq, *r.hash, true
 	f.addTimes(r.sealedAt, r.sealedAt, r.recordedAt, r.recordedAt)
-	g.leaves.add(&f.tree, r.hash)
+	g.tree.add(r.hash)
 	f.rows++
 }
 
@@ -236,6 +238,13 @@ func (c *partCheck) merge(groups []group) (*partFacts, *findings) {
 	return &facts, &found
 }
 
+func (p *partFacts) root() Hash {
+	if p.joined != nil {
+		return *p.joined
+	}
+	return p.tree.root()
+}
+
 // compare holds what a part's rows say against its manifest.
 func (p *partFacts) compare(m *Manifest, found *findings) {
 	have := make(map[string]TenantSpan, len(p.spans))
@@ -260,7 +269,7 @@ func (p *partFacts) compare(m *Manifest, found *findings) {
 		found.add(Finding{Status: RowCountMismatch, Expected: fmt.Sprint(m.Rows), Found: fmt.Sprint(p.rows),
 			Message: "another number of rows than the manifest says"})
 	}
-	if root := HexHash(p.tree.root()); root != m.MerkleRoot {
+	if root := HexHash(p.root()); root != m.MerkleRoot {
 		found.add(Finding{Status: RootMismatch, Expected: m.MerkleRoot.String(), Found: root.String(),
 			Message: "another Merkle root over the rows than the manifest says"})
 	}

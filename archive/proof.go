@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -20,9 +21,11 @@ type Proof struct {
 	Row     ProofRow `json:"row"`
 	// PrevHash is the hash of the row before in the tenant's chain.
 	PrevHash HexHash `json:"prev_hash"`
-	// Index is the row's place in its part, from 0, and Path the Merkle audit path (RFC 6962 2.1.1) from there to the manifest's root, leaf first.
-	Index int64     `json:"index"`
-	Path  []HexHash `json:"path"`
+	// Index is the row's place in its part, from 0. Beside are the hashes of the other rows of its block, in their order, and Path is the Merkle audit path (RFC 6962 2.1.1) from the
+	// block to the manifest's root, leaf first.
+	Index  int64     `json:"index"`
+	Beside []HexHash `json:"beside"`
+	Path   []HexHash `json:"path"`
 	// Manifest is the part's manifest, to the byte, and LogPath the audit path from it to the checkpoint's root.
 	Manifest string    `json:"manifest"`
 	LogPath  []HexHash `json:"log_path"`
@@ -111,7 +114,7 @@ func ParseProof(data []byte) (Proof, error) {
 	if err != nil || !bytes.Equal(again, data) {
 		return Proof{}, fmt.Errorf("parsing proof: %w: not in canonical form", errMalformed)
 	}
-	if n := max(len(p.Path), len(p.LogPath), len(p.Keys)); n > maxPath {
+	if n := max(len(p.Beside), len(p.Path), len(p.LogPath), len(p.Keys)); n > maxPath {
 		return Proof{}, fmt.Errorf("parsing proof: %w: a list of %d", errMalformed, n)
 	}
 	return p, nil
@@ -196,7 +199,7 @@ func (c *proofCheck) checkRow() {
 	if hash := RowHash(Hash(c.proof.PrevHash), &row); hash != row.Hash {
 		c.add(RowModified, "the row's content, or the hash of the row before it, is not what its hash was made from")
 	}
-	if err := checkPath(c.proof.Path, m.Rows, Hash(m.MerkleRoot), c.proof.Index, leafHash(&row.Hash)); err != nil {
+	if err := c.checkBlock(&row.Hash); err != nil {
 		c.add(RootMismatch, "the row is not at place %d of the part", c.proof.Index)
 	}
 	if month := MonthOf(row.SealedAt); month != m.Month {
@@ -213,6 +216,26 @@ func (c *proofCheck) checkRow() {
 		c.add(RowModified, "follows another row than the manifest says")
 	}
 }
+
+// checkBlock checks that the row's hash is at its place in a block of the part.
+func (c *proofCheck) checkBlock(row *Hash) error {
+	m, p := &c.manifest, c.proof
+	if p.Index < 0 || p.Index >= m.Rows {
+		return errMalformed
+	}
+	block, at := p.Index/blockRows, int(p.Index%blockRows)
+	if int64(len(p.Beside)) != min(blockRows, m.Rows-block*blockRows)-1 {
+		return errMalformed
+	}
+	rows := make([]Hash, 0, blockRows)
+	for _, h := range slices.Insert(slices.Clone(p.Beside), at, HexHash(*row)) {
+		rows = append(rows, Hash(h))
+	}
+	return checkPath(p.Path, blocksOf(m.Rows), Hash(m.MerkleRoot), block, leafHash(rows))
+}
+
+// blocksOf is how many blocks a part's rows make.
+func blocksOf(rows int64) int64 { return (rows + blockRows - 1) / blockRows }
 
 // index returns a row's place in the part, from 0.
 func (m *Manifest) index(tenant string, seq int64) (int64, bool) {

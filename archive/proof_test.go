@@ -118,6 +118,9 @@ func TestFalseProofs(t *testing.T) {
 		"another tenant, hashed anew":     {func(p *Proof) { p.Row.TenantID = "nobody"; rehash(p) }, WrongTenant},
 		"another seq, hashed anew":        {func(p *Proof) { p.Row.Seq++; rehash(p) }, RowReordered},
 		"another month, hashed anew":      {func(p *Proof) { p.Row.SealedAt += 40 * 86400 * 1e6; rehash(p) }, WrongPeriod},
+		"the block of another row":        {func(p *Proof) { p.Beside = next.Beside }, RootMismatch},
+		"a block of one row more":         {func(p *Proof) { p.Beside = append(p.Beside, p.Row.Hash) }, RootMismatch},
+		"a block of one row less":         {func(p *Proof) { p.Beside = p.Beside[1:] }, RootMismatch},
 		"the path of another row":         {func(p *Proof) { p.Path, p.Index = next.Path, next.Index }, RootMismatch},
 		"a place beyond the part":         {func(p *Proof) { p.Index = 1 << 40 }, RootMismatch},
 		"a negative place":                {func(p *Proof) { p.Index = -1 }, RootMismatch},
@@ -129,7 +132,7 @@ func TestFalseProofs(t *testing.T) {
 		"no signature":                    {func(p *Proof) { p.Checkpoint, _, _ = strings.Cut(p.Checkpoint, "—") }, Unsigned},
 	} {
 		p := valid
-		p.Path, p.LogPath = slices.Clone(valid.Path), slices.Clone(valid.LogPath)
+		p.Beside, p.Path, p.LogPath = slices.Clone(valid.Beside), slices.Clone(valid.Path), slices.Clone(valid.LogPath)
 		c.change(&p)
 		r := must(CheckProof(must(p.Marshal())(t), f.signer.Key()))(t)
 		if r.Verdict != Invalid || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == c.want }) {
@@ -151,9 +154,8 @@ func TestProofHidesItsNeighbours(t *testing.T) {
 	rows := f.rows(t)
 	confirmed := func(p *Proof, guess Row, prev Hash) bool {
 		hash := RowHash(prev, &guess)
-		leaf := HexHash(leafHash(&hash))
 		m := must(ParseManifest([]byte(p.Manifest)))(t)
-		return slices.Contains(p.Path, leaf) || slices.ContainsFunc(m.Tenants, func(s TenantSpan) bool { return s.LastHash == HexHash(hash) })
+		return slices.Contains(p.Beside, HexHash(hash)) || slices.ContainsFunc(m.Tenants, func(s TenantSpan) bool { return s.LastHash == HexHash(hash) })
 	}
 	known := 0
 	for i := range rows[:len(rows)-1] {
@@ -216,7 +218,7 @@ func TestPaths(t *testing.T) {
 	var leaves []Hash
 	for size := int64(1); size < 40; size++ {
 		h := Hash{byte(size)}
-		leaves = append(leaves, leafHash(&h))
+		leaves = append(leaves, manifestLeaf(h[:]))
 		stored = append(stored, must(tlog.StoredHashes(size-1, h[:], reader))(t)...)
 		for index := range size {
 			p := newPathTo(index, size)

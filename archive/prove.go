@@ -169,11 +169,11 @@ func findEvent(ctx context.Context, file *partFile, q *RowQuery) (index int64, f
 
 // at makes the proof of the row at a place of a part, in one pass over the part.
 func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int64) (*Proof, error) {
-	path := newPathTo(index, m.Rows)
-	proof := &Proof{Version: ProofVersion, Index: index, Checkpoint: p.head.Checkpoint, Keys: append([]string{}, p.notes...)}
+	path := newPathTo(index/blockRows, blocksOf(m.Rows))
+	proof := &Proof{Version: ProofVersion, Index: index, Beside: []HexHash{}, Checkpoint: p.head.Checkpoint, Keys: append([]string{}, p.notes...)}
 	var prev Position
 	var tenant string
-	n := int64(0)
+	n, block := int64(0), make([]Hash, 0, blockRows)
 	for _, g := range file.groups() {
 		err := scanGroup(ctx, g, func(r *Row) error {
 			if r.TenantID != tenant {
@@ -183,10 +183,14 @@ func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int6
 			if n == index {
 				row := r.Clone()
 				proof.Row, proof.PrevHash = proofRow(&row), HexHash(prev.Hash)
+			} else if n/blockRows == index/blockRows {
+				proof.Beside = append(proof.Beside, HexHash(r.Hash))
 			}
 			prev = Position{r.Seq, r.Hash}
-			path.add(n, leafHash(&r.Hash))
-			n++
+			if block, n = append(block, r.Hash), n+1; len(block) == blockRows || n == m.Rows {
+				path.add((n-1)/blockRows, leafHash(block))
+				block = block[:0]
+			}
 			return nil
 		})
 		if err != nil {

@@ -32,6 +32,9 @@ type VerifyOptions struct {
 	// may have been made to harm its reader: package diagnose parses it in a process that may die. It is called from
 	// several goroutines.
 	Diagnose func(context.Context, *Diagnosis) ([]Finding, error)
+	// Elsewhere, where it is not nil, has the rows of a part recomputed by another process, whose word is taken for them; see [CheckPart]. Everything about the log and between the
+	// parts is still checked here. It is called from several goroutines. An error makes the part UNREADABLE.
+	Elsewhere func(context.Context, PartTask) (*PartOutcome, error)
 	// OnPart, where it is not nil, is told of every part in scope that was looked at, in the order in which they end,
 	// one call at a time. It says nothing of what was found: that is the report's.
 	OnPart func(PartDone)
@@ -44,10 +47,11 @@ type VerifyOptions struct {
 
 // Verification is one run over an archive. [Verification.Run] may be called once, [Verification.Status] at any time.
 type Verification struct {
-	store Store
-	opts  VerifyOptions
-	slots chan struct{}
-	locks *lockRecorder // nil: the store has no locks
+	store  Store
+	opts   VerifyOptions
+	slots  chan struct{}
+	locks  *lockRecorder // nil: the store has no locks
+	copies spoolMemory
 
 	mu      sync.Mutex
 	status  Status
@@ -64,7 +68,7 @@ func NewVerification(store Store, opts VerifyOptions) *Verification {
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
-	v := &Verification{opts: opts, slots: make(chan struct{}, opts.Workers)}
+	v := &Verification{opts: opts, slots: make(chan struct{}, opts.Workers), copies: spoolMemory{left: copiesInMemory}}
 	v.store, v.locks = watchLocks(store)
 	return v
 }
@@ -196,7 +200,7 @@ func (v *Verification) expectedHeads(rings map[string]*ring) (map[string]Head, e
 	for _, data := range v.opts.ExpectHeads {
 		h, err := ParseCheckpoint(data, keys.all()...)
 		if errors.Is(err, errUntrustedKey) {
-			h, err = unverifiedCheckpoint(data)
+			h, err = PeekCheckpoint(data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("expected head: %w", err)

@@ -28,6 +28,8 @@ type regionRun struct {
 	found      findings
 	jobs       []*partJob
 	notes      []string
+	workers    map[string]int  // with Elsewhere: who checked how many parts
+	stores     map[string]bool // and where they read them
 }
 
 // learnKeys follows the notes by which one key of the log took over from another.

@@ -60,7 +60,7 @@ func (r *regionRun) plan() {
 // checkParts checks the files, several at a time.
 func (r *regionRun) checkParts(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.v.opts.Workers)
+	g.SetLimit(r.v.opts.atOnce())
 	for _, job := range r.jobs {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
@@ -95,27 +95,39 @@ func (v *Verification) partDone(job *partJob) {
 	v.opts.OnPart(PartDone{Path: p.Path, Region: p.Region, Month: p.Month, Part: p.Part, Rows: p.Rows, Bytes: p.Bytes, PartsDone: s.PartsDone, PartsAll: s.PartsAll})
 }
 
-// checkPart checks one file: its SHA-256 first, and only the file that was signed is parsed.
+// checkPart checks one file, here or elsewhere, and holds its rows against the manifest.
 func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings) {
+	read := r.readPart
+	if r.v.opts.Elsewhere != nil {
+		read = r.elsewhere
+	}
+	if facts := read(ctx, job, found); facts != nil {
+		facts.compare(job.manifest, found)
+		job.facts = facts
+	}
+}
+
+// readPart reads one file: its SHA-256 first, and only the file that was signed is parsed. No facts: a finding says why.
+func (r *regionRun) readPart(ctx context.Context, job *partJob, found *findings) *partFacts {
 	m := job.manifest
 	limit := m.Bytes
 	if r.v.opts.Diagnose != nil {
 		limit = diagnosable(m)
 	}
-	sp, err := spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
+	sp, err := r.v.copies.spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.v.opts.Now.After(m.RetainUntil) && !m.RetainUntil.IsZero():
 		found.addf(Expired, "the file is gone; its retention ended on %s", m.RetainUntil.Format(time.DateOnly))
-		return
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		found.addf(PartMissing, "the file is missing")
-		return
+		return nil
 	case errors.Is(err, errTooLarge):
 		found.addf(FileModified, "the file is longer than the %d bytes that were signed", m.Bytes)
-		return
+		return nil
 	case err != nil:
 		found.addf(Unreadable, "%v", err)
-		return
+		return nil
 	}
 	defer sp.Close()
 	if sum := HexHash(sp.sum); sum != m.SHA256 {
@@ -129,23 +141,22 @@ func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings
 		if r.v.opts.Diagnose != nil {
 			r.diagnose(ctx, m, sp, found)
 		}
-		return
+		return nil
 	}
 	check, err := newPartCheck(m.Month, manifestPositions(m), 1)
 	if err != nil {
 		found.addf(Unsupported, "%v", err)
-		return
+		return nil
 	}
 	check.heads, check.slots = r.heads, r.v.slots
 	check.progress = func(n int64) { r.v.update(func(s *Status) { s.Rows += n }) }
 	facts, rows, err := check.run(ctx, sp, sp.size)
 	if err != nil {
 		found.addf(Unreadable, "%v", err)
-		return
+		return nil
 	}
 	found.take(rows)
-	facts.compare(m, found)
-	job.facts = facts
+	return facts
 }
 
 // reportBuilder adds the regions up.
@@ -192,6 +203,9 @@ func (b *reportBuilder) addRegion(r *regionRun) {
 		rep.Heads = append(rep.Heads, r.head)
 		rep.Covered = append(rep.Covered, fmt.Sprintf("region %s: a log of %d manifests signed by %s (%s); %d rows in %d parts recomputed",
 			r.objects.region, r.head.Size, r.head.KeyName, r.head.KeyFingerprint, rows, len(r.jobs)))
+	}
+	if by := r.byWhom(); by != "" {
+		rep.Covered = append(rep.Covered, fmt.Sprintf("region %s: %s", r.objects.region, by))
 	}
 	if !r.fresh && r.expected.Size == 0 {
 		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: freshness not proven: without a head known from before, "+

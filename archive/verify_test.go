@@ -81,7 +81,7 @@ func forge(t *testing.T, m Manifest, rows []Row) ([]byte, Manifest) {
 	}
 	w.manifest.Tenants, w.manifest.Rows = m.Tenants, int64(len(rows))
 	for i := range rows {
-		w.tree.addLeaf(leafHash(&rows[i].Hash))
+		w.tree.add(&rows[i].Hash)
 	}
 	w.manifest.MinSealedAt, w.manifest.MaxSealedAt = m.MinSealedAt, m.MaxSealedAt
 	w.manifest.MinRecordedAt, w.manifest.MaxRecordedAt = m.MinRecordedAt, m.MaxRecordedAt

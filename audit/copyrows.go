@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/queries"
@@ -66,10 +67,15 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
 		}
 		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
-		_, err := conn.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group))
-		if err == nil {
-			err = r.end(rows)
-		}
+		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			if _, err := tx.Conn().PgConn().Exec(ctx, queries.LookUpEach).ReadAll(); err != nil {
+				return err
+			}
+			if _, err := tx.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group)); err != nil {
+				return err
+			}
+			return r.end(rows)
+		})
 		if err != nil {
 			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
 		}
@@ -78,8 +84,7 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 	return nil
 }
 
-// readRows is how many rows small spans are put together to: a statement for each of a thousand clinics would look through the month a thousand times, and one
-// statement for all would sort before it sends the first row.
+// readRows is how many rows small spans are put together to, for one statement.
 const readRows = 1 << 16
 
 // copyColumns is how many columns raw/sealed_rows.sql has.
@@ -201,9 +206,10 @@ func (r *copyReader) end(rows int64) error {
 }
 
 func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
+	ids := r.rowIDs(f, d)
 	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
-		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: d.id(f[12]), Action: r.text(f[13]), Outcome: r.text(f[14]),
-		RecordTable: r.optional(f[15]), RecordID: d.id(f[16]), SubjectID: d.id(f[17]), Purpose: r.optional(f[18]), Source: r.text(f[20])}
+		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: ids[0], Action: r.text(f[13]), Outcome: r.text(f[14]),
+		RecordTable: r.optional(f[15]), RecordID: ids[1], SubjectID: ids[2], Purpose: r.optional(f[18]), Source: r.text(f[20])}
 	if tenant := r.id(f[0], d); tenant != nil {
 		row.TenantID = *tenant
 	}
@@ -218,6 +224,28 @@ func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
 	d.fixed(row.Nonce[:], f[3])
 	d.fixed(row.Hash[:], f[4])
 	return row
+}
+
+// rowIDs decodes the ids that few rows have in common, all three into one text.
+func (r *copyReader) rowIDs(f *[copyColumns][]byte, d *decoding) [3]*string {
+	const size = 36
+	var buf [3 * size]byte
+	var ids [3]*string
+	for i, b := range [3][]byte{f[12], f[16], f[17]} {
+		if b == nil || d.wrong(b, len(uuid.UUID{})) {
+			continue
+		}
+		text, _ := uuid.UUID(b).MarshalText() // which never fails
+		copy(buf[i*size:], text)
+	}
+	text, list := string(buf[:]), new([3]string)
+	for i, b := range [3][]byte{f[12], f[16], f[17]} {
+		if b != nil {
+			list[i] = text[i*size : (i+1)*size]
+			ids[i] = &list[i]
+		}
+	}
+	return ids
 }
 
 // manyTexts bounds what is kept of what comes again.

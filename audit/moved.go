@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ward-health/ward/queries"
 )
 
@@ -27,17 +29,12 @@ func (s *Sealer) recognise(ctx context.Context) error {
 	return nil
 }
 
-// unsealed lists what the next batch consists of.
-func (s *Sealer) unsealed(ctx context.Context, q *queries.Queries, state queries.SealStateRow) ([]queries.UnsealedEventsRow, error) {
+// unsealed is what the next batch consists of.
+func (s *Sealer) unsealed(ctx context.Context, tx pgx.Tx, state queries.SealStateRow) (queries.Unsealed, error) {
 	if s.moved == nil {
-		return q.UnsealedEvents(ctx, queries.UnsealedEventsParams{Xmax: state.Xmax, Xip: state.Xip})
+		return queries.DeclareUnsealed(ctx, tx, queries.UnsealedEventsParams{Xmax: state.Xmax, Xip: state.Xip})
 	}
-	rows, err := q.EventsWithoutPlace(ctx)
-	events := make([]queries.UnsealedEventsRow, len(rows))
-	for i, r := range rows {
-		events[i] = queries.UnsealedEventsRow(r)
-	}
-	return events, err
+	return queries.DeclareWithoutPlace(ctx, tx)
 }
 
 // settle records, with the first batch on another server, that there was one.

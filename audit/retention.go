@@ -158,14 +158,14 @@ func (s *Shipper) Rules(ctx context.Context) (string, error) {
 	return string(text), nil
 }
 
-// Extend carries retentions and legal holds that came after shipping to the parts that exist: a lock is made longer, never shorter. Where
-// something was changed, an event says how much.
-func (s *Shipper) Extend(ctx context.Context) (archive.Extended, error) {
+// Extend carries retentions and legal holds that came after shipping to the parts that exist, and with notes to the published chain heads too: a lock is made longer, never
+// shorter. Where something was changed, an event says how much.
+func (s *Shipper) Extend(ctx context.Context, notes bool) (archive.Extended, error) {
 	k, err := s.keepRules(ctx)
 	if err != nil {
 		return archive.Extended{}, err
 	}
-	done, err := archive.Extend(ctx, s.Store, s.Origin, s.Signer.Key(), func(m *archive.Manifest) (time.Time, bool) {
+	done, err := archive.Extend(ctx, s.Store, s.Origin, s.Signer.Key(), notes, func(m *archive.Manifest) (time.Time, bool) {
 		until := s.retain(m.Month, k.longest(m.Tenants))
 		if m.RetainUntil.After(until) {
 			until = m.RetainUntil

@@ -30,7 +30,7 @@ var ErrNotLeader = errors.New("another process is the sealer")
 type Sealer struct {
 	// Now is the clock of sealing.
 	Now func() time.Time
-	// Simulated, where it is set, is the clock for rows whose source is simulation: the past of a demo. Such rows exist in no installation.
+	// Simulated, where it is set, is the clock for the past of a demo: rows whose source is not ward itself. No installation sets it.
 	Simulated func() time.Time
 
 	conn  *pgxpool.Conn
@@ -116,36 +116,49 @@ func (s *Sealer) sealOnce(ctx context.Context) (Sealed, error) {
 		if state.Epoch != s.epoch {
 			return ErrFenced
 		}
-		events, err := s.unsealed(ctx, q, state)
-		if err != nil {
+		if done, err = s.sealBatch(ctx, tx, state); err != nil {
 			return err
 		}
-		batch := state.Batch
-		if len(events) > 0 {
-			now, err := s.clock(ctx, q, state)
-			if err != nil {
-				return err
-			}
-			batch++
-			done = Sealed{Batch: batch, Rows: len(events)}
-			if err := s.chain(ctx, tx, batch, now, events); err != nil {
-				return err
-			}
-		}
-		n, err := q.SaveSealState(ctx, queries.SaveSealStateParams{Batch: batch, Epoch: s.epoch})
+		n, err := q.SaveSealState(ctx, queries.SaveSealStateParams{Batch: max(state.Batch, done.Batch), Epoch: s.epoch})
 		if err == nil && n != 1 {
 			err = ErrFenced
 		}
 		if err != nil {
 			return err
 		}
-		return s.settle(ctx, q, len(events))
+		return s.settle(ctx, q, done.Rows)
 	})
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal: %w", err)
 	}
 	s.moved = nil
 	return done, nil
+}
+
+// sealBatch seals the batch after state's, a piece after the other: memory does not grow with it.
+func (s *Sealer) sealBatch(ctx context.Context, tx pgx.Tx, state queries.SealStateRow) (Sealed, error) {
+	unsealed, err := s.unsealed(ctx, tx, state)
+	if err != nil {
+		return Sealed{}, err
+	}
+	var done Sealed
+	c := chainer{s: s, tx: tx, batch: state.Batch + 1}
+	for {
+		events, err := unsealed.Fetch(ctx)
+		if err != nil || len(events) == 0 {
+			return done, err
+		}
+		if done.Batch == 0 {
+			if c.now, err = s.clock(ctx, queries.New(tx), state); err != nil {
+				return done, err
+			}
+			done.Batch = c.batch
+		}
+		if err := c.chain(ctx, events); err != nil {
+			return done, err
+		}
+		done.Rows += len(events)
+	}
 }
 
 // clock is the time of the next batch. It never goes back, whatever the machine's clock does, and not for any tenant: the archive ships month by month, and a row
@@ -168,48 +181,56 @@ func (s *Sealer) clock(ctx context.Context, q *queries.Queries, state queries.Se
 	return now, nil
 }
 
-// chain hashes the events, which come sorted by tenant, onto their tenants' chains and stores the links.
-func (s *Sealer) chain(ctx context.Context, tx pgx.Tx, batch int64, now time.Time, events []queries.UnsealedEventsRow) error {
-	var (
-		q      = queries.New(tx)
-		head   chainHead
-		tenant uuid.UUID
-		i      int
-		failed error
-	)
-	next := func() []any {
-		e := &events[i]
-		i++
-		row := rowOf(e)
-		rand.Read(row.Nonce[:])
-		at := now
-		if e.Source == "simulation" && s.Simulated != nil {
-			at = s.Simulated()
-		}
-		// nor do simulated times go back within a chain
-		head.sealedAt = max(head.sealedAt, at.UnixMicro())
-		head.seq++
-		row.Seq, row.SealedAt = head.seq, head.sealedAt
-		head.hash = archive.RowHash(head.hash, &row)
-		return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, batch, time.UnixMicro(row.SealedAt), row.Nonce[:], head.hash[:]}
-	}
+// chainer puts the events of one batch onto their tenants' chains.
+type chainer struct {
+	s     *Sealer
+	tx    pgx.Tx
+	batch int64
+	now   time.Time
+
+	tenant uuid.UUID // whose chain is being written; head is its end
+	head   chainHead
+}
+
+// chain hashes events, which come sorted by tenant, onto their tenants' chains and stores the links.
+func (c *chainer) chain(ctx context.Context, events []queries.UnsealedEventsRow) error {
 	columns := []string{"tenant_id", "seq", "event_id", "recorded_at", "batch", "sealed_at", "nonce", "hash"}
-	for i < len(events) {
-		tenant = events[i].TenantID
-		if head, failed = headOf(ctx, q, tenant); failed != nil {
-			return failed
+	for i := 0; i < len(events); {
+		if tenant := events[i].TenantID; c.head.hash == (archive.Hash{}) || tenant != c.tenant {
+			head, err := headOf(ctx, queries.New(c.tx), tenant)
+			if err != nil {
+				return err
+			}
+			c.tenant, c.head = tenant, head
 		}
 		ofTenant := pgx.CopyFromFunc(func() ([]any, error) {
-			if i == len(events) || events[i].TenantID != tenant {
+			if i == len(events) || events[i].TenantID != c.tenant {
 				return nil, nil
 			}
-			return next(), nil
+			i++
+			return c.link(&events[i-1]), nil
 		})
-		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"audit", "chain"}, columns, ofTenant); err != nil {
-			return fmt.Errorf("store chain of tenant %s: %w", tenant, err)
+		if _, err := c.tx.CopyFrom(ctx, pgx.Identifier{"audit", "chain"}, columns, ofTenant); err != nil {
+			return fmt.Errorf("store chain of tenant %s: %w", c.tenant, err)
 		}
 	}
 	return nil
+}
+
+// link makes the event the next row of its tenant's chain.
+func (c *chainer) link(e *queries.UnsealedEventsRow) []any {
+	row := rowOf(e)
+	rand.Read(row.Nonce[:])
+	at := c.now
+	if e.Source != "ward" && c.s.Simulated != nil {
+		at = c.s.Simulated()
+	}
+	// nor do simulated times go back within a chain
+	c.head.sealedAt = max(c.head.sealedAt, at.UnixMicro())
+	c.head.seq++
+	row.Seq, row.SealedAt = c.head.seq, c.head.sealedAt
+	c.head.hash = archive.RowHash(c.head.hash, &row)
+	return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, c.batch, time.UnixMicro(row.SealedAt), row.Nonce[:], c.head.hash[:]}
 }
 
 // chainHead is where a tenant's chain ends.

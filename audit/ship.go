@@ -251,8 +251,17 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 		}
 		heads[i] = archive.ChainHead{TenantID: r.TenantID.String(), Seq: r.Seq, Hash: archive.Hash(r.Hash)}
 	}
+	k, err := s.keepRules(ctx)
+	if err != nil {
+		return err
+	}
+	years := 0
+	for _, y := range k.years {
+		years = max(years, y)
+	}
 	now := s.Now()
-	if err := archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, now.Add(archive.DefaultRetention)); err != nil {
+	// as long as a part of this month of the clinic that wants its history longest
+	if err := archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, s.retain(archive.MonthOf(now.UnixMicro()), years)); err != nil {
 		return err
 	}
 	for _, r := range rows {

@@ -20,12 +20,12 @@ const verdictTime = 30 * time.Second
 // returned only when both are durable. onStart gets the run, to follow its Status (nil: nobody follows). A run that was cancelled or could not read
 // the store is recorded as not proven, and its error returned.
 func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
-	return verify(ctx, s, store, opts, func() (*archive.Report, error) { return runVerification(ctx, store, opts, onStart) })
+	return verify(ctx, s, store, opts, func(uuid.UUID) (*archive.Report, error) { return runVerification(ctx, store, opts, onStart) })
 }
 
 // VerifyLive is Verify, with the database held against the archive by the worker, which has timeout to answer; the verdict is about both.
 func VerifyLive(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
-	return verify(ctx, s, store, opts, func() (*archive.Report, error) {
+	return verify(ctx, s, store, opts, func(uuid.UUID) (*archive.Report, error) {
 		event, err := RequestLive(ctx, s)
 		if err != nil {
 			return nil, err
@@ -56,7 +56,7 @@ func runVerification(ctx context.Context, store archive.Store, opts archive.Veri
 }
 
 // verify records the intent, runs, and records the verdict.
-func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, run func() (*archive.Report, error)) (*archive.Report, error) {
+func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, run func(verification uuid.UUID) (*archive.Report, error)) (*archive.Report, error) {
 	id := uuid.New()
 	begin, err := beginning(id, store, opts)
 	if err != nil {
@@ -68,7 +68,7 @@ func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 	if err != nil {
 		return nil, fmt.Errorf("begin verification of %s: %w", store, tenancy.Explain(err))
 	}
-	report, failed := run()
+	report, failed := run(id)
 	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
 	worse := map[string]archive.Verdict{"": archive.NotProven}
 	if failed == nil {

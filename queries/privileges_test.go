@@ -48,7 +48,7 @@ func TestFunctions(t *testing.T) {
 	if loose := list(t, e, "select p.oid::regprocedure::text "+ours+" and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)"); len(loose) > 0 {
 		t.Errorf("no pinned search_path: %v", loose)
 	}
-	if super := list(t, e, "select p.oid::regprocedure::text "+ours+" and p.prosecdef and pg_get_userbyid(p.proowner) not in ('ward_owner', 'ward_keys', 'ward_reader')"); len(super) > 0 {
+	if super := list(t, e, "select p.oid::regprocedure::text "+ours+" and p.prosecdef and pg_get_userbyid(p.proowner) not in ('ward_owner', 'ward_keys', 'ward_reader', 'ward_rule')"); len(super) > 0 {
 		t.Errorf("definer functions of another owner: %v", super)
 	}
 }
@@ -57,13 +57,13 @@ func TestFunctions(t *testing.T) {
 func TestRoles(t *testing.T) {
 	e := wardtest.New(t)
 	roles := list(t, e, "select rolname from pg_roles where rolname like 'ward\\_%' order by 1")
-	if strings.Join(roles, " ") != "ward_app ward_identity ward_keys ward_migrate ward_owner ward_reader ward_reviewer ward_worker" {
+	if strings.Join(roles, " ") != "ward_app ward_identity ward_keys ward_migrate ward_owner ward_reader ward_reviewer ward_rule ward_worker" {
 		t.Fatalf("roles %v", roles)
 	}
 	if over := list(t, e, "select rolname from pg_roles where rolname like 'ward\\_%' and (rolsuper or rolbypassrls or rolreplication or rolcreaterole or rolcreatedb)"); len(over) > 0 {
 		t.Errorf("more than they should be: %v", over)
 	}
-	if logins := list(t, e, "select rolname from pg_roles where rolname in ('ward_owner', 'ward_keys', 'ward_reader') and rolcanlogin"); len(logins) > 0 {
+	if logins := list(t, e, "select rolname from pg_roles where rolname in ('ward_owner', 'ward_keys', 'ward_reader', 'ward_rule') and rolcanlogin"); len(logins) > 0 {
 		t.Errorf("may log in: %v", logins)
 	}
 	if members := list(t, e, "select m.member::regrole::text || ' in ' || m.roleid::regrole::text from pg_auth_members m where m.member::regrole::text like 'ward\\_%' and m.member <> 'ward_migrate'::regrole"); len(members) > 0 {

@@ -4,7 +4,7 @@
 select review.browse(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb);
 
 -- name: QueuePage :many
-select review.page()::jsonb;
+select review.page()::json;
 
 -- name: OpenAnomaly :exec
 select review.open(sqlc.arg(ask)::uuid, sqlc.arg(anomaly)::text);

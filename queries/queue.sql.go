@@ -528,18 +528,18 @@ func (q *Queries) OpenAttachment(ctx context.Context, arg OpenAttachmentParams) 
 }
 
 const queuePage = `-- name: QueuePage :many
-select review.page()::jsonb
+select review.page()::json
 `
 
-func (q *Queries) QueuePage(ctx context.Context) ([]json.RawMessage, error) {
+func (q *Queries) QueuePage(ctx context.Context) ([][]byte, error) {
 	rows, err := q.db.Query(ctx, queuePage)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []json.RawMessage
+	var items [][]byte
 	for rows.Next() {
-		var column_1 json.RawMessage
+		var column_1 []byte
 		if err := rows.Scan(&column_1); err != nil {
 			return nil, err
 		}

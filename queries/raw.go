@@ -17,6 +17,10 @@ var copySealedRows string
 //go:embed raw/evidence_rows.sql
 var EvidenceRows string
 
+// LookUpEach keeps a transaction that runs [CopySealedRows] to plans that look up row by row in the order of the chain: the planner takes a tenant's run for a few rows
+// or for most of the month, and would hash, sort or remember what is asked for once.
+const LookUpEach = "set local enable_bitmapscan = off; set local enable_memoize = off; set local jit = off; set local max_parallel_workers_per_gather = 0"
+
 // SealedSpan is a run of a tenant's sealed rows.
 type SealedSpan struct {
 	Tenant      uuid.UUID
@@ -24,7 +28,7 @@ type SealedSpan struct {
 	From, To    time.Time // the least and greatest recorded_at
 }
 
-// CopySealedRows is the statement that sends the sealed rows of one span or more in PostgreSQL's binary COPY format, in the order of tenant and seq, with the
+// CopySealedRows is the statement that sends the sealed rows of one span or more in PostgreSQL's binary COPY format, in the order of the spans and of seq, with the
 // columns of raw/sealed_rows.sql.
 func CopySealedRows(spans []SealedSpan) string {
 	at := func(t time.Time) string { return t.UTC().Format("'2006-01-02 15:04:05.000000+00'::timestamptz") }

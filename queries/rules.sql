@@ -1,10 +1,10 @@
 -- Rules, runs and the anomalies that a run finds, as ward_worker.
 
 -- name: SaveRule :exec
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
-values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[], sqlc.arg(kind), sqlc.arg(stage))
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
+values (sqlc.arg(id), sqlc.arg(version), sqlc.arg(tier), sqlc.arg(severity), sqlc.arg(title), sqlc.arg(content_hash), sqlc.arg(front_matter), sqlc.arg(missing)::text[], sqlc.arg(kind), sqlc.arg(stage), sqlc.arg(own))
 on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
-  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp();
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp();
 
 -- name: RuleForRun :one
 select cursor_batch, missing from review.rule where id = sqlc.arg(id) for update;
@@ -82,18 +82,21 @@ update review.rule set loaded_at = clock_timestamp() where id = any (sqlc.arg(id
 
 -- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = sqlc.arg(key) and a.state not in ('closed', 'merged') for update of a;
+from review.anomaly a where a.key = sqlc.arg(key) and a.state not in ('closed', 'merged', 'suppressed') for update of a;
 
 -- name: LastClosedByKey :one
-select id from review.anomaly where key = sqlc.arg(key) and state = 'closed' order by created_at desc limit 1;
+-- The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.
+select id, summary, facts, (created_at > clock_timestamp() - sqlc.arg(window_seconds)::float8 * interval '1 second')::boolean as within,
+  (select count(*) from review.evidence e where e.anomaly_id = review.anomaly.id)::bigint as evidence
+from review.anomaly where key = sqlc.arg(key) and state = 'closed' order by created_at desc limit 1;
 
 -- name: SeenEvidence :one
 -- Whether any anomaly of this key has all of these events already: then a re-run adds nothing.
 select (not exists (select from unnest(sqlc.arg(event_ids)::bigint[]) x(id) where not exists (select from review.evidence e join review.anomaly a on a.id = e.anomaly_id where a.key = sqlc.arg(key) and e.event_id = x.id)))::boolean;
 
 -- name: NewAnomaly :one
-insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of)
-values (sqlc.arg(tenant_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(tier), sqlc.arg(severity), sqlc.narg(actor_id), sqlc.narg(subject_id), sqlc.arg(key), sqlc.arg(summary), sqlc.arg(facts), sqlc.arg(first_at), sqlc.arg(last_at), sqlc.narg(recurrence_of))
+insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of, suppression_id, state)
+values (sqlc.arg(tenant_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(tier), sqlc.arg(severity), sqlc.narg(actor_id), sqlc.narg(subject_id), sqlc.arg(key), sqlc.arg(summary), sqlc.arg(facts), sqlc.arg(first_at), sqlc.arg(last_at), sqlc.narg(recurrence_of), sqlc.narg(suppression_id), case when sqlc.narg(suppression_id)::uuid is null then 'new' else 'suppressed' end)
 returning id;
 
 -- name: MergeAnomaly :exec
@@ -106,11 +109,11 @@ select sqlc.arg(anomaly_id), a.event_id, a.recorded_at, a.at, a.action, a.outcom
 from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) and a.tenant_id = sqlc.arg(tenant_id) on conflict do nothing;
 
 -- name: NewTransition :exec
-insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, 'new', sqlc.arg(reason), sqlc.arg(evidence));
+insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, sqlc.arg(to_state)::text, sqlc.arg(reason), sqlc.arg(evidence));
 
 -- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
-values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end));
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
+values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(suppressed), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end));
 
 -- name: Inputs :many
 -- What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
@@ -127,3 +130,23 @@ select batch from review.baseline;
 
 -- name: RecountActivity :one
 select review.recount_activity(sqlc.arg(first)::date, sqlc.arg(last)::date)::bigint;
+
+-- name: SuppressedBy :one
+select coalesce(review.suppressed_by(sqlc.arg(rule)::text, sqlc.arg(tenant)::uuid, sqlc.narg(actor)::uuid, sqlc.arg(events)::bigint[]), '00000000-0000-0000-0000-000000000000')::uuid as id;
+
+-- name: CountHit :exec
+update review.suppression set hits = hits + 1, last_hit_at = clock_timestamp() where id = sqlc.arg(id);
+
+-- name: SuppressedAnomaly :one
+-- The item of what a suppression holds back of one matter: made, or found.
+select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
+from review.anomaly a where a.key = sqlc.arg(key) and a.suppression_id = sqlc.arg(suppression)::uuid and a.state = 'suppressed' for update of a;
+
+-- name: Suppress :one
+select review.suppress(sqlc.arg(what)::jsonb)::jsonb;
+
+-- name: ApproveSuppression :one
+select review.approve_suppression(sqlc.arg(id)::text, sqlc.arg(reason)::text)::jsonb;
+
+-- name: EndSuppression :one
+select review.end_suppression(sqlc.arg(id)::text, sqlc.arg(reason)::text)::jsonb;

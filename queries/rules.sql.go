@@ -67,6 +67,22 @@ func (q *Queries) AdvanceRule(ctx context.Context, arg AdvanceRuleParams) error 
 	return err
 }
 
+const approveSuppression = `-- name: ApproveSuppression :one
+select review.approve_suppression($1::text, $2::text)::jsonb
+`
+
+type ApproveSuppressionParams struct {
+	ID     string
+	Reason string
+}
+
+func (q *Queries) ApproveSuppression(ctx context.Context, arg ApproveSuppressionParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, approveSuppression, arg.ID, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const baselineBatch = `-- name: BaselineBatch :one
 select batch from review.baseline
 `
@@ -102,6 +118,15 @@ func (q *Queries) CountExplained(ctx context.Context, arg CountExplainedParams) 
 	return err
 }
 
+const countHit = `-- name: CountHit :exec
+update review.suppression set hits = hits + 1, last_hit_at = clock_timestamp() where id = $1
+`
+
+func (q *Queries) CountHit(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, countHit, id)
+	return err
+}
+
 const dueRules = `-- name: DueRules :many
 select r.id, x.period_end from review.rule r left join lateral (
   select x.period_end from review.run x where x.rule_id = r.id and x.status = 'ok' and x.period_end is not null order by x.period_end desc limit 1) x on true
@@ -132,6 +157,22 @@ func (q *Queries) DueRules(ctx context.Context) ([]DueRulesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const endSuppression = `-- name: EndSuppression :one
+select review.end_suppression($1::text, $2::text)::jsonb
+`
+
+type EndSuppressionParams struct {
+	ID     string
+	Reason string
+}
+
+func (q *Queries) EndSuppression(ctx context.Context, arg EndSuppressionParams) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, endSuppression, arg.ID, arg.Reason)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const explain = `-- name: Explain :execrows
@@ -292,14 +333,36 @@ func (q *Queries) KnownLateness(ctx context.Context, arg KnownLatenessParams) (b
 }
 
 const lastClosedByKey = `-- name: LastClosedByKey :one
-select id from review.anomaly where key = $1 and state = 'closed' order by created_at desc limit 1
+select id, summary, facts, (created_at > clock_timestamp() - $1::float8 * interval '1 second')::boolean as within,
+  (select count(*) from review.evidence e where e.anomaly_id = review.anomaly.id)::bigint as evidence
+from review.anomaly where key = $2 and state = 'closed' order by created_at desc limit 1
 `
 
-func (q *Queries) LastClosedByKey(ctx context.Context, key []byte) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, lastClosedByKey, key)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+type LastClosedByKeyParams struct {
+	WindowSeconds float64
+	Key           []byte
+}
+
+type LastClosedByKeyRow struct {
+	ID       uuid.UUID
+	Summary  string
+	Facts    json.RawMessage
+	Within   bool
+	Evidence int64
+}
+
+// The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.
+func (q *Queries) LastClosedByKey(ctx context.Context, arg LastClosedByKeyParams) (LastClosedByKeyRow, error) {
+	row := q.db.QueryRow(ctx, lastClosedByKey, arg.WindowSeconds, arg.Key)
+	var i LastClosedByKeyRow
+	err := row.Scan(
+		&i.ID,
+		&i.Summary,
+		&i.Facts,
+		&i.Within,
+		&i.Evidence,
+	)
+	return i, err
 }
 
 const lastPeriod = `-- name: LastPeriod :one
@@ -371,25 +434,26 @@ func (q *Queries) MergeAnomaly(ctx context.Context, arg MergeAnomalyParams) erro
 }
 
 const newAnomaly = `-- name: NewAnomaly :one
-insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of, suppression_id, state)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, case when $14::uuid is null then 'new' else 'suppressed' end)
 returning id
 `
 
 type NewAnomalyParams struct {
-	TenantID     uuid.UUID
-	RuleID       string
-	RuleVersion  int32
-	Tier         string
-	Severity     string
-	ActorID      *uuid.UUID
-	SubjectID    *uuid.UUID
-	Key          []byte
-	Summary      string
-	Facts        json.RawMessage
-	FirstAt      time.Time
-	LastAt       time.Time
-	RecurrenceOf *uuid.UUID
+	TenantID      uuid.UUID
+	RuleID        string
+	RuleVersion   int32
+	Tier          string
+	Severity      string
+	ActorID       *uuid.UUID
+	SubjectID     *uuid.UUID
+	Key           []byte
+	Summary       string
+	Facts         json.RawMessage
+	FirstAt       time.Time
+	LastAt        time.Time
+	RecurrenceOf  *uuid.UUID
+	SuppressionID *uuid.UUID
 }
 
 func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UUID, error) {
@@ -407,6 +471,7 @@ func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UU
 		arg.FirstAt,
 		arg.LastAt,
 		arg.RecurrenceOf,
+		arg.SuppressionID,
 	)
 	var id uuid.UUID
 	err := row.Scan(&id)
@@ -414,17 +479,23 @@ func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UU
 }
 
 const newTransition = `-- name: NewTransition :exec
-insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values ($1, 1, null, 'new', $2, $3)
+insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values ($1, 1, null, $2::text, $3, $4)
 `
 
 type NewTransitionParams struct {
 	AnomalyID uuid.UUID
+	ToState   string
 	Reason    *string
 	Evidence  int32
 }
 
 func (q *Queries) NewTransition(ctx context.Context, arg NewTransitionParams) error {
-	_, err := q.db.Exec(ctx, newTransition, arg.AnomalyID, arg.Reason, arg.Evidence)
+	_, err := q.db.Exec(ctx, newTransition,
+		arg.AnomalyID,
+		arg.ToState,
+		arg.Reason,
+		arg.Evidence,
+	)
 	return err
 }
 
@@ -454,7 +525,7 @@ func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged') for update of a
+from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged', 'suppressed') for update of a
 `
 
 type OpenAnomalyByKeyRow struct {
@@ -477,8 +548,8 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 }
 
 const recordRun = `-- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 `
 
 type RecordRunParams struct {
@@ -491,6 +562,7 @@ type RecordRunParams struct {
 	Matched     int32
 	Created     int32
 	Merged      int32
+	Suppressed  int32
 	StartedAt   time.Time
 	Status      string
 	Error       *string
@@ -512,6 +584,7 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 		arg.Matched,
 		arg.Created,
 		arg.Merged,
+		arg.Suppressed,
 		arg.StartedAt,
 		arg.Status,
 		arg.Error,
@@ -568,10 +641,10 @@ func (q *Queries) RulesLoaded(ctx context.Context, ids []string) error {
 
 const saveRule = `-- name: SaveRule :exec
 
-insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage)
-values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10)
+insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
+values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10, $11)
 on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
-  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, loaded_at = clock_timestamp()
+  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp()
 `
 
 type SaveRuleParams struct {
@@ -585,6 +658,7 @@ type SaveRuleParams struct {
 	Missing     []string
 	Kind        string
 	Stage       int32
+	Own         bool
 }
 
 // Rules, runs and the anomalies that a run finds, as ward_worker.
@@ -600,6 +674,7 @@ func (q *Queries) SaveRule(ctx context.Context, arg SaveRuleParams) error {
 		arg.Missing,
 		arg.Kind,
 		arg.Stage,
+		arg.Own,
 	)
 	return err
 }
@@ -654,4 +729,68 @@ func (q *Queries) SliceEnd(ctx context.Context, arg SliceEndParams) (int64, erro
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const suppress = `-- name: Suppress :one
+select review.suppress($1::jsonb)::jsonb
+`
+
+func (q *Queries) Suppress(ctx context.Context, what json.RawMessage) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, suppress, what)
+	var column_1 json.RawMessage
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const suppressedAnomaly = `-- name: SuppressedAnomaly :one
+select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
+from review.anomaly a where a.key = $1 and a.suppression_id = $2::uuid and a.state = 'suppressed' for update of a
+`
+
+type SuppressedAnomalyParams struct {
+	Key         []byte
+	Suppression uuid.UUID
+}
+
+type SuppressedAnomalyRow struct {
+	ID       uuid.UUID
+	Summary  string
+	Facts    json.RawMessage
+	Evidence int64
+}
+
+// The item of what a suppression holds back of one matter: made, or found.
+func (q *Queries) SuppressedAnomaly(ctx context.Context, arg SuppressedAnomalyParams) (SuppressedAnomalyRow, error) {
+	row := q.db.QueryRow(ctx, suppressedAnomaly, arg.Key, arg.Suppression)
+	var i SuppressedAnomalyRow
+	err := row.Scan(
+		&i.ID,
+		&i.Summary,
+		&i.Facts,
+		&i.Evidence,
+	)
+	return i, err
+}
+
+const suppressedBy = `-- name: SuppressedBy :one
+select coalesce(review.suppressed_by($1::text, $2::uuid, $3::uuid, $4::bigint[]), '00000000-0000-0000-0000-000000000000')::uuid as id
+`
+
+type SuppressedByParams struct {
+	Rule   string
+	Tenant uuid.UUID
+	Actor  *uuid.UUID
+	Events []int64
+}
+
+func (q *Queries) SuppressedBy(ctx context.Context, arg SuppressedByParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, suppressedBy,
+		arg.Rule,
+		arg.Tenant,
+		arg.Actor,
+		arg.Events,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }

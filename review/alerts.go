@@ -41,16 +41,17 @@ type Alert struct {
 
 // Digest is what a day's digest says of the queue of the whole installation.
 type Digest struct {
-	Since         time.Time        `json:"since"` // the digest before
-	Open          OpenCounts       `json:"open"`
-	Tenants       []TenantCounts   `json:"tenants"` // with open anomalies, the worst hundred first
-	Oldest        *OldestOpen      `json:"oldest"`
-	Clocks        []ClockLeft      `json:"clocks"` // the fifty that end first
-	ClocksOverdue int              `json:"clocks_overdue"`
-	ClocksShort   int              `json:"clocks_under_ten_days"`
-	Late          []string         `json:"late"`   // rules that are late, and sealing
-	Failed        []FailedDelivery `json:"failed"` // since the digest before
-	Waiting       int              `json:"waiting"`
+	Since         time.Time           `json:"since"` // the digest before
+	Open          OpenCounts          `json:"open"`
+	Tenants       []TenantCounts      `json:"tenants"` // with open anomalies, the worst hundred first
+	Oldest        *OldestOpen         `json:"oldest"`
+	Clocks        []ClockLeft         `json:"clocks"` // the fifty that end first
+	ClocksOverdue int                 `json:"clocks_overdue"`
+	ClocksShort   int                 `json:"clocks_under_ten_days"`
+	Late          []string            `json:"late"`   // rules that are late, and sealing
+	Failed        []FailedDelivery    `json:"failed"` // since the digest before
+	Waiting       int                 `json:"waiting"`
+	Suppressions  []EndingSuppression `json:"suppressions"` // the fifty that end first, within two weeks
 }
 
 // SeverityCounts are open anomalies by severity.
@@ -94,6 +95,14 @@ type ClockLeft struct {
 type FailedDelivery struct {
 	Target string `json:"target"`
 	Alerts int    `json:"alerts"`
+}
+
+// EndingSuppression is one that ends soon.
+type EndingSuppression struct {
+	ID        uuid.UUID `json:"id"`
+	RuleID    string    `json:"rule_id"`
+	Tenant    string    `json:"tenant"`
+	ExpiresAt time.Time `json:"expires_at"`
 }
 
 // AlertTarget is what the database knows of a target: no address and no secret.

@@ -17,6 +17,7 @@ type Registered struct {
 	Severity    string      `json:"severity"`
 	Title       string      `json:"title"`
 	Kind        string      `json:"kind"` // flag, filter, watch
+	Own         bool        `json:"own"`  // of the installation, not shipped
 	Enabled     bool        `json:"enabled"`
 	Missing     []string    `json:"missing"` // what it requires and the installation lacks: NOT ENABLED
 	ContentHash string      `json:"content_hash"`
@@ -38,6 +39,7 @@ type RunRow struct {
 	Matched      int       `json:"matched"`
 	Created      int       `json:"created"`
 	Merged       int       `json:"merged"`
+	Suppressed   int       `json:"suppressed"` // matches that a suppression holds back
 	StartedAt    time.Time `json:"started_at"`
 	FinishedAt   time.Time `json:"finished_at"`
 	Status       string    `json:"status"`
@@ -56,6 +58,7 @@ type Job struct {
 	ID          int64      `json:"id"`
 	Queue       string     `json:"queue"`
 	Kind        string     `json:"kind"`
+	Own         bool       `json:"own"` // of the installation, not shipped
 	RuleID      *string    `json:"rule_id"`
 	Dead        bool       `json:"dead"` // every attempt failed, and nobody tries again
 	State       string     `json:"state"`

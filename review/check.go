@@ -82,6 +82,7 @@ func (r *Rule) checkHead(f *faults) {
 	}
 	if r.Dedup != nil {
 		f.bad(r.Dedup.Window < 0, "dedup.window is negative")
+		f.bad(r.Dedup.OnClosed == absorb && (r.Dedup.Window == 0 || r.Tier == "A"), "dedup absorbs within a window, and never what is of tier A")
 		f.bad(!oneOf(r.Dedup.OnClosed, "", "new_linked", "absorb"), "dedup.on_closed is new_linked or absorb")
 	}
 	if r.SLA != nil {
@@ -108,6 +109,11 @@ func (r *Rule) checkSQL(f *faults) {
 		f.bad(!oneOf(p, r.Binds...), "params has %s, which its SQL does not use", p)
 	}
 	code := quoted.ReplaceAllString(r.SQL, "''")
+	for _, c := range quoted.FindAllString(r.SQL, -1) {
+		// PostgreSQL's comments nest: what reads as one here could be code there
+		f.bad(strings.HasPrefix(c, "/*") && strings.Contains(c[2:], "/*"), "its SQL has a comment within a comment")
+	}
+	f.bad(strings.Contains(code, "/*") || strings.Contains(code, "*/"), "its SQL has a comment that does not end, or does not begin")
 	for _, x := range []string{forbidden.FindString(code), present.FindString(r.SQL)} {
 		f.bad(x != "", "its SQL has %q: a rule is one statement that reads, and :now is the time", x)
 	}

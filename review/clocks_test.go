@@ -479,4 +479,13 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 		t.Errorf("claiming what is about oneself among other patients: %v", err)
 	}
 	d.must(review.Claim(ctx, eli, several, 1))
+	// and a reviewer whom the clinic knows as a patient, without a portal account
+	d.do("create table if not exists review.person_link (tenant_id uuid not null, user_id uuid not null, patient_id uuid not null); alter table review.person_link owner to ward_owner")
+	d.do("insert into review.person_link (tenant_id, user_id, patient_id) select t.id, u.id, '00000000-0000-4000-8000-000000000002' from tenancy.tenant t, tenancy.users u where t.slug = 'cedar' and u.slug = 'eli'")
+	treated := d.anomaly("cedar", "B", "casey")
+	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000002' where id = $1", treated)
+	if _, err := review.Claim(ctx, eli, treated, 1); !errors.Is(err, tenancy.ErrSeparation) {
+		t.Errorf("claiming what is about oneself as a patient of the clinic: %v", err)
+	}
+	d.must(review.Claim(ctx, d.e.Reviewer("dana"), treated, 1))
 }

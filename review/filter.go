@@ -15,12 +15,12 @@ import (
 // event is one of review.staff_access; reason is one word for a machine (appointment, covering); valid_until is until when an access of the same person to the same
 // patient inherits it, null: none does.
 type explained struct {
-	Tenant        uuid.UUID  `db:"tenant_id"`
-	Actor         uuid.UUID  `db:"actor_id"`
-	Event         int64      `db:"event_id"`
-	Reason        string     `db:"reason"`
-	ValidUntil    *time.Time `db:"valid_until"`
-	InheritedFrom *int64     `db:"inherited_from"`
+	Tenant        uuid.UUID  `db:"tenant_id" json:"tenant_id"`
+	Actor         uuid.UUID  `db:"actor_id" json:"actor_id"`
+	Event         int64      `db:"event_id" json:"event_id"`
+	Reason        string     `db:"reason" json:"reason"`
+	ValidUntil    *time.Time `db:"valid_until" json:"valid_until"`
+	InheritedFrom *int64     `db:"inherited_from" json:"inherited_from"`
 }
 
 // slice is how many sealed rows a filter looks at in one statement: it explains most of them, and its answer is held in memory.
@@ -34,7 +34,7 @@ func (r *Rule) explain(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 			return fmt.Errorf("find a slice of batches: %w", err)
 		}
 		// a batch may be longer than a slice, and an access has one row of a filter
-		answer, err := ask(ctx, tx, r, r.args(from, to, now), longestAnswer, pgx.RowToStructByNameLax[explained])
+		answer, err := ask(ctx, tx, r, window{from, to, now}, longestAnswer, pgx.RowToStructByNameLax[explained])
 		if err != nil {
 			return err
 		}

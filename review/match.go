@@ -18,13 +18,14 @@ import (
 // match is one row of a rule's answer. A rule selects exactly these columns, in this order:
 // tenant_id, actor_id, patient_id, first_at, last_at, summary, facts, event_ids.
 type match struct {
-	Tenant      uuid.UUID
-	Actor       *uuid.UUID
-	Patient     *uuid.UUID
-	First, Last time.Time
-	Summary     string
-	Facts       json.RawMessage
-	EventIDs    []int64
+	Tenant   uuid.UUID       `json:"tenant_id"`
+	Actor    *uuid.UUID      `json:"actor_id"`
+	Patient  *uuid.UUID      `json:"patient_id"`
+	First    time.Time       `json:"first_at"`
+	Last     time.Time       `json:"last_at"`
+	Summary  string          `json:"summary"`
+	Facts    json.RawMessage `json:"facts"`
+	EventIDs []int64         `json:"event_ids"`
 }
 
 // key identifies the anomaly: SHA-256 of the rule and its entity. No time is in it.
@@ -54,13 +55,21 @@ func writeID(write func([]byte) (int, error), id *uuid.UUID) {
 	_, _ = write(append([]byte{1}, id[:]...))
 }
 
-// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing.
+// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing; what is suppressed is stored as
+// that, and counted.
 func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
 	res.Matched++
 	key := r.key(m)
 	seen, err := r.seen(ctx, q, m, key)
 	if err != nil || seen {
 		return err
+	}
+	suppression, err := q.SuppressedBy(ctx, queries.SuppressedByParams{Rule: r.ID, Tenant: m.Tenant, Actor: m.Actor, Events: m.EventIDs})
+	if err != nil {
+		return fmt.Errorf("look for a suppression: %w", err)
+	}
+	if suppression != uuid.Nil {
+		return r.holdBack(ctx, q, m, key, suppression, res)
 	}
 	open, err := q.OpenAnomalyByKey(ctx, key)
 	switch {
@@ -70,24 +79,64 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	case !errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("look for an open anomaly: %w", err)
 	}
-	res.Created++
-	fresh := queries.NewAnomalyParams{
-		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity, ActorID: m.Actor, SubjectID: m.Patient, Key: key,
-		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last,
-	}
-	if last, err := q.LastClosedByKey(ctx, key); err == nil {
-		fresh.RecurrenceOf = &last
-	} else if !errors.Is(err, pgx.ErrNoRows) {
+	last, err := q.LastClosedByKey(ctx, queries.LastClosedByKeyParams{Key: key, WindowSeconds: r.dedupWindow().Seconds()})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return r.raise(ctx, q, m, key, nil, nil, res)
+	case err != nil:
 		return fmt.Errorf("look for a closed anomaly: %w", err)
+	case last.Within && r.Dedup.OnClosed == absorb:
+		res.Merged++
+		return r.merge(ctx, q, &queries.OpenAnomalyByKeyRow{ID: last.ID, Summary: last.Summary, Facts: last.Facts, Evidence: last.Evidence}, m, key, res)
 	}
-	id, err := q.NewAnomaly(ctx, fresh)
+	return r.raise(ctx, q, m, key, &last.ID, nil, res)
+}
+
+// absorb as dedup.on_closed lets a closed anomaly take evidence, within the window.
+const absorb = "absorb"
+
+func (r *Rule) dedupWindow() time.Duration {
+	if r.Dedup == nil {
+		return 0
+	}
+	return time.Duration(r.Dedup.Window)
+}
+
+// holdBack stores a match that a suppression covers.
+func (r *Rule) holdBack(ctx context.Context, q *queries.Queries, m *match, key []byte, suppression uuid.UUID, res *Result) error {
+	res.Suppressed++
+	if err := q.CountHit(ctx, suppression); err != nil {
+		return fmt.Errorf("count a hit of suppression %s: %w", suppression, err)
+	}
+	held, err := q.SuppressedAnomaly(ctx, queries.SuppressedAnomalyParams{Key: key, Suppression: suppression})
+	if err == nil {
+		open := queries.OpenAnomalyByKeyRow(held)
+		return r.merge(ctx, q, &open, m, key, res)
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("look for what suppression %s holds back: %w", suppression, err)
+	}
+	return r.raise(ctx, q, m, key, nil, &suppression, res)
+}
+
+// raise makes an anomaly: new, after one that was closed, or suppressed.
+func (r *Rule) raise(ctx context.Context, q *queries.Queries, m *match, key []byte, after, suppression *uuid.UUID, res *Result) error {
+	state := "suppressed"
+	if suppression == nil {
+		state = "new"
+		res.Created++
+	}
+	id, err := q.NewAnomaly(ctx, queries.NewAnomalyParams{
+		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity, ActorID: m.Actor, SubjectID: m.Patient, Key: key,
+		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, RecurrenceOf: after, SuppressionID: suppression,
+	})
 	if err != nil {
 		return fmt.Errorf("store anomaly: %w", err)
 	}
 	if _, err := r.addEvidence(ctx, q, id, m, key, res); err != nil {
 		return err
 	}
-	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
+	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, ToState: state, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
 		return fmt.Errorf("store history of anomaly %s: %w", id, err)
 	}
 	return nil
@@ -171,7 +220,7 @@ func (r *Rule) tellOverflow(ctx context.Context, q *queries.Queries, over *Overf
 	if err != nil {
 		return fmt.Errorf("store overflow: %w", err)
 	}
-	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, Reason: &summary}); err != nil {
+	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, ToState: "new", Reason: &summary}); err != nil {
 		return fmt.Errorf("store history of overflow %s: %w", id, err)
 	}
 	return nil

@@ -13,14 +13,14 @@ import (
 // Its parts are {tenant} (short name), {table} (without the schema public) and {id}.
 type RecordURL string
 
-var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
+var urlField = regexp.MustCompile(`\{[^{}]*\}`)
 
 // ParseRecordURL takes an https address with {id} in it, and perhaps {tenant} and {table}; http on the loopback interface too.
 func ParseRecordURL(text string) (RecordURL, error) {
 	if text == "" {
 		return "", nil
 	}
-	for _, p := range placeholder.FindAllString(text, -1) {
+	for _, p := range urlField.FindAllString(text, -1) {
 		if p != "{tenant}" && p != "{table}" && p != "{id}" {
 			return "", fmt.Errorf("record_url: %s is none of {tenant}, {table}, {id}", p)
 		}

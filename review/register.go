@@ -32,7 +32,7 @@ func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 		if r.Status == "deprecated" {
 			missing = append(missing, "a successor: it is deprecated")
 		}
-		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier, Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing, Kind: r.Kind, Stage: int32(r.Stage())})
+		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier, Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing, Kind: r.Kind, Stage: int32(r.Stage()), Own: r.Own})
 		if err != nil {
 			return fmt.Errorf("store rule %s: %w", r.ID, err)
 		}

@@ -116,6 +116,7 @@ type Rule struct {
 	SQL   string
 	Binds []string
 	Hash  string // SHA-256 of the file, hex
+	Own   bool   // of the installation, not shipped: runs as ward_rule
 }
 
 // frontMatter is the block that a rule file starts with.
@@ -232,8 +233,13 @@ func LoadRules(dir fs.FS) ([]Rule, error) {
 	if len(rules) == 0 {
 		return nil, errors.New("no rules found")
 	}
-	sort.SliceStable(rules, func(i, j int) bool { return rules[i].Stage() < rules[j].Stage() })
+	inOrder(rules)
 	return rules, distinct(rules)
+}
+
+// inOrder puts rules into the order in which they run over the same events.
+func inOrder(rules []Rule) {
+	sort.SliceStable(rules, func(i, j int) bool { return rules[i].Stage() < rules[j].Stage() })
 }
 
 // distinct refuses two rules of one uuid: one of them is a copy that was meant to be another rule.

@@ -17,13 +17,14 @@ import (
 
 // Result is one run of one rule as the ledger keeps it.
 type Result struct {
-	RunID     uuid.UUID `json:"run_id"`
-	RuleID    string    `json:"rule_id"`
-	FromBatch int64     `json:"from_batch"`
-	ToBatch   int64     `json:"to_batch"`
-	Matched   int       `json:"matched"`
-	Created   int       `json:"created"`
-	Merged    int       `json:"merged"`
+	RunID      uuid.UUID `json:"run_id"`
+	RuleID     string    `json:"rule_id"`
+	FromBatch  int64     `json:"from_batch"`
+	ToBatch    int64     `json:"to_batch"`
+	Matched    int       `json:"matched"`
+	Created    int       `json:"created"`
+	Merged     int       `json:"merged"`
+	Suppressed int       `json:"suppressed"` // matches that a suppression holds back
 }
 
 // RunRequest says who asked for a run; the zero value is the schedule.
@@ -128,7 +129,7 @@ func (r *Rule) examine(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 	if r.Explains() {
 		return r.explain(ctx, tx, q, now, res)
 	}
-	matches, err := ask(ctx, tx, r, r.args(res.FromBatch, res.ToBatch, now), r.MaxNewPerRun, pgx.RowToStructByPos[match])
+	matches, err := ask(ctx, tx, r, window{res.FromBatch, res.ToBatch, now}, r.MaxNewPerRun, pgx.RowToStructByPos[match])
 	if err != nil {
 		return err
 	}
@@ -150,17 +151,23 @@ func (e *OverflowError) Error() string {
 	return fmt.Sprintf("more than %d matches, the bound of the rule: nothing was kept; narrow the rule or raise max_new_per_run", e.Max)
 }
 
+// window is what one statement of a rule is about: the batches after from up to to, at a time.
+type window struct {
+	from, to int64
+	now      time.Time
+}
+
 // args are the values of the rule's parameters.
-func (r *Rule) args(from, to int64, now time.Time) []any {
+func (r *Rule) args(w window) []any {
 	args := make([]any, len(r.Binds))
 	for i, b := range r.Binds {
 		switch b {
 		case "from":
-			args[i] = from
+			args[i] = w.from
 		case "to":
-			args[i] = to
+			args[i] = w.to
 		case "now":
-			args[i] = now
+			args[i] = w.now
 		default:
 			args[i] = r.Params[b]
 		}
@@ -171,7 +178,7 @@ func (r *Rule) args(from, to int64, now time.Time) []any {
 // ask runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
 // the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool. Everything that it may have set
 // is taken back. An answer of more than most rows is an OverflowError; the rest of it is not read.
-func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, args []any, most int, scan pgx.RowToFunc[T]) (answer []T, err error) {
+func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, scan pgx.RowToFunc[T]) (answer []T, err error) {
 	tx, err := run.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
@@ -188,7 +195,11 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, args []any, most int, 
 		}
 	}
 	// no LIMIT: it would change the plan. What is too much is not kept here, and the time limit bounds it there.
-	rows, err := tx.Query(ctx, r.SQL, args...)
+	query, args := r.SQL, r.args(w)
+	if r.Own {
+		query, args, scan = confinedSQL, r.confined(w, most), decoded[T]
+	}
+	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
@@ -211,7 +222,7 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, args []any, most int, 
 
 // record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
 func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, started, now time.Time, by RunRequest, failure error) error {
-	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "failed": failure != nil})
+	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "suppressed": res.Suppressed, "failed": failure != nil})
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}
@@ -221,7 +232,7 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 	}
 	row := queries.RecordRunParams{
 		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
-		Created: int32(res.Created), Merged: int32(res.Merged), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
+		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
 		PeriodStart: by.start, PeriodEnd: by.Period,
 	}
 	if failure != nil {

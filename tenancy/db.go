@@ -108,11 +108,24 @@ func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 // transact runs fn in a READ COMMITTED transaction and commits, or rolls back when fn fails. Results read inside must not be shown before transact
 // returns nil: their events are not durable until then.
 func (db *DB) transact(ctx context.Context, fn func(Tx) error) error {
+	return db.hold(ctx, func(run transactor) error { return run(ctx, fn) })
+}
+
+// transactor runs one transaction.
+type transactor func(ctx context.Context, fn func(Tx) error) error
+
+// hold gives fn a connection for several transactions of one identity, each as of transact. Nothing that asks for another connection may run inside: the pool may have one only.
+func (db *DB) hold(ctx context.Context, fn func(transactor) error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return db.lost(ctx, nil, err)
 	}
 	defer conn.Release()
+	return fn(func(ctx context.Context, fn func(Tx) error) error { return db.on(ctx, conn, fn) })
+}
+
+// on is one transaction on a connection.
+func (db *DB) on(ctx context.Context, conn *pgxpool.Conn, fn func(Tx) error) error {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return db.lost(ctx, conn.Conn(), fmt.Errorf("begin transaction: %w", err))

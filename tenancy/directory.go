@@ -108,7 +108,7 @@ func List[T any](ctx context.Context, s *Session, what, of string) ([]T, error) 
 }
 
 // Decode turns rows of JSON, as ward's functions return them, into values.
-func Decode[T any](rows []json.RawMessage) ([]T, error) {
+func Decode[T any, R ~[]byte](rows []R) ([]T, error) {
 	out := make([]T, len(rows))
 	for i, row := range rows {
 		if err := json.Unmarshal(row, &out[i]); err != nil {

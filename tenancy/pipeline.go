@@ -242,7 +242,7 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 			// its event went back with the statements that failed for want of an identity
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 			defer cancel()
-			if _, err := s.identified(ctx, token, disclosure, func(Tx) error { return nil }); err != nil {
+			if _, err := s.identified(ctx, s.db.transact, token, disclosure, func(Tx) error { return nil }); err != nil {
 				return out.refused, err
 			}
 		}

@@ -101,7 +101,7 @@ const (
 //
 // It is for a transaction whose statements depend on each other's answers, at a round trip for each. An application's are Read, Find and Write.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
-	return s.withToken(ctx, func(token string) (string, error) { return s.identified(ctx, token, disclosure, fn) })
+	return s.withToken(ctx, func(token string) (string, error) { return s.identified(ctx, s.db.transact, token, disclosure, fn) })
 }
 
 // withToken runs fn with the session's access token, and once more with a fresh one where that may help. fn says why a token was refused, "" when it was not.
@@ -124,8 +124,8 @@ func (s *Session) withToken(ctx context.Context, fn func(token string) (why stri
 }
 
 // identified is one transaction under a token; why the token was refused, "" when it was not.
-func (s *Session) identified(ctx context.Context, token string, disclosure uuid.UUID, fn func(Tx) error) (why string, err error) {
-	err = s.db.transact(ctx, func(tx Tx) error {
+func (s *Session) identified(ctx context.Context, run transactor, token string, disclosure uuid.UUID, fn func(Tx) error) (why string, err error) {
+	err = run(ctx, func(tx Tx) error {
 		arg := queries.BeginParams{Token: token}
 		if disclosure != uuid.Nil {
 			arg.Disclosure = &disclosure
@@ -145,7 +145,26 @@ func (s *Session) identified(ctx context.Context, token string, disclosure uuid.
 // only what that ask permits. Both get the same fresh id. It is for a reviewer's looks; an application's are Read and Find.
 func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read func(Tx) error) error {
 	id := uuid.New()
-	if err := s.Tx(ctx, id, func(tx Tx) error { return ask(tx, id) }); err != nil {
+	asked := func(tx Tx) error { return ask(tx, id) }
+	token, err := s.access(ctx, "")
+	if err != nil {
+		return err
+	}
+	// Both on one connection: it is wiped once, and what the database has compiled for the first serves the second.
+	var why string
+	err = s.db.hold(ctx, func(run transactor) (err error) {
+		if why, err = s.identified(ctx, run, token, id, asked); err == nil && why == "" {
+			why, err = s.identified(ctx, run, token, id, read)
+		}
+		return err
+	})
+	switch {
+	case why == "" || err != nil:
+		return err
+	case (why != whySignature && why != whyNotIssued) || s.Tokens().Refresh == "":
+		return &RefusedError{Why: why}
+	}
+	if err := s.Tx(ctx, id, asked); err != nil { // refreshes
 		return err
 	}
 	return s.Tx(ctx, id, read)

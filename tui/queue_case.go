@@ -67,6 +67,15 @@ func beginAssess(m *model) attempt {
 				f.fields[i].in = newInput(begun + " ")
 			}
 		}
+		// of these two the log knows a part only
+		for i, begun := range []string{nature, recipient} {
+			f.fields[i].check = func(s string) string {
+				if strings.HasPrefix(begun, s) || len([]rune(s)) < 10 {
+					return "the log knows a part of this only: go on in your own words"
+				}
+				return ""
+			}
+		}
 		f.hints = []string{"What the log says is filled in: go on from there."}
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
@@ -150,7 +159,7 @@ func beginNotice(m *model) attempt {
 	}
 	var list []option
 	for _, d := range review.Duties() {
-		list = append(list, option{value: d, label: strings.ReplaceAll(d, "_", " ")})
+		list = append(list, option{value: d, label: duty(d)})
 	}
 	f := x.form(m, "Notice of", "Record", true, choices("duty", "To", list), dayField("on", "Made on", "the day on which it went out"), text("reference", "Proof", "", "say where it is proven: a letter, a number of the HHS portal"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
@@ -248,18 +257,26 @@ func saveNew(path string, content []byte) error {
 	return nil
 }
 
+// duty is whom a notice goes to.
+func duty(s string) string {
+	if s == "hhs" {
+		return "HHS"
+	}
+	return strings.ReplaceAll(s, "_", " ")
+}
+
 // clocks shows whom to notify by when, and the review's own times.
 func clocks(m *model, p *pane, d review.Details) {
 	a := d.Anomaly
 	label := "Legal clock"
 	for _, u := range d.Duties {
 		days := u.DueOn.Days(m.now())
-		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), strings.ReplaceAll(u.Duty, "_", " "))
+		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), duty(u.Duty))
 		switch {
 		case u.MadeOn != nil:
-			text = "✓ " + strings.ReplaceAll(u.Duty, "_", " ") + " notified " + string(*u.MadeOn)
+			text = "✓ " + duty(u.Duty) + " notified " + string(*u.MadeOn)
 		case days < 0:
-			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, strings.ReplaceAll(u.Duty, "_", " "))
+			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, duty(u.Duty))
 		}
 		if value(a.Disposition) != "breach" {
 			text += ", if a breach"
@@ -312,7 +329,7 @@ func casework(m *model, p *pane, d review.Details) {
 	}
 	p.head("CASE", "")
 	for _, n := range d.Notices {
-		p.pair("Notice", strings.ReplaceAll(n.Duty, "_", " ")+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
+		p.pair("Notice", duty(n.Duty)+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
 	}
 	for _, f := range d.Files {
 		p.pair("File", f.Name+", "+bytesText(int64(f.Bytes))+", SHA-256 "+f.SHA256[:12]+"… ("+f.By+")")

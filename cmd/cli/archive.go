@@ -104,7 +104,7 @@ type verifyFlags struct {
 	markdown                          string
 	region, tenant                    string
 	months                            []string
-	live                              bool
+	live, workers                     bool
 	timeout                           time.Duration
 }
 
@@ -122,12 +122,22 @@ The heads that were seen are kept (--state), and the next run proves that the lo
 how far the log should reach: "freshness not proven", an exit status of its own only with --strict.
 
 A file that is not the one that was signed is not parsed: it may have been made to harm its reader. --diagnose parses it in a process of its own, which may
-need 512 MiB and a minute, to name the rows that differ; where that process dies the report says of what.`,
+need 512 MiB and a minute, to name the rows that differ; where that process dies the report says of what.
+
+With --workers, what is too much for one machine is spread over the installation's workers, a job for each part. This process still checks the keys, the
+signatures, the log, the published heads and what the parts say of each other; for a part's rows the report takes the workers' word, and says whose.`,
 		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
   ward archive verify --month 2026-10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.offline && f.live {
+			switch {
+			case f.offline && f.live:
 				return usagef("--live needs the database that --offline does without")
+			case f.offline && f.workers:
+				return usagef("--workers needs the database that --offline does without")
+			case f.workers && f.live:
+				return usagef("--workers and --live are two verifications: run one after the other")
+			case f.workers && f.diagnose:
+				return usagef("--diagnose reads a file in this process's care: verify with --workers first, and the months that it names without")
 			}
 			if f.offline {
 				return a.verifyOffline(cmd.Context(), &f)
@@ -148,7 +158,8 @@ need 512 MiB and a minute, to name the rows that differ; where that process dies
 	c.Flags().StringVar(&f.report, "report", "", "with --offline: where the report goes (default: ward-verify-TIME.json here)")
 	c.Flags().StringVar(&f.markdown, "markdown", "", "write a report of one page for people to this new file")
 	c.Flags().BoolVar(&f.live, "live", false, "have the worker hold every event in the database against the archive, too")
-	c.Flags().DurationVar(&f.timeout, "timeout", time.Hour, "with --live: how long to wait for the worker")
+	c.Flags().BoolVar(&f.workers, "workers", false, "have the installation's workers recompute the rows, a part each")
+	c.Flags().DurationVar(&f.timeout, "timeout", time.Hour, "with --live: how long to wait for the worker; with --workers: how long none may be at a part")
 	c.Flags().StringVar(&f.region, "region", "", "one region's rows")
 	c.Flags().StringVar(&f.tenant, "tenant", "", "one tenant's rows, by id")
 	c.Flags().StringSliceVar(&f.months, "month", nil, "months, YYYY-MM")
@@ -202,7 +213,7 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 		return nil, opts, nil, err
 	}
 	if f.expect != "" {
-		if opts.ExpectHeads, err = expect(f.expect, key, opts.ExpectHeads); err != nil {
+		if opts.ExpectHeads, err = expect(f.expect, opts.ExpectHeads); err != nil {
 			return nil, opts, nil, err
 		}
 	}
@@ -210,15 +221,15 @@ func (a *app) verifyOptions(s *Settings, f *verifyFlags) (archive.Store, archive
 }
 
 // expect adds a checkpoint that the auditor brought to those that are remembered. Of one log the longer one counts: a shorter one would allow the log to
-// be cut back to it.
-func expect(file string, key archive.Key, remembered [][]byte) ([][]byte, error) {
-	brought, err := expectedHead(file, key)
+// be cut back to it. Another of the log's keys than the given one may have signed either: that is for the verification to find out.
+func expect(file string, remembered [][]byte) ([][]byte, error) {
+	brought, err := expectedHead(file)
 	if err != nil {
 		return nil, err
 	}
 	out := [][]byte{brought.data}
 	for _, data := range remembered {
-		h, err := archive.ParseCheckpoint(data, key)
+		h, err := archive.PeekCheckpoint(data)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("remembered head: %w", err)
@@ -237,14 +248,14 @@ type seenHead struct {
 }
 
 // expectedHead reads a checkpoint that the auditor brought.
-func expectedHead(file string, key archive.Key) (seenHead, error) {
+func expectedHead(file string) (seenHead, error) {
 	b, err := readSmall(file)
 	if err != nil {
 		return seenHead{}, usagef("read expected head: %w", err)
 	}
-	head, err := archive.ParseCheckpoint(b, key)
+	head, err := archive.PeekCheckpoint(b)
 	if err != nil {
-		return seenHead{}, usagef("%s is no checkpoint that this key signed: it is a signed note, as in v1/region=.../checkpoints/ of a store", file)
+		return seenHead{}, usagef("%s is no checkpoint: one is a signed note, as in v1/region=.../checkpoints/ of a store", file)
 	}
 	return seenHead{b, head}, nil
 }
@@ -273,7 +284,9 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 	stop := func() {}
 	onStart := func(v *archive.Verification) { stop = a.progress(v, f.progress) }
 	var report *archive.Report
-	if f.live {
+	if f.workers {
+		report, err = audit.VerifyByWorkers(ctx, session, store, opts, f.timeout, onStart)
+	} else if f.live {
 		report, err = audit.VerifyLive(ctx, session, store, opts, f.timeout, onStart)
 	} else {
 		report, err = audit.Verify(ctx, session, store, opts, onStart)

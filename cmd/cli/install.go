@@ -151,7 +151,7 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	if s.WorkerDatabase == "" {
 		return usagef("no database for the worker: set worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL")
 	}
-	rules, err := review.LoadRules(queries.Rules())
+	rules, err := s.rules()
 	if err != nil {
 		return err
 	}

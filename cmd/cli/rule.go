@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -155,4 +157,20 @@ func awaitRequest(ctx context.Context, s *tenancy.Session, event int64, timeout 
 		case <-tick.C:
 		}
 	}
+}
+
+// rules are the shipped ones, with those of the installation's own directory.
+func (s *Settings) rules() ([]review.Rule, error) {
+	shipped, err := review.LoadRules(queries.Rules())
+	if err != nil || s.RulesDir == "" {
+		return shipped, err
+	}
+	if info, err := os.Stat(s.RulesDir); err != nil || !info.IsDir() {
+		return nil, usagef("rules_dir %s is no directory that can be read: without it the installation's own rules would not run", s.RulesDir)
+	}
+	all, err := review.LoadOwn(os.DirFS(s.RulesDir), shipped)
+	if err != nil {
+		return nil, fmt.Errorf("rules_dir %s: %w", s.RulesDir, err)
+	}
+	return all, nil
 }

@@ -121,6 +121,17 @@ func claimed(args ...string) call {
 	}}
 }
 
+// suppressing asks for a suppression of what a rule finds about carla.
+func suppressing(s *scene) []string {
+	s.anomaly("cedar", "carla", "B")
+	rule := wardtest.One[string](s.Env, "select id from review.rule where tier = 'B' and kind = 'flag' order by id limit 1")
+	return []string{"suppress", "add", rule, "--tenant", "cedar", "--actor", "carla", "--days", "3", "--ticket", "T-1", "--reason", "a recall campaign"}
+}
+
+func newestSuppression(s *scene) string {
+	return wardtest.One[string](s.Env, "select id::text from review.suppression order by created_at desc limit 1")
+}
+
 // calls has every audited command.
 var calls = map[string]call{
 	"ward whoami":     plainCall("dana", "whoami"),
@@ -239,11 +250,22 @@ var calls = map[string]call{
 		years := wardtest.One[string](s.Env, "select (retain_years + 1)::text from tenancy.tenant where slug = 'harbor'")
 		return []string{"tenant", "retention", "harbor", "--years", years, "--reason", "state law"}
 	}},
-	"ward rule list":       plainCall("dana", "rule", "list"),
-	"ward rule show":       plainCall("dana", "rule", "show", "A02"),
-	"ward rule history":    plainCall("dana", "rule", "history"),
-	"ward worker jobs":     plainCall("dana", "worker", "jobs"),
-	"ward rule run":        plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward rule list":     plainCall("dana", "rule", "list"),
+	"ward rule show":     plainCall("dana", "rule", "show", "A02"),
+	"ward rule history":  plainCall("dana", "rule", "history"),
+	"ward worker jobs":   plainCall("dana", "worker", "jobs"),
+	"ward rule run":      plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward suppress list": plainCall("dana", "suppress", "list"),
+	"ward suppress add":  {user: "dana", prepare: func(s *scene) []string { return suppressing(s) }},
+	"ward suppress approve": {user: "eli", prepare: func(s *scene) []string {
+		s.signIn("dana")
+		s.ok("dana", suppressing(s)...)
+		return []string{"suppress", "approve", newestSuppression(s), "--reason", "the ticket says so"}
+	}},
+	"ward suppress end": {user: "dana", prepare: func(s *scene) []string {
+		s.ok("dana", suppressing(s)...)
+		return []string{"suppress", "end", newestSuppression(s), "--reason", "over"}
+	}},
 	"ward rule declare":    plainCall("root", "rule", "declare", "vip", "--reason", "the list is kept"),
 	"ward rule withdraw":   plainCall("root", "rule", "withdraw", "vip", "--reason", "the list is kept no longer"),
 	"ward rule supply":     {user: "root", input: `{"user": "carla", "patient": "6f1c4a52-8d0e-4b7a-9c3f-2e5d8a7b9c10"}`, prepare: func(*scene) []string { return []string{"rule", "supply", "person_link", "cedar", "-"} }},

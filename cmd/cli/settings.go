@@ -33,6 +33,7 @@ type Settings struct {
 	TokenStore     string `yaml:"token_store"`          // keyring, file or auto; WARD_TOKEN_STORE
 	Issuer         string `yaml:"issuer"`               // the identity provider of ward login; WARD_ISSUER
 	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
+	RulesDir       string `yaml:"rules_dir"`            // directory of the installation's own rules; WARD_RULES_DIR
 	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
 
 	S3     S3Settings    `yaml:"s3"`     // where an s3:// store is
@@ -58,7 +59,7 @@ func (a *app) settings() (Settings, error) {
 		return s, err
 	}
 	for name, field := range map[string]*string{
-		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_INSTALLATION": &s.Installation,
+		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_RULES_DIR": &s.RulesDir, "WARD_INSTALLATION": &s.Installation,
 		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
 		"WARD_S3_ENDPOINT": &s.S3.Endpoint, "WARD_S3_REGION": &s.S3.Region, "WARD_S3_CA_FILE": &s.S3.CAFile,
 		"WARD_TOKEN_STORE": &s.TokenStore, "WARD_ISSUER": &s.Issuer, "WARD_IDENTITY_DATABASE_URL": &s.Identity,

@@ -6,7 +6,7 @@ import "context"
 func Review(ctx context.Context, o Options) ([]Figure, error) {
 	var out []Figure
 	for _, part := range []func(context.Context, Options) ([]Figure, error){
-		reviewCost,
+		reviewCost, reviewQueue, ReviewScore,
 	} {
 		figures, err := part(ctx, o)
 		out = append(out, figures...)

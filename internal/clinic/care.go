@@ -2,7 +2,7 @@ package clinic
 
 import "time"
 
-// document writes the encounter and its note, soon after the visit or up to two days later, and returns the encounter's row.
+// document writes the encounter and its note, soon after the visit or up to three days later, and returns the encounter's row.
 func (g *gen) document(b booking, ended micro) int {
 	c := &g.h.charts[b.chart]
 	by := b.clinician
@@ -16,6 +16,8 @@ func (g *gen) document(b booking, ended micro) int {
 		t = ended + g.roll.span(22*hour, 26*hour)
 	case x < 0.45:
 		t = ended + g.roll.span(43*hour, 46*hour)
+	case x < 0.46:
+		t = ended + g.roll.span(66*hour, 72*hour)
 	}
 	// who leaves finishes before
 	t = max(ended, min(t, g.h.members[by].last-30*minute))
@@ -52,6 +54,7 @@ func (g *gen) afterwards(b booking, e int, ended micro) {
 		g.correspond(to, b.chart, ended+g.roll.span(6*hour, 9*day))
 	}
 	g.charge(b, e)
+	g.refer(b, ended)
 	if w := g.accounts[g.h.charts[b.chart].tenant][warehouse]; w >= 0 {
 		if known := g.h.rows[e].created; known > 0 {
 			g.export(w, known/day*day+day+6*hour+g.roll.span(5*minute, 50*minute), operations, e)
@@ -72,10 +75,13 @@ func (g *gen) reply(member, id int, t micro) {
 
 // correspond is a patient's message and its handling.
 func (g *gen) correspond(to, id int, sent micro) {
-	if m := &g.h.members[to]; sent >= m.last || sent >= m.shift.away[0] && sent < m.shift.away[1] {
-		return
-	}
 	tenant := g.h.charts[id].tenant
+	if m := &g.h.members[to]; sent >= m.last || sent >= m.shift.away[0] && sent < m.shift.away[1] {
+		// the portal gives it to who covers
+		if to = g.onDuty(g.team(tenant, m.role), sent+2*hour); to < 0 || g.h.members[to].user == g.h.charts[id].person {
+			return
+		}
+	}
 	in := g.message(to, id, sent, true)
 	g.create(g.accounts[tenant][portal], sent, in)
 	t, ok := g.later(to, sent+g.roll.span(5*minute, 16*hour))
@@ -93,7 +99,11 @@ func (g *gen) charge(b booking, e int) {
 	c := &g.h.charts[b.chart]
 	visited := g.h.rows[e].until
 	t := max(visited+2*day, g.h.rows[e].created)
-	t = t/day*day + micro(g.roll.IntN(8))*day + day + 4*hour + g.roll.span(0, 50*minute)
+	wait := g.roll.IntN(8)
+	if g.roll.chance(0.06) {
+		wait = g.roll.count(12, 56) // the payer had to be found first
+	}
+	t = t/day*day + micro(wait)*day + day + 4*hour + g.roll.span(0, 50*minute)
 	switch g.h.time(t).Weekday() { // no batch in the nights to Sunday and Monday
 	case time.Sunday, time.Monday:
 		t += 2 * day
@@ -105,6 +115,9 @@ func (g *gen) charge(b booking, e int) {
 	biller := g.billerFor(c, b.chart, t)
 	if biller < 0 {
 		return
+	}
+	if g.roll.chance(0.02) {
+		g.view(g.accounts[c.tenant][claimsBatch], t+30*minute, payment, e) // the batch ran twice
 	}
 	t = g.view(g.accounts[c.tenant][claimsBatch], t, payment, e)
 	r := g.add(row{table: claims, tenant: c.tenant, chart: b.chart, provider: g.h.members[biller].user, author: -1, encounter: e, at: t, until: never, created: t})

@@ -19,6 +19,9 @@ type Config struct {
 	Now      time.Time // where the history ends
 	Password string    // of every demo user; at least 12 characters
 	Clean    bool      // no misbehaviour and no twins
+	// Stray is how many looks of clinicians and nurses, for each of theirs, nothing on record explains although they are in order: a colleague asked in the corridor, a name
+	// was mistaken for another. 0: none, every ordinary access is explained.
+	Stray float64
 	// Progress is told how far a stage of Load or Live is; may be nil.
 	Progress func(stage string, done, total int64)
 }

@@ -55,7 +55,11 @@ func (g *gen) directory() {
 		g.hire(i, n, taken)
 	}
 	g.affiliateTwice()
-	g.turnOver(taken)
+	for round := range g.rounds() {
+		g.turnOver(taken, round)
+	}
+	g.onLeave(taken)
+	g.technicians(taken)
 	for _, r := range reviewers {
 		g.h.Users = append(g.h.Users, User{ID: g.ids.uuid(), Slug: r.slug, Name: r.name, Kind: "human", Reviewer: true})
 	}
@@ -108,6 +112,9 @@ func (g *gen) hire(tenant, n int, taken map[string]int) {
 			if i == 0 && (s.role == clinician || s.role == nurse || s.role == frontDesk) {
 				shift.saturday = true
 			}
+			if s.role == nurse && i > 2 && i%4 == 3 {
+				shift.from, shift.to = 22*60, 30*60
+			}
 			g.staff[tenant] = append(g.staff[tenant], g.join(g.person(taken), tenant, s.role, -g.roll.span(100*day, 1500*day), shift))
 		}
 	}
@@ -116,17 +123,50 @@ func (g *gen) hire(tenant, n int, taken map[string]int) {
 // affiliateTwice gives clinicians of the first clinics mornings there and afternoons at the next one, whose zone is not east of it.
 func (g *gen) affiliateTwice() {
 	for t := range min(2, len(g.h.Tenants)-1) {
-		m := g.team(t, clinician)[1]
-		first := &g.h.members[m]
-		first.shift = shift{from: 8 * 60, to: 12*60 + 30, days: [7]bool{1: true, 2: true, 3: true, 4: true}}
-		second := shift{from: 14 * 60, to: 18 * 60, days: [7]bool{2: true, 4: true, 5: true}}
-		g.staff[t+1] = append(g.staff[t+1], g.join(first.user, t+1, clinician, first.started/2, second))
+		team := g.team(t, clinician)
+		for _, m := range team[1 : 2+len(team)/40] {
+			first := &g.h.members[m]
+			first.shift = shift{from: 8 * 60, to: 12*60 + 30, days: [7]bool{1: true, 2: true, 3: true, 4: true}}
+			second := shift{from: 14 * 60, to: 18 * 60, days: [7]bool{2: true, 4: true, 5: true}}
+			g.staff[t+1] = append(g.staff[t+1], g.join(first.user, t+1, clinician, first.started/2, second))
+		}
 	}
 }
 
-func (g *gen) turnOver(taken map[string]int) {
+// onLeave adds clinicians who are away for seven weeks and more. The last of them are not back when the history ends.
+func (g *gen) onLeave(taken map[string]int) {
+	for i := range 2 * g.rounds() * len(g.doses()) {
+		tenant := i / 2 % len(g.h.Tenants)
+		s := g.shift(clinician)
+		s.from, s.to, s.days, s.away = 8*60, 17*60, [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, [2]micro{micro(g.cfg.Days) * day / 30, never}
+		if back := s.away[0] + 49*day + g.roll.span(0, 5*day); i%2 == 0 && back < micro(g.cfg.Days-7)*day {
+			s.away[1] = back
+		}
+		m := g.join(g.person(taken), tenant, clinician, -g.roll.span(200*day, 900*day), s)
+		g.staff[tenant] = append(g.staff[tenant], m)
+		g.leaves = append(g.leaves, m)
+	}
+}
+
+// rounds is how often what a small history has once comes in this one: once for every 500 people.
+func (g *gen) rounds() int { return max(1, g.cfg.Staff/500) }
+
+// technicians keep the computers and have no right to any record.
+func (g *gen) technicians(taken map[string]int) {
+	for t := range g.h.Tenants {
+		for range 1 + len(g.staff[t])/60 {
+			g.staff[t] = append(g.staff[t], g.join(g.person(taken), t, technician, -g.roll.span(100*day, 1500*day), g.shift(technician)))
+		}
+	}
+}
+
+// turnOver adds a round of leavers and joiners; only the first two have those who come back.
+func (g *gen) turnOver(taken map[string]int, round int) {
 	for i, v := range turnover {
-		tenant := i % len(g.h.Tenants)
+		tenant := (i + round) % len(g.h.Tenants)
+		if round > 1 && v.how == leavesAbusing || round > 0 && v.how == leavesLive {
+			v.how = leavesLate
+		}
 		s := g.shift(v.role)
 		s.from, s.to, s.away = 8*60, 17*60, [2]micro{}
 		m := g.join(g.person(taken), tenant, v.role, -g.roll.span(200*day, 900*day), s)
@@ -161,7 +201,7 @@ func (g *gen) leave(index, dayOf int, how leaving) {
 		m.last = m.terminated - 10*minute
 	case leavesLive, leavesSoon:
 	default:
-		m.terminated = date + g.roll.span(5*day, 6*day) + 15*hour
+		m.terminated = date + g.roll.span(2*day, 9*day) + 15*hour // HR's feed is slow
 	}
 }
 

@@ -5,15 +5,18 @@ const (
 	payment        = "payment"
 	operations     = "operations"
 	patientRequest = "patient_request"
+	breakGlass     = "break_glass"
 )
 
 // put appends an event if it falls into the history and the member's employment; it returns its place in order of generation, or -1.
+// Nobody opens a chart of their own in the course of work: a colleague does it for them.
 func (g *gen) put(e event) int {
 	m := &g.h.members[e.member]
-	if e.at < 0 || e.at > g.h.end || !g.forced && (e.at < m.started || e.at >= m.last) {
+	if e.at < 0 || e.at > g.h.end || !g.forced && (e.at < m.started || e.at >= m.last || e.row >= 0 && g.own(m.user, e.row)) {
 		return -1
 	}
-	e.seq, e.label = len(g.h.events), g.current
+	e.in, e.seq, e.label = e.at, len(g.h.events), g.current
+	g.happened = g.happened || g.current >= 0
 	g.h.events = append(g.h.events, e)
 	return e.seq
 }
@@ -115,4 +118,10 @@ func (g *gen) pages(id int, t micro, nEncounters, nNotes int) []int {
 	out := []int{c.row}
 	out = append(out, g.latest(c.encounters, t, nEncounters)...)
 	return append(out, g.latest(c.notes, t, nNotes)...)
+}
+
+// own: the record is of the user as a patient.
+func (g *gen) own(user, r int) bool {
+	rec := &g.h.rows[r]
+	return !rec.nobody && g.h.charts[rec.chart].person == user
 }

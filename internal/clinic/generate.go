@@ -3,6 +3,7 @@ package clinic
 import (
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -43,16 +44,19 @@ type gen struct {
 	related  map[[2]int]bool   // user, chart: there is or will be a relationship row
 	busy     map[int]bool      // users who play a part in a scenario
 	current  int               // label that events get; -1: none
+	happened bool              // something did under the label
 	forced   bool              // misbehaviour: no limits of employment
 	loads    map[int]*workload // by membership, once the ordinary traffic is complete
 	assists  map[[2]int]int    // nurse, day: intake calls
 	most     []int             // by tenant: intake calls that a nurse takes in a day
 	audits   [][]int           // by tenant: encounters in order of their end, for chart audits
+	rate     float64           // visits in a clinician's full day
+	leaves   []int             // members who are away for weeks: one who comes back, one who does not, and so on
 }
 
 func newGen(cfg Config) *gen {
 	start := cfg.Now.Truncate(24*time.Hour).AddDate(0, 0, -cfg.Days)
-	h := &History{Config: cfg, Start: start}
+	h := &History{Config: cfg, Start: start, campaigns: map[[2]int]bool{}}
 	h.end = h.micro(cfg.Now)
 	return &gen{cfg: cfg, h: h, ids: newDice(cfg.Seed, "ids"), panel: map[int]*crowd{}, related: map[[2]int]bool{}, busy: map[int]bool{}, current: -1}
 }
@@ -63,10 +67,16 @@ func (g *gen) simulate(perVisit float64) {
 	g.patients()
 	g.visits(perVisit)
 	g.office()
+	g.nights()
+	g.campaigns()
+	g.covering()
+	g.coordinate()
+	g.stray()
 	g.settleRegistrations()
 	if !g.cfg.Clean {
 		g.scenarios()
 	}
+	g.otherLogs()
 	g.sessions()
 	g.cfg.tell("history", int64(len(g.h.events)), int64(len(g.h.events)))
 }
@@ -114,6 +124,22 @@ func (g *gen) patients() {
 		for range n {
 			g.register(t, one(g.roll, team), one(g.roll, nurses))
 		}
+		g.staffAsPatients(t, team, nurses)
+	}
+}
+
+// staffAsPatients registers one in eight of a clinic's people there, in the care of colleagues.
+func (g *gen) staffAsPatients(tenant int, team, nurses []int) {
+	for i, m := range g.staff[tenant] {
+		user := g.h.members[m].user
+		doctor, assistant := team[(i+1)%len(team)], nurses[(i+1)%len(nurses)]
+		if i%8 != 3 || g.h.members[m].last != never || g.h.members[doctor].user == user || g.h.members[assistant].user == user {
+			continue
+		}
+		g.register(tenant, doctor, assistant)
+		c := &g.h.charts[len(g.h.charts)-1]
+		c.person = user
+		c.first, c.last, _ = strings.Cut(g.h.Users[user].Name, " ")
 	}
 }
 
@@ -127,6 +153,7 @@ func (g *gen) register(t, doctor, assistant int) {
 	c := chart{tenant: t, clinician: doctor, nurse: assistant, weight: weight, fresh: g.roll.chance(0.12),
 		first: one(g.roll, firstNames), last: one(g.roll, lastNames), born: time.Date(1935+g.roll.IntN(85), 1, 1+g.roll.IntN(365), 0, 0, 0, 0, time.UTC)}
 	id := len(g.h.charts)
+	c.person = -1
 	c.row = g.add(row{table: patients, tenant: t, chart: id, created: -g.roll.span(60*day, 900*day), provider: -1, author: -1, encounter: -1, until: never})
 	g.h.charts = append(g.h.charts, c)
 	g.everyone[t].add(id, weight)

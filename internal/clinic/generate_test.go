@@ -2,6 +2,8 @@ package clinic
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -34,6 +36,38 @@ func TestOneSeedOneHistory(t *testing.T) {
 	later.Now = summer.Now.AddDate(0, 0, 7)
 	if Generate(summer).Digest() != Generate(later).Digest() {
 		t.Error("the offsets from the start depend on more than the weekdays")
+	}
+}
+
+// The bytes too: everything that Load writes of records and events, its times and ids included.
+func TestOneSeedOneSetOfBytes(t *testing.T) {
+	digest := func(cfg Config) string {
+		h := Generate(cfg)
+		sum := sha256.New()
+		to := json.NewEncoder(sum)
+		ids := h.ordinals()
+		for i := range h.rows {
+			if err := to.Encode(h.values(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range h.events {
+			if err := to.Encode(h.eventValues(i, ids)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, list := range []any{h.Labels(), h.Users, h.Links()} {
+			if err := to.Encode(list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return hex.EncodeToString(sum.Sum(nil))
+	}
+	if first, again := digest(small(1)), digest(small(1)); first != again {
+		t.Error("the same seed gave two sets of bytes")
+	}
+	if digest(small(1)) == digest(small(2)) {
+		t.Error("two seeds gave the same bytes")
 	}
 }
 
@@ -77,7 +111,7 @@ func TestEventsAreInOrderAndConsistent(t *testing.T) {
 	for i := range h.events {
 		e := &h.events[i]
 		m := &h.members[e.member]
-		if i > 0 && e.at < h.events[i-1].at {
+		if i > 0 && e.in < h.events[i-1].in || e.in < e.at || e.in > h.end || e.other != (e.in > e.at) {
 			t.Fatalf("event %d lies before the one before it", i+1)
 		}
 		if e.at < 0 || e.at > h.end || e.at < m.started || e.at >= m.terminated {
@@ -88,7 +122,7 @@ func TestEventsAreInOrderAndConsistent(t *testing.T) {
 		}
 		r := &h.rows[e.row]
 		foreign := r.nobody || r.tenant != m.tenant
-		if foreign && (e.label < 0 || h.labels[e.label].Scenario != CrossTenant) {
+		if foreign && !r.nobody && (e.label < 0 || h.labels[e.label].Scenario != CrossTenant && h.labels[e.label].Scenario != ForeignLog) {
 			t.Fatalf("event %d names a record that is not the clinic's, unlabelled", i+1)
 		}
 		if !foreign && r.created > e.at {
@@ -124,16 +158,24 @@ func TestLabelsAreComplete(t *testing.T) {
 			}
 			for _, ordinal := range l.Events {
 				e := &h.events[ordinal-1]
-				if at := h.time(e.at); h.Users[h.members[e.member].user].Slug != l.Actor || at.Before(l.FirstAt) || at.After(l.LastAt) {
+				who := h.Users[h.members[e.member].user].Slug
+				if at := h.time(e.at); who != l.Actor && (l.Scenario != Crowd || !slices.Contains(l.Others, who)) || at.Before(l.FirstAt) || at.After(l.LastAt) {
 					t.Errorf("%s of %s names event %d, which is somebody else's or of another time", key, l.Actor, ordinal)
 				}
 			}
 		}
 		for _, s := range Scenarios() {
-			if kinds[s+" "+Incident] < 2 || kinds[s+" "+Twin] < 2 {
+			least := 1
+			if slices.Contains([]string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader}, s) {
+				least = 2
+			}
+			if cfg.Days > 0 && (s == Dormant || s == Coworker || s == OwnChart || s == ForeignLog) {
+				least = 0 // a small history has too few days, or people
+			}
+			if kinds[s+" "+Incident] < least || kinds[s+" "+Twin] < least {
 				t.Errorf("seed %d: %s has %d incidents and %d twins", cfg.Seed, s, kinds[s+" "+Incident], kinds[s+" "+Twin])
 			}
-			if s != ServiceOffList && len(actors[s+" "+Incident]) < 2 {
+			if least > 1 && s != ServiceOffList && len(actors[s+" "+Incident]) < 2 {
 				t.Errorf("seed %d: %s has one actor only", cfg.Seed, s)
 			}
 		}

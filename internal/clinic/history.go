@@ -24,12 +24,15 @@ type History struct {
 	labels  []Label
 	asks    []uuid.UUID // disclosure ids
 	logins  []uuid.UUID // session ids
-	end     micro       // Config.Now
-	firstID int64       // event_id of ordinal 1, once loaded
+	covers  []cover
+	end     micro // Config.Now
+	firstID int64 // event_id of ordinal 1, once loaded
 
 	secrets map[uuid.UUID]string // of service accounts, once loaded
 
 	generated int // rows, without those of live sessions
+
+	campaigns map[[2]int]bool // member, day: a list that the whole role works through
 }
 
 // Tenant is one clinic.
@@ -70,10 +73,11 @@ const (
 	notes
 	messages
 	claims
+	careTeam
 	noTable
 )
 
-var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes", "public.messages", "public.claims"}
+var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes", "public.messages", "public.claims", "public.care_team"}
 
 // row is one clinical record; its ordinal is its place in History.rows. Which fields count depends on the table.
 type row struct {
@@ -81,11 +85,11 @@ type row struct {
 	table       table
 	tenant      int
 	chart       int   // whose
-	provider    int   // user: provider_id, author_id of a note, handled_by of a claim
-	author      int   // user: booked_by, recorded_by; -1: null
+	provider    int   // user: provider_id, author_id of a note, handled_by of a claim, member_id of a care team
+	author      int   // user: booked_by, recorded_by, added_by; -1: null
 	encounter   int   // row, of a note or claim; -1: null
-	at          micro // scheduled_at, started_at, sent_at, submitted_at
-	until       micro // ended_at, cancelled_at; never: null
+	at          micro // scheduled_at, started_at, sent_at, submitted_at, from_at
+	until       micro // ended_at, cancelled_at, to_at; never: null
 	created     micro
 	fromPatient bool // a message's sender
 	nobody      bool // an id that stands for no record: a typing error
@@ -99,6 +103,7 @@ type chart struct {
 	weight               float64
 	first, last          string
 	born                 time.Time
+	person               int  // the user who is this patient; -1: nobody
 	fresh                bool // registers at the first booking
 	encounters, notes    []int
 	bookings, claimsRows []int
@@ -106,6 +111,8 @@ type chart struct {
 
 type event struct {
 	at      micro
+	in      micro // when the log got it: later than at for what another system's log brings
+	other   bool  // from another system's log
 	member  int
 	action  string
 	table   table
@@ -115,10 +122,24 @@ type event struct {
 	denied  bool
 	cause   int // seq of the event that a denial is about
 	ask     int // index of asks; -1: none
-	session int
+	session int // -1: none that the log knows
 	seq     int // order of generation
 	label   int // -1: ordinary
 	records int // of the event that sums an export up
+}
+
+// Link says that a user is a patient of the clinic. It is nobody's to guess: an installation that knows such links lets rules use them.
+type Link struct{ Tenant, User, Patient uuid.UUID }
+
+// Links lists the staff who are patients where they work.
+func (h *History) Links() []Link {
+	var out []Link
+	for i := range h.charts {
+		if c := &h.charts[i]; c.person >= 0 {
+			out = append(out, Link{h.Tenants[c.tenant].ID, h.Users[c.person].ID, h.rows[c.row].id})
+		}
+	}
+	return out
 }
 
 // Counts says how large a history is.
@@ -146,6 +167,17 @@ func (h *History) Counts() Counts {
 	return c
 }
 
+// ActorDays counts the days, in UTC, on which a person did something with a record, over all people.
+func (h *History) ActorDays() int {
+	days := map[[2]int]bool{}
+	for i := range h.events {
+		if e := &h.events[i]; e.row >= 0 && h.members[e.member].role != service {
+			days[[2]int{h.members[e.member].user, int(e.at / day)}] = true
+		}
+	}
+	return len(days)
+}
+
 // loadable: known to the system by the end of the history.
 func (h *History) loadable(r *row) bool { return !r.nobody && r.created <= h.end }
 
@@ -160,21 +192,22 @@ func (h *History) time(t micro) time.Time {
 
 func (h *History) micro(t time.Time) micro { return micro(t.Sub(h.Start) / time.Microsecond) }
 
-// Digest is a SHA-256 over the sequence of (actor's slug, action, record ordinal, offset from the start).
+// Digest is a SHA-256 over the sequence of (actor's slug, action, record ordinal, offset from the start, how much later the log got it).
 func (h *History) Digest() string {
 	sum := sha256.New()
 	for i := range h.events {
 		e := &h.events[i]
-		digestOne(sum, h.Users[h.members[e.member].user].Slug, e.action, e.row, e.at)
+		digestOne(sum, h.Users[h.members[e.member].user].Slug, e.action, e.row, e.at, e.in-e.at)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-func digestOne(to interface{ Write([]byte) (int, error) }, slug, action string, row int, at micro) {
+func digestOne(to interface{ Write([]byte) (int, error) }, slug, action string, row int, at, late micro) {
 	buf := make([]byte, 0, 64)
 	buf = append(append(buf, byte(len(slug))), slug...)
 	buf = append(append(buf, byte(len(action))), action...)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(row))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(at))
+	buf = binary.BigEndian.AppendUint64(buf, uint64(late))
 	_, _ = to.Write(buf) // a hash does not fail
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -21,21 +22,45 @@ const (
 	ServiceOffList = "service_off_list" // an action, table or hour that the account has not declared; twins: reruns and backfills within the list
 	Snooper        = "snooper"          // patients with whom nothing ties a clinician or nurse; twins: covering, by rows that somebody else wrote
 	BulkReader     = "bulk_reader"      // many times one's own and one's peers' distinct patients in a day; twins: days on which the whole role is that busy
+	ForeignLog     = "foreign_log"      // another system's log: another clinic's records shown; twins: somebody of both clinics, under the right membership
+	NoRight        = "no_right"         // another system's log: an action that the role does not have; twins: the same action by a role that has it
+	ServicePerson  = "service_person"   // an account within its list, at one patient, at no job's rhythm; twins: a rerun that has the patient among many
+	FormerPatient  = "former_patient"   // patients of old, long gone and not coming; twins: they wrote, or the records office checks a late claim
+	Emergency      = "emergency"        // emergency access that nothing follows; twins: an encounter within the day
+	VoidedVisit    = "voided_visit"     // the one tie is a cancelled appointment; twins: it was made anew
+	Crowd          = "crowd"            // many who have nothing to do with one patient, within a day; twins: a case conference, by the desk's appointments
+	OwnChart       = "own_chart"        // staff in their own chart; twins: a patient of the same name, with an appointment
+	Coworker       = "coworker"         // a colleague's chart; twins: the colleague is the actor's patient
+	Enumerator     = "enumerator"       // patient after patient, one a second; twins: one list that shows as many
+	NightReader    = "night_reader"     // own patients in the small hours, for nothing; twins: calls of that night
+	Dormant        = "dormant"          // the account of somebody who is away for weeks; twins: the first day back, with appointments
+	Exporter       = "exporter"         // exports of what was never exported before, or that nobody asked for; twins: patients' requests, the warehouse's extra run
+	EmptySearches  = "empty_searches"   // searches that find nothing, one after the other; twins: as many that find who calls
+)
+
+// How an actor keeps from being noticed.
+const (
+	AtWork        = "working_hours"   // within the shift
+	InDepartment  = "own_department"  // patients of a close colleague only
+	UnderCounters = "under_threshold" // a little every day
 )
 
 // Scenarios lists them.
 func Scenarios() []string {
-	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader}
+	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader, ForeignLog, NoRight, ServicePerson, FormerPatient, Emergency, VoidedVisit, Crowd, OwnChart, Coworker,
+		Enumerator, NightReader, Dormant, Exporter, EmptySearches}
 }
 
 // Label is one line of the answer key. Nothing but a scorer reads it.
 type Label struct {
 	Scenario string    `json:"scenario"`
-	Tenant   string    `json:"tenant"` // slug
-	Actor    string    `json:"actor"`  // slug
-	Kind     string    `json:"kind"`   // incident or twin
-	Live     bool      `json:"live"`   // happened in Live: it has no ordinals
-	FirstAt  time.Time `json:"first_at"`
+	Tenant   string    `json:"tenant"`            // slug
+	Actor    string    `json:"actor"`             // slug
+	Others   []string  `json:"others,omitempty"`  // further actors
+	Kind     string    `json:"kind"`              // incident or twin
+	Stealth  string    `json:"stealth,omitempty"` // how the actor keeps from being noticed
+	Live     bool      `json:"live"`              // happened in Live: it has no ordinals
+	FirstAt  time.Time `json:"first_at"`          // when it happened, which another system's log may have said later
 	LastAt   time.Time `json:"last_at"`
 	// Events are ordinals in the history; EventIDs the same in the database, once loaded.
 	Events   []int   `json:"events,omitempty"`
@@ -60,7 +85,7 @@ func (h *History) Labels() []Label {
 	return out
 }
 
-// WriteLabels writes the answer key as JSON lines.
+// WriteLabels writes the answer key as JSON lines that its owner alone can read.
 func (h *History) WriteLabels(file string) (err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -71,6 +96,9 @@ func (h *History) WriteLabels(file string) (err error) {
 			err = fmt.Errorf("write labels: %w", cerr)
 		}
 	}()
+	if err := f.Chmod(0o600); err != nil { // one that was there keeps its rights otherwise
+		return fmt.Errorf("write labels: %w", err)
+	}
 	w := bufio.NewWriter(f)
 	lines := json.NewEncoder(w)
 	for _, l := range h.Labels() {
@@ -84,6 +112,24 @@ func (h *History) WriteLabels(file string) (err error) {
 	return nil
 }
 
+// ReadLabels reads an answer key.
+func ReadLabels(file string) ([]Label, error) {
+	f, err := os.Open(file) //nolint:gosec // a scorer names its own file
+	if err != nil {
+		return nil, fmt.Errorf("read labels: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	var out []Label
+	for d := json.NewDecoder(f); d.More(); {
+		var l Label
+		if err := d.Decode(&l); err != nil {
+			return nil, fmt.Errorf("read labels: line %d of %s: %w", len(out)+1, file, err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
 // label completes the labels once the events have their ordinals.
 func (h *History) label() {
 	for i := range h.events {
@@ -92,10 +138,16 @@ func (h *History) label() {
 			continue
 		}
 		l := &h.labels[e.label]
-		if len(l.Events) == 0 {
-			l.FirstAt = h.time(e.at)
+		at := h.time(e.at)
+		if len(l.Events) == 0 || at.Before(l.FirstAt) {
+			l.FirstAt = at
 		}
-		l.LastAt = h.time(e.at)
+		if at.After(l.LastAt) {
+			l.LastAt = at
+		}
+		if who := h.Users[h.members[e.member].user].Slug; who != l.Actor && !slices.Contains(l.Others, who) {
+			l.Others = append(l.Others, who)
+		}
 		l.Events = append(l.Events, i+1)
 	}
 }

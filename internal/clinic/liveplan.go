@@ -189,7 +189,7 @@ func (h *History) LiveDigest(n int) string {
 	for _, s := range l.sessions {
 		for _, a := range s.acts {
 			for _, r := range a.rows {
-				digestOne(sum, h.Users[h.members[s.member].user].Slug, a.kind, r, place)
+				digestOne(sum, h.Users[h.members[s.member].user].Slug, a.kind, r, place, 0)
 				place++
 			}
 		}

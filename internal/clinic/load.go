@@ -34,9 +34,9 @@ func (h *History) Load(ctx context.Context, superuserDSN string, afterDay func(c
 	}
 	ids := h.ordinals()
 	for first := 0; first < len(h.events); {
-		next := h.dayEnd(h.events[first].at)
+		next := h.dayEnd(h.events[first].in)
 		last := first
-		for last < len(h.events) && h.events[last].at < next {
+		for last < len(h.events) && h.events[last].in < next {
 			last++
 		}
 		if err := h.loadDay(ctx, conn, first, last, ids); err != nil {
@@ -70,6 +70,7 @@ func (h *History) loadDirectory(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("hash the demo password: %w", err)
 	}
 	batch := &pgx.Batch{}
+	batch.Queue("insert into tenancy.role (name, note) values ($1, 'keeps the computers: no record') on conflict do nothing", technician)
 	joined := h.Start.AddDate(-1, 0, 0)
 	for _, t := range h.Tenants {
 		batch.Queue("insert into tenancy.tenant (id, slug, name, region, created_at) values ($1, $2, $3, $4, $5)", t.ID, t.Slug, t.Name, region, joined)

@@ -24,7 +24,7 @@ func load(t *testing.T, e *wardtest.Env, h *History) []time.Time {
 	var ends []time.Time
 	err := h.Load(t.Context(), e.DB.Superuser(), func(ctx context.Context, end time.Time) error {
 		ends = append(ends, end)
-		n := wardtest.One[int](e, "select count(*) from audit.event where source = 'simulation' and recorded_at >= $1", end)
+		n := wardtest.One[int](e, "select count(*) from audit.event where source in ('simulation', 'import') and recorded_at >= $1", end)
 		if n > 0 {
 			t.Errorf("%d events after %s are there before that day is sealed", n, end)
 		}
@@ -54,7 +54,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%s has %d rows, want %d", table, got, want)
 		}
 	}
-	if got := wardtest.One[int](e, "select count(*) from audit.event where source = 'simulation'"); got != counts.Events {
+	if got := wardtest.One[int](e, "select count(*) from audit.event where source in ('simulation', 'import')"); got != counts.Events {
 		t.Errorf("%d events, want %d", got, counts.Events)
 	}
 	if after := triggers(t, e.Super); len(before) < 10 || len(after) != len(before) {
@@ -71,15 +71,16 @@ func TestLoad(t *testing.T) {
 		"rows without an entry in tenancy.record": `select count(*) from public.notes n where not exists (select from tenancy.record r where r.record_id = n.id and r.tenant_id = n.tenant_id and r.record_table = 'public.notes' and r.subject_id = n.patient_id)`,
 		"events outside their month's partition":  `select count(*) from audit.event where tableoid::regclass::text <> 'audit.event_' || to_char(recorded_at at time zone 'UTC', 'YYYY_MM')`,
 		"ids given twice":                         `select count(*) - count(distinct event_id) from audit.event`,
-		"ids out of the order of time":            `select count(*) from (select recorded_at, lag(recorded_at) over (order by event_id) b from audit.event where source = 'simulation') x where recorded_at < b`,
+		"ids out of the order of time":            `select count(*) from (select recorded_at, lag(recorded_at) over (order by event_id) b from audit.event where source in ('simulation', 'import')) x where recorded_at < b`,
 		"events of members of another clinic":     `select count(*) from audit.event e where source = 'simulation' and not exists (select from tenancy.membership m where m.id = e.membership_id and m.user_id = e.user_id and m.tenant_id = e.tenant_id)`,
 		"events that roles do not permit": `select count(*) from audit.event e join tenancy.membership m on m.id = e.membership_id where source = 'simulation' and action in ('view', 'create', 'modify', 'delete', 'export')
 			and not exists (select from tenancy.permission p where p.role = m.role and p.record_table = e.record_table and p.action = e.action)`,
 		"sessions of two people": `select count(*) from (select session_id from audit.event where source = 'simulation' group by 1 having count(distinct membership_id) <> 1 or count(*) filter (where action = 'sign_in') <> 1) x`,
 		"denials that name no view of the same id": `select count(*) from audit.event d where source = 'simulation' and outcome = 'denied' and not exists (select from audit.event e where e.event_id = (d.detail::jsonb->>'event')::bigint
 			and e.record_id = d.record_id and e.user_id = d.user_id and e.outcome = 'ok' and e.action = 'view' and d.detail = jsonb_build_object('event', e.event_id, 'reason', d.detail::jsonb->>'reason')::text)`,
-		"details that jsonb would print otherwise": `select count(*) from audit.event where source = 'simulation' and detail is not null and detail <> detail::jsonb::text`,
-		"relationships of no row":                  `select count(*) from review.relationship where record_table = 'public.appointments' and record_id not in (select id from public.appointments)`,
+		"details that jsonb would print otherwise":                `select count(*) from audit.event where source = 'simulation' and detail is not null and detail <> detail::jsonb::text`,
+		"imported events that were recorded before they happened": `select count(*) from audit.event where source = 'import' and (occurred_at is null or occurred_at >= recorded_at or session_id is not null)`,
+		"relationships of no row":                                 `select count(*) from review.relationship where record_table = 'public.appointments' and record_id not in (select id from public.appointments)`,
 	} {
 		if n := wardtest.One[int](e, sql); n != 0 {
 			t.Errorf("%s: %d", what, n)
@@ -91,12 +92,13 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	strangersAreLabelled(t, e, h)
+	answersAreSealed(t, e, h)
 }
 
-// strangersAreLabelled: an event on a record that is not its clinic's belongs to a cross-tenant label, and each such incident has three such or more.
+// strangersAreLabelled: an event on a record that is another clinic's belongs to an incident across clinics, and each such incident has some.
 func strangersAreLabelled(t *testing.T, e *wardtest.Env, h *History) {
 	t.Helper()
-	rows, err := e.Super.Query(t.Context(), `select event_id from audit.event e where source = 'simulation' and record_id is not null
+	rows, err := e.Super.Query(t.Context(), `select event_id from audit.event e where source in ('simulation', 'import') and exists (select from tenancy.record r where r.record_id = e.record_id)
 		and not exists (select from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id)`)
 	if err != nil {
 		t.Fatal(err)
@@ -114,9 +116,7 @@ func strangersAreLabelled(t *testing.T, e *wardtest.Env, h *History) {
 	}
 	total := len(foreign)
 	for _, l := range h.Labels() {
-		if l.Scenario != CrossTenant {
-			continue
-		}
+		least := map[string]int{CrossTenant: 6, ForeignLog: 1}[l.Scenario] // asked for and denied; shown
 		n := 0
 		for _, id := range l.EventIDs {
 			if foreign[id] {
@@ -124,8 +124,8 @@ func strangersAreLabelled(t *testing.T, e *wardtest.Env, h *History) {
 				delete(foreign, id)
 			}
 		}
-		if l.Kind == Incident && n < 6 { // asked for and denied
-			t.Errorf("the cross-tenant incident of %s has %d events on others' records", l.Actor, n)
+		if l.Kind == Incident && n < least || n > 0 && least == 0 {
+			t.Errorf("the %s incident of %s has %d events on others' records", l.Scenario, l.Actor, n)
 		}
 	}
 	if total == 0 || len(foreign) > 0 {

@@ -11,12 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var eventColumns = []string{"event_id", "recorded_at", "tenant_id", "user_id", "actor_kind", "session_id", "membership_id", "disclosure_id", "action", "outcome", "record_table", "record_id",
+var eventColumns = []string{"event_id", "recorded_at", "occurred_at", "tenant_id", "user_id", "actor_kind", "session_id", "membership_id", "disclosure_id", "action", "outcome", "record_table", "record_id",
 	"subject_id", "purpose", "detail", "source"}
 
 // loadDay copies events from first up to last, all of one day, in one transaction. Event ids, times and source are explicit, which only a superuser can do.
 func (h *History) loadDay(ctx context.Context, conn *pgx.Conn, first, last int, ids map[int]int) error {
-	day := h.time(h.events[first].at)
+	day := h.time(h.events[first].in)
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select audit.ensure_month($1::date)", day); err != nil {
 			return err
@@ -80,8 +80,17 @@ func (h *History) eventValues(i int, ordinals map[int]int) []any {
 	if e.denied {
 		outcome = "denied"
 	}
-	return []any{h.firstID + int64(i), h.time(e.at), h.Tenants[m.tenant].ID, h.Users[m.user].ID, h.Users[m.user].Kind, h.logins[e.session], m.id, disclosure, e.action, outcome, name, record,
-		subject, purpose, detail, "simulation"}
+	source := "simulation"
+	var occurred *time.Time
+	var session *uuid.UUID
+	if e.other {
+		at := h.time(e.at)
+		source, occurred = "import", &at
+	} else {
+		session = &h.logins[e.session]
+	}
+	return []any{h.firstID + int64(i), h.time(e.in), occurred, h.Tenants[m.tenant].ID, h.Users[m.user].ID, h.Users[m.user].Kind, session, m.id, disclosure, e.action, outcome, name, record,
+		subject, purpose, detail, source}
 }
 
 // detail is the JSON text that ward's functions write, as jsonb prints it.
@@ -95,6 +104,8 @@ func (h *History) detail(e *event, ordinals map[int]int) string {
 		return fmt.Sprintf(`{"event": %d, "reason": %q}`, h.firstID+int64(ordinals[e.cause]), reason)
 	case e.action == "sign_in":
 		return `{"aud": "app"}`
+	case e.other:
+		return `{"system": "outside viewer"}`
 	case e.action == "search":
 		// stands for the keyed hash of a name
 		term := sha256.Sum256(h.asks[e.ask][:])
@@ -107,5 +118,5 @@ func (h *History) detail(e *event, ordinals map[int]int) string {
 
 // Span is the time from the first event to the last.
 func (h *History) Span() (first, last time.Time) {
-	return h.time(h.events[0].at), h.time(h.events[len(h.events)-1].at)
+	return h.time(h.events[0].in), h.time(h.events[len(h.events)-1].in)
 }

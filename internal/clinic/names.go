@@ -41,6 +41,8 @@ const (
 	billing   = "billing"
 	records   = "records"
 	service   = "service"
+
+	technician = "it" // a role that ward does not come with
 )
 
 // The service accounts and what they have declared. Hours are UTC, from inclusive, to exclusive. One that serves the largest clinic alone says so in its list.

@@ -16,16 +16,19 @@ func (g *gen) office() {
 				if !ok || to-from < 2*hour {
 					continue
 				}
-				for range g.roll.count(1, 3) {
+				for range g.roll.about(2 * g.officeLoad()) {
 					g.release(m, g.everyone[t].draw(g.roll), g.roll.span(from+minute, to-30*minute))
 				}
-				for range g.roll.count(5, 8) {
+				for range g.roll.about((5 + 3*g.roll.Float64()) * g.officeLoad()) {
 					g.audit(m, g.roll.span(from+minute, to-30*minute))
 				}
 			}
 		}
 	}
 }
+
+// officeLoad follows the visits: one where a clinician sees seven patients or more in a full day.
+func (g *gen) officeLoad() float64 { return min(1, g.rate/7) }
 
 // release exports a patient's own records after the patient asked for them by message.
 func (g *gen) release(m, id int, t micro) {
@@ -35,7 +38,7 @@ func (g *gen) release(m, id int, t micro) {
 		return
 	}
 	in := g.message(m, id, sent, true)
-	g.create(g.accounts[c.tenant][portal], sent, in)
+	g.byOthers(func() { g.create(g.accounts[c.tenant][portal], sent, in) })
 	t = g.view(m, t, patientRequest, in)
 	g.export(m, t+g.roll.span(second, 9*minute), patientRequest, g.pages(id, t, 4, 6)...)
 }

@@ -35,11 +35,16 @@ func (g *gen) crossTenant() {
 			continue
 		}
 		g.begin(CrossTenant, Twin, m, 1, "one id mistyped: it is nobody's")
-		r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1, created: -day, nobody: true})
-		g.deny(m, t, g.purposeOf(m), r)
+		g.mistype(m, t, g.purposeOf(m))
 		g.finish()
 	}
-	g.affiliated()
+}
+
+// mistype is a view of an id that stands for no record.
+func (g *gen) mistype(m int, t micro, purpose string) micro {
+	r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1, created: -day, nobody: true})
+	g.deny(m, t, purpose, r)
+	return t + g.roll.span(5*second, 30*second)
 }
 
 // deny is a view of an id that is none of the clinic's: recorded as asked for, then, when the worker has looked whose it is, as denied.
@@ -78,7 +83,7 @@ func (g *gen) affiliated() {
 			g.begin(CrossTenant, Twin, i, len(g.loads[i].byDay[d])+len(g.loads[first].byDay[d]), "records of two clinics in a day, each under its own membership")
 			for k := range g.h.events {
 				if e := &g.h.events[k]; (e.member == i || e.member == first) && int(e.at/day) == d {
-					e.label = g.current
+					e.label, g.happened = g.current, true
 				}
 			}
 			g.finish()
@@ -127,7 +132,7 @@ func (g *gen) claim(member int, before micro) {
 	for from := before - day; !found && from > before-15*day; from -= day {
 		for i := range g.h.events {
 			if e := &g.h.events[i]; e.member == member && from <= e.at && e.at < before {
-				e.label, found = g.current, true
+				e.label, found, g.happened = g.current, true, true
 			}
 		}
 	}

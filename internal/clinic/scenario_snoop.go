@@ -6,8 +6,16 @@ func (g *gen) snoopers() {
 	for i, dose := range []int{1, 1, 3, 5, 10, 20} {
 		m := g.pick(i, clinician, nurse)
 		t, ok := g.moment(m, 2*hour)
-		if list := g.strangers(m, t, dose, g.everybody(m)); ok && len(list) > 0 {
+		from := g.everybody(m)
+		if i == 3 {
+			colleague := &g.h.members[g.pickOther(m)]
+			from = g.ownPatients(colleague.user, colleague.tenant, t)
+		}
+		if list := g.strangers(m, t, dose, from); ok && len(list) > 0 {
 			g.begin(Snooper, Incident, m, len(list), "patients with whom no appointment, encounter or message ties the actor, ever")
+			if i == 3 {
+				g.hidden(InDepartment)
+			}
 			g.visitAll(m, t, list)
 		}
 	}
@@ -82,13 +90,23 @@ func (g *gen) strangers(m int, t micro, n int, from []int) []int {
 	for _, i := range g.roll.Perm(len(from)) {
 		key := [2]int{who.user, from[i]}
 		c := &g.h.charts[from[i]]
-		if len(out) == n || g.related[key] || g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
+		if len(out) == n || g.related[key] || c.person == who.user || g.coversFor(who.user, from[i]) || g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
 			continue
 		}
 		g.related[key] = true
 		out = append(out, from[i])
 	}
 	return out
+}
+
+// coversFor: the user stands in, at some time, for somebody whose patient it is.
+func (g *gen) coversFor(user, id int) bool {
+	for i := range g.h.covers {
+		if c := &g.h.covers[i]; c.user == user && g.related[[2]int{c.covered, id}] {
+			return true
+		}
+	}
+	return false
 }
 
 // everybody is all charts of the member's clinic.

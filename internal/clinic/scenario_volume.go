@@ -60,7 +60,7 @@ func (g *gen) bulkReaders() {
 		if d < 0 {
 			continue
 		}
-		list := g.explainable(m, d, v.times*g.usual(m))
+		list := g.explainable(m, d, g.bulk(m, v.times))
 		g.begin(BulkReader, Incident, m, len(list), "distinct patients in a day, many times the own median; each access explainable alone")
 		g.readAll(m, d, list)
 		g.finish()
@@ -75,7 +75,7 @@ func (g *gen) bulkReaders() {
 			if d < 0 {
 				break
 			}
-			list := g.explainable(m, d, 7*g.usual(m))
+			list := g.explainable(m, d, g.bulk(m, 7))
 			g.begin(BulkReader, Twin, m, len(list), "distinct patients in a day on which everybody of the role is that busy")
 			g.readAll(m, d, list)
 			g.finish()
@@ -83,11 +83,19 @@ func (g *gen) bulkReaders() {
 	}
 }
 
-// largest is the clinic with the most people of a role, or the one after it.
+// bulk is many times a member's usual day, and in a large history, where days are quiet, the largest dose at least.
+func (g *gen) bulk(m, times int) int {
+	if doses := g.doses(); len(doses) > 1 {
+		return max(times*g.usual(m), doses[len(doses)-1])
+	}
+	return times * g.usual(m)
+}
+
+// largest is the clinic with the most people of a role, up to ten, or the one after it.
 func (g *gen) largest(role string, i int) int {
-	best := 0
+	best := len(g.h.Tenants) - 1
 	for t := range g.h.Tenants {
-		if len(g.team(t, role)) > len(g.team(best, role)) {
+		if n := len(g.team(t, role)); n > len(g.team(best, role)) && n <= 10 {
 			best = t
 		}
 	}

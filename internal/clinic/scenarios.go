@@ -9,21 +9,56 @@ func (g *gen) scenarios() {
 	g.measure()
 	// Those whose actors are given come first, so that nobody else's scenario falls on them.
 	g.terminated()
-	g.crossTenant()
-	g.serviceOffList()
-	g.bulkReaders()
-	g.snoopers()
+	g.affiliated()
+	g.dormant()
+	for range g.rounds() {
+		g.crossTenant()
+		g.serviceOffList()
+		g.bulkReaders()
+		g.snoopers()
+	}
+	alternating := []func(i, dose int){g.foreignLog, g.noRight, g.servicePerson, g.formerPatients, g.breakGlass, g.voidedVisits, g.crowd, g.ownChart, g.coworker,
+		g.enumerator, g.nightReader, g.exporter, g.emptySearches}
+	for round := range g.rounds() {
+		for _, s := range alternating {
+			for i, dose := range g.doses() {
+				s(round*len(g.doses())+i, dose)
+				g.finish()
+			}
+		}
+	}
+}
+
+// doses are how many records an incident touches, and its twin. A small clinic has few people to play a part.
+func (g *gen) doses() []int {
+	if g.cfg.Staff < 200 {
+		return []int{5}
+	}
+	return []int{1, 3, 10, 50}
 }
 
 // begin opens a label for a member; events until end get it.
 func (g *gen) begin(scenario, kind string, member, dose int, note string) {
+	g.finish()
 	m := &g.h.members[member]
 	g.busy[m.user] = true
 	g.h.labels = append(g.h.labels, Label{Scenario: scenario, Kind: kind, Tenant: g.h.Tenants[m.tenant].Slug, Actor: g.h.Users[m.user].Slug, Dose: dose, Note: note})
 	g.current, g.forced = len(g.h.labels)-1, kind == Incident
+	if m.role != service {
+		g.hidden(AtWork)
+	}
 }
 
-func (g *gen) finish() { g.current, g.forced = -1, false }
+// finish closes the label that is open; one to which nothing happened is taken back.
+func (g *gen) finish() {
+	if g.current >= 0 && !g.happened {
+		g.h.labels = g.h.labels[:g.current]
+	}
+	g.current, g.forced, g.happened = -1, false, false
+}
+
+// hidden says how the actor of the open label keeps from being noticed.
+func (g *gen) hidden(how string) { g.h.labels[g.current].Stealth = how }
 
 // between gives the days in which scenarios happen.
 func (g *gen) between() (lo, hi int) { return g.cfg.Days * 2 / 5, g.cfg.Days - 6 }
@@ -52,7 +87,7 @@ func (g *gen) pick(i int, roles ...string) int {
 		}
 		g.roll.Shuffle(len(team), func(a, b int) { team[a], team[b] = team[b], team[a] })
 		for _, m := range team {
-			if g.h.members[m].last != never || g.h.members[m].started > 0 || g.twice(g.h.members[m].user) {
+			if g.h.members[m].last != never || g.h.members[m].started > 0 || slices.Contains(g.leaves, m) || g.twice(g.h.members[m].user) {
 				continue
 			}
 			if !g.busy[g.h.members[m].user] {

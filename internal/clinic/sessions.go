@@ -6,15 +6,18 @@ import (
 )
 
 // sessions puts the events in order of time, gives each member's work its sessions with a sign-in before and, more often than not, a sign-out after, and
-// numbers the result.
+// numbers the result. Another system's log says nothing of sessions.
 func (g *gen) sessions() {
 	g.roll = newDice(g.cfg.Seed, "sessions")
 	g.current, g.forced = -1, true
 	byMember := make([][]int, len(g.h.members))
 	g.sort()
 	for i := range g.h.events {
-		m := g.h.events[i].member
-		byMember[m] = append(byMember[m], i)
+		if e := &g.h.events[i]; e.other {
+			e.session = -1
+		} else {
+			byMember[e.member] = append(byMember[e.member], i)
+		}
 	}
 	for m, list := range byMember {
 		g.signIns(m, list)
@@ -22,8 +25,9 @@ func (g *gen) sessions() {
 	g.sort()
 }
 
+// sort is by the time of the log. What it gets at the same microsecond stands in the order of the records' ids, which no stage decides.
 func (g *gen) sort() {
-	slices.SortFunc(g.h.events, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
+	slices.SortFunc(g.h.events, func(a, b event) int { return cmp.Or(cmp.Compare(a.in, b.in), cmp.Compare(a.seq, b.seq)) })
 }
 
 // signIns splits a member's events where there is a long pause; list is in order of time.

@@ -2,10 +2,10 @@ package clinic
 
 import "time"
 
-// shift is when somebody works, in minutes of the clinic's local day.
+// shift is when somebody works, in minutes of the clinic's local day; a night's end is beyond the 1440th.
 type shift struct {
 	from, to int
-	days     [7]bool // by time.Weekday
+	days     [7]bool // by time.Weekday, of the day on which the shift begins
 	saturday bool    // 9 to 13
 	away     [2]micro
 }
@@ -56,14 +56,26 @@ func (g *gen) hours(m *member, t micro, offset int) (from, to micro, ok bool) {
 }
 
 func (g *gen) working(m *member, t micro) bool {
-	from, to, ok := g.hours(m, t, 0)
-	return ok && from <= t && t < to
+	for offset := m.shift.firstDay(); offset <= 0; offset++ {
+		if from, to, ok := g.hours(m, t, offset); ok && from <= t && t < to {
+			return true
+		}
+	}
+	return false
+}
+
+// firstDay is the day, counted from that of a time, on which a shift that goes on at that time may have begun.
+func (s *shift) firstDay() int {
+	if s.to > 24*60 {
+		return -1
+	}
+	return 0
 }
 
 // next is the first time at or after t when the member is at work; ok is false when that is more than ten days away, or never.
 func (g *gen) next(index int, t micro) (at micro, ok bool) {
 	m := &g.h.members[index]
-	for i := range 11 {
+	for i := m.shift.firstDay(); i < 11; i++ {
 		from, to, works := g.hours(m, t, i)
 		if !works || to-5*minute <= t {
 			continue

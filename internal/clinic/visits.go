@@ -24,6 +24,7 @@ func (g *gen) visits(perVisit float64) {
 		}
 	}
 	rate := float64(g.cfg.Events) / perVisit / load
+	g.rate = rate
 	g.assists, g.most = map[[2]int]int{}, make([]int, len(g.h.Tenants))
 	for t := range g.h.Tenants {
 		g.most[t] = 2 + int(1.3*rate*float64(len(g.atStart(t, clinician)))/float64(len(g.atStart(t, nurse))))
@@ -77,7 +78,7 @@ func (g *gen) visit(doctor, id int, s micro) {
 	g.remind(b)
 	switch x := g.roll.Float64(); {
 	case x < 0.05:
-		g.cancel(b, g.roll.span(b.known+minute, s-20*minute))
+		g.rebook(b, g.cancel(b, g.roll.span(b.known+minute, s-20*minute)))
 		return
 	case x < 0.09:
 		b = g.cover(b)
@@ -89,9 +90,38 @@ func (g *gen) visit(doctor, id int, s micro) {
 	g.attend(b)
 }
 
+// rebook: some of those who cancelled come another day. The desk looks at what was cancelled when it calls them.
+func (g *gen) rebook(b booking, cancelled micro) {
+	c := &g.h.charts[b.chart]
+	if !g.roll.chance(0.4) {
+		return
+	}
+	t := cancelled + g.roll.span(20*hour, 4*day)
+	if desk := g.onDuty(g.team(c.tenant, frontDesk), t); desk >= 0 {
+		g.view(desk, t, operations, c.row, b.appointment)
+		if s, ok := g.next(b.clinician, t+g.roll.span(2*day, 9*day)); ok {
+			g.visit(b.clinician, b.chart, s/(5*minute)*(5*minute))
+		}
+	}
+}
+
+// refer: the desk makes an appointment with a colleague, who looks at the chart before.
+func (g *gen) refer(b booking, t micro) {
+	if !g.roll.chance(0.05) {
+		return
+	}
+	to := one(g.roll, g.team(g.h.charts[b.chart].tenant, clinician))
+	if s, ok := g.next(to, t+g.roll.span(2*day, 16*day)); ok && to != b.clinician && s < micro(g.cfg.Days+horizon)*day {
+		g.visit(to, b.chart, s/(5*minute)*(5*minute))
+	}
+}
+
 // book makes the appointment, and the nurse's intake call before it. The desk books, or the patient through the portal.
 func (g *gen) book(doctor, id int, s micro) (booking, bool) {
 	c := &g.h.charts[id]
+	if c.person == g.h.members[doctor].user {
+		return booking{}, false
+	}
 	b := booking{chart: id, clinician: doctor, nurse: g.assistant(c, s), at: s, intake: -1}
 	t := s - g.roll.span(90*minute, 6*hour)
 	switch x := g.roll.Float64(); {
@@ -113,6 +143,9 @@ func (g *gen) book(doctor, id int, s micro) (booking, bool) {
 	case t < g.h.rows[c.row].created:
 		return b, false // registered since
 	case human:
+		if g.roll.chance(0.01) {
+			t = g.mistype(b.desk, t, operations)
+		}
 		t = g.search(b.desk, t, operations, c.row)
 	}
 	c.fresh = false // who came through the portal had registered long ago
@@ -137,11 +170,11 @@ func (g *gen) enter(b *booking, t micro) {
 // assistant is the care team's nurse, or another who works then; -1: nobody, or the one is fully booked.
 func (g *gen) assistant(c *chart, s micro) int {
 	n := c.nurse
-	if !g.working(&g.h.members[n], s-15*minute) {
+	if !g.working(&g.h.members[n], s-15*minute) || g.h.members[n].user == c.person {
 		n = g.onDuty(g.team(c.tenant, nurse), s-15*minute)
 	}
 	key := [2]int{n, int(s / day)}
-	if n < 0 || g.assists[key] >= g.most[c.tenant] {
+	if n < 0 || g.h.members[n].user == c.person || g.assists[key] >= g.most[c.tenant] {
 		return -1
 	}
 	g.assists[key]++

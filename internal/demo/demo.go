@@ -59,7 +59,7 @@ type record struct {
 const (
 	recordFile   = "demo.json"
 	settingsFile = "ward.yaml"
-	labelsFile   = "labels.jsonl" // which misbehaviour was simulated; nothing reads it but tests
+	labelsFile   = "answers.jsonl" // which misbehaviour was simulated; nothing reads it but tests
 	tokensFile   = "tokens.json"
 	workerLock   = "worker.lock"
 	workerLog    = "worker.log"

@@ -176,11 +176,15 @@ func TestMailHostileServers(t *testing.T) {
 				_ = conn.Close()
 			}
 		}()
+		begun := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		err = open(t, mailTo("officer@clinic.test", l.Addr().String(), ""), "").Send(ctx, message(t, critical()))
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("%s: left after %s", name, took)
 		}
 	}
 }

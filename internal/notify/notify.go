@@ -64,7 +64,7 @@ func words(n *review.Alert) (subject, text string) {
 	head := "[" + n.Installation + "] "
 	switch n.Kind {
 	case "digest":
-		subject = fmt.Sprintf("%sdigest of %s: %d critical, %d high, %d clocks overdue", head, n.Day, n.Digest.Open.Critical, n.Digest.Open.High, n.Digest.ClocksOverdue)
+		subject = fmt.Sprintf("%sdigest of %s: critical %d, high %d, clocks overdue %d", head, n.Day, n.Digest.Open.Critical, n.Digest.Open.High, n.Digest.ClocksOverdue)
 		digest(&b, n)
 	case "clock":
 		left := fmt.Sprintf("%d days left", *n.DaysLeft)
@@ -123,10 +123,13 @@ func digest(b *strings.Builder, n *review.Alert) {
 		b.WriteString("Every rule ran in time.\n")
 	}
 	for _, f := range d.Failed {
-		fmt.Fprintf(b, "NOT DELIVERED to %s: %d alerts; ward notify list\n", f.Target, f.Alerts)
+		fmt.Fprintf(b, "NOT DELIVERED to %s: %d of its alerts (ward notify list)\n", f.Target, f.Alerts)
+	}
+	for _, s := range d.Suppressions {
+		fmt.Fprintf(b, "Suppression of %s at %s ends %s.\n", s.RuleID, s.Tenant, stamp(&s.ExpiresAt))
 	}
 	if d.Waiting > 0 {
-		fmt.Fprintf(b, "%d deliveries wait.\n", d.Waiting)
+		fmt.Fprintf(b, "Deliveries that wait: %d\n", d.Waiting)
 	}
 	b.WriteString("\nA digest comes every day. One that does not come says that no worker runs, or that this target is not reached.\n")
 }

@@ -38,7 +38,7 @@ func TestNoPHIInAlerts(t *testing.T) {
 	list := rules(t)
 	y.start("one", list, time.Now)
 	overdue := y.anomaly("T02-critical", "critical")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', created_at = now() - interval '70 days' where id = $1", overdue); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", overdue); err != nil {
 		t.Fatal(err)
 	}
 	y.sql("every rule has run", "select count(distinct rule_id) = $1 from review.run where status = 'ok' and rule_id not like 'S02%'", len(list)-1)
@@ -95,6 +95,7 @@ func (y *yard) secrets() map[string]string {
 			where attrelid in (select record_table::regclass from tenancy.phi_table) and attnum > 0 and not attisdropped and attname <> 'tenant_id' and atttypid in ('text'::regtype, 'uuid'::regtype, 'date'::regtype, 'timestamptz'::regtype)
 		union all select 'select ''record'', record_id::text from tenancy.record union select ''subject'', subject_id::text from tenancy.record'
 		union all select 'select ''user'', unnest(array[id::text, name, slug]) from tenancy.users'
+		union all select 'select ''time of an access'', unnest(array[to_char(first_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS''), to_char(last_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS'')]) from review.anomaly where last_at < created_at - interval ''1 minute'''
 		union all select 'select ''rule text'', unnest(array[summary, facts::text]) from review.anomaly'`)
 	if err != nil {
 		y.t.Fatal(err)

@@ -76,11 +76,16 @@ func work(dsn string) error {
 	if err != nil {
 		return err
 	}
+	shipper, err := stallingShipper(pool)
+	if err != nil {
+		return err
+	}
 	targets, err := targetsOf(os.Getenv(childNotify), os.Getenv)
 	if err != nil {
 		return err
 	}
-	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Targets: targets, TellEvery: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
+	return worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: shipper, ShipEvery: time.Hour, HeadsEvery: time.Hour, Targets: targets, TellEvery: 100 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), SealEvery: 50 * time.Millisecond, RulesEvery: 300 * time.Millisecond})
 }
 
 // process starts a worker; it is killed when the test ends, at the latest.

@@ -216,7 +216,8 @@ func (c *Config) extend(ctx context.Context, done string) (string, error) {
 	if err != nil || rules == done {
 		return done, err
 	}
-	extended, err := c.Shipper.Extend(ctx)
+	// done is empty after a start and once a day: then the notes of chain heads, one for each minute, are long enough already, but for a change that no worker was there to see
+	extended, err := c.Shipper.Extend(ctx, done != "")
 	if err != nil {
 		return done, err
 	}
@@ -289,11 +290,16 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &liveWorker{config: c})
 	river.AddWorker(workers, &recoverWorker{config: c})
 	river.AddWorker(workers, &alertWorker{config: c})
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}, alertQueue: {MaxWorkers: 4}}
+	if c.Shipper != nil { // a part that a worker without a store took would be lost time
+		river.AddWorker(workers, &partWorker{config: c, name: workerName()})
+		queues[partsQueue] = river.QueueConfig{MaxWorkers: partsAtATime}
+	}
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema:  Schema,
 		Logger:  c.Log,
 		Workers: workers,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}, alertQueue: {MaxWorkers: 4}},
+		Queues:  queues,
 		// a job that was lost with its worker: longer than any rule may run
 		RescueStuckJobsAfter: 15 * time.Minute,
 		FetchPollInterval:    500 * time.Millisecond,

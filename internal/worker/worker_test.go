@@ -28,6 +28,7 @@ type yard struct {
 	e      *wardtest.Env
 	store  archive.Store
 	signer *archive.Signer
+	key    string // the signer's private one
 }
 
 func newYard(t *testing.T) *yard {
@@ -35,7 +36,7 @@ func newYard(t *testing.T) *yard {
 	t.Parallel()
 	y := &yard{t: t, e: wardtest.New(t)}
 	text, _, err := archive.GenerateKey(archive.Origin("test", wardtest.Region))
-	if err == nil {
+	if y.key = text; err == nil {
 		y.signer, err = archive.NewSigner(text)
 	}
 	if err == nil {

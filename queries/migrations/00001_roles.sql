@@ -11,6 +11,7 @@ begin
     ('ward_owner', 'nologin'),    -- owns the schemas; no BYPASSRLS, so FORCE binds it
     ('ward_keys', 'nologin'),     -- owns signing and MAC keys and the functions that use them
     ('ward_reader', 'nologin'),   -- owns the phi views and the evaluation of searches
+    ('ward_rule', 'nologin'),     -- as which an installation's own review rules run: reads events and relationships, nothing else
     ('ward_app', 'login'),        -- the application
     ('ward_worker', 'login'),     -- seal, ship, review: reads events and relationships, no PHI
     ('ward_reviewer', 'login'),   -- terminal and command line
@@ -23,7 +24,7 @@ begin
       execute format('create role %I %s nosuperuser nocreatedb nocreaterole noreplication nobypassrls', r.name, r.kind);
     end if;
   end loop;
-  grant ward_owner, ward_keys, ward_reader to ward_migrate;
+  grant ward_owner, ward_keys, ward_reader, ward_rule to ward_migrate;
   -- No superuser, where a platform keeps that to itself: the login that installs has to be a member of those who will own what it makes. From
   -- PostgreSQL 16 on who creates a role is a member of it at once, but one that may neither SET ROLE to it nor inherit.
   if not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(current_user, 'ward_migrate',

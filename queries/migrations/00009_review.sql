@@ -31,6 +31,7 @@ create table review.run (
   matched      int not null default 0,
   created      int not null default 0,
   merged       int not null default 0,
+  suppressed   int not null default 0,
   started_at   timestamptz not null,
   finished_at  timestamptz not null default clock_timestamp(),
   status       text not null check (status in ('ok', 'error')),
@@ -96,8 +97,8 @@ create table review.anomaly (
   constraint tier_a_is_approved check (state <> 'closed' or tier <> 'A' or approved_by is not null),
   constraint closed_says_why check (state not in ('closed', 'pending_approval') or (disposition is not null and closed_by is not null and close_reason <> ''))
 );
-create unique index anomaly_open on review.anomaly (key) where state not in ('closed', 'merged');
-create index anomaly_queue on review.anomaly (rank, created_at, id) where state not in ('closed', 'merged');
+create unique index anomaly_open on review.anomaly (key) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_queue on review.anomaly (rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
 create index anomaly_key on review.anomaly (key, created_at desc);
 create index anomaly_actor on review.anomaly (actor_id);
 create trigger no_delete before delete on review.anomaly for each row execute function tenancy.no_delete();

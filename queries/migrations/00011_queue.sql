@@ -27,12 +27,11 @@ end $$;
 
 -- What narrows the queue, as a condition on review.anomaly a. Each filter is put so that an index of 00022 serves it with the order.
 create function review.condition(f jsonb, who uuid) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare cond text := 'true'; reach uuid[] := tenancy.reach(who, 'browse'); rules text[]; bad text;
+declare cond text := 'true'; reach uuid[] := tenancy.reach(who, 'browse'); rules text[]; unknown jsonb := f - array['state', 'rule', 'severity', 'tenant', 'actor', 'mine', 'due', 'ids', 'sort', 'after', 'limit'];
 begin
-  select string_agg(x, ', ') into bad from jsonb_object_keys(f) x where x not in ('state', 'rule', 'severity', 'tenant', 'actor', 'mine', 'due', 'ids', 'sort', 'after', 'limit');
-  if bad is not null then raise exception 'unknown filter: %', bad using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine, due, ids, sort'; end if;
+  if unknown <> '{}' then raise exception 'unknown filter: %', (select string_agg(x, ', ') from jsonb_object_keys(unknown) x) using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine, due, ids, sort'; end if;
   if reach is not null then cond := cond || format(' and a.tenant_id = any (%L::uuid[])', reach); end if;
-  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged']) then cond := cond || ' and a.state not in (''closed'', ''merged'')'; end if;
+  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged', 'suppressed']) then cond := cond || ' and a.state not in (''closed'', ''merged'', ''suppressed'')'; end if;
   if f ? 'state' then cond := cond || format(' and a.state = any (array(select jsonb_array_elements_text(%L::jsonb)))', f->>'state'); end if;
   if f ? 'severity' then
     cond := cond || (select format(' and a.rank between %s and %s and a.severity = any (%L)', min(array_position(s, x)), max(array_position(s, x)), array_agg(x))
@@ -71,10 +70,10 @@ begin
     select a.id, a.tenant_id, row_number() over (order by %1$s) n from review.anomaly a where %2$s order by %1$s limit %3$s) a) x', ordering, cond, n) into found_ids, shown;
   perform audit.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'));
 end $$;
-create function review.page() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create function review.page() returns setof json language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('queue'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
 begin
-  return query select r.row from unnest(k.ids) with ordinality x(id, n) join review.anomaly_row r on r.id = x.id where reach is null or r.tenant_id = any (reach) order by x.n;
+  return query select row_to_json(r) from unnest(k.ids) with ordinality x(id, n) join review.anomaly_row r on r.id = x.id where reach is null or r.tenant_id = any (reach) order by x.n;
 end $$;
 
 -- The anomaly of that id or beginning of one. Whoever is to do more than look at it is no party to it.
@@ -100,7 +99,7 @@ declare k audit.ask := audit.the_ask('anomaly'); a review.anomaly;
 begin
   select * into a from review.anomaly x where x.id = k.ids[1];
   return jsonb_build_object(
-    'anomaly', (select r.row from review.anomaly_row r where r.id = a.id),
+    'anomaly', (select to_jsonb(r) from review.anomaly_row r where r.id = a.id),
     'rule', (select r.front_matter from review.rule r where r.id = a.rule_id),
     'evidence', coalesce((select jsonb_agg(jsonb_build_object('event_id', e.event_id, 'recorded_at', e.recorded_at, 'at', e.at, 'action', e.action, 'outcome', e.outcome, 'record_table', e.record_table, 'record_id', e.record_id,
       'patient_id', e.subject_id, 'session_id', e.session_id, 'purpose', e.purpose, 'seq', e.seq) order by e.at, e.event_id) from (select * from review.evidence e where e.anomaly_id = a.id order by e.at, e.event_id limit 500) e), '[]'),
@@ -197,7 +196,7 @@ declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid :
 begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then raise exception '% does not review this clinic', to_user using errcode = '42501'; end if;
   perform review.need_apart(u, a.id, a.actor_id, a.subject_id);
-  if a.state in ('closed', 'merged', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
+  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
   r := review.change(a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, review.need_reason(reason));
   update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
   return r;
@@ -297,7 +296,7 @@ create function review.reopen(anomaly text, seen int, reason text) returns jsonb
 declare a review.anomaly := review.anomaly_within(anomaly, 'reopen'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state not in ('closed', 'merged') then raise exception 'this anomaly is %, not closed', a.state using errcode = 'WARD3'; end if;
-  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged')) then
+  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged', 'suppressed')) then
     raise exception 'it has happened again since: work the newer anomaly' using errcode = 'WARD3';
   end if;
   r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));

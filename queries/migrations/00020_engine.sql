@@ -236,4 +236,188 @@ end $$;
 -- +goose StatementEnd
 revoke execute on function review.hour_of, review.by_hour, review.add_hours, review.advance_activity, review.usual, review.recount_activity from public;
 grant execute on function review.hour_of, review.by_hour, review.add_hours, review.advance_activity, review.usual, review.recount_activity to ward_worker;
+
+-- Suppression: for a time, what a rule finds about somebody at a clinic goes into the queue as suppressed, and is counted. Two people and an end, always.
+insert into tenancy.reviewer_action values ('compliance_officer', 'suppress');
+create table review.suppression (
+  id          uuid primary key default gen_random_uuid(),
+  rule_id     text not null references review.rule,
+  tier        text not null,                       -- of the rule, then
+  tenant_id   uuid not null references tenancy.tenant,
+  actor_id    uuid references tenancy.users,
+  patient_id  uuid,
+  record_id   uuid,
+  action      text,
+  reason      text not null check (length(reason) >= 4),
+  ticket      text not null check (btrim(ticket) <> ''),
+  created_by  uuid not null references tenancy.users,
+  created_at  timestamptz not null default clock_timestamp(),
+  approved_by uuid references tenancy.users,
+  approved_at timestamptz,
+  starts_at   timestamptz not null,
+  expires_at  timestamptz not null,
+  ended_by    uuid references tenancy.users,
+  ended_at    timestamptz,
+  renews      uuid references review.suppression,
+  hits        int not null default 0,
+  last_hit_at timestamptz,
+  event_id    bigint not null,
+  constraint says_whom check (num_nonnulls(actor_id, patient_id, record_id, action) > 0),   -- never a whole rule at a clinic
+  constraint ends check (expires_at > starts_at and expires_at <= starts_at + case tier when 'A' then interval '7 days' else interval '90 days' end),
+  constraint not_backdated check (starts_at >= created_at - interval '1 minute'),
+  constraint second_person check (approved_by <> created_by),
+  constraint approved_whole check ((approved_by is null) = (approved_at is null)),
+  constraint nobody_suppresses_about_themself check (created_by is distinct from actor_id and approved_by is distinct from actor_id or actor_id is null)
+);
+create index suppression_rule on review.suppression (rule_id, tenant_id, expires_at);
+create trigger no_delete before delete on review.suppression for each row execute function tenancy.no_delete();
+create trigger no_truncate before truncate on review.suppression for each statement execute function tenancy.no_delete();
+-- +goose StatementBegin
+-- Approved once, ended once, counted up; nothing else of it changes. A renewal is a row of its own.
+create function review.on_suppression() returns trigger language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_op = 'INSERT' then
+    if new.approved_by is not null or new.ended_at is not null or new.hits <> 0 then raise exception 'a suppression begins without approval' using errcode = '42501'; end if;
+    if new.tier is distinct from (select r.tier from review.rule r where r.id = new.rule_id) then raise exception 'the rule is of another tier' using errcode = '22023'; end if;
+    return new;
+  end if;
+  if (to_jsonb(new) - array['approved_by', 'approved_at', 'ended_by', 'ended_at', 'hits', 'last_hit_at']) is distinct from (to_jsonb(old) - array['approved_by', 'approved_at', 'ended_by', 'ended_at', 'hits', 'last_hit_at'])
+    or old.approved_by is not null and new.approved_by is distinct from old.approved_by or old.ended_at is not null and (new.ended_at, new.ended_by) is distinct from (old.ended_at, old.ended_by) or new.hits < old.hits
+    or old.approved_by is null and new.approved_by is not null and old.ended_at is not null then
+    raise exception 'a suppression is not changed: renew it' using errcode = '42501';
+  end if;
+  return new;
+end $$;
+create trigger unchanged before insert or update on review.suppression for each row execute function review.on_suppression();
+
+create function review.suppression_state(s review.suppression) returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when s.ended_at is not null then 'ended' when s.expires_at <= clock_timestamp() then 'expired' when s.approved_by is null then 'pending'
+    when s.starts_at > clock_timestamp() then 'approved' when s.expires_at <= clock_timestamp() + interval '14 days' then 'expiring' else 'active' end
+$$;
+create function review.suppression_row(s review.suppression) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select jsonb_build_object('id', s.id, 'rule_id', s.rule_id, 'tier', s.tier, 'tenant_id', s.tenant_id, 'tenant', t.slug, 'actor', a.slug, 'patient_id', s.patient_id, 'record_id', s.record_id, 'action', s.action,
+    'reason', s.reason, 'ticket', s.ticket, 'created_by', c.slug, 'created_at', s.created_at, 'approved_by', p.slug, 'approved_at', s.approved_at, 'starts_at', s.starts_at, 'expires_at', s.expires_at,
+    'ended_by', e.slug, 'ended_at', s.ended_at, 'renews', s.renews, 'hits', s.hits, 'last_hit_at', s.last_hit_at, 'state', review.suppression_state(s))
+  from tenancy.tenant t join tenancy.users c on c.id = s.created_by left join tenancy.users a on a.id = s.actor_id left join tenancy.users p on p.id = s.approved_by left join tenancy.users e on e.id = s.ended_by
+  where t.id = s.tenant_id
+$$;
+create function review.suppression_within(id text) returns review.suppression language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare s review.suppression; who uuid := tenancy.reviewer('suppress'); n int;
+begin
+  if id !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not the id of a suppression: give at least its first four characters', id using errcode = '22023'; end if;
+  select count(*) into n from review.suppression x where starts_with(x.id::text, lower(suppression_within.id)) and tenancy.reaches(who, x.tenant_id, 'suppress');
+  if n > 1 then raise exception '% suppressions begin with "%": give more of the id', n, id using errcode = '22023'; end if;
+  select * into s from review.suppression x where starts_with(x.id::text, lower(suppression_within.id)) and tenancy.reaches(who, x.tenant_id, 'suppress') for update;
+  if s.id is null then raise exception 'no suppression "%" within your reach', id using errcode = '02000', hint = 'ward suppress list shows them'; end if;
+  return s;
+end $$;
+
+-- Asks for one: {"rule", "tenant", "reason", "ticket", "days"} and at least one of {"actor", "patient", "record", "action"}; {"renews": id} takes over what that one matches.
+create function review.suppress(what jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare t uuid; who uuid := tenancy.reviewer('suppress'); r review.rule; s review.suppression; old review.suppression; e bigint; bad text; days int := (what->>'days')::int; n int;
+begin
+  select string_agg(x, ', ') into bad from jsonb_object_keys(what) x where x not in ('rule', 'tenant', 'actor', 'patient', 'record', 'action', 'reason', 'ticket', 'days', 'renews');
+  if bad is not null then raise exception 'unknown: %', bad using errcode = '22023'; end if;
+  if what ? 'renews' then
+    old := review.suppression_within(what->>'renews');
+    if what ?| array['rule', 'tenant', 'actor', 'patient', 'record', 'action'] then raise exception 'a renewal is of the same rule, clinic and matter' using errcode = '22023'; end if;
+    s := old; t := old.tenant_id;
+    select * into r from review.rule x where x.id = old.rule_id;
+  else
+    t := tenancy.tenant_named(what->>'tenant', 'suppress');
+    select count(*) into n from review.rule x where starts_with(x.id, what->>'rule');
+    if n <> 1 then raise exception '% rules begin with "%": name one', n, what->>'rule' using errcode = '22023', hint = 'ward rule list shows them'; end if;
+    select * into r from review.rule x where starts_with(x.id, what->>'rule');
+    s.actor_id := case when what ? 'actor' then tenancy.user_named(what->>'actor') end;
+    s.patient_id := (what->>'patient')::uuid; s.record_id := (what->>'record')::uuid; s.action := what->>'action';
+  end if;
+  if r.kind <> 'flag' then raise exception 'rule % is a %: only what a flag finds can be suppressed', r.id, r.kind using errcode = '22023'; end if;
+  if num_nonnulls(s.actor_id, s.patient_id, s.record_id, s.action) = 0 then raise exception 'whom or what is it about: actor, patient, record or action' using errcode = '22023'; end if;
+  if btrim(coalesce(what->>'ticket', '')) = '' then raise exception 'a ticket is needed' using errcode = '22023'; end if;
+  if days is null or days < 1 or days > (case r.tier when 'A' then 7 else 90 end) then
+    raise exception 'from 1 to % days for a rule of tier %', case r.tier when 'A' then 7 else 90 end, r.tier using errcode = '22023';
+  end if;
+  if s.actor_id = who then raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD2'; end if;
+  s.id := gen_random_uuid();
+  e := audit.write(t, 'suppress', 'ok', jsonb_strip_nulls(jsonb_build_object('what', 'asked', 'suppression', s.id, 'rule', r.id, 'actor', s.actor_id, 'record', s.record_id, 'action', s.action, 'days', days,
+    'reason', review.need_reason(what->>'reason'), 'ticket', what->>'ticket', 'renews', old.id))::text, null, null, s.patient_id, 'audit');
+  insert into review.suppression (id, rule_id, tier, tenant_id, actor_id, patient_id, record_id, action, reason, ticket, created_by, starts_at, expires_at, renews, event_id)
+  select s.id, r.id, r.tier, t, s.actor_id, s.patient_id, s.record_id, s.action, review.need_reason(what->>'reason'), btrim(what->>'ticket'), who, x.at, x.at + days * interval '1 day', old.id, e
+  from (select greatest(clock_timestamp(), old.expires_at) as at) x returning * into s;
+  return review.suppression_row(s) || jsonb_build_object('event_id', e);
+end $$;
+create function review.approve_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare s review.suppression := review.suppression_within(id); who uuid := tenancy.user_id(); e bigint;
+begin
+  if s.created_by = who then raise exception 'you asked for this suppression yourself: somebody else approves it' using errcode = 'WARD2'; end if;
+  if s.actor_id = who then raise exception 'this suppression is about yourself: somebody else approves it' using errcode = 'WARD2'; end if;
+  if review.suppression_state(s) <> 'pending' then raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3'; end if;
+  e := audit.write(s.tenant_id, 'suppress', 'ok', jsonb_build_object('what', 'approved', 'suppression', s.id, 'reason', review.need_reason(reason))::text, null, null, s.patient_id, 'audit');
+  update review.suppression x set approved_by = who, approved_at = clock_timestamp() where x.id = s.id returning * into s;
+  return review.suppression_row(s) || jsonb_build_object('event_id', e);
+end $$;
+create function review.end_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare s review.suppression := review.suppression_within(id); e bigint;
+begin
+  if s.ended_at is not null or s.expires_at <= clock_timestamp() then raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3'; end if;
+  e := audit.write(s.tenant_id, 'suppress', 'ok', jsonb_build_object('what', 'ended', 'suppression', s.id, 'reason', review.need_reason(reason))::text, null, null, s.patient_id, 'audit');
+  update review.suppression x set ended_by = tenancy.user_id(), ended_at = clock_timestamp() where x.id = s.id returning * into s;
+  return review.suppression_row(s) || jsonb_build_object('event_id', e);
+end $$;
+-- The suppression in force that a match falls under: all of its evidence is about the same person, patient, record and action as it says; null: none.
+create function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[]) returns uuid language sql stable set search_path = pg_catalog, pg_temp as $$
+  select s.id from review.suppression s
+  where s.rule_id = rule and s.tenant_id = tenant and (s.actor_id is null or s.actor_id = actor) and s.approved_by is not null and s.ended_at is null and s.starts_at <= clock_timestamp() and s.expires_at > clock_timestamp()
+    and cardinality(events) > 0 and not exists (select from review.access a where a.event_id = any (events)
+      and (s.patient_id is not null and a.patient_id is distinct from s.patient_id or s.record_id is not null and a.record_id is distinct from s.record_id or s.action is not null and a.action is distinct from s.action))
+  order by s.expires_at, s.id limit 1
+$$;
+-- +goose StatementEnd
+revoke execute on function review.suppression_state, review.suppression_row, review.suppression_within, review.suppress, review.approve_suppression, review.end_suppression, review.suppressed_by from public;
+grant execute on function review.suppress, review.approve_suppression, review.end_suppression to ward_reviewer;
+grant execute on function review.suppressed_by to ward_worker;
+grant select, update (hits, last_hit_at) on review.suppression to ward_worker;
+
+-- What is suppressed stands in the queue as such, one item of a suppression for each matter; an open anomaly of the same matter may stand beside it.
+alter table review.anomaly add column suppression_id uuid references review.suppression;
+alter table review.anomaly add constraint suppressed_says_by_what check (state <> 'suppressed' or suppression_id is not null);
+create unique index anomaly_suppressed on review.anomaly (key, suppression_id) where state = 'suppressed';
+grant insert (suppression_id, state) on review.anomaly to ward_worker;
+-- +goose StatementBegin
+create function review.enters_the_queue() returns trigger language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.state not in ('new', 'suppressed') then raise exception 'an anomaly is new, or suppressed' using errcode = '42501'; end if;
+  return new;
+end $$;
+create trigger enters before insert on review.anomaly for each row when (new.state <> 'new') execute function review.enters_the_queue();
+-- +goose StatementEnd
+
+-- An installation's own rules: their text is somebody's of the house, not ward's. It runs inside a function of ward_rule's, and within a SECURITY DEFINER function no role can be
+-- set: neither RESET ROLE nor set_config leads out.
+alter table review.rule add column own boolean not null default false;   -- of the installation, not shipped
+grant usage on schema review, tenancy to ward_rule;
+grant select on review.access, review.staff_access, review.unexplained, review.explanation, review.relationship, review.coverage, review.activity, review.activity_patient, review.input to ward_rule;
+grant select (id, slug, kind) on tenancy.users to ward_rule;
+grant select (id, slug, kind, region) on tenancy.tenant to ward_rule;
+grant select (id, tenant_id, user_id, role, patient_id, started_at, ended_on, terminated_at) on tenancy.membership to ward_rule;
+grant execute on function review.usual, review.hour_of to ward_rule;
+grant create on schema review to ward_rule;
+reset role;
+set local role ward_rule;
+-- +goose StatementBegin
+-- The answer of such a rule, at most so many rows, as JSON by the columns' names. calls: every name that stands before a parenthesis in its text; one of a volatile function is refused,
+-- since that could act, wait, or answer otherwise the next time.
+create function review.ask_rule(sql text, calls text[], low bigint, high bigint, at timestamptz, most int) returns setof jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare bad text;
+begin
+  select string_agg(distinct p.proname, ', ') into bad from pg_proc p where p.proname = any (calls) and p.provolatile = 'v';
+  if bad is not null then raise exception 'a rule calls no volatile function: %', bad using errcode = '42501'; end if;
+  return query execute 'select to_jsonb(answer) from (' || sql || E'\n) answer limit ' || most using low, high, at;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.ask_rule from public;
+grant execute on function review.ask_rule to ward_worker;
+reset role;
+set local role ward_owner;
+revoke create on schema review from ward_rule;
 reset role;

@@ -60,10 +60,10 @@ alter table review.anomaly
   add constraint tier_a_is_approved check (state not in ('closed', 'merged') or tier <> 'A' or approved_by is not null),
   add constraint closed_says_why check (state not in ('closed', 'merged', 'pending_approval') or (disposition is not null and closed_by is not null and close_reason <> ''));
 alter table review.transition add column batch_id uuid;
-create index anomaly_due on review.anomaly (due_on, rank, id) where state not in ('closed', 'merged');
-create index anomaly_close_by on review.anomaly (close_by, rank, id) where state not in ('closed', 'merged');
-create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged');
-create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged');
+create index anomaly_due on review.anomaly (due_on, rank, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_close_by on review.anomaly (close_by, rank, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
+create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
 create index anomaly_breach on review.anomaly (discovered_on, id) where disposition = 'breach';
 create index anomaly_lease on review.anomaly (lease_until) where state = 'claimed'; create index anomaly_review_on on review.anomaly (review_on) where review_on is not null;
 
@@ -167,12 +167,15 @@ begin
       select case when l.user_id = s.id then l.same_as else l.user_id end from same s join tenancy.account_link l on (l.user_id = s.id or l.same_as = s.id) and l.ended_at is null)
     select array_agg(id) from same);
 end $$;
--- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about a patient whose portal identity they are or hold.
+-- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about a patient who they are (review.person_link) or whose portal identity is theirs.
 create function review.party(who uuid, anomaly uuid, actor uuid, subject uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare mine uuid[] := tenancy.accounts_of(who); charts uuid[];
 begin
   if actor = any (mine) then return 'actor'; end if;
   select array_agg(distinct m.patient_id) into charts from tenancy.membership m where m.user_id = any (mine) and m.patient_id is not null;
+  if to_regclass('review.person_link') is not null then  -- an optional input of rules
+    execute 'select array_agg(distinct l.patient_id) || $2 from review.person_link l where l.user_id = any ($1)' into charts using mine, charts;
+  end if;
   if charts is null then return null; end if;
   if subject = any (charts) or exists (select from review.evidence v where v.anomaly_id = anomaly and v.subject_id = any (charts)) then return 'patient'; end if;
   return null;
@@ -182,7 +185,7 @@ declare as_what text := review.party(who, anomaly, actor, subject);
 begin
   if as_what is null then return; end if;
   if who is distinct from tenancy.user_id() then raise exception 'this anomaly is about %', review.slug_of(who) using errcode = 'WARD2'; end if;
-  raise exception '%: somebody else reviews it', case as_what when 'actor' then 'this anomaly is about yourself' else 'this anomaly is about a patient whose portal account is yours' end using errcode = 'WARD2';
+  raise exception '%: somebody else reviews it', case as_what when 'actor' then 'this anomaly is about yourself' else 'this anomaly is about a patient who you are, or whose portal account is yours' end using errcode = 'WARD2';
 end $$;
 
 -- The same below the functions, whoever writes.
@@ -469,7 +472,7 @@ declare a review.anomaly; n int := 0; e bigint; worker uuid; back boolean; why t
 begin
   select u.id into worker from tenancy.users u where u.slug = 'ward-worker';
   for a in select * from review.anomaly x where (x.state = 'claimed' and x.lease_until < clock_timestamp()) or (x.review_on <= review.today() and x.state = 'closed'
-      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.state not in ('closed', 'merged'))) order by x.id limit 500 for update skip locked loop
+      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.state not in ('closed', 'merged', 'suppressed'))) order by x.id limit 500 for update skip locked loop
     back := a.state = 'closed';
     why := case when back then 'undetermined: the day to look again has come' else 'nobody edited it for 30 minutes' end;
     insert into audit.event (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
@@ -484,15 +487,12 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- An anomaly as lists and details show it.
-create view review.anomaly_row as select a.id, a.tenant_id,
-  jsonb_build_object('id', a.id, 'tenant_id', a.tenant_id, 'tenant', t.slug, 'tenant_name', t.name, 'region', t.region, 'rule_id', a.rule_id, 'rule_version', a.rule_version, 'title', r.title, 'tier', a.tier,
-    'severity', a.severity, 'actor_id', a.actor_id, 'actor', u.slug, 'actor_name', u.name, 'subject_id', a.subject_id, 'summary', a.summary, 'facts', a.facts, 'first_at', a.first_at, 'last_at', a.last_at,
-    'state', a.state, 'version', a.version, 'assigned_to', s.slug, 'lease_until', a.lease_until, 'disposition', a.disposition, 'closed_by', cb.slug, 'closed_at', a.closed_at, 'close_reason', a.close_reason,
-    'approved_by', ab.slug, 'recurrence_of', a.recurrence_of, 'created_at', a.created_at, 'evidence_count', a.evidence_count, 'discovered_on', a.discovered_on, 'due_on', nullif(a.due_on, 'infinity'),
-    'claim_by', nullif(a.claim_by, 'infinity'), 'close_by', nullif(a.close_by, 'infinity'), 'review_on', a.review_on) as row
-from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id join review.rule r on r.id = a.rule_id left join tenancy.users u on u.id = a.actor_id left join tenancy.users s on s.id = a.assigned_to
-  left join tenancy.users cb on cb.id = a.closed_by left join tenancy.users ab on ab.id = a.approved_by;
+-- An anomaly as lists and details show it. Most people are looked up and not joined: a reviewer's connection keeps no plans, and planning eight tables costs more than reading them.
+create view review.anomaly_row as select a.id, a.tenant_id, t.slug as tenant, t.name as tenant_name, t.region, a.rule_id, a.rule_version, (select r.title from review.rule r where r.id = a.rule_id) as title, a.tier, a.severity,
+  a.actor_id, u.slug as actor, u.name as actor_name, a.subject_id, a.summary, a.facts, a.first_at, a.last_at, a.state, a.version, (select s.slug from tenancy.users s where s.id = a.assigned_to) as assigned_to,
+  a.lease_until, a.disposition, (select s.slug from tenancy.users s where s.id = a.closed_by) as closed_by, a.closed_at, a.close_reason, (select s.slug from tenancy.users s where s.id = a.approved_by) as approved_by,
+  a.recurrence_of, a.created_at, a.evidence_count, a.discovered_on, nullif(a.due_on, 'infinity') as due_on, nullif(a.claim_by, 'infinity') as claim_by, nullif(a.close_by, 'infinity') as close_by, a.review_on
+from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id left join tenancy.users u on u.id = a.actor_id;
 
 grant execute on function review.terms, review.disposition_list, tenancy.linked_accounts to ward_reviewer;
 grant execute on function review.tidy to ward_worker;

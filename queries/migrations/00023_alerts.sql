@@ -44,17 +44,14 @@ create index delivery_failed on review.delivery (done_at) where state = 'failed'
 create trigger no_delete before delete on review.delivery for each row execute function tenancy.no_delete();
 create trigger no_truncate before truncate on review.delivery for each statement execute function tenancy.no_delete();
 
--- The clocks of 45 CFR 164.404(b) that run, in calendar days: 60 from discovery, for whatever may yet turn out to be a breach, and for a breach that is closed until its time is over.
+-- The clocks that run: the earliest legal date by which somebody must be notified (review.duties), for whatever may yet turn out to be a breach, and for a breach until every notice is made.
 create view review.clock as
-  select a.id as anomaly_id, a.tenant_id, (a.created_at at time zone 'UTC')::date as discovered_on, (a.created_at at time zone 'UTC')::date + 60 as due_on
-  from review.anomaly a where a.tier <> 'S' and (a.state not in ('closed', 'merged') or (a.disposition = 'breach' and a.created_at > now() - interval '61 days'));
+  select a.id as anomaly_id, a.tenant_id, a.discovered_on, a.due_on
+  from review.anomaly a where a.due_on < 'infinity' and a.tier <> 'S' and (a.state not in ('closed', 'merged', 'suppressed') or a.disposition = 'breach');
 
 -- +goose StatementBegin
 create function review.rank_of(severity text) returns int language sql immutable set search_path = pg_catalog, pg_temp as $$
   select array_position(array['critical', 'high', 'medium', 'low'], severity)
-$$;
-create function review.utc_today() returns date language sql stable set search_path = pg_catalog, pg_temp as $$
-  select (clock_timestamp() at time zone 'UTC')::date
 $$;
 -- Enters an alert and its deliveries, unless the matter has one. An anomaly that nobody wants to hear of leaves none, except a critical one: then the list says that nobody was told.
 create function review.tell(matter text, kind text, tenant uuid, anomaly uuid, severity text, content jsonb, except_target text default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -77,7 +74,8 @@ begin
   return null;
 end $$;
 -- +goose StatementEnd
-create trigger tell after insert on review.anomaly for each row execute function review.tell_anomaly();
+create trigger tell after insert on review.anomaly for each row when (new.state <> 'suppressed') execute function review.tell_anomaly();
+create trigger tell_released after update of state on review.anomaly for each row when (old.state = 'suppressed' and new.state not in ('suppressed', 'closed', 'merged')) execute function review.tell_anomaly();
 
 -- +goose StatementBegin
 -- A worker names its targets, again and again. targets: [{"name", "kind", "severity", "digest"}]
@@ -90,15 +88,23 @@ $$;
 -- a queue that nobody worked for seven weeks is one matter, not a thousand.
 create function review.tell_clocks() returns int language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select count(review.tell(x.matter, 'clock', x.tenant_id, x.anomaly_id, 'critical',
-    jsonb_build_object('rule_id', x.rule_id, 'tier', x.tier, 'found_at', x.created_at, 'discovered_on', x.discovered_on, 'due_on', x.due_on, 'days_left', x.due_on - review.utc_today())))::int
-  from (select c.*, a.rule_id, a.tier, a.created_at, case when c.due_on < review.utc_today() then 'overdue/' else 'clock/' end || c.anomaly_id || '/' || c.due_on as matter
-    from review.clock c join review.anomaly a on a.id = c.anomaly_id where c.due_on < review.utc_today() + 10 and (a.severity in ('critical', 'high') or a.state = 'escalated' or a.disposition = 'breach')) x
+    jsonb_build_object('rule_id', x.rule_id, 'tier', x.tier, 'found_at', x.created_at, 'discovered_on', x.discovered_on, 'due_on', x.due_on, 'days_left', x.due_on - review.today())))::int
+  from (select c.*, a.rule_id, a.tier, a.created_at, case when c.due_on < review.today() then 'overdue/' else 'clock/' end || c.anomaly_id || '/' || c.due_on as matter
+    from review.clock c join review.anomaly a on a.id = c.anomaly_id where c.due_on < review.today() + 10 and (a.severity in ('critical', 'high') or a.state = 'escalated' or a.disposition = 'breach')) x
   where not exists (select from review.alert n where n.matter = x.matter)
 $$;
+-- The suppressions that end within two weeks, where this installation has any: what they hold back then comes to the queue.
+create function review.suppressions_ending() returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if to_regclass('review.suppression') is null then return '[]'; end if;
+  return (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'rule_id', s.rule_id, 'tenant', t.slug, 'expires_at', s.expires_at) order by s.expires_at, s.id), '[]')
+    from (select * from review.suppression x where x.approved_at is not null and x.ended_at is null and x.expires_at between clock_timestamp() and clock_timestamp() + interval '14 days' order by x.expires_at, x.id limit 50) s
+      join tenancy.tenant t on t.id = s.tenant_id);
+end $$;
 -- What a day's digest says. since: the digest before it.
 create function review.digest(since timestamptz) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.state not in ('closed', 'merged')),
-    clocks as (select c.*, t.slug, c.due_on - review.utc_today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < review.utc_today() + 10)
+  with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.state not in ('closed', 'merged', 'suppressed')),
+    clocks as (select c.*, t.slug, c.due_on - review.today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < review.today() + 10)
   select jsonb_build_object('since', since,
     'open', jsonb_build_object('critical', count(*) filter (where o.severity = 'critical'), 'high', count(*) filter (where o.severity = 'high'), 'medium', count(*) filter (where o.severity = 'medium'),
       'low', count(*) filter (where o.severity = 'low'), 'new', count(*) filter (where o.created_at > since)),
@@ -110,7 +116,7 @@ create function review.digest(since timestamptz) returns jsonb language sql stab
     'clocks_overdue', (select count(*) from clocks c where c.days_left < 0), 'clocks_under_ten_days', (select count(*) from clocks c where c.days_left >= 0),
     'late', coalesce((select jsonb_agg(distinct q.facts->>'what') from open q where q.rule_id = 'S02-late-rule' and (q.facts->>'what' = 'sealing' or exists (select from review.rule r where r.id = q.facts->>'what'))), '[]'),
     'failed', coalesce((select jsonb_agg(to_jsonb(x)) from (select d.target, count(*) as alerts from review.delivery d where d.state = 'failed' and d.done_at > since group by d.target order by 1) x), '[]'),
-    'waiting', (select count(*) from review.delivery d where d.state = 'waiting'))
+    'waiting', (select count(*) from review.delivery d where d.state = 'waiting'), 'suppressions', review.suppressions_ending())
   from open o
 $$;
 -- The digest of a day, unless that day has one: null then. day is the date in the time zone of the settings.
@@ -165,7 +171,7 @@ begin
   update review.delivery x set state = 'failed', attempts = d.attempts, error = d.error, done_at = clock_timestamp(), event_id = review.delivery_event(d, 'failed') where x.id = d.id;
   select * into n from review.alert x where x.id = d.alert_id;
   if n.kind <> 'failing' then
-    perform review.tell('failing/' || d.target || '/' || review.utc_today(), 'failing', tenancy.installation(), null, 'high', jsonb_build_object('what', d.target), d.target);
+    perform review.tell('failing/' || d.target || '/' || review.today(), 'failing', tenancy.installation(), null, 'high', jsonb_build_object('what', d.target), d.target);
   end if;
 end $$;
 

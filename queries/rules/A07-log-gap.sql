@@ -44,7 +44,7 @@ with placed as (
   select a.tenant_id, a.event_id, a.at, case when a.action = 'verify' then 'invalid' when a.at > a.recorded_at then 'clock' else 'waited' end
   from review.access a
   where a.batch > :from and a.batch <= :to and (a.at > a.recorded_at + make_interval(mins => :skew_minutes)
-    or a.source <> 'simulation' and a.sealed_at > a.recorded_at + make_interval(mins => :wait_minutes)
+    or a.source = 'ward' and a.sealed_at > a.recorded_at + make_interval(mins => :wait_minutes)
     or a.action = 'verify' and a.detail::jsonb ->> 'verdict' = 'INVALID')
 )
 select f.tenant_id, null::uuid as actor_id, null::uuid as patient_id, min(f.at) as first_at, max(f.at) as last_at,
