@@ -33,7 +33,10 @@ type RunRequest struct {
 	Event *int64
 	// Period is the end of the period that a scheduled run is for: one that the ledger has run already is not run again. nil: a run outside the schedule.
 	Period *time.Time
-	start  *time.Time // of that period, as the ledger says
+	// Night is the day of a second look: the rule is run over what was sealed since its Reconcile before the day's beginning, up to where it stands, and moves no
+	// cursor. nil: an ordinary run.
+	Night *time.Time
+	start *time.Time // of that period, as the ledger says
 }
 
 // recordTime is how long recording a failed run may take after the run itself was cancelled.
@@ -102,6 +105,9 @@ func (r *Rule) begin(ctx context.Context, q *queries.Queries, now time.Time, by 
 	}
 	if r.Watches() {
 		return nil
+	}
+	if by.Night != nil {
+		return r.lookBack(ctx, q, *by.Night, res)
 	}
 	settled, err := q.SealedUpTo(ctx, queries.SealedUpToParams{At: now.Add(-time.Duration(r.Settle)), Low: res.FromBatch})
 	if err != nil {
@@ -233,7 +239,7 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 	row := queries.RecordRunParams{
 		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
 		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
-		PeriodStart: by.start, PeriodEnd: by.Period,
+		PeriodStart: by.start, PeriodEnd: by.Period, SecondLook: by.Night,
 	}
 	if failure != nil {
 		text := failure.Error()

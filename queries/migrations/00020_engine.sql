@@ -184,7 +184,8 @@ begin
     from fresh f group by f.tenant_id, f.user_id, f.day
   ), written as (
     insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
-    select d.tenant_id, d.user_id, d.day, d.role, (select count(*) from seen s where s.tenant_id = d.tenant_id and s.user_id = d.user_id and s.day = d.day and s.first), d.accesses, d.exports, d.hours from days d
+    select d.tenant_id, d.user_id, d.day, d.role, x.patients, d.accesses, d.exports, d.hours
+    from days d join (select s.tenant_id, s.user_id, s.day, count(*) filter (where s.first) as patients from seen s group by s.tenant_id, s.user_id, s.day) x using (tenant_id, user_id, day)
     on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients, accesses = x.accesses + excluded.accesses,
       exports = x.exports + excluded.exports, hours = review.add_hours(x.hours, excluded.hours)
     returning accesses
@@ -211,9 +212,9 @@ begin
     where a.batch <= upto and a.recorded_at >= first and a.at >= first and a.at < last + 1
     group by 1, 2, 3, 4
   ), days as (
-    select t.tenant_id, t.user_id, t.day, max(t.role) as role, count(*)::int as patients, sum(t.accesses)::int as accesses, sum(t.exports)::int as exports,
-      (select review.by_hour(array_agg(h)) from truth u, unnest(u.hours) h where u.tenant_id = t.tenant_id and u.user_id = t.user_id and u.day = t.day) as hours
-    from truth t group by 1, 2, 3
+    select t.tenant_id, t.user_id, t.day, max(t.role) as role, count(*)::int as patients, sum(t.accesses)::int as accesses, sum(t.exports)::int as exports, max(h.hours) as hours
+    from truth t join (select u.tenant_id, u.user_id, u.day, review.by_hour(array_agg(hour)) as hours from truth u, unnest(u.hours) hour group by 1, 2, 3) h using (tenant_id, user_id, day)
+    group by 1, 2, 3
   ), wrong as (
     select tenant_id, user_id, day, d.role, coalesce(d.patients, 0) as patients, coalesce(d.accesses, 0) as accesses, coalesce(d.exports, 0) as exports, coalesce(d.hours, array_fill(0, array[24])) as hours
     from days d full join (select * from review.activity x where x.day between first and last) x using (tenant_id, user_id, day)
@@ -420,4 +421,28 @@ grant execute on function review.ask_rule to ward_worker;
 reset role;
 set local role ward_owner;
 revoke create on schema review from ward_rule;
+
+set local role ward_owner;
+-- +goose StatementBegin
+-- A rule whose file is gone is late, and S02 tells, until somebody says that it is meant to be gone. It is then listed NOT ENABLED for want of its file; a worker that has the file again
+-- takes it up where it stopped.
+create function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewer('configure'); r review.rule; e bigint;
+begin
+  select * into r from review.rule x where x.id = retire_rule.rule for update;
+  if r.id is null then raise exception 'no rule "%"', rule using errcode = '02000', hint = 'ward rule list shows them'; end if;
+  if r.loaded_at > clock_timestamp() - interval '5 minutes' then
+    raise exception 'a worker has the file of rule % (seen %): take it away first', r.id, to_char(r.loaded_at at time zone 'UTC', 'HH24:MI:SS "UTC"') using errcode = '55000';
+  end if;
+  e := audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'rule retired', 'rule', r.id, 'version', r.version, 'content', r.content_hash, 'reason', review.need_reason(reason))::text, null, null, null, 'audit');
+  update review.rule x set missing = array[format('its file (retired by %s on %s)', (select u.slug from tenancy.users u where u.id = who), to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD'))] where x.id = r.id;
+  return e;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.retire_rule from public;
+grant execute on function review.retire_rule to ward_reviewer;
+
+-- The nightly second look: what a rule found of the last days by the time of the event, once a night.
+alter table review.run add column second_look date;
+create unique index run_second_look on review.run (rule_id, second_look) where status = 'ok';
 reset role;
