@@ -194,7 +194,7 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, sc
 		"transaction_read_only = on", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds()),
 		"timezone = 'UTC'", // a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
 		// what a run costs follows what is new: it looks everything up by key and passes over no history, whatever the planner knows of its size
-		"enable_seqscan = off", "random_page_cost = 1.1", "jit = off",
+		"enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "random_page_cost = 1.1", "jit = off",
 	} {
 		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
 			return nil, fmt.Errorf("query: %w", err)

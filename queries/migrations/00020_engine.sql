@@ -165,7 +165,8 @@ create function review.add_hours(a int[], b int[]) returns int[] language sql im
   select array_agg(coalesce(x.m, 0) + coalesce(x.n, 0) order by x.i) from unnest(a, b) with ordinality x(m, n, i)
 $$;
 -- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the day on which it happened.
-create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
+create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set random_page_cost = 1.1 set jit = off as $$
 declare done bigint; n bigint;
 begin
   select b.batch into done from review.baseline b for update;
@@ -178,14 +179,14 @@ begin
     select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export') from fresh f group by f.tenant_id, f.user_id, f.day, f.patient_id
     on conflict (tenant_id, user_id, day, patient_id) do update set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses, exports = p.exports + excluded.exports
     returning tenant_id, user_id, day, xmax = 0 as first
-  ), days as (
-    select f.tenant_id, f.user_id, f.day, max(f.role) as role, count(*) as accesses, count(*) filter (where f.action = 'export') as exports,
-      review.by_hour(array_agg(f.hour)) as hours
-    from fresh f group by f.tenant_id, f.user_id, f.day
+  ), counted as (  -- one pass over both, since a join of the two would be a loop here
+    select f.tenant_id, f.user_id, f.day, f.role, 1 as accesses, (f.action = 'export')::int as exports, f.hour, 0 as patients from fresh f
+    union all
+    select s.tenant_id, s.user_id, s.day, null, 0, 0, null, 1 from seen s where s.first
   ), written as (
     insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
-    select d.tenant_id, d.user_id, d.day, d.role, x.patients, d.accesses, d.exports, d.hours
-    from days d join (select s.tenant_id, s.user_id, s.day, count(*) filter (where s.first) as patients from seen s group by s.tenant_id, s.user_id, s.day) x using (tenant_id, user_id, day)
+    select c.tenant_id, c.user_id, c.day, max(c.role), sum(c.patients), sum(c.accesses), sum(c.exports), review.by_hour(array_agg(c.hour) filter (where c.hour is not null))
+    from counted c group by c.tenant_id, c.user_id, c.day
     on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients, accesses = x.accesses + excluded.accesses,
       exports = x.exports + excluded.exports, hours = review.add_hours(x.hours, excluded.hours)
     returning accesses
