@@ -185,7 +185,7 @@ var calls = map[string]call{
 		return []string{"rule", "retire", "Z01", "--reason", "its file is gone"}
 	}},
 	"ward suppress list": plainCall("dana", "suppress", "list"),
-	"ward suppress add":  {user: "dana", prepare: func(s *scene) []string { return suppressing(s) }},
+	"ward suppress add":  {user: "dana", prepare: suppressing},
 	"ward suppress approve": {user: "eli", prepare: func(s *scene) []string {
 		s.signIn("dana")
 		s.ok("dana", suppressing(s)...)

@@ -32,13 +32,19 @@ func reviewCost(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	defer s.stop(ctx)
-	long, fresh := int64(o.size(10_000_000, 300_000)), int64(o.size(100_000, 5_000))
+	long, fresh := int64(o.size(10_000_000, 60_000)), int64(o.size(100_000, 2_000))
 	var sides [2]*reviewed
+	defer func() {
+		for _, side := range sides {
+			if side != nil {
+				side.close()
+			}
+		}
+	}()
 	for i, events := range []int64{long, long / 10} {
 		if sides[i], err = s.reviewed(ctx, o, fmt.Sprintf("review%d", i), events, fresh); err != nil {
 			return nil, err
 		}
-		defer sides[i].close()
 	}
 	f, err := comparison{
 		figure: fmt.Sprintf("a run of every rule over the newest %d events, with %d events of history", fresh, long), unit: "s", against: fmt.Sprintf("with %d", long/10), target: 1 / 1.2, less: true,
