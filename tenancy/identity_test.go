@@ -49,6 +49,9 @@ func forge(t *testing.T, head, claims map[string]any, key []byte) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i == 0 { // as the database writes it: another text is no key's, and nothing of the signature would be tried
+			raw = []byte(strings.NewReplacer(":", ": ", ",", ", ").Replace(string(raw)))
+		}
 		text[i] = base64.RawURLEncoding.EncodeToString(raw)
 	}
 	signed := strings.Join(text, ".")
@@ -95,7 +98,7 @@ func TestRefusedTokens(t *testing.T) {
 		{"alg HS512", forge(t, with(head, "alg", "HS512"), claims, nil), "signature"},
 		{"claims changed under a real signature", unsigned(forge(t, head, with(claims, "tid", s.harbor.String()), nil)) + good[len(good)-44:], "signature"},
 		{"one character of the signature changed", good[:len(good)-2] + flipped + last[1:], "signature"},
-		{"empty", "", "the token stood in the query text: send it as a bind parameter"}, // as every text has the empty one in it
+		{"empty", "", "signature"},
 		{"not a token", "no token", "signature"},
 		{"too long", strings.Repeat("A", 5000), "signature"},
 		{"not UTF-8 inside", base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + ".e30." + strings.Repeat("A", 43), "signature"},
