@@ -120,7 +120,8 @@ func TestLookUpsAreByIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		return wardtest.One[int](s.Env, `select sum(seq_scan)::int from pg_stat_user_tables where schemaname || '.' || relname in
-			('audit.ask', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant', 'tenancy.permission', 'tenancy.phi_table', 'tenancy.record')`)
+			('audit.ask', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant', 'tenancy.permission', 'tenancy.phi_table', 'tenancy.record',
+			'tenancy.signing_key', 'tenancy.instance', 'tenancy.application')`)
 	}
 	before := scans()
 	for range 5 {
@@ -160,7 +161,10 @@ func TestKeptStatements(t *testing.T) {
 			look = append(look, tenancy.Do("select set_config('transform_null_equals', 'on', false)"))
 		}
 		var one, two string
-		look = append(look, tenancy.Do(settled, s.mine).Scan(&one), tenancy.Do(unsettled).Scan(&two))
+		look = append(look, tenancy.Do(settled, s.mine).Scan(&one))
+		if !hostile { // whose own statements may mean what they like
+			look = append(look, tenancy.Do(unsettled).Scan(&two))
+		}
 		if err := casey.Read(t.Context(), ask(s.mine), look...); err != nil {
 			t.Fatal(err)
 		}
@@ -174,12 +178,13 @@ func TestKeptStatements(t *testing.T) {
 	}
 	s.super("alter table public.patients alter mrn set statistics 100") // the statement is analysed again, under the hostile setting
 	for _, hostile := range []bool{true, false, false} {
-		if got := read(hostile); got[0] != "Canarycedar" || got[1] != "Canarycedar" {
+		if got := read(hostile); got[0] != "Canarycedar" || !hostile && got[1] != "Canarycedar" {
 			t.Fatalf("reads %d records", len(got))
 		}
 	}
 	t.Run("a table that changes", func(t *testing.T) {
-		s.super("alter table public.patients alter phone type varchar(40)")
+		s.super("drop view phi.patients")
+		s.super("alter table public.patients alter last_name type varchar(40)")
 		s.super("select tenancy.protect('public.patients', 'id')")
 		for range 2 { // the first may say that the table changed
 			_ = casey.Read(t.Context(), ask(s.mine), tenancy.Do(settled, s.mine))
@@ -189,6 +194,9 @@ func TestKeptStatements(t *testing.T) {
 		}
 	})
 	t.Run("a hostile client under the same name", func(t *testing.T) {
+		for range 5 {
+			read(false)
+		}
 		// it deallocates and prepares within its own transaction; the connection does not come back
 		err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("deallocate ward_call0"), tenancy.Do("prepare ward_call0(uuid) as select 'stolen'"))
 		if err != nil {

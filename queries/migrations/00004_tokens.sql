@@ -29,7 +29,8 @@ create type tenancy.proof as (why text, claims text, c jsonb, session_id uuid, u
 -- revocation and termination bite in the next one. An unknown head is no key. Nothing of the token is decoded before its signature holds, which is computed and compared as
 -- text, both sides hashed once more, so that the time of the comparison tells nothing about it. One query, because starting each costs more than what it does. A
 -- connection keeps its plan, made perhaps when the tables were small; hence no sequential scans, here and in what else runs in every transaction, and subqueries, which unlike joins are not hashed.
-create function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+-- (A sequential scan in spite of that costs so much, by the planner's count, that the plan would be compiled, which takes a second: hence "where one", and no jit for what this calls.)
+create function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare p tenancy.proof; b bytea := convert_to(token, 'utf8'); n int := octet_length(token);
 begin
   if n between 48 and 4096 then
@@ -53,7 +54,7 @@ begin
       cross join lateral (select convert_from(decode(signed.body || repeat('=', (4 - octet_length(signed.body) % 4) % 4), 'base64'), 'utf8') as claims offset 0) v
       cross join lateral (select v.claims::jsonb as c offset 0) w
       cross join tenancy.instance here left join tenancy.session x on x.session_id = (w.c->>'sid')::uuid
-    where k.head = split_part(token, '.', 1) and k.retired_at is null and (k.retire_at is null or k.retire_at > clock_timestamp());
+    where here.one and k.head = split_part(token, '.', 1) and k.retired_at is null and (k.retire_at is null or k.retire_at > clock_timestamp());
   end if;
   if p.claims is null then p.why := 'signature'; end if;
   return p;
@@ -90,7 +91,7 @@ declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadl
 begin
   if c is null then return null; end if;
   j := c::jsonb;
-  select m.secret, exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) into k, live from tenancy.mac_key m;
+  select m.secret, exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) into k, live from tenancy.mac_key m where m.one;
   -- the length first: before any begin in this session there is no count to compute a MAC with
   if length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex') is distinct from mac then
     raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';

@@ -62,7 +62,7 @@ end $$;
 -- The ids that this transaction may see of a PHI table, and the clinic whose they are: of one identity, checked once. None is an error, not an empty
 -- chart: that would read as "no allergies". The conditions are those of audit.asked. No sequential scans: the table of asks is small when a connection plans
 -- this, and thousands of rows a minute later.
-create function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+create function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare asks int; c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000'; end if;
@@ -98,7 +98,7 @@ begin
 end $$;
 
 -- Writes who wants which records, one event per id, and reads no PHI table, so that a rollback has taught nothing.
-create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare n int;
 begin
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
@@ -115,7 +115,7 @@ begin
     raise exception 'the permission of % changed meanwhile: ask again', record_table using errcode = '40001';
   end if;
   insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
-  select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s;
+  select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s where s.one;
   return n;
 end $$;
 
