@@ -172,7 +172,7 @@ func (db *DB) prepare(ctx context.Context, conn *pgxpool.Conn, types *pgtype.Map
 func (db *DB) exchange(ctx context.Context, conn *pgconn.PgConn, s *script) (out outcome, err error) {
 	st, keeps := stateOf(conn), db.keeps.Load()
 	st.clean = false
-	steps := append(s.steps, own("wipe", nil))
+	steps := slices.Concat(s.steps, []step{own("wipe", nil)})
 	p := conn.StartPipeline(ctx)
 	var prepares []string // statements being prepared, "" for results
 	for _, x := range steps {
