@@ -328,7 +328,8 @@ func (db *DB) send(ctx context.Context, build func(*pgxpool.Conn) (*script, erro
 		return out, nil
 	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && len(out.results) == 0 && (pg.Code == "26000" || pg.Code == "42P05") && db.keeps.Swap(false) {
+	if errors.As(err, &pg) && len(out.results) == 0 && (pg.Code == "26000" || pg.Code == "42P05") {
+		db.keeps.Store(false)
 		// a pooler between gave this connection another server; nothing has run there, and nothing is kept any more
 		_ = conn.Conn().Close(ctx)
 		conn.Release()

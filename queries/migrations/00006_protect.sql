@@ -26,16 +26,16 @@ begin
     subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
     before := case when tg_op = 'UPDATE' then (to_jsonb(old) ->> tg_argv[0])::uuid end;
   end if;
-  -- what a portal identity writes is about its patient, before and after
-  if c ? 'pat' and (subject is distinct from (c->>'pat')::uuid or (tg_op = 'UPDATE' and before is distinct from subject)) then
-    raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
-  end if;
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, action, record_table, record_id, subject_id)
   select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, done, tab, case when tg_op = 'DELETE' then old.id else new.id end, subject
   from tenancy.permission p where p.role = c->>'role' and p.record_table = tab and p.action = done and exists (select from tenancy.phi_table t where t.record_table = tab);
   if not found then
     perform tenancy.require(tab, done, c);  -- says why
     raise exception 'the permission of % changed meanwhile: write again', tab using errcode = '40001';
+  end if;
+  -- what a portal identity writes is about its patient, before and after
+  if c ? 'pat' and (subject is distinct from (c->>'pat')::uuid or (tg_op = 'UPDATE' and before is distinct from subject)) then
+    raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
   end if;
   if tg_op = 'DELETE' then
     update tenancy.record set deleted_at = clock_timestamp() where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
