@@ -33,7 +33,7 @@ func forgedSetting(t *testing.T, s *scene) {
 
 func readKeys(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "select * from tenancy.signing_key", "select * from tenancy.mac_key", "select tenancy.mac('a', 'b')", "select tenancy.sign('{}')", "select tenancy.fingerprint('a')", "select tenancy.rotate_key()",
+		a.cannot(t, "select * from tenancy.signing_key", "select * from tenancy.mac_key", "select tenancy.proven('a')", "select tenancy.sign('{}')", "select tenancy.fingerprint('a')", "select tenancy.rotate_key()",
 			"select nextval('tenancy.begun')", "select setval('tenancy.begun', 1)", "update tenancy.signing_key set retired_at = null", "insert into tenancy.signing_key values ('k', repeat('x', 32)::bytea)",
 			"select password_hash from tenancy.users", "select * from tenancy.refresh_token")
 	})
@@ -75,7 +75,7 @@ func sessionSetting(t *testing.T, s *scene) {
 		t.Fatal("an identity outlasts COMMIT AND CHAIN")
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', claims, true)", "set_config('request.jwt.claims', claims, false)")
+	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', p.claims, true)", "set_config('request.jwt.claims', p.claims, false)")
 	defer restore()
 	if left() == "" {
 		t.Fatal("does not outlast it without SET LOCAL either")
@@ -92,7 +92,7 @@ func heldCursor(t *testing.T, s *scene) {
 		t.Fatalf("%q", why)
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.unfit", "exists (select from pg_cursors where is_holdable)", "false")
+	restore := s.without(t, "tenancy.begin", "exists (select from pg_cursors where is_holdable)", "false")
 	defer restore()
 	a.accepted(s.token("hugo@harbor"), uuid.Nil)
 	if got, err := a.names("fetch all from h"); err != nil || len(got) != 1 {

@@ -264,7 +264,7 @@ func temporaryTable(t *testing.T, s *scene) {
 		t.Fatalf("%q", why)
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.unfit", "pg_my_temp_schema() <> 0", "false")
+	restore := s.without(t, "tenancy.begin", "pg_my_temp_schema() <> 0", "false")
 	defer restore()
 	a.accepted(s.token("casey@cedar"), uuid.Nil)
 	if n := value[int](a, "select count(*) from pg_temp.patients"); n != 0 {

@@ -13,8 +13,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,21 +30,22 @@ type Tx = pgx.Tx
 // DB is a pool of connections as one of ward's login roles.
 type DB struct {
 	pool      *pgxpool.Pool
-	keeps     bool // connections keep ward's own statements prepared
+	keeps     atomic.Bool // connections keep statements prepared
 	described descriptions
 	types     sync.Pool // of *pgtype.Map, each for one goroutine at a time
 }
 
 // Open connects to url as ward_app, ward_reviewer or ward_worker (or a login that was granted one of them). What one user of a connection left in it is
-// wiped before the next one has it. Connections keep ward's own statements prepared; where a pooler between hands transactions to different
-// servers, say default_query_exec_mode=exec in the url, and nothing is prepared by name. Errors: *UnreachableError when the server does not answer.
+// wiped before the next one has it. Connections keep statements prepared; where a pooler between hands transactions to different
+// servers, say default_query_exec_mode=exec in the url, and nothing is prepared by name. A DB that was not told finds out by the first statement that is lost. Errors: *UnreachableError when the server does not answer.
 func Open(ctx context.Context, url string) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
-	db := &DB{keeps: config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement}
-	if db.keeps {
+	db := &DB{}
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		db.keeps.Store(true)
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // a caller's statements are never kept: another caller could have had them parsed
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "ward"
@@ -95,7 +96,7 @@ func wipe(conn *pgx.Conn) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
 	defer cancel()
-	results, err := pg.Exec(ctx, strings.Join(queries.Wipe(), ";\n")).ReadAll()
+	results, err := pg.Exec(ctx, queries.Pipelined("wipe")).ReadAll()
 	return err == nil && wiped(results[0], len(st.prepared))
 }
 

@@ -49,6 +49,9 @@ func forge(t *testing.T, head, claims map[string]any, key []byte) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i == 0 { // as the database writes it: another text is no key's, and nothing of the signature would be tried
+			raw = []byte(strings.NewReplacer(":", ": ", ",", ", ").Replace(string(raw)))
+		}
 		text[i] = base64.RawURLEncoding.EncodeToString(raw)
 	}
 	signed := strings.Join(text, ".")

@@ -329,8 +329,8 @@ func TestIdentityRole(t *testing.T) {
 	}
 	callable := value[int](&attacker{t, p.Conn("postgres")}, `select count(*)::int from pg_proc f join pg_namespace n on n.oid = f.pronamespace
 		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity', n.oid, 'usage')`)
-	if callable != 2 {
-		t.Errorf("ward_identity can call %d functions, want replace_keys and issuers", callable)
+	if callable != 3 {
+		t.Errorf("ward_identity can call %d functions, want replace_keys, issuers and wipe", callable)
 	}
 }
 

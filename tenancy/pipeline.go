@@ -1,11 +1,14 @@
 package tenancy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,8 +21,10 @@ import (
 
 // step is one statement on its way to the server.
 type step struct {
-	name    string // of a statement of ward's, under which a connection keeps it prepared; "" for the caller's and where nothing is kept
+	name    string // under which a connection keeps it prepared; "" where it is not kept
 	sql     string
+	caller  bool     // it is the caller's, not ward's
+	proves  bool     // it takes the token itself, as its first parameter, and is a transaction of its own
 	oids    []uint32 // of the parameters, where they are not left to the server
 	params  [][]byte
 	formats []int16 // of the parameters
@@ -35,21 +40,27 @@ func own(name string, oids []uint32, params ...[]byte) step {
 // where those before it have committed.
 type script struct {
 	steps  []step
+	strict bool  // an ask came before: what rests on it must not run where the identity is refused
 	begins []int // steps that answer why an identity is refused
 	ends   []int // steps that commit
 }
 
 func (s *script) add(steps ...step) { s.steps = append(s.steps, steps...) }
 
-// transaction adds one transaction under token and disclosure (uuid.Nil: none) that does these steps.
+// transaction adds one transaction that does these steps under token and disclosure (uuid.Nil: none).
 func (s *script) transaction(token string, disclosure uuid.UUID, steps ...step) {
 	s.add(own("start", nil))
 	s.begins = append(s.begins, len(s.steps))
-	var under []byte
-	if disclosure != uuid.Nil {
-		under = []byte(disclosure.String())
+	if len(steps) == 1 && steps[0].proves {
+		steps[0].params[0] = []byte(token)
+		s.strict = true
+	} else {
+		var under []byte
+		if disclosure != uuid.Nil {
+			under = []byte(disclosure.String())
+		}
+		s.add(own("begin", []uint32{pgtype.TextOID, pgtype.UUIDOID, pgtype.BoolOID}, []byte(token), under, strconv.AppendBool(nil, s.strict)))
 	}
-	s.add(own("begin", []uint32{pgtype.TextOID, pgtype.UUIDOID}, []byte(token), under))
 	s.add(steps...)
 	s.ends = append(s.ends, len(s.steps))
 	s.add(own("commit", nil))
@@ -64,8 +75,25 @@ type outcome struct {
 
 // connState is what is known of a connection between its users.
 type connState struct {
-	prepared map[string]bool // statements of ward's that it keeps, by name
-	clean    bool            // it was wiped by the pipeline itself
+	prepared map[string]bool   // statements that it keeps, by name
+	callers  map[string]string // names of the callers' among them, by text
+	clean    bool              // it was wiped by the pipeline itself
+}
+
+// maxKept is how many of the callers' statements a connection keeps: tenancy.begin and the wipe look through all of them.
+const maxKept = 20
+
+// keep names a caller's statement under which the connection keeps it, or is to keep it from now on; "" where it may not be kept, or has not come often enough yet.
+func (st *connState) keep(sql string, seen *description) string {
+	if name, ok := st.callers[sql]; ok {
+		return name
+	}
+	if !seen.settled || seen.uses.Load() < 3 || len(st.callers) >= maxKept {
+		return ""
+	}
+	name := "ward_call" + strconv.Itoa(len(st.callers))
+	st.callers[sql] = name
+	return name
 }
 
 const connKey = "ward"
@@ -73,7 +101,7 @@ const connKey = "ward"
 func stateOf(conn *pgconn.PgConn) *connState {
 	st, ok := conn.CustomData()[connKey].(*connState)
 	if !ok {
-		st = &connState{prepared: map[string]bool{}}
+		st = &connState{prepared: map[string]bool{}, callers: map[string]string{}}
 		conn.CustomData()[connKey] = st
 	}
 	return st
@@ -82,24 +110,32 @@ func stateOf(conn *pgconn.PgConn) *connState {
 // descriptions keeps what the server said about the callers' statements, so that parameters and columns travel in their best formats without asking again.
 type descriptions struct {
 	mu    sync.Mutex
-	known map[string]*pgconn.StatementDescription
+	known map[string]*description
+}
+
+// description of a statement's text.
+type description struct {
+	*pgconn.StatementDescription
+	settled bool         // settled(text)
+	uses    atomic.Int32 // how often it was sent
 }
 
 const maxDescriptions = 1000
 
-func (d *descriptions) get(sql string) *pgconn.StatementDescription {
+func (d *descriptions) get(sql string) *description {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.known[sql]
 }
 
-func (d *descriptions) put(sql string, sd *pgconn.StatementDescription) {
+func (d *descriptions) put(sql string, sd *pgconn.StatementDescription) *description {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known == nil || len(d.known) >= maxDescriptions {
-		d.known = map[string]*pgconn.StatementDescription{}
+		d.known = map[string]*description{}
 	}
-	d.known[sql] = sd
+	d.known[sql] = &description{StatementDescription: sd, settled: settled(sql)}
+	return d.known[sql]
 }
 
 // forget is for a table that changed since.
@@ -112,38 +148,36 @@ func (d *descriptions) forget() {
 // prepare encodes the callers' statements, asking the server about those that it does not know yet. Nothing has an identity then.
 func (db *DB) prepare(ctx context.Context, conn *pgxpool.Conn, types *pgtype.Map, statements []Statement) ([]step, error) {
 	steps := make([]step, len(statements))
+	st := stateOf(conn.Conn().PgConn())
 	for i, s := range statements {
 		sd := db.described.get(s.sql)
 		if sd == nil {
-			var err error
-			if sd, err = conn.Conn().PgConn().Prepare(ctx, "", s.sql, nil); err != nil {
+			said, err := conn.Conn().PgConn().Prepare(ctx, "", s.sql, nil)
+			if err != nil {
 				return nil, fmt.Errorf("statement %d: %w", i+1, explain(err))
 			}
-			db.described.put(s.sql, sd)
+			sd = db.described.put(s.sql, said)
 		}
+		sd.uses.Add(1)
 		var b pgx.ExtendedQueryBuilder
-		if err := b.Build(types, sd, s.args); err != nil {
+		if err := b.Build(types, sd.StatementDescription, s.args); err != nil {
 			return nil, fmt.Errorf("parameters of statement %d do not fit it", i+1) // the driver's words repeat the value
 		}
-		steps[i] = step{sql: s.sql, oids: sd.ParamOIDs, params: b.ParamValues, formats: b.ParamFormats, results: b.ResultFormats}
+		steps[i] = step{name: st.keep(s.sql, sd), sql: s.sql, caller: true, oids: sd.ParamOIDs, params: b.ParamValues, formats: b.ParamFormats, results: b.ResultFormats}
 	}
 	return steps, nil
 }
 
 // exchange sends everything in one message and reads the answers. The error is that of the step after the last result.
 func (db *DB) exchange(ctx context.Context, conn *pgconn.PgConn, s *script) (out outcome, err error) {
-	st := stateOf(conn)
+	st, keeps := stateOf(conn), db.keeps.Load()
 	st.clean = false
-	wipes := queries.Wipe()
-	steps := s.steps
-	for i, sql := range wipes {
-		steps = append(steps, step{name: "ward_wipe" + strconv.Itoa(i), sql: sql})
-	}
+	steps := slices.Concat(s.steps, []step{own("wipe", nil)})
 	p := conn.StartPipeline(ctx)
 	var prepares []string // statements being prepared, "" for results
 	for _, x := range steps {
 		switch {
-		case x.name == "" || !db.keeps:
+		case x.name == "" || !keeps:
 			p.SendQueryParams(x.sql, x.params, x.oids, x.formats, x.results)
 		default:
 			if !st.prepared[x.name] {
@@ -180,10 +214,10 @@ func (db *DB) exchange(ctx context.Context, conn *pgconn.PgConn, s *script) (out
 	return out, err
 }
 
-// wiped reads the answer to the first of the wipe's statements: nothing was prepared by SQL, there is no temporary schema (which tenancy.begin refuses for good), and what
+// wiped reads what tenancy.wipe answered: nothing was prepared by SQL, there is no temporary schema (which tenancy.begin refuses for good), and what
 // ward keeps is all there is.
 func wiped(r *pgconn.Result, kept int) bool {
-	return len(r.Rows) == 1 && string(r.Rows[0][0]) == "0" && string(r.Rows[0][1]) == strconv.Itoa(kept)
+	return len(r.Rows) == 1 && string(r.Rows[0][0]) == "0 "+strconv.Itoa(kept)
 }
 
 // judge reads from the answers which identity was refused, and whether a caller's statement took the transaction into its own hands.
@@ -199,7 +233,7 @@ func (s *script) judge(out *outcome) error {
 		}
 	}
 	for i, r := range out.results {
-		if i >= len(s.steps) || s.steps[i].name != "" {
+		if i >= len(s.steps) || !s.steps[i].caller {
 			continue
 		}
 		switch r.CommandTag.String() {
@@ -208,6 +242,12 @@ func (s *script) judge(out *outcome) error {
 		}
 	}
 	return nil
+}
+
+// cutShort says that a strict begin ended the script.
+func (s *script) cutShort(out outcome, err error) bool {
+	var denied *DeniedError
+	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == "28000" && slices.Contains(s.begins[1:], len(out.results))
 }
 
 // pipelined runs a script under the session's identity in one round trip: before are transactions that only ask, statements are the caller's and make the last one. The statements'
@@ -229,6 +269,7 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 		if err != nil {
 			return nil, err
 		}
+		run = script{}
 		for _, b := range before {
 			run.transaction(token, disclosure, b...)
 		}
@@ -237,14 +278,19 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 		}
 		return &run, nil
 	})
+	if err != nil && run.cutShort(out, err) {
+		out.refused = "an identity that the ask before it still had"
+	}
 	if out.refused != "" {
 		if !out.recorded {
 			// its event went back with the statements that failed for want of an identity
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 			defer cancel()
-			if _, err := s.identified(ctx, s.db.transact, token, disclosure, func(Tx) error { return nil }); err != nil {
+			why, err := s.identified(ctx, s.db.transact, token, disclosure, func(Tx) error { return nil })
+			if err != nil {
 				return out.refused, err
 			}
+			out.refused = cmp.Or(why, out.refused)
 		}
 		return out.refused, nil
 	}
@@ -282,8 +328,18 @@ func (db *DB) send(ctx context.Context, build func(*pgxpool.Conn) (*script, erro
 		return out, nil
 	}
 	var pg *pgconn.PgError
+	if errors.As(err, &pg) && len(out.results) == 0 && (pg.Code == "26000" || pg.Code == "42P05") {
+		db.keeps.Store(false)
+		// a pooler between gave this connection another server; nothing has run there, and nothing is kept any more
+		_ = conn.Conn().Close(ctx)
+		conn.Release()
+		return db.send(ctx, build)
+	}
 	if errors.As(err, &pg) && stale(pg.Code) {
 		db.described.forget()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = conn.Conn().Close(ctx) // what it keeps may be out of date too
 	}
 	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)

@@ -19,7 +19,7 @@ import (
 
 // poisons are what a hostile user of a connection leaves in it, or does to it, in a transaction of their own.
 var poisons = []string{
-	"prepare ward_begin2 as select 1", "prepare loot(uuid) as select last_name from phi.patients where id = $1", "deallocate all", "deallocate ward_begin", "deallocate ward_disclose",
+	"prepare ward_begin2 as select 1", "prepare loot(uuid) as select last_name from phi.patients where id = $1", "deallocate all", "deallocate ward_begin", "deallocate ward_ask",
 	"declare h cursor with hold for select last_name from phi.patients", "set search_path = pg_temp", "set session_replication_role = replica", "set synchronous_commit = off",
 	"set default_transaction_isolation = 'serializable'", "set default_transaction_read_only = on", "set row_security = off", "set role ward_app", "set session authorization ward_app",
 	"select set_config('request.jwt.claims', '{\"tid\": \"x\"}', false)", "select set_config('ward.disclosure', gen_random_uuid()::text, false)", "select pg_advisory_lock(7)", "listen loot",

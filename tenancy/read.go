@@ -56,11 +56,13 @@ func (a Ask) step(id uuid.UUID) step {
 		ids = append(ids, x.String()...)
 	}
 	ids = append(ids, '}')
-	name := "disclose"
+	oids, params := []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.UUIDArrayOID, pgtype.TextOID}, [][]byte{[]byte(id.String()), []byte(a.Table), ids, []byte(a.Purpose)}
 	if a.Export {
-		name = "export"
+		return own("export", oids, params...)
 	}
-	return own(name, []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.UUIDArrayOID, pgtype.TextOID}, []byte(id.String()), []byte(a.Table), ids, []byte(a.Purpose))
+	ask := own("ask", append([]uint32{pgtype.TextOID}, oids...), append([][]byte{nil}, params...)...)
+	ask.proves = true
+	return ask
 }
 
 // Condition is one term of a search. Op is =, <, <=, >, >=, starts_with or is_null.

@@ -233,7 +233,7 @@ func TestWriteAheadCommit(t *testing.T) {
 		}, false},
 		{"an identity by a fastpath call, which has no text", func(a *attacker, d uuid.UUID) {
 			a.must("begin")
-			why, err := a.fastpath("tenancy.begin(text,uuid)", casey, d.String())
+			why, err := a.fastpath("tenancy.begin(text,uuid,boolean)", casey, d.String(), "false")
 			if err != nil || !strings.Contains(why, "select of its own") {
 				a.t.Fatalf("%q, %v", why, err)
 			}

@@ -42,9 +42,9 @@ func commands(t testing.TB) map[string]*cobra.Command {
 	return all
 }
 
-// words reads a closed list out of a check constraint of the schema.
-func words(e *wardtest.Env, table, constraint string) []string {
-	text := wardtest.One[string](e, "select pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::regclass and conname = $2", table, constraint)
+// words reads a closed list out of a check constraint of a table or a domain of the schema.
+func words(e *wardtest.Env, of, constraint string) []string {
+	text := wardtest.One[string](e, "select pg_get_constraintdef(oid) from pg_constraint where conname = $2 and (conrelid = to_regclass($1) or contypid = to_regtype($1))", of, constraint)
 	var list []string
 	for _, m := range regexp.MustCompile(`'([^']+)'`).FindAllStringSubmatch(text, -1) {
 		list = append(list, m[1])
@@ -57,17 +57,17 @@ func words(e *wardtest.Env, table, constraint string) []string {
 func TestClosedListsAreTheSchemas(t *testing.T) {
 	e := wardtest.New(t)
 	for _, c := range []struct {
-		table, constraint string
-		known             []string
+		of, constraint string
+		known          []string
 	}{
-		{"audit.event", "event_action_check", auditActions},
-		{"audit.event", "event_purpose_check", auditPurposes},
+		{"audit.action", "action_check", auditActions},
+		{"audit.purpose", "purpose_check", auditPurposes},
 		{"review.anomaly", "anomaly_state_check", queueStates},
 		{"review.rule", "rule_severity_check", severities},
 	} {
-		want, got := words(e, c.table, c.constraint), slices.Sorted(slices.Values(c.known))
+		want, got := words(e, c.of, c.constraint), slices.Sorted(slices.Values(c.known))
 		if len(want) == 0 || !slices.Equal(got, want) {
-			t.Errorf("%s of %s: the schema has %q, the command line %q", c.constraint, c.table, want, got)
+			t.Errorf("%s of %s: the schema has %q, the command line %q", c.constraint, c.of, want, got)
 		}
 	}
 }

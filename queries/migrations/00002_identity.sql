@@ -236,6 +236,7 @@ set local role ward_keys;
 -- The newest key without retire_at signs; one with retire_at verifies until then; a retired one has lost its secret.
 create table tenancy.signing_key (
   kid        text primary key,
+  head       text not null unique,   -- of its tokens, as it stands in them: whatever says something else names no key of ours, so that there is no algorithm to choose
   secret     bytea check (length(secret) >= 32),
   created_at timestamptz not null default clock_timestamp(),
   retire_at  timestamptz,
@@ -251,7 +252,13 @@ alter table tenancy.mac_key enable row level security;
 create policy listed on tenancy.signing_key for select to ward_owner using (true); -- the columns that it was granted: no secrets
 reset role;
 set local role ward_owner;
-grant select (session_id, revoked_at) on tenancy.session to ward_keys;
+-- tenancy.begin needs these besides the keys
+grant select (session_id, user_id, tenant_id, membership_id, aud, issued, expires_at, revoked_at) on tenancy.session to ward_keys;
+grant select (id, disabled_at) on tenancy.users to ward_keys;
+grant select (id, terminated_at) on tenancy.membership to ward_keys;
+grant select (id, region) on tenancy.tenant to ward_keys;
+grant select (aud, login_role) on tenancy.application to ward_keys;
+grant select on tenancy.instance, tenancy.setting to ward_keys;
 grant select on tenancy.tenant, tenancy.users, tenancy.membership, tenancy.record, tenancy.phi_table, tenancy.service_permission, tenancy.region, tenancy.instance to ward_worker;
 revoke select on tenancy.users from ward_worker;
 grant select (id, slug, name, kind, owner_id, disabled_at, created_at) on tenancy.users to ward_worker;

@@ -16,43 +16,53 @@ create function tenancy.sign(claims jsonb) returns text language plpgsql volatil
 declare k record; signed text;
 begin
   update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= clock_timestamp();
-  select kid, secret into k from tenancy.signing_key where retired_at is null and retire_at is null order by created_at desc limit 1;
+  select head, secret into k from tenancy.signing_key where retired_at is null and retire_at is null order by created_at desc limit 1;
   if not found then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
-  signed := tenancy.b64(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k.kid)::text, 'utf8')) || '.' || tenancy.b64(convert_to(claims::text, 'utf8'));
+  signed := k.head || '.' || tenancy.b64(convert_to(claims::text, 'utf8'));
   return signed || '.' || tenancy.b64(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
 end $$;
 
--- The claims of a token whose signature holds, as the exact signed text; null for anything else. An unknown kid, a wrong algorithm and a
--- malformed token are all null: "k is null" must never compare equal to a forged signature.
-create function tenancy.verified(token text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-declare head text := translate(split_part(token, '.', 1), '-_', '+/'); body text := translate(split_part(token, '.', 2), '-_', '+/'); j jsonb; k bytea; given bytea; claims text;
+-- What a token proves. why is null when it is accepted; the rest is null when the signature is not ours.
+create type tenancy.proof as (why text, claims text, c jsonb, session_id uuid, user_id uuid, tenant_id uuid, membership_id uuid);
+
+-- Judges a token by everything but the call that it came with: signature, expiry, session, membership, region, audience. Judged anew in each transaction, since
+-- revocation and termination bite in the next one. An unknown head is no key. Nothing of the token is decoded before its signature holds, which is computed and compared as
+-- text, both sides hashed once more, so that the time of the comparison tells nothing about it. One query, because starting each costs more than what it does. A
+-- connection keeps its plan, made perhaps when the tables were small; hence no sequential scans, here and in what else runs in every transaction, and subqueries, which unlike joins are not hashed.
+-- (A sequential scan in spite of that costs so much, by the planner's count, that the plan would be compiled, which takes a second: hence "where one", and no jit for what this calls.)
+create function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare p tenancy.proof; b bytea := convert_to(token, 'utf8'); n int := octet_length(token);
 begin
-  if token is null or length(token) > 4096 or token !~ '^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]{43}$' then return null; end if;
-  j := convert_from(decode(head || repeat('=', (4 - length(head) % 4) % 4), 'base64'), 'utf8')::jsonb;
-  if j->>'alg' is distinct from 'HS256' then return null; end if;
-  select secret into k from tenancy.signing_key where kid = j->>'kid' and retired_at is null and (retire_at is null or retire_at > clock_timestamp());
-  if k is null then return null; end if;
-  given := decode(translate(right(token, 43), '-_', '+/') || '=', 'base64');
-  -- both sides are hashed once more, so that the time of the comparison tells nothing about the signature
-  if public.hmac(given, k, 'sha256') is distinct from public.hmac(public.hmac(convert_to(left(token, -44), 'utf8'), k, 'sha256'), k, 'sha256') then return null; end if;
-  claims := convert_from(decode(body || repeat('=', (4 - length(body) % 4) % 4), 'base64'), 'utf8');
-  j := claims::jsonb;  -- raises when it is none
-  return claims;
-exception when data_exception or character_not_in_repertoire or untranslatable_character then return null;
+  if n between 48 and 4096 then
+    select v.claims, w.c, x.session_id, x.user_id, x.tenant_id, x.membership_id, case
+        when (w.c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
+        when w.c->>'rgn' is distinct from here.region then 'another region''s token'
+        when x.session_id is null or x.user_id is distinct from (w.c->>'sub')::uuid or x.tenant_id is distinct from (w.c->>'tid')::uuid or x.membership_id is distinct from (w.c->>'mid')::uuid
+          or x.aud is distinct from w.c->>'aud' then 'token and session differ'
+        when not coalesce((w.c->>'jti')::uuid = any (x.issued), false) then 'token of no committed sign-in or refresh'
+        when x.revoked_at is not null then 'session revoked'
+        when x.expires_at <= clock_timestamp() then 'session expired'
+        when (select u.disabled_at from tenancy.users u where u.id = x.user_id) is not null then 'user disabled'
+        when (select m.terminated_at from tenancy.membership m where m.id = x.membership_id) is not null then 'membership terminated'
+        when x.tenant_id is not null and (select t.region from tenancy.tenant t where t.id = x.tenant_id) is distinct from here.region then 'the clinic lives in another region'
+        when (select a.login_role from tenancy.application a where a.aud = x.aud) is distinct from session_user and not tenancy.audience_allowed(x.aud) then 'a token of another application'
+        when x.aud = 'review' and not tenancy.may_review(x.user_id) then 'no reviewer grant in force'
+      end into p.claims, p.c, p.session_id, p.user_id, p.tenant_id, p.membership_id, p.why
+    from tenancy.signing_key k
+      cross join lateral (select replace(replace(split_part(token, '.', 2), '-', '+'), '_', '/') as body where sha256(substr(b, n - 43))
+        = sha256(convert_to('.' || rtrim(replace(replace(encode(public.hmac(substr(b, 1, n - 44), k.secret, 'sha256'), 'base64'), '+', '-'), '/', '_'), '='), 'utf8')) offset 0) signed
+      cross join lateral (select convert_from(decode(signed.body || repeat('=', (4 - octet_length(signed.body) % 4) % 4), 'base64'), 'utf8') as claims offset 0) v
+      cross join lateral (select v.claims::jsonb as c offset 0) w
+      cross join tenancy.instance here left join tenancy.session x on x.session_id = (w.c->>'sid')::uuid
+    where here.one and k.head = split_part(token, '.', 1) and k.retired_at is null and (k.retire_at is null or k.retire_at > clock_timestamp());
+  end if;
+  if p.claims is null then p.why := 'signature'; end if;
+  return p;
 end $$;
 
 -- Counts what tenancy.begin accepted in a session. It goes neither back with a savepoint nor anywhere by SQL of the client, so that only the newest
 -- identity holds: a client with two tokens could otherwise begin both in one transaction and put the first one's claims back in mid-statement.
 create unlogged sequence tenancy.begun;
-grant usage on sequence tenancy.begun to ward_owner;
-
--- Binds claims to this backend, this transaction, the newest begin and a deadline.
-create function tenancy.mac(claims text, deadline text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k bytea;
-begin
-  select secret into k from tenancy.mac_key;
-  return encode(public.hmac(convert_to(concat_ws('|', length(claims), claims, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex');
-end $$;
 
 -- A keyed hash for values that must be comparable and never readable (search terms).
 create function tenancy.fingerprint(value text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
@@ -67,20 +77,21 @@ begin
   k := 'k' || to_char(t at time zone 'UTC', 'YYYYMMDDHH24MISSUS');
   update tenancy.signing_key set retire_at = least(retire_at, t + overlap) where retired_at is null;
   update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= t;
-  insert into tenancy.signing_key (kid, secret) values (k, public.gen_random_bytes(32));
+  insert into tenancy.signing_key (kid, head, secret) values (k, tenancy.b64(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k)::text, 'utf8')), public.gen_random_bytes(32));
   return k;
 end $$;
 
 -- The proven identity of this transaction, or null when there is none. What ward's own policies rest on, and what a customer's should:
 -- the setting request.jwt.claims alone is forgeable by any SQL. Besides the MAC it checks the session itself, so that claims put back
 -- after a revocation (several transactions in one message share now()) are refused, and the isolation level, because an old snapshot
--- would not see that revocation. The MAC is computed here and not by tenancy.mac, from which it must not differ: every call of a function that pins its
+-- would not see that revocation. The MAC is computed here as tenancy.begin does, from which it must not differ: every call of a function that pins its
 -- search_path costs, and this one is made several times in each statement.
-create function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
-declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text := current_setting('request.jwt.deadline', true); mac text := current_setting('request.jwt.mac', true); j jsonb; k bytea;
+create function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text := current_setting('request.jwt.deadline', true); mac text := current_setting('request.jwt.mac', true); j jsonb; k bytea; live boolean;
 begin
   if c is null then return null; end if;
-  select secret into k from tenancy.mac_key;
+  j := c::jsonb;
+  select m.secret, exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) into k, live from tenancy.mac_key m where m.one;
   -- the length first: before any begin in this session there is no count to compute a MAC with
   if length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex') is distinct from mac then
     raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';
@@ -91,14 +102,13 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'an identity holds in READ COMMITTED only' using errcode = '25001';
   end if;
-  j := c::jsonb;
-  if not exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) then
+  if not live then
     raise exception 'this session has ended: sign in again' using errcode = '28000';
   end if;
   return j;
 end $$;
 -- +goose StatementEnd
-grant execute on function tenancy.b64, tenancy.unb64, tenancy.sign, tenancy.verified, tenancy.mac, tenancy.fingerprint, tenancy.rotate_key to ward_owner;
+grant execute on function tenancy.b64, tenancy.unb64, tenancy.sign, tenancy.proven, tenancy.fingerprint, tenancy.rotate_key to ward_owner;
 grant execute on function tenancy.fingerprint to ward_reader;
 grant execute on function tenancy.claims to ward_owner, ward_reader, ward_app, ward_worker, ward_reviewer;
 reset role;
@@ -124,6 +134,22 @@ begin
   return t;
 end $$;
 
+-- Leaves nothing of a connection's user to its next one: what DISCARD ALL does, but for plans and for statements prepared through the protocol
+-- (docs/design/pipeline.md says why those may stay). Its answer is how much the connection holds that is not to be wiped (statements prepared by SQL, a temporary schema),
+-- which must be none, and how many statements were prepared through the protocol. RESET ALL comes last and outlives the function, whose own search_path it ends.
+create function tenancy.wipe() returns text language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare held text;
+begin
+  select concat(count(*) filter (where from_sql) + (pg_my_temp_schema() <> 0)::int, ' ', count(*) filter (where not from_sql)), pg_advisory_unlock_all() from pg_prepared_statements into held;
+  execute 'close all';
+  unlisten *;
+  discard temp;
+  discard sequences;
+  reset session authorization;
+  reset all;
+  return held;
+end $$;
+
 -- Writes one event under the transaction's own identity; without one, under nobody's. Reachable from ward's functions only; c spares one that has
 -- checked the claims already doing it again.
 create function audit.write(tenant uuid, action text, outcome text default 'ok', detail text default null, record_table text default null, record_id uuid default null,
@@ -142,85 +168,85 @@ create function audit.write_as(tenant uuid, who uuid, session uuid, membership u
   values (tenant, who, coalesce((select kind from tenancy.users u where u.id = who), 'unknown'), session, membership, action, outcome, detail)
 $$;
 
+-- The event of a token that was refused. Whose a token is whose signature does not hold, is not known.
+create function audit.refused(p tenancy.proof, why text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform audit.write_as(coalesce(p.tenant_id, tenancy.installation()), p.user_id, p.session_id, p.membership_id, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
+end $$;
+
 create function tenancy.may_review(who uuid) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select exists (select from tenancy.reviewer_grant g where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp()))
     or exists (select from tenancy.on_call o where o.user_id = who and o.removed_at is null)  -- may take a grant, and nothing else until then
 $$;
 
--- Why this call itself cannot be trusted with an identity, or null. The token must not stand in the query text, which other sessions of the
+-- +goose StatementEnd
+grant execute on function audit.refused, tenancy.may_review to ward_keys;
+grant execute on function tenancy.wipe to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate;
+reset role;
+
+set local role ward_keys;
+-- +goose StatementBegin
+-- Why the statement that calls begin cannot be trusted with an identity, or null. The token must not stand in the query text, which other sessions of the
 -- same role may see; begin must be a statement of its own, reading and writing no table, because one inside another statement would change who it
--- is recorded under between its rows, and calling nothing else, because query_to_xml runs a statement whose words the text need not show; and the
--- session must hold nothing that a previous user of the connection could have left in it. The pattern
+-- is recorded under between its rows, and calling nothing else, because query_to_xml runs a statement whose words the text need not show. The pattern
 -- reads the text as PostgreSQL's lexer does: a comment that opens another one inside, and a carriage return that ends one, would let it see a
--- "select" that is none. Dollar quotes, because standard_conforming_strings is the client's to set. The text that ward's own pipeline sends (a test
--- holds the two together) passes the patterns, so it is not searched by them.
+-- "select" that is none. Dollar quotes, because standard_conforming_strings is the client's to set.
 create function tenancy.unfit(token text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return case
-    when current_setting('transaction_isolation') <> 'read committed' then 'the transaction is not READ COMMITTED'
     when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'
-    when current_query() is distinct from $own$select coalesce(tenancy.begin($1, $2), '')$own$ and (coalesce(current_query(), '') !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*select\M[^;]*;?\s*\Z$re$ or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$ or regexp_replace(current_query(), $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*$re$, '')
-      ~* $re$\m(?!(select|begin|coalesce|nullif|current_setting)\M)\w+\s*\(|[")]\s*[.(]|\$\d+\s*\.|/\*|--$re$) then 'begin was not a select of its own'
-    when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
-    when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
-    when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
+    when coalesce(current_query(), '') !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*select\M[^;]*;?\s*\Z$re$ or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$ or regexp_replace(current_query(), $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*$re$, '')
+      ~* $re$\m(?!(select|begin|coalesce|nullif|current_setting)\M)\w+\s*\(|[")]\s*[.(]|\$\d+\s*\.|/\*|--$re$ then 'begin was not a select of its own'
   end;
 end $$;
 
 -- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo the 'refuse' event.
--- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before.
-create function tenancy.begin(token text, disclosure uuid default null) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare claims text; c jsonb; s record; why text; deadline text; n bigint;
+-- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before. strict raises all the same: for a
+-- pipeline whose later statements must not run, where an earlier transaction of it has written the event or the caller begins once more to have it written.
+-- The text that ward's own pipeline sends (a test holds the two together) passes tenancy.unfit and is not shown to it. The session must hold nothing that
+-- a previous user of the connection could have left in it.
+create function tenancy.begin(token text, disclosure uuid default null, strict boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare p tenancy.proof; why text; deadline text; k bytea; lasts interval;
 begin
-  why := case when nullif(current_setting('request.jwt.claims', true), '') is not null then 'the transaction has an identity already' else tenancy.unfit(token) end;
+  if nullif(current_setting('request.jwt.claims', true), '') is not null then
+    why := 'the transaction has an identity already';
+  elsif current_setting('transaction_isolation') <> 'read committed' then
+    why := 'the transaction is not READ COMMITTED';
+  elsif current_query() is distinct from $own$select coalesce(tenancy.begin($1, $2, $3), '')$own$ then
+    why := tenancy.unfit(token);
+  end if;
   if why is null then
-    claims := tenancy.verified(token);
-    if claims is null then
-      why := 'signature';
-    else
-      c := claims::jsonb;
-      select x.session_id, x.user_id, x.tenant_id, x.membership_id, x.aud, x.expires_at, x.revoked_at, x.issued, m.terminated_at, t.region, u.disabled_at, here.region as here, conf.identity, a.login_role into s
-        from tenancy.instance here cross join tenancy.setting conf left join tenancy.session x on x.session_id = (c->>'sid')::uuid left join tenancy.users u on u.id = x.user_id
-        left join tenancy.membership m on m.id = x.membership_id left join tenancy.tenant t on t.id = x.tenant_id
-        left join tenancy.application a on a.aud = x.aud;
-      why := case
-        when (c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
-        when c->>'rgn' is distinct from s.here then 'another region''s token'
-        when s.session_id is null or s.user_id is distinct from (c->>'sub')::uuid or s.tenant_id is distinct from (c->>'tid')::uuid or s.membership_id is distinct from (c->>'mid')::uuid
-          or s.aud is distinct from c->>'aud' then 'token and session differ'
-        when not coalesce((c->>'jti')::uuid = any (s.issued), false) then 'token of no committed sign-in or refresh'
-        when s.revoked_at is not null then 'session revoked'
-        when s.expires_at <= clock_timestamp() then 'session expired'
-        when s.disabled_at is not null then 'user disabled'
-        when s.terminated_at is not null then 'membership terminated'
-        when s.tenant_id is not null and s.region is distinct from s.here then 'the clinic lives in another region'
-        when s.login_role is distinct from session_user and not tenancy.audience_allowed(s.aud) then 'a token of another application'
-        when s.aud = 'review' and not tenancy.may_review(s.user_id) then 'no reviewer grant in force'
-      end;
-    end if;
+    -- key and length in the same query, because one of its own costs
+    select m.secret, s.identity, case
+      when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
+      when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
+      when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection' end into k, lasts, why from tenancy.mac_key m cross join tenancy.setting s;
+  end if;
+  if why is null then
+    p := tenancy.proven(token);
+    why := p.why;
   end if;
   if why is not null then
+    if strict then raise exception 'refused: %', why using errcode = '28000'; end if;
     perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
-      set_config('search_path', 'public, pg_catalog, pg_temp', true);
-    if c is null then  -- whose token it is, is not known
-      perform audit.write_as(tenancy.installation(), null, null, null, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
-    else
-      perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refuse', 'denied', jsonb_build_object('reason', why)::text);
-    end if;
+      set_config('search_path', 'public, pg_catalog, pg_temp', true), audit.refused(p, why);
     return why;
   end if;
-  n := nextval('tenancy.begun');
-  deadline := least((c->>'exp')::numeric, extract(epoch from clock_timestamp() + s.identity))::text;
-  -- assignments, because a perform is a query of its own
-  why := set_config('request.jwt.claims', claims, true);
+  deadline := least((p.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
+  -- Claims bound to this backend, this transaction, the newest begin and the deadline, exactly as tenancy.claims reads them. Assignments, because a perform is a query
+  -- of its own.
+  why := set_config('request.jwt.claims', p.claims, true);
   why := set_config('request.jwt.deadline', deadline, true);
-  why := set_config('request.jwt.mac', tenancy.mac(claims, deadline), true);
+  why := set_config('request.jwt.mac', encode(public.hmac(convert_to(concat_ws('|', length(p.claims), p.claims, deadline, pg_backend_pid(), extract(epoch from now()), nextval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex'), true);
   why := set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
   why := set_config('search_path', 'public, pg_catalog, pg_temp', true);
   return null;
 end $$;
 -- +goose StatementEnd
-grant execute on function tenancy.tenant_id, tenancy.user_id, auth.jwt to ward_app, ward_reader, ward_reviewer, ward_worker;
 grant execute on function tenancy.begin to ward_app, ward_reviewer;
+reset role;
+
+set local role ward_owner;
+grant execute on function tenancy.tenant_id, tenancy.user_id, auth.jwt to ward_app, ward_reader, ward_reviewer, ward_worker;
 grant execute on function audit.write to ward_reader;
 reset role;

@@ -18,7 +18,6 @@ create unlogged table audit.ask (
   expires_at    timestamptz not null
 );
 create index ask_disclosure on audit.ask (disclosure_id);
-create index ask_expires on audit.ask (expires_at);
 
 -- The commit of an ask is flushed, whatever synchronous_commit the client set and whenever it set it: this trigger is deferred to the
 -- commit, sets it there, and refuses to run at any other statement (SET CONSTRAINTS ... IMMEDIATE, PREPARE TRANSACTION, several statements in
@@ -53,7 +52,7 @@ begin
 end $$;
 
 -- The committed, unexpired asks of this session under the disclosure named at begin; never this transaction's own.
-create function audit.asked(what text, c jsonb default tenancy.claims()) returns setof audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create function audit.asked(what text, c jsonb default tenancy.claims()) returns setof audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
   return query select a.* from audit.ask a
   where a.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid and a.what = asked.what and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid
@@ -61,8 +60,9 @@ begin
 end $$;
 
 -- The ids that this transaction may see of a PHI table, and the clinic whose they are: of one identity, checked once. None is an error, not an empty
--- chart: that would read as "no allergies". The conditions are those of audit.asked.
-create function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- chart: that would read as "no allergies". The conditions are those of audit.asked. No sequential scans: the table of asks is small when a connection plans
+-- this, and thousands of rows a minute later.
+create function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare asks int; c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000'; end if;
@@ -98,29 +98,51 @@ begin
 end $$;
 
 -- Writes who wants which records, one event per id, and reads no PHI table, so that a rollback has taught nothing.
-create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims(); t record;
+create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare n int;
 begin
-  select p.subject_column, s.disclosure_lease, exists (select from tenancy.permission x where x.role = c->>'role' and x.record_table = p.record_table and x.action = ask_records.action) as allowed into t
-    from tenancy.setting s left join tenancy.phi_table p on p.record_table = ask_records.record_table;
-  if c->>'tid' is null or not t.allowed then
-    perform tenancy.require(record_table, action, c);
-  end if;
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
     raise exception 'ask for 1 to 10,000 ids, none of them null' using errcode = '22023';
   end if;
   if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, record_table, record_id, subject_id, purpose)
-  select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, ask_records.action, ask_records.record_table, i,
-    case when t.subject_column = 'id' then i end, ask_records.purpose
-  from (select distinct unnest(ids)) as x(i);
+  select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure, ask_records.action, t.record_table, x.i, case when t.subject_column = 'id' then x.i end, ask_records.purpose
+  from tenancy.permission p cross join tenancy.phi_table t cross join (select distinct unnest(ids)) x(i)
+  where p.role = c->>'role' and p.record_table = ask_records.record_table and p.action = ask_records.action and t.record_table = ask_records.record_table and c->>'tid' is not null;
+  get diagnostics n = row_count;
+  if n = 0 then
+    perform tenancy.require(record_table, action, c);  -- says why
+    raise exception 'the permission of % changed meanwhile: ask again', record_table using errcode = '40001';
+  end if;
   insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
-  values (disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + t.disclosure_lease);
+  select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s where s.one;
+  return n;
 end $$;
 
 create function audit.disclose(disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform audit.ask_records(disclosure, record_table::text, ids, 'view', purpose);
+end $$;
+
+-- A transaction that only asks: what tenancy.begin(token) and audit.disclose(disclosure, ...) do, in one call and without an identity, since nothing else happens under
+-- one. Whatever else the client sends in this transaction has none. Returns null when the token is accepted, else the reason, as begin does, and the event of the refusal is
+-- written then. record_table as it is registered: schema-qualified.
+create function tenancy.ask(token text, disclosure uuid, record_table text, ids uuid[], purpose text default 'treatment') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare p tenancy.proof; n int;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    p.why := 'the transaction is not READ COMMITTED';
+  elsif position(token in current_query()) > 0 then
+    p.why := 'the token stood in the query text: send it as a bind parameter';
+  else
+    p := tenancy.proven(token);
+  end if;
+  if p.why is not null then
+    perform audit.refused(p, p.why);
+    return p.why;
+  end if;
+  n := audit.ask_records(disclosure, record_table, ids, 'view', purpose, p.c);
+  return null;
 end $$;
 
 -- Bulk reading: one event per record, and one for the export itself.
@@ -175,7 +197,7 @@ begin
   perform audit.remember(disclosure, record_table, ids, null, (select disclosure_lease from tenancy.setting));
 end $$;
 -- +goose StatementEnd
-grant execute on function audit.disclose, audit.export, audit.find to ward_app;
+grant execute on function tenancy.ask, audit.disclose, audit.export, audit.find to ward_app;
 grant execute on function audit.disclosed to ward_app, ward_reader;
 grant execute on function audit.asked, audit.search_terms, audit.found to ward_reader;
 reset role;

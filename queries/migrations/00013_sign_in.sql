@@ -399,6 +399,7 @@ begin
   return aud;
 end $$;
 -- +goose StatementEnd
+grant execute on function tenancy.audience_allowed to ward_keys;
 grant execute on function tenancy.sign_in, tenancy.signed_in, tenancy.refresh, tenancy.sign_out, tenancy.sign_out_everywhere to ward_app, ward_reviewer;
 grant execute on function tenancy.revoke_sessions, tenancy.rotate_signing_key, tenancy.add_application to ward_reviewer;
 reset role;

@@ -1,1 +1,1 @@
-select coalesce(tenancy.begin($1, $2), '')
+select coalesce(tenancy.begin($1, $2, $3), '')

@@ -1,1 +1,0 @@
-select audit.disclose($1, $2::text::regclass, $3, $4)
