@@ -278,6 +278,12 @@ func TestImportAttacks(t *testing.T) {
 	if _, err := root.AddGrant(ctx, tenancy.NewGrant{User: "elsewhere", Role: "administrator", Tenant: "harbor", Reason: "one clinic"}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := root.AddUser(ctx, tenancy.NewUser{Slug: "second", Name: "Second Admin", Kind: "human", Password: wardtest.Password}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.AddGrant(ctx, tenancy.NewGrant{User: "second", Role: "administrator", Reason: "another one"}); err != nil {
+		t.Fatal(err)
+	}
 	last := l.newest()
 	for _, who := range []string{"dana", "ana", "omar", "elsewhere"} {
 		if r, err := load(t, l.e.Reviewer(who), audit.Import{Path: name, Format: audit.FormCSV, Tenant: "cedar"}); err == nil {
@@ -297,13 +303,15 @@ func TestImportAttacks(t *testing.T) {
 		}
 		return id
 	}
+	line := 0
 	send := func(s *tenancy.Session, id uuid.UUID, row map[string]any) error {
 		rows, err := json.Marshal([]map[string]any{row})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-			_, err := tx.Exec(ctx, "select audit.import_events($1, 1, $2)", id, rows)
+			line++ // a checkpoint of its own: else each after the first would be refused for that
+			_, err := tx.Exec(ctx, "select audit.import_events($1, $2, $3)", id, line, rows)
 			return err
 		})
 	}
@@ -324,6 +332,9 @@ func TestImportAttacks(t *testing.T) {
 	if err := l.e.Super.QueryRow(ctx, "select recorded_at, concat_ws(' ', source, t.slug, session_id, disclosure_id, detail::jsonb->>'system', detail::jsonb->>'import' = $1) from audit.event e join tenancy.tenant t on t.id = e.tenant_id where e.source <> 'ward'", id.String()).Scan(&at, &got); err != nil || got != "import cedar old-ehr t" || time.Since(at) > time.Hour {
 		t.Errorf("recorded %s as %q, %v", at, got, err)
 	}
+	if err := send(root, id, row(nil)); err != nil {
+		t.Errorf("what may be imported is not: %v", err)
+	}
 	for name, try := range map[string]error{
 		"a decision":                  send(root, id, row(map[string]any{"action": "approve"})),
 		"a run of a rule":             send(root, id, row(map[string]any{"action": "rule_run"})),
@@ -335,7 +346,8 @@ func TestImportAttacks(t *testing.T) {
 		"a purpose of its own":        send(root, id, row(map[string]any{"purpose": "curiosity"})),
 		"no id":                       send(root, id, row(map[string]any{"source": ""})),
 		"too long":                    send(root, id, row(map[string]any{"actor": strings.Repeat("x", 9000)})),
-		"another's import":            send(l.e.Reviewer("elsewhere"), id, row(nil)),
+		"another's import":            send(l.e.Reviewer("second"), id, row(nil)),
+		"another clinic's import":     send(l.e.Reviewer("elsewhere"), id, row(nil)),
 		"an import that nobody began": send(root, uuid.New(), row(nil)),
 	} {
 		if try == nil {
@@ -353,8 +365,8 @@ func TestImportAttacks(t *testing.T) {
 	if err := send(elsewhere, other, row(nil)); err == nil {
 		t.Error("imported after the grant had ended")
 	}
-	if n := wardtest.One[int](l.e, "select count(*) from audit.event where source = 'import'"); n != 2 {
-		t.Errorf("%d imported events, want 2", n)
+	if n := wardtest.One[int](l.e, "select count(*) from audit.event where source = 'import'"); n != 3 {
+		t.Errorf("%d imported events, want 3", n)
 	}
 	// nor without an identity
 	for _, role := range []string{"ward_reviewer", "ward_app", "ward_worker"} {

@@ -112,8 +112,8 @@ from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) and 
 insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, sqlc.arg(to_state)::text, sqlc.arg(reason), sqlc.arg(evidence));
 
 -- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
-values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(suppressed), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end));
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end, second_look)
+values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(content_hash), sqlc.arg(from_batch), sqlc.arg(to_batch), sqlc.arg(matched), sqlc.arg(created), sqlc.arg(merged), sqlc.arg(suppressed), sqlc.arg(started_at), sqlc.arg(status), sqlc.narg(error), sqlc.narg(requested_by), sqlc.narg(event_id), sqlc.arg(recorded_as), sqlc.narg(period_start), sqlc.narg(period_end), sqlc.narg(second_look)::date);
 
 -- name: Inputs :many
 -- What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
@@ -150,3 +150,9 @@ select review.approve_suppression(sqlc.arg(id)::text, sqlc.arg(reason)::text)::j
 
 -- name: EndSuppression :one
 select review.end_suppression(sqlc.arg(id)::text, sqlc.arg(reason)::text)::jsonb;
+
+-- name: RetireRule :one
+select review.retire_rule(sqlc.arg(rule)::text, sqlc.arg(reason)::text)::bigint;
+
+-- name: LookedTwice :one
+select exists (select from review.run where rule_id = sqlc.arg(id) and second_look = sqlc.arg(night)::date and status = 'ok');

@@ -409,6 +409,22 @@ func (q *Queries) LastSuccesses(ctx context.Context) ([]LastSuccessesRow, error)
 	return items, nil
 }
 
+const lookedTwice = `-- name: LookedTwice :one
+select exists (select from review.run where rule_id = $1 and second_look = $2::date and status = 'ok')
+`
+
+type LookedTwiceParams struct {
+	ID    string
+	Night pgtype.Date
+}
+
+func (q *Queries) LookedTwice(ctx context.Context, arg LookedTwiceParams) (bool, error) {
+	row := q.db.QueryRow(ctx, lookedTwice, arg.ID, arg.Night)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const mergeAnomaly = `-- name: MergeAnomaly :exec
 update review.anomaly set version = version + 1, summary = $1, facts = $2, first_at = least(first_at, $3), last_at = greatest(last_at, $4) where id = $5
 `
@@ -548,8 +564,8 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 }
 
 const recordRun = `-- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end, second_look)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::date)
 `
 
 type RecordRunParams struct {
@@ -571,6 +587,7 @@ type RecordRunParams struct {
 	RecordedAs  *int64
 	PeriodStart *time.Time
 	PeriodEnd   *time.Time
+	SecondLook  *time.Time
 }
 
 func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
@@ -593,6 +610,7 @@ func (q *Queries) RecordRun(ctx context.Context, arg RecordRunParams) error {
 		arg.RecordedAs,
 		arg.PeriodStart,
 		arg.PeriodEnd,
+		arg.SecondLook,
 	)
 	return err
 }
@@ -608,6 +626,22 @@ type RecountActivityParams struct {
 
 func (q *Queries) RecountActivity(ctx context.Context, arg RecountActivityParams) (int64, error) {
 	row := q.db.QueryRow(ctx, recountActivity, arg.First, arg.Last)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const retireRule = `-- name: RetireRule :one
+select review.retire_rule($1::text, $2::text)::bigint
+`
+
+type RetireRuleParams struct {
+	Rule   string
+	Reason string
+}
+
+func (q *Queries) RetireRule(ctx context.Context, arg RetireRuleParams) (int64, error) {
+	row := q.db.QueryRow(ctx, retireRule, arg.Rule, arg.Reason)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -58,7 +58,6 @@ type Job struct {
 	ID          int64      `json:"id"`
 	Queue       string     `json:"queue"`
 	Kind        string     `json:"kind"`
-	Own         bool       `json:"own"` // of the installation, not shipped
 	RuleID      *string    `json:"rule_id"`
 	Dead        bool       `json:"dead"` // every attempt failed, and nobody tries again
 	State       string     `json:"state"`

@@ -183,9 +183,17 @@ func (w *world) run(m *mutant) error {
 // collect adds the rows of an answer to what the mutant found.
 func (m *mutant) collect(rows pgx.Rows) error {
 	if m.rule.Explains() {
-		answer, err := pgx.CollectRows(rows, pgx.RowToMap)
+		type row struct {
+			Tenant uuid.UUID  `db:"tenant_id"`
+			Actor  uuid.UUID  `db:"actor_id"`
+			Event  int64      `db:"event_id"`
+			Reason string     `db:"reason"`
+			Until  *time.Time `db:"valid_until"`
+			From   *int64     `db:"inherited_from"`
+		}
+		answer, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[row])
 		for _, x := range answer {
-			add(m.found, who{tenant: x["tenant_id"].([16]byte), actor: x["actor_id"].([16]byte)}, x["reason"].(string), x["event_id"].(int64))
+			add(m.found, who{tenant: x.Tenant, actor: x.Actor}, x.Reason, x.Event)
 		}
 		return err
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
 )
 
 // Register stores the rules' heads in the database, so that reviewers see them, also those that are NOT ENABLED for want of something they require.
@@ -48,4 +50,29 @@ func Enabled(ctx context.Context, pool *pgxpool.Pool, rules []Rule) ([]*Rule, er
 		all = append(all, e.Rule)
 	}
 	return all, err
+}
+
+// Loaded says that this process has the files of these rules. One whose file no worker has is late, and S02 says why.
+func Loaded(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
+	ids := make([]string, len(rules))
+	for i := range rules {
+		ids[i] = rules[i].ID
+	}
+	if err := queries.New(pool).RulesLoaded(ctx, ids); err != nil {
+		return fmt.Errorf("say which rules are loaded: %w", err)
+	}
+	return nil
+}
+
+// Retire says that a rule whose file no worker has is meant to be gone; the event's id. It is NOT ENABLED from then on, until a worker has the file again.
+func Retire(ctx context.Context, s *tenancy.Session, rule, reason string) (int64, error) {
+	var event int64
+	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+		var err error
+		if event, err = queries.New(tx).RetireRule(ctx, queries.RetireRuleParams{Rule: rule, Reason: reason}); err != nil {
+			return fmt.Errorf("retire rule %s: %w", rule, tenancy.Explain(err))
+		}
+		return nil
+	})
+	return event, err
 }

@@ -33,7 +33,10 @@ type RunRequest struct {
 	Event *int64
 	// Period is the end of the period that a scheduled run is for: one that the ledger has run already is not run again. nil: a run outside the schedule.
 	Period *time.Time
-	start  *time.Time // of that period, as the ledger says
+	// Night is the day of a second look: the rule is run over what was sealed since its Reconcile before the day's beginning, up to where it stands, and moves no
+	// cursor. nil: an ordinary run.
+	Night *time.Time
+	start *time.Time // of that period, as the ledger says
 }
 
 // recordTime is how long recording a failed run may take after the run itself was cancelled.
@@ -102,6 +105,9 @@ func (r *Rule) begin(ctx context.Context, q *queries.Queries, now time.Time, by 
 	}
 	if r.Watches() {
 		return nil
+	}
+	if by.Night != nil {
+		return r.lookBack(ctx, q, *by.Night, res)
 	}
 	settled, err := q.SealedUpTo(ctx, queries.SealedUpToParams{At: now.Add(-time.Duration(r.Settle)), Low: res.FromBatch})
 	if err != nil {
@@ -188,7 +194,7 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, sc
 		"transaction_read_only = on", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds()),
 		"timezone = 'UTC'", // a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
 		// what a run costs follows what is new: it looks everything up by key and passes over no history, whatever the planner knows of its size
-		"enable_seqscan = off", "random_page_cost = 1.1", "jit = off",
+		"enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "random_page_cost = 1.1", "jit = off",
 	} {
 		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
 			return nil, fmt.Errorf("query: %w", err)
@@ -233,7 +239,7 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 	row := queries.RecordRunParams{
 		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
 		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
-		PeriodStart: by.start, PeriodEnd: by.Period,
+		PeriodStart: by.start, PeriodEnd: by.Period, SecondLook: by.Night,
 	}
 	if failure != nil {
 		text := failure.Error()

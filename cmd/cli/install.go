@@ -50,6 +50,18 @@ func (a *app) migrateCmd() *cobra.Command {
 			for _, m := range applied {
 				a.say("applied %s", m)
 			}
+			// reviewers see the rules, and S02 what has never run, before a worker has
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			rules, err := settings.rules()
+			if err != nil {
+				return err
+			}
+			if err := worker.Register(cmd.Context(), url, rules); err != nil {
+				return err
+			}
 			a.say("the schema is up to date; on a new database, ward init comes next")
 			return nil
 		},

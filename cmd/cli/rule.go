@@ -73,9 +73,9 @@ func (a *app) ruleCmd() *cobra.Command {
 			})
 		},
 	}
-	run := a.ruleRunCmd()
-	a.jsonFlag(list, show, history, run)
-	return noun("rule", "Review rules", append([]*cobra.Command{list, show, run, history}, a.ruleInputCmds()...)...)
+	run, retire := a.ruleRunCmd(), a.ruleRetireCmd()
+	a.jsonFlag(list, show, history, run, retire)
+	return noun("rule", "Review rules", append([]*cobra.Command{list, show, run, history, retire}, a.ruleInputCmds()...)...)
 }
 
 func ruleText(r *review.Registered) string {
@@ -116,6 +116,28 @@ func (a *app) ruleRunCmd() *cobra.Command {
 		},
 	}
 	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the worker")
+	return c
+}
+
+func (a *app) ruleRetireCmd() *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "retire RULE", Short: "Say that a rule without a file is meant to be gone", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Long: "A rule whose file no worker has any more is late, and S02 tells. Retired, it is listed NOT ENABLED, keeps its history, and starts again where it stopped when a worker has its file.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needReason(reason); err != nil {
+				return err
+			}
+			return a.with(cmd.Context(), func(s *tenancy.Session) error {
+				event, err := review.Retire(cmd.Context(), s, args[0], reason)
+				if err != nil {
+					return err
+				}
+				return one(a, map[string]int64{"event_id": event}, fmt.Sprintf("%s is retired; recorded as event %d", args[0], event))
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	return c
 }
 

@@ -40,7 +40,7 @@ var results = map[string]any{
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
 	"ward suppress list": review.Suppression{}, "ward suppress add": review.Suppression{}, "ward suppress approve": review.Suppression{}, "ward suppress end": review.Suppression{},
-	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{},
+	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{}, "ward rule retire": requested{},
 	"ward worker jobs":     review.Job{},
 	"ward archive recover": requested{},
 	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},

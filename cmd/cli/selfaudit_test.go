@@ -250,13 +250,17 @@ var calls = map[string]call{
 		years := wardtest.One[string](s.Env, "select (retain_years + 1)::text from tenancy.tenant where slug = 'harbor'")
 		return []string{"tenant", "retention", "harbor", "--years", years, "--reason", "state law"}
 	}},
-	"ward rule list":     plainCall("dana", "rule", "list"),
-	"ward rule show":     plainCall("dana", "rule", "show", "A02"),
-	"ward rule history":  plainCall("dana", "rule", "history"),
-	"ward worker jobs":   plainCall("dana", "worker", "jobs"),
-	"ward rule run":      plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward rule list":    plainCall("dana", "rule", "list"),
+	"ward rule show":    plainCall("dana", "rule", "show", "A02"),
+	"ward rule history": plainCall("dana", "rule", "history"),
+	"ward worker jobs":  plainCall("dana", "worker", "jobs"),
+	"ward rule run":     plainCall("dana", "rule", "run", "A02", "--timeout", "0"),
+	"ward rule retire": {user: "root", prepare: func(s *scene) []string {
+		s.exec("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, loaded_at) values ('Z01', 1, 'B', 'low', 't', 'h', '{}', now() - interval '1 hour') on conflict (id) do update set missing = '{}'")
+		return []string{"rule", "retire", "Z01", "--reason", "its file is gone"}
+	}},
 	"ward suppress list": plainCall("dana", "suppress", "list"),
-	"ward suppress add":  {user: "dana", prepare: func(s *scene) []string { return suppressing(s) }},
+	"ward suppress add":  {user: "dana", prepare: suppressing},
 	"ward suppress approve": {user: "eli", prepare: func(s *scene) []string {
 		s.signIn("dana")
 		s.ok("dana", suppressing(s)...)

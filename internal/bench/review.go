@@ -16,6 +16,3 @@ func Review(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	return out, nil
 }
-
-// reviewCost: a run of every rule over the newest events, with little history and with much.
-func reviewCost(context.Context, Options) ([]Figure, error) { return nil, nil }

@@ -30,14 +30,14 @@ const queueSQL = `
 	select id, n, now(), now(), 'view', 'ok', n, sha256('x'), gen_random_uuid() from review.anomaly, generate_series(1, 3) n;
 	create table public.look (id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(), detail text not null);`
 
-// desk is a queue to look at: a reviewer's session, and the other side's pool.
-type desk struct {
+// longQueue is a queue to look at: a reviewer's session, and the other side's pool.
+type longQueue struct {
 	session *tenancy.Session
 	naive   *pgxpool.Pool
 	close   func()
 }
 
-func (s *server) desk(ctx context.Context, o Options, anomalies int) (_ *desk, err error) {
+func (s *server) longQueue(ctx context.Context, o Options, anomalies int) (_ *longQueue, err error) {
 	o.say("%d open anomalies", anomalies)
 	if err := s.exec(ctx, s.cluster.Superuser(), "create database queue"); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (s *server) desk(ctx context.Context, o Options, anomalies int) (_ *desk, e
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{close: reviewers.Close}
+	d := &longQueue{close: reviewers.Close}
 	tokens, err := reviewers.SignIn(ctx, tenancy.Credentials{User: "root", Password: password, Audience: tenancy.ReviewAudience})
 	if err == nil {
 		d.session = tenancy.NewSession(reviewers, tokens, time.Now, nil)
@@ -86,7 +86,7 @@ func reviewQueue(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	defer s.stop(ctx)
-	d, err := s.desk(ctx, o, o.size(100_000, 20_000))
+	d, err := s.longQueue(ctx, o, o.size(100_000, 20_000))
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func reviewQueue(ctx context.Context, o Options) ([]Figure, error) {
 }
 
 // plain is what somebody would write who records one row for each page shown.
-func (d *desk) plain(ctx context.Context, sql string) error {
+func (d *longQueue) plain(ctx context.Context, sql string) error {
 	rows, err := d.naive.Query(ctx, sql)
 	if err != nil {
 		return fmt.Errorf("plain select: %w", err)

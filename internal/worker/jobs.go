@@ -104,6 +104,9 @@ func (c *Config) schedule(ctx context.Context, client *river.Client[pgx.Tx]) err
 func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // also what has begun when the worker is asked to stop
 	defer cancel()
+	if err := review.Loaded(ctx, c.Pool, c.Rules); err != nil {
+		return err
+	}
 	due, err := review.Due(ctx, c.Pool, c.Rules, c.Now())
 	if err != nil {
 		return err
@@ -121,6 +124,9 @@ func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
 			continue
 		}
 		jobs = append(jobs, river.InsertManyParams{Args: ruleArgs{Rule: t.ID, Period: t.Period}})
+	}
+	if now := c.Now().UTC(); now.Hour() >= nightHour {
+		jobs = append(jobs, river.InsertManyParams{Args: nightArgs{Night: now.Truncate(24 * time.Hour)}})
 	}
 	if len(jobs) > 0 {
 		if _, err := client.InsertMany(ctx, jobs); err != nil {
@@ -149,6 +155,44 @@ func (c *Config) runAll(ctx context.Context, rules []*review.Rule, now time.Time
 	}
 	return errors.Join(errs...)
 }
+
+// nightHour is from when a night's second look may begin, in UTC.
+const nightHour = 3
+
+// nightArgs is the second look of one night. Every worker enters it, and it is one job.
+type nightArgs struct {
+	Night time.Time `json:"night"`
+}
+
+// Kind names the job.
+func (nightArgs) Kind() string { return "second_look" }
+
+// InsertOpts makes one job of a night, also where it is done or dead.
+func (nightArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
+}
+
+type nightWorker struct {
+	river.WorkerDefaults[nightArgs]
+	config *Config
+}
+
+// Work looks at the last days again. The ledger says which rules have done so this night.
+func (w *nightWorker) Work(ctx context.Context, _ *river.Job[nightArgs]) error {
+	c := w.config
+	out, err := review.Reconcile(ctx, c.Pool, c.Rules, c.Now())
+	missed := 0
+	for _, r := range out.Runs {
+		missed += r.Created + r.Merged
+	}
+	if out.Days > 0 || missed > 0 {
+		c.Log.WarnContext(ctx, "the second look found more", slog.Int64("days_recounted", out.Days), slog.Int("missed", missed))
+	}
+	return err
+}
+
+// Timeout bounds a night's second look.
+func (w *nightWorker) Timeout(*river.Job[nightArgs]) time.Duration { return 14 * time.Minute }
 
 // ruleRunArgs is a reviewer's request to run a rule, or all of them, now.
 type ruleRunArgs struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/review"
 )
 
 // Schema is where River's tables live.
@@ -21,16 +22,9 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgxpool.ParseConfig(url)
+	pool, err := asOwner(ctx, url)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
-	}
-	// River's tables belong to ward_owner, whose default privileges give the worker what it needs.
-	config.ConnConfig.RuntimeParams["role"] = "ward_owner"
-	config.MaxConns = 2
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect for River's migrations: %w", err)
+		return nil, err
 	}
 	defer pool.Close()
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: Schema})
@@ -45,4 +39,29 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 		applied = append(applied, fmt.Sprintf("river %03d %s", v.Version, v.Name))
 	}
 	return applied, nil
+}
+
+// asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it needs.
+func asOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("parse database url: %w", err)
+	}
+	config.ConnConfig.RuntimeParams["role"] = "ward_owner"
+	config.MaxConns = 2
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect as ward_owner: %w", err)
+	}
+	return pool, nil
+}
+
+// Register stores the heads of the rules, as a worker does when it starts: so that they are known before one has.
+func Register(ctx context.Context, url string, rules []review.Rule) error {
+	pool, err := asOwner(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return review.Register(ctx, pool, rules)
 }

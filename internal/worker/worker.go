@@ -285,6 +285,7 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &ruleWorker{config: c})
 	river.AddWorker(workers, &ruleRunWorker{config: c})
+	river.AddWorker(workers, &nightWorker{config: c})
 	river.AddWorker(workers, &shipWorker{config: c})
 	river.AddWorker(workers, &pruneWorker{config: c})
 	river.AddWorker(workers, &liveWorker{config: c})

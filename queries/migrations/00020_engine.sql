@@ -165,7 +165,8 @@ create function review.add_hours(a int[], b int[]) returns int[] language sql im
   select array_agg(coalesce(x.m, 0) + coalesce(x.n, 0) order by x.i) from unnest(a, b) with ordinality x(m, n, i)
 $$;
 -- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the day on which it happened.
-create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
+create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set random_page_cost = 1.1 set jit = off as $$
 declare done bigint; n bigint;
 begin
   select b.batch into done from review.baseline b for update;
@@ -178,13 +179,14 @@ begin
     select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export') from fresh f group by f.tenant_id, f.user_id, f.day, f.patient_id
     on conflict (tenant_id, user_id, day, patient_id) do update set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses, exports = p.exports + excluded.exports
     returning tenant_id, user_id, day, xmax = 0 as first
-  ), days as (
-    select f.tenant_id, f.user_id, f.day, max(f.role) as role, count(*) as accesses, count(*) filter (where f.action = 'export') as exports,
-      review.by_hour(array_agg(f.hour)) as hours
-    from fresh f group by f.tenant_id, f.user_id, f.day
+  ), counted as (  -- one pass over both, since a join of the two would be a loop here
+    select f.tenant_id, f.user_id, f.day, f.role, 1 as accesses, (f.action = 'export')::int as exports, f.hour, 0 as patients from fresh f
+    union all
+    select s.tenant_id, s.user_id, s.day, null, 0, 0, null, 1 from seen s where s.first
   ), written as (
     insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
-    select d.tenant_id, d.user_id, d.day, d.role, (select count(*) from seen s where s.tenant_id = d.tenant_id and s.user_id = d.user_id and s.day = d.day and s.first), d.accesses, d.exports, d.hours from days d
+    select c.tenant_id, c.user_id, c.day, max(c.role), sum(c.patients), sum(c.accesses), sum(c.exports), review.by_hour(array_agg(c.hour) filter (where c.hour is not null))
+    from counted c group by c.tenant_id, c.user_id, c.day
     on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients, accesses = x.accesses + excluded.accesses,
       exports = x.exports + excluded.exports, hours = review.add_hours(x.hours, excluded.hours)
     returning accesses
@@ -211,9 +213,9 @@ begin
     where a.batch <= upto and a.recorded_at >= first and a.at >= first and a.at < last + 1
     group by 1, 2, 3, 4
   ), days as (
-    select t.tenant_id, t.user_id, t.day, max(t.role) as role, count(*)::int as patients, sum(t.accesses)::int as accesses, sum(t.exports)::int as exports,
-      (select review.by_hour(array_agg(h)) from truth u, unnest(u.hours) h where u.tenant_id = t.tenant_id and u.user_id = t.user_id and u.day = t.day) as hours
-    from truth t group by 1, 2, 3
+    select t.tenant_id, t.user_id, t.day, max(t.role) as role, count(*)::int as patients, sum(t.accesses)::int as accesses, sum(t.exports)::int as exports, max(h.hours) as hours
+    from truth t join (select u.tenant_id, u.user_id, u.day, review.by_hour(array_agg(hour)) as hours from truth u, unnest(u.hours) hour group by 1, 2, 3) h using (tenant_id, user_id, day)
+    group by 1, 2, 3
   ), wrong as (
     select tenant_id, user_id, day, d.role, coalesce(d.patients, 0) as patients, coalesce(d.accesses, 0) as accesses, coalesce(d.exports, 0) as exports, coalesce(d.hours, array_fill(0, array[24])) as hours
     from days d full join (select * from review.activity x where x.day between first and last) x using (tenant_id, user_id, day)
@@ -420,4 +422,28 @@ grant execute on function review.ask_rule to ward_worker;
 reset role;
 set local role ward_owner;
 revoke create on schema review from ward_rule;
+
+set local role ward_owner;
+-- +goose StatementBegin
+-- A rule whose file is gone is late, and S02 tells, until somebody says that it is meant to be gone. It is then listed NOT ENABLED for want of its file; a worker that has the file again
+-- takes it up where it stopped.
+create function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewer('configure'); r review.rule; e bigint;
+begin
+  select * into r from review.rule x where x.id = retire_rule.rule for update;
+  if r.id is null then raise exception 'no rule "%"', rule using errcode = '02000', hint = 'ward rule list shows them'; end if;
+  if r.loaded_at > clock_timestamp() - interval '5 minutes' then
+    raise exception 'a worker has the file of rule % (seen %): take it away first', r.id, to_char(r.loaded_at at time zone 'UTC', 'HH24:MI:SS "UTC"') using errcode = '55000';
+  end if;
+  e := audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'rule retired', 'rule', r.id, 'version', r.version, 'content', r.content_hash, 'reason', review.need_reason(reason))::text, null, null, null, 'audit');
+  update review.rule x set missing = array[format('its file (retired by %s on %s)', (select u.slug from tenancy.users u where u.id = who), to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD'))] where x.id = r.id;
+  return e;
+end $$;
+-- +goose StatementEnd
+revoke execute on function review.retire_rule from public;
+grant execute on function review.retire_rule to ward_reviewer;
+
+-- The nightly second look: what a rule found of the last days by the time of the event, once a night.
+alter table review.run add column second_look date;
+create unique index run_second_look on review.run (rule_id, second_look) where status = 'ok';
 reset role;

@@ -94,7 +94,6 @@ begin
 end $$;
 -- +goose StatementEnd
 insert into tenancy.reviewer_action values ('administrator', 'import');
--- What the lists of a bundle are about.
 create type review.bundle_scope as (who uuid, tenants uuid[], from_at timestamptz, to_at timestamptz, as_of timestamptz);
 create view review.sealed_event as
   select e.*, c.seq, c.hash, c.sealed_at from audit.event e join audit.chain c on c.recorded_at = e.recorded_at and c.event_id = e.event_id;
@@ -281,7 +280,7 @@ create function review.evidence_312b_gaps(s review.bundle_scope) returns setof j
     union all select 'rows lost before the chain went on', t.slug, null, r.sealed_at, 'the chain goes on at ' || r.seq, r.event_id, null from audit.resume r join tenancy.tenant t on t.id = r.tenant_id
       where r.tenant_id = any ((s).tenants) and r.sealed_at >= (s).from_at and r.sealed_at <= (s).as_of
     union all select 'events in the archive only', to_char(p.month, 'YYYY-MM'), p.month::timestamp at time zone 'UTC', (p.month + interval '1 month') at time zone 'UTC', 'rows of these lists that rest on events of this month are missing here', p.event_id, null from audit.pruned p
-      where (p.month + interval '1 month') at time zone 'UTC' > (s).from_at and p.month::timestamp at time zone 'UTC' < (s).to_at and p.at <= (s).as_of
+      where (p.month + interval '1 month') at time zone 'UTC' > (s).from_at and p.month::timestamp at time zone 'UTC' < (s).to_at
   ) x order by x.from_at nulls first, x.kind, x.subject collate "C", x.run_id
 $$;
 -- 164.308(a)(1)(ii)(D). Periods are counted as the schedule counts them: their ends are the multiples of their length since the year 1.
@@ -321,15 +320,16 @@ create function review.evidence_308a1iiD_certifications(s review.bundle_scope) r
 $$;
 -- 164.308(a)(3)(ii)(C)
 create function review.evidence_308a3iiC_leavers(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+  with f as (select y.actor_id, y.tenant, string_agg(y.id || ' ' || y.state, '; ' order by y.id) as anomalies from review.anomalies_as_of(s) y where y.rule_id like 'A03%' group by y.actor_id, y.tenant)
   select to_json(x) from (select m.id as membership_id, t.slug as tenant, u.slug as "user", u.id as user_id, u.kind, m.role, m.started_at, m.ended_on, m.terminated_at as disabled_at, b.slug as disabled_by,
       round(extract(epoch from m.terminated_at - (m.ended_on + 1)::timestamp at time zone 'UTC') / 3600, 2) as lag_hours, l.disabled_at as account_disabled_at, e.recorded_at as last_event_at, e.event_id as last_event_id, a.n as events_after_end, a.ids as events_after_end_ids,
-      (select string_agg(y.id || ' ' || y.state, '; ' order by y.id) from review.anomalies_as_of(s) y where y.actor_id = m.user_id and y.tenant = t.slug and y.rule_id like 'A03%') as anomalies, m.reason, k.event_id
-    from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id left join tenancy.users b on b.id = m.terminated_by
+      f.anomalies, m.reason, k.event_id
+    from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id left join tenancy.users b on b.id = m.terminated_by left join f on f.actor_id = m.user_id and f.tenant = t.slug
       left join lateral (select y.disabled_at from tenancy.user_log y where y.user_id = m.user_id and y.at <= (s).as_of order by y.id desc limit 1) l on true
       left join lateral (select y.recorded_at, y.event_id from review.sealed_event y where y.tenant_id = m.tenant_id and y.user_id = m.user_id and y.sealed_at <= (s).as_of order by y.recorded_at desc, y.event_id desc limit 1) e on true
       left join lateral (select count(*) as n, string_agg(z.event_id::text, ' ' order by z.event_id) filter (where z.r <= 2000) as ids from (select y.event_id, row_number() over (order by y.event_id) as r from review.sealed_event y
         where y.tenant_id = m.tenant_id and y.user_id = m.user_id and y.membership_id = m.id and y.sealed_at <= (s).as_of and coalesce(y.occurred_at, y.recorded_at) >= coalesce((m.ended_on + 1)::timestamp at time zone 'UTC', m.terminated_at)) z) a on true
-      left join lateral (select y.event_id from review.sealed_event y where y.tenant_id = m.tenant_id and y.action = 'terminate' and y.detail::jsonb ->> 'membership' = m.id::text and y.sealed_at <= (s).as_of order by y.event_id limit 1) k on true
+      left join lateral (select y.event_id from review.sealed_event y where y.tenant_id = m.tenant_id and y.recorded_at between m.terminated_at - interval '1 minute' and m.terminated_at + interval '1 minute' and y.action = 'terminate' and y.detail::jsonb ->> 'membership' = m.id::text and y.sealed_at <= (s).as_of order by y.event_id limit 1) k on true
     where m.tenant_id = any ((s).tenants) and m.terminated_at >= (s).from_at and m.terminated_at < (s).to_at and m.terminated_at <= (s).as_of order by m.terminated_at, m.id) x
 $$;
 create function review.evidence_308a3iiC_roles(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -363,9 +363,10 @@ create function review.evidence_312a2i_services(s review.bundle_scope) returns s
 $$;
 -- 164.308(a)(5)(ii)(C)
 create function review.evidence_308a5iiC_denied(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+  with f as (select v.event_id, string_agg(y.id || ' ' || y.state, '; ' order by y.id) as anomalies from review.anomalies_as_of(s) y join review.evidence v on v.anomaly_id = y.id group by v.event_id)
   select to_json(x) from (select e.event_id, e.recorded_at, t.slug as tenant, e.action, u.slug as "user", e.actor_kind, e.detail::jsonb ->> 'reason' as reason, e.detail::jsonb ->> 'method' as method, e.session_id,
-      (select string_agg(y.id || ' ' || y.state, '; ' order by y.id) from review.evidence v join review.anomalies_as_of(s) y on y.id = v.anomaly_id where v.event_id = e.event_id) as anomalies
-    from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id
+      f.anomalies
+    from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id left join f on f.event_id = e.event_id
     where e.tenant_id = any ((s).tenants) and e.action in ('sign_in', 'refresh', 'refuse') and e.outcome = 'denied' and e.recorded_at >= (s).from_at and e.recorded_at < (s).to_at and e.sealed_at <= (s).as_of order by e.recorded_at, e.event_id) x
 $$;
 -- 164.308(a)(6)(ii)
@@ -379,17 +380,17 @@ create function review.evidence_308a6ii_timeline(s review.bundle_scope) returns 
     select v.anomaly_id, v.at, 'evidence' as kind, v.action || ' ' || coalesce(v.record_table, '') || ' ' || coalesce(v.record_id::text, '') || ' ' || v.outcome as what, null as by_user, v.event_id from review.evidence v join audit.chain k on k.event_id = v.event_id where v.anomaly_id in (select i.id from i) and k.sealed_at <= (s).as_of
     union all select t.anomaly_id, t.at, 'state', coalesce(t.from_state || ' to ', '') || t.to_state || coalesce(': ' || t.reason, ''), u.slug,
         coalesce(t.event_id, (select min(r.recorded_as) from review.evidence v join review.run r on r.run_id = v.added_by_run where v.anomaly_id = t.anomaly_id and t.version = 1)) from review.transition t left join tenancy.users u on u.id = t.by_user where t.anomaly_id in (select i.id from i) and t.at <= (s).as_of
-    union all select n.anomaly_id, n.at, 'note', n.text, u.slug, (select min(e.event_id) from review.sealed_event e where e.tenant_id = any ((s).tenants) and e.action = 'note' and e.detail::jsonb ->> 'anomaly' = n.anomaly_id::text
+    union all select n.anomaly_id, n.at, 'note', n.text, u.slug, (select min(e.event_id) from review.sealed_event e where e.tenant_id = any ((s).tenants) and e.recorded_at between n.at - interval '1 minute' and n.at + interval '1 minute' and e.action = 'note' and e.detail::jsonb ->> 'anomaly' = n.anomaly_id::text
         and e.detail::jsonb ->> 'sha256' = encode(sha256(convert_to(n.text, 'utf8')), 'hex') and e.sealed_at <= (s).as_of) from review.note n join tenancy.users u on u.id = n.by_user where n.anomaly_id in (select i.id from i) and n.at <= (s).as_of
   ) x order by x.anomaly_id, x.at, x.event_id, x.what collate "C"
 $$;
--- 164.312(a)(2)(ii)
 create function review.evidence_312a2ii_break_glass(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+  with f as (select v.event_id, string_agg(y.id || ' ' || y.state || coalesce(' ' || y.disposition, ''), '; ' order by y.id) as follow_up from review.anomalies_as_of(s) y join review.evidence v on v.anomaly_id = y.id group by v.event_id)
   select to_json(x) from (select e.event_id, coalesce(e.occurred_at, e.recorded_at) as at, t.slug as tenant, u.slug as "user", e.action, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id) as patient_id, e.outcome,
       (select min(q.from_at) from review.relationship q where q.tenant_id = e.tenant_id and q.user_id = e.user_id and q.patient_id = coalesce(e.subject_id, r.subject_id) and q.kind = 'encounter' and q.known_at <= (s).as_of
         and q.from_at between coalesce(e.occurred_at, e.recorded_at) - interval '1 day' and coalesce(e.occurred_at, e.recorded_at) + interval '1 day') as encounter_at,
-      (select string_agg(y.id || ' ' || y.state || coalesce(' ' || y.disposition, ''), '; ' order by y.id) from review.evidence v join review.anomalies_as_of(s) y on y.id = v.anomaly_id where v.event_id = e.event_id) as follow_up
-    from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
+      f.follow_up
+    from review.sealed_event e join tenancy.tenant t on t.id = e.tenant_id left join tenancy.users u on u.id = e.user_id left join f on f.event_id = e.event_id left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
     where e.tenant_id = any ((s).tenants) and e.purpose = 'break_glass' and e.recorded_at >= (s).from_at and e.recorded_at < (s).to_at and e.sealed_at <= (s).as_of order by e.recorded_at, e.event_id) x
 $$;
 -- 164.308(a)(1)(ii)(C): for who closes anomalies, hence may know of sanctions. And the two lists of 164.402.
@@ -407,7 +408,6 @@ create function review.evidence_308a1iiC_sanctions(s review.bundle_scope) return
   select x from review.closed_as(s, 'policy_violation_no_breach') x where review.may_everywhere((s).who, (s).tenants, 'close') $$;
 create function review.evidence_402_low_probability(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$ select x from review.closed_as(s, 'impermissible_low_probability') x $$;
 create function review.evidence_402_breaches(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$ select x from review.closed_as(s, 'breach') x $$;
--- 164.316(b)(2)(i)
 create function review.evidence_316b2i_oldest(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (
     select 'event in the database' as kind, t.slug as tenant, e.recorded_at as oldest_at, e.event_id, null::uuid as run_id, t.retain_years from tenancy.tenant t join lateral (select y.recorded_at, y.event_id from review.sealed_event y where y.tenant_id = t.id and y.sealed_at <= (s).as_of order by y.recorded_at, y.event_id limit 1) e on true where t.id = any ((s).tenants)

@@ -1,6 +1,7 @@
 /*---
 id: S02-late-rule
-version: 1
+uuid: 3a1c7d52-4b0e-5d0a-8f0e-6a4e7a1d0c02
+version: 2
 title: a rule did not run in time, or sealing stands still
 status: stable
 owner: security
@@ -18,17 +19,18 @@ params: {grace_minutes: 15}
 false_positives:
   - "maintenance: every worker was stopped on purpose, and the first one back has not caught up"
   - "not enabled: a rule that lacks what it requires does not run, and says so in ward rule list"
-triage: "ward rule history and ward worker jobs say what failed. No job and no run: is a worker running that has this rule? Sealing: is the leading worker stuck? Stop it; another one takes over."
+triage: "ward rule history and ward worker jobs say what failed. No job and no run: is a worker running that has this rule? No worker has its file: put it back, or ward rule retire says that it is meant to be gone. Sealing: is the leading worker stuck? Stop it; another one takes over."
 max_new_per_run: 200
 ---*/
 with ran as (
-  select r.id as what, coalesce(x.finished_at, r.known_since) as last, (r.front_matter ->> 'every')::interval as every, x.finished_at is null as never, x.recorded_as
+  select r.id as what, coalesce(x.finished_at, r.known_since) as last, (r.front_matter ->> 'every')::interval as every, x.finished_at is null as never, x.recorded_as, r.loaded_at
   from review.rule r left join lateral (
     select x.finished_at, x.recorded_as from review.run x where x.rule_id = r.id and x.status = 'ok' order by x.finished_at desc limit 1) x on true
   where r.missing = '{}' and r.id <> 'S02-late-rule'
 ), late as (
   select r.what, r.last + r.every as since, r.recorded_as,
-    format('rule %s is late: due since %s UTC, every %s, %s', r.what, to_char(r.last + r.every, 'YYYY-MM-DD HH24:MI:SS'), r.every, case when r.never then 'has never run' else 'last ran at ' || to_char(r.last, 'YYYY-MM-DD HH24:MI:SS') end) as summary
+    format('rule %s is late: due since %s UTC, every %s, %s', r.what, to_char(r.last + r.every, 'YYYY-MM-DD HH24:MI:SS'), r.every, case when r.never then 'has never run' else 'last ran at ' || to_char(r.last, 'YYYY-MM-DD HH24:MI:SS') end)
+      || case when r.loaded_at < :now::timestamptz - interval '10 minutes' then format('; no worker has its file since %s', to_char(r.loaded_at, 'YYYY-MM-DD HH24:MI')) else '' end as summary
   from ran r
   where r.last + r.every + make_interval(mins => :grace_minutes::int) < :now::timestamptz
   union all
