@@ -96,10 +96,10 @@ func TestRules(t *testing.T) {
 // suppressed begins the name of a case that stands beside its like: what the rule finds in it is suppressed, and recorded all the same.
 const suppressed = "suppressed: "
 
-// withSuppressed adds such a case, the first that finds something once more.
+// withSuppressed adds such a case, the first that finds something about somebody once more: a suppression names a person or a patient.
 func withSuppressed(rule *review.Rule, tests []review.RuleTest) []review.RuleTest {
 	for _, c := range tests {
-		if len(c.Expect) > 0 && !rule.Explains() {
+		if len(c.Expect) > 0 && c.Expect[0].Actor+c.Expect[0].Patient != "" && !rule.Explains() {
 			c.Name = suppressed + c.Name
 			return append(tests, c)
 		}
@@ -115,9 +115,10 @@ func (w *world) suppress(rule *review.Rule) {
 			continue
 		}
 		for _, x := range s.Expect {
-			id := wardtest.One[uuid.UUID](w.e, `insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason, ticket, created_by, starts_at, expires_at, event_id)
-				select $1, $2, $3, $4, 'a test', 'T-1', u.id, clock_timestamp(), clock_timestamp() + interval '7 days' - interval '1 second', 0 from tenancy.users u where u.slug = 'root' returning id`,
-				rule.ID, rule.Tier, s.tenant(x.Tenant), s.user(x.Actor))
+			about := s.about(x)
+			id := wardtest.One[uuid.UUID](w.e, `insert into review.suppression (rule_id, tier, tenant_id, actor_id, patient_id, reason, ticket, created_by, starts_at, expires_at, event_id)
+				select $1, $2, $3, nullif($4, $6::uuid), nullif($5, $6::uuid), 'a test', 'T-1', u.id, clock_timestamp(), clock_timestamp() + interval '7 days' - interval '1 second', 0 from tenancy.users u where u.slug = 'root' returning id`,
+				rule.ID, rule.Tier, about.tenant, about.actor, about.patient, uuid.Nil)
 			w.do("update review.suppression set approved_by = u.id, approved_at = clock_timestamp() from tenancy.users u where u.slug = 'eli' and review.suppression.id = $1", id)
 		}
 	}
