@@ -102,6 +102,11 @@ func (a *app) queueListCmd() *cobra.Command {
 	c.Flags().IntVar(&due, "due", 0, "somebody must be notified within so many days, if it is a breach")
 	c.Flags().StringVar(&after, "after", "", "continue after this anomaly id")
 	a.jsonFlag(c)
+	return offerQueue(c)
+}
+
+// offerQueue completes what narrows and sorts the queue.
+func offerQueue(c *cobra.Command) *cobra.Command {
 	offer(c, "state", queueStates...)
 	offer(c, "severity", severities...)
 	offer(c, "sort", review.Sorts()...)
