@@ -21,12 +21,12 @@ import (
 func samples(t *testing.T) ([]audit.Event, *audit.Names) {
 	t.Helper()
 	e := wardtest.New(t)
-	list := func(constraint string) []string {
-		return wardtest.One[[]string](e, "select array_agg(m[1]) from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m where c.conrelid = 'audit.event'::regclass and c.conname = $1", constraint)
+	list := func(domain string) []string {
+		return wardtest.One[[]string](e, "select array_agg(m[1]) from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m where c.contypid = $1::regtype", domain)
 	}
 	names := &audit.Names{TenantID: uuid.New(), Region: "us-west", Roles: map[uuid.UUID]string{}}
 	var events []audit.Event
-	actions, purposes := list("event_action_check"), list("event_purpose_check")
+	actions, purposes := list("audit.action"), list("audit.purpose")
 	if len(actions) < 30 || len(purposes) < 8 {
 		t.Fatalf("%d actions, %d purposes", len(actions), len(purposes))
 	}

@@ -22,6 +22,7 @@ var columnsOf = map[string]string{
 	"public.notes":        "insert into public.notes (tenant_id, id, patient_id, body) values ($1, $2, $3, 'b')",
 	"public.attachments":  "insert into public.attachments (tenant_id, id, patient_id, file_name, media_type, storage_key) values ($1, $2, $3, 'f', 'm', 'k')",
 	"public.messages":     "insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) values ($1, $2, $3, tenancy.user_id(), 'patient', 'b')",
+	"public.care_team":    "insert into public.care_team (tenant_id, id, patient_id, member_id, from_at) values ($1, $2, $3, tenancy.user_id(), now())",
 	"public.claims":       "insert into public.claims (tenant_id, id, patient_id, payer, code, amount_cents) values ($1, $2, $3, 'p', 'c', 1)",
 }
 
@@ -173,6 +174,7 @@ var reviewerCalls = map[string]struct{ sql, code string }{
 	"approve":      {"select review.approve('ffffffff', 1, true, 'no such anomaly')", "02000"},
 	"reopen":       {"select review.reopen('ffffffff', 1, 'no such anomaly')", "02000"},
 	"escalate":     {"select review.escalate('ffffffff', 1, 'no such anomaly')", "02000"},
+	"suppress":     {"select review.approve_suppression('ffffffff', 'no such suppression')", "02000"},
 	"rule_run":     {"select review.request('rule_run', '{\"rule\": \"none\"}')", "02000"},
 	"ship":         {"select review.request('ship', '{}')", ""},
 	"verify":       {"select audit.verify_begin(gen_random_uuid(), 'store', null, null, '{}')", ""},

@@ -138,8 +138,8 @@ begin
   if f ? 'from' then cond := cond || format(' and e.recorded_at >= %L::timestamptz', f->>'from'); end if;
   if f ? 'to' then cond := cond || format(' and e.recorded_at < %L::timestamptz', f->>'to'); end if;
   if pos_at is not null then cond := cond || format(' and (e.recorded_at, e.event_id) %s (%L::timestamptz, %s)', case when older then '<' else '>' end, pos_at, pos_id); end if;
-  return query execute format('select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind, e.action, e.outcome, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id),
-      e.purpose, e.session_id, e.membership_id, e.disclosure_id, e.detail, e.source, c.seq, c.hash
+  return query execute format('select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind::text, e.action::text, e.outcome::text, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id),
+      e.purpose::text, e.session_id, e.membership_id, e.disclosure_id, e.detail, e.source::text, c.seq, c.hash
     from (select * from audit.event e where e.tenant_id = %1$L%2$s order by e.recorded_at %3$s, e.event_id %3$s limit %4$s) e
       left join tenancy.users u on u.id = e.user_id left join audit.chain c on c.event_id = e.event_id
       left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
