@@ -40,7 +40,7 @@ func (r *Rule) explain(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 		}
 		res.Matched += len(answer)
 		for len(answer) > 0 {
-			n := min(len(answer), 5000)
+			n := min(len(answer), storedAtOnce)
 			created, err := r.store(ctx, q, answer[:n], res.RunID)
 			if err != nil {
 				return err
@@ -55,6 +55,9 @@ func (r *Rule) explain(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 	}
 	return nil
 }
+
+// storedAtOnce is how many explanations one statement stores. It may pass over all events to find theirs, so that a long answer is not to be many of them.
+const storedAtOnce = 50_000
 
 // longestAnswer bounds what a filter may answer at once: some 300 MB.
 const longestAnswer = 3_000_000
