@@ -38,7 +38,8 @@ func scrape(t *testing.T, addr string) string {
 // no patient.
 func TestMetrics(t *testing.T) {
 	y := newYard(t)
-	list := rules(t)
+	// few rules: with all of them each second, an attempt of the broken one would wait behind hundreds of jobs
+	list := slices.DeleteFunc(rules(t), func(r review.Rule) bool { return r.ID != "A02-cross-tenant-denied" && r.ID != "S02-late-rule" })
 	bad, err := review.ParseRule("T03-broken", []byte(strings.Replace(fmt.Sprintf(everyView, "T03-broken", "1000h"), "min(a.at)", "min(a.at) + make_interval(secs => 1 / (count(*) - count(*)))", 1)))
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +80,7 @@ func TestMetrics(t *testing.T) {
 		`ward_failures_total\{what="seal"\} 0`, `ward_failures_total\{what="ship"\} 0`, `ward_failures_total\{what="scrape"\} 0`, `ward_jobs\{queue="requests",state="scheduled"\} 1`,
 	}
 	var got string
+	t.Cleanup(func() { t.Log(got) })
 	y.until("every figure is there", func() bool {
 		// nobody waits for the next attempt
 		if _, err := y.e.Super.Exec(t.Context(), "update river.river_job set state = 'available', scheduled_at = now() where state = 'retryable'"); err != nil {
@@ -87,7 +89,6 @@ func TestMetrics(t *testing.T) {
 		got = scrape(t, l.Addr().String())
 		return !slices.ContainsFunc(want, func(w string) bool { return !regexp.MustCompile(`(?m)^` + w + `$`).MatchString(got) })
 	})
-	t.Log(got)
 	for _, secret := range wardtest.One[[]string](y.e, "select array_agg(x) from (select slug as x from tenancy.users union select id::text from tenancy.users union select slug from tenancy.tenant union select id::text from tenancy.tenant union select $1) y", patient.String()) {
 		if strings.Contains(got, `"`+secret+`"`) {
 			t.Errorf("the metrics name %q", secret)
