@@ -219,8 +219,14 @@ func TestTheReviewersJob(t *testing.T) {
 	dana.keys("Tab")
 	dana.types("policy_viol")
 	dana.sees(`policy_violation_no_breach`)
+	dana.keys("Enter") // the disposition demands an exception and a sanction, so the form asks for both
+	dana.types("not_ret")
+	dana.sees(`▸ not retained`)
 	dana.keys("Enter")
-	dana.types("a stale link of the portal; nothing was shown; sanction not needed")
+	dana.sees(`where the sanction or the training is on record`)
+	dana.types("training of today, file 12")
+	dana.keys("Enter")
+	dana.types("a stale link of the portal; nothing was shown")
 	dana.confirm("Close it")
 	dana.sees(`closing of ` + short + `: now .*to approve`)
 	// four eyes: the one who closed has no key to approve
