@@ -284,11 +284,12 @@ func (a *app) verifyOnline(ctx context.Context, f *verifyFlags) error {
 	stop := func() {}
 	onStart := func(v *archive.Verification) { stop = a.progress(v, f.progress) }
 	var report *archive.Report
-	if f.workers {
+	switch {
+	case f.workers:
 		report, err = audit.VerifyByWorkers(ctx, session, store, opts, f.timeout, onStart)
-	} else if f.live {
+	case f.live:
 		report, err = audit.VerifyLive(ctx, session, store, opts, f.timeout, onStart)
-	} else {
+	default:
 		report, err = audit.Verify(ctx, session, store, opts, onStart)
 	}
 	stop()

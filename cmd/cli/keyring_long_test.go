@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func secretService(t *testing.T) string {
 	}
 	address = strings.TrimSpace(address)
 	ring := exec.CommandContext(t.Context(), "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
-	ring.Env, ring.Stdin = append(env, "DBUS_SESSION_BUS_ADDRESS="+address), strings.NewReader("keyring password\n")
+	ring.Env, ring.Stdin = append(slices.Clone(env), "DBUS_SESSION_BUS_ADDRESS="+address), strings.NewReader("keyring password\n")
 	start(t, ring)
 	// the bus can tell when the name has an owner
 	for range 200 {
