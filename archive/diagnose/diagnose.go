@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,9 +120,9 @@ func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program 
 	return a.Findings, nil
 }
 
-// noMemory reports whether a Go program that the kernel refused memory said so. The last of these is the word of one that was built with -race.
+// noMemory reports whether a Go program that the kernel refused memory said so. The last two of these are the words of one that was built with -race.
 func noMemory(cry string) bool {
-	return strings.Contains(cry, "out of memory") || strings.Contains(cry, "cannot allocate memory") || strings.Contains(cry, "too many address space collisions")
+	return slices.ContainsFunc([]string{"out of memory", "cannot allocate memory", "too many address space collisions", "failed to allocate"}, func(said string) bool { return strings.Contains(cry, said) })
 }
 
 // onDisk gives the copy of the file a descriptor that another process can have.
