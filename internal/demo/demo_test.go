@@ -244,6 +244,7 @@ func killed(t *testing.T, dir string) {
 		if err := syscall.Kill(was, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		eventually(t, "the killed "+name+" to be gone", 10*time.Second, func() bool { return syscall.Kill(was, 0) != nil })
 		d := open(t, dir)
 		if made, _ := start(t, d); made {
 			t.Errorf("a killed %s had the demo made anew", name)

@@ -19,6 +19,7 @@ import (
 const (
 	startTimeout = 5 * time.Minute  // a start with crash recovery may take long
 	leaveTimeout = 30 * time.Second // what an earlier server gets to be gone
+	orphanWait   = 3 * time.Minute  // what its children get that outlived it: one that computes takes note at the end of its statement, and a review rule may take two minutes
 	maxLogSize   = 16 << 20         // then the log is set aside at the next start
 )
 
@@ -195,12 +196,18 @@ func (c *Cluster) launch(ctx context.Context, bin Binaries, who account) error {
 		return err
 	}
 	c.progress("starting PostgreSQL %s", bin.Version)
-	limit, cancel := context.WithTimeout(ctx, leaveTimeout)
+	limit, cancel := context.WithTimeout(ctx, orphanWait)
 	defer cancel()
 	var failure error
+	told := false
 	err = waitFor(limit, func() bool {
 		failure = c.launchOnce(ctx, bin, who, conf)
-		return failure == nil || !strings.Contains(failure.Error(), "is still in use") && !strings.Contains(failure.Error(), `.lock" already exists`)
+		again := failure != nil && (strings.Contains(failure.Error(), "is still in use") || strings.Contains(failure.Error(), `.lock" already exists`))
+		if again && !told {
+			c.progress("waiting for processes that the earlier server left behind")
+			told = true
+		}
+		return !again
 	})
 	if failure != nil {
 		return failure
