@@ -157,7 +157,11 @@ func (w *world) evaluate(mutants []*mutant) {
 func (w *world) run(m *mutant) error {
 	ctx := w.t.Context()
 	return pgx.BeginTxFunc(ctx, w.worker, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local statement_timeout = '2s'"); err != nil {
+		patience := "2s"
+		if m.term == "" {
+			patience = "30s" // the rule itself has to end, on a busy machine too
+		}
+		if _, err := tx.Exec(ctx, "select set_config('statement_timeout', $1, true)", patience); err != nil {
 			return err
 		}
 		var to int64
@@ -244,7 +248,7 @@ func (w *world) report(t *testing.T, rule string, mutants []*mutant) {
 			t.Errorf("without %q it does not run: %v", name, m.failed)
 		case len(failing) == 0 && m.failed == nil && !spare:
 			t.Errorf("no case fails without %q", name)
-		case len(failing) > 0 && spare:
+		case len(failing) > 0 && m.failed == nil && spare: // one that ran away has found a part only, and spared terms are those that save work
 			t.Errorf("%q is spared (%s), yet without it these fail: %q", name, why, failing)
 		}
 	}
