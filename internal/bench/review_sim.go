@@ -194,7 +194,7 @@ func (p *past) decide(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := p.super.Exec(ctx, `update review.anomaly a set state = 'closed', disposition = 'undetermined', close_reason = 'simulated', closed_at = clock_timestamp(), version = version + 1,
+	_, err := p.super.Exec(ctx, `update review.anomaly a set state = 'closed', disposition = 'test_data', close_reason = 'simulated', closed_at = clock_timestamp(), version = version + 1,
 		closed_by = (select id from tenancy.users where slug = 'dana'), approved_by = (select id from tenancy.users where slug = 'eli') where a.id = any ($1::uuid[])`, ids)
 	if err != nil {
 		return fmt.Errorf("close what was reviewed: %w", err)
