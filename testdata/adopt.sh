@@ -162,7 +162,7 @@ echo "      $((SECONDS - misbehaved)) s after the misbehaviour: $(field summary 
 
 begin "dana claims and closes, eli approves"
 by dana queue claim "$anomaly" >/dev/null
-closed=$(by dana queue close "$anomaly" --as policy_violation_no_breach --reason "a link from the other clinic; Casey was asked" --json | field event_id)
+closed=$(by dana queue close "$anomaly" --as policy_violation_no_breach --field exception=unintentional_access --field sanction="training record TR-7" --reason "a link from the other clinic; Casey was asked" --json | field event_id)
 ! by dana queue approve "$anomaly" --reason "my own closing" 2>/dev/null || die "dana approved her own closing"
 approved=$(by eli queue approve "$anomaly" --reason "read the evidence and agree" --json | field event_id)
 [ "$(by eli queue list --all --json | field state)" = closed ] || die "the anomaly is not closed"
