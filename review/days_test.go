@@ -26,8 +26,8 @@ func TestDayIsJudgedAgain(t *testing.T) {
 			s.Events = append(s.Events, review.TestEvent{User: "svc-etl", Record: "own", At: "day-1 " + clock})
 		}
 		w.arrange(first)
-		w.seal(w.now)
-		w.now = w.now.Add(time.Minute)
+		w.seal(w.Now)
+		w.Now = w.Now.Add(time.Minute)
 		if res := w.mustRun(a06); res.Created != created || res.Merged != merged {
 			t.Errorf("after %s: %+v, want %d new and %d merged", at, res, created, merged)
 		}

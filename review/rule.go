@@ -162,7 +162,10 @@ func (r *Rule) Mutant(sql string) (Rule, bool) {
 	if r.Watches() {
 		return m, oneOf("now", m.Binds...)
 	}
-	return m, oneOf("from", m.Binds...) && oneOf("to", m.Binds...)
+	if !oneOf("from", m.Binds...) || !oneOf("to", m.Binds...) {
+		return m, false
+	}
+	return m, !r.Own || m.inline() == nil
 }
 
 // bindAll numbers the named parameters.
