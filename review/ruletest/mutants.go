@@ -153,9 +153,9 @@ func (w *World) evaluate(ctx context.Context, mutants []*mutant) error {
 	return nil
 }
 
-// judge holds every mutant against the cases: the rule itself passes them all, a mutant fails one.
-func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutants []*mutant) []Term {
-	list := []Term{}
+// judge holds every mutant against the cases that the rule's run passed: the rule itself passes them, a mutant fails one.
+func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutants []*mutant) []RuleTerm {
+	list := []RuleTerm{}
 	for _, m := range mutants {
 		var failing []string
 		for _, s := range w.Scenes {
@@ -164,7 +164,7 @@ func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutant
 			for i := range c.Expect {
 				c.Expect[i].Summary, _, _ = strings.Cut(c.Expect[i].Summary, laterSummary)
 			}
-			if c.compare(ctx, m.found) != "" {
+			if c.compare(ctx, m.found) != "" && !out.fails(s.Name) {
 				failing = append(failing, s.Name)
 			}
 		}
@@ -176,6 +176,11 @@ func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutant
 	}
 	out.unused(subject.Tests.Spared, mutants)
 	return list
+}
+
+// fails says whether a case failed already.
+func (out *Report) fails(name string) bool {
+	return slices.ContainsFunc(out.Cases, func(c RuleCase) bool { return c.Name == name && !c.Passed })
 }
 
 // unused tells of what is spared and is no term.
@@ -190,11 +195,11 @@ func (out *Report) unused(spared map[string]string, mutants []*mutant) {
 }
 
 // verdict judges a term by the cases that fail without it.
-func (m *mutant) verdict(failing []string, spared map[string]string) Term {
+func (m *mutant) verdict(failing []string, spared map[string]string) RuleTerm {
 	why, spare := spared[m.term]
 	var pg *pgconn.PgError
 	away := errors.As(m.failed, &pg) && pg.Code == cancelled
-	t := Term{Term: m.term, Spared: why, Needed: len(failing) > 0 || away}
+	t := RuleTerm{Term: m.term, Spared: why, Needed: len(failing) > 0 || away}
 	switch {
 	case m.failed != nil && !away:
 		t.Problem = fmt.Sprintf("without it the rule does not run: %v", m.failed)

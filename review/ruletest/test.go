@@ -44,21 +44,21 @@ type Report struct {
 	Version int    `json:"version"`
 	Own     bool   `json:"own"` // of the installation, not shipped
 	Passed  bool   `json:"passed"`
-	// Problems are those of no one case: what a second run changed, or a term that is spared and need not be.
+	// Problems are those of no one case: a rule that does not run, what a second run changed, a case that cannot be arranged, a term that is spared and is none.
 	Problems []string `json:"problems"`
-	Cases    []Case   `json:"cases"`
-	Terms    []Term   `json:"terms"`
+	Cases    []RuleCase   `json:"cases"`
+	Terms    []RuleTerm   `json:"terms"`
 }
 
-// Case is one case.
-type Case struct {
+// RuleCase is one case.
+type RuleCase struct {
 	Name    string `json:"name"`
 	Passed  bool   `json:"passed"`
 	Problem string `json:"problem"` // empty: none
 }
 
-// Term is one term of the rule's conditions and what the cases say of the rule without it.
-type Term struct {
+// RuleTerm is one term of the rule's conditions and what the cases say of the rule without it.
+type RuleTerm struct {
 	Term   string `json:"term"`
 	Passed bool   `json:"passed"`
 	// Needed says that a case fails without it, or that the rule does not end; otherwise it is spared, or a case is missing.
@@ -71,7 +71,7 @@ type Term struct {
 // An error says that the tests could not be run; what they find is in the report.
 func Test(ctx context.Context, db Database, subject *Subject, others []review.Rule) (Report, error) {
 	rule := &subject.Rule
-	out := Report{RuleID: rule.ID, Version: rule.Version, Own: rule.Own, Problems: []string{}, Cases: []Case{}, Terms: []Term{}}
+	out := Report{RuleID: rule.ID, Version: rule.Version, Own: rule.Own, Problems: []string{}, Cases: []RuleCase{}, Terms: []RuleTerm{}}
 	mutants, err := subject.mutants()
 	if err != nil {
 		return out, err
@@ -80,6 +80,10 @@ func Test(ctx context.Context, db Database, subject *Subject, others []review.Ru
 		err = out.watched(ctx, db, subject, mutants)
 	} else {
 		err = out.examined(ctx, db, subject, mutants, others)
+	}
+	if err != nil && ctx.Err() == nil && db.Super.Ping(ctx) == nil {
+		// the server is there, so it is what the rule or a case says
+		out.Problems, err = append(out.Problems, err.Error()), nil
 	}
 	out.Passed = err == nil && len(out.Problems) == 0
 	for _, c := range out.Cases {
@@ -118,7 +122,7 @@ func (out *Report) examined(ctx context.Context, db Database, subject *Subject, 
 	}
 	for _, s := range w.Scenes {
 		problem := s.compare(ctx, found)
-		out.Cases = append(out.Cases, Case{Name: s.Name, Passed: problem == "", Problem: problem})
+		out.Cases = append(out.Cases, RuleCase{Name: s.Name, Passed: problem == "", Problem: problem})
 	}
 	out.Terms = w.judge(ctx, out, subject, mutants)
 	return w.err

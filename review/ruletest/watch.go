@@ -37,11 +37,11 @@ func (out *Report) watched(ctx context.Context, db Database, subject *Subject, m
 			if err != nil {
 				m.failed = err
 			}
-			if problem != "" {
+			if problem != "" && !out.fails(c.Name) {
 				failing = append(failing, c.Name)
 			}
 			if m.term == "" {
-				out.Cases = append(out.Cases, Case{Name: c.Name, Passed: problem == "", Problem: problem})
+				out.Cases = append(out.Cases, RuleCase{Name: c.Name, Passed: problem == "", Problem: problem})
 			}
 		}
 		if m.term != "" && m.term != "true" {
