@@ -45,9 +45,9 @@ type Report struct {
 	Own     bool   `json:"own"` // of the installation, not shipped
 	Passed  bool   `json:"passed"`
 	// Problems are those of no one case: a rule that does not run, what a second run changed, a case that cannot be arranged, a term that is spared and is none.
-	Problems []string `json:"problems"`
-	Cases    []RuleCase   `json:"cases"`
-	Terms    []RuleTerm   `json:"terms"`
+	Problems []string   `json:"problems"`
+	Cases    []RuleCase `json:"cases"`
+	Terms    []RuleTerm `json:"terms"`
 }
 
 // RuleCase is one case.
