@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -87,7 +86,7 @@ func (s *Settings) subjects(rules []review.Rule, args []string) ([]ruletest.Subj
 		if !wanted {
 			continue
 		}
-		dir := fs.FS(queries.Rules())
+		dir := queries.Rules()
 		if r.Own {
 			dir = os.DirFS(s.RulesDir)
 		}

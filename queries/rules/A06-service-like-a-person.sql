@@ -27,7 +27,6 @@ false_positives:
   - "a job that comes round: it asks for all of its patients again, not for one or two"
   - "a link that fetches a chart at each change of it: of one patient with five changes a day, where no other has three"
 triage: "Who knows the account's secret, and what was running? An operator who looked into a fault used the wrong account: give them their own. No ticket: take the secret away (ward service secret)."
-sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with touched as (

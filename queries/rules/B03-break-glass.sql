@@ -25,7 +25,6 @@ false_positives:
   - "a call of the night: the patient wrote to who was on call, who may have recorded the encounter themself"
   - "a weekend on call: three patients in a week are within the bound"
 triage: "Ask what the emergency was, and where it is written down. Who wrote the encounter themself shows it; nothing written two days later is a policy matter at least. Often in a week: is the person's role too narrow for their work?"
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with broken as (

@@ -25,7 +25,6 @@ false_positives:
   - "pages of one chart: many asks, one patient"
   - "an application that asks for each row of its list: have it ask once"
 triage: "Was it the application or something beside it? Ask what the person had open; look whether the ids were known or guessed. A script, or nobody at the keyboard: end the session and the membership first."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -13,7 +13,7 @@ description: >-
   news is treated here. A search is on record with keyed hashes of what was asked, and each record that it finds with an event.
 tier: C
 kind: flag
-severity: low
+severity: medium
 citations: ["164.308(a)(1)(ii)(D)", "164.502(b)"]
 every: 15m
 settle: 15m
@@ -23,7 +23,6 @@ false_positives:
   - "registration: who is not found is registered within the quarter of an hour"
   - "a typing error: the next try finds the patient, and most searches do"
 triage: "What did the person do at the desk that day? Many new patients who were not registered after all are a story; none at all is a question. The hashes tell whether it was one name or many."
-sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with touched as (
