@@ -142,7 +142,7 @@ func TestAdoptingInOtherLanguages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown := regexp.MustCompile("(?s)\n```" + language + "\n(.*?)```").FindAllSubmatch(doc, -1)
+		shown := regexp.MustCompile("(?s)\n```"+language+"\n(.*?)```").FindAllSubmatch(doc, -1)
 		if len(shown) != 1 || !strings.Contains(string(program), string(shown[0][1])) {
 			t.Errorf("docs/ADOPTING.md shows other %s than %s", language, file)
 		}
