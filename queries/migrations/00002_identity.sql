@@ -10,8 +10,10 @@ create table tenancy.region (
 );
 -- The region that this database serves. A token of another region is refused by tenancy.begin.
 create table tenancy.instance (
-  one    boolean primary key default true check (one),
-  region text not null references tenancy.region
+  one     boolean primary key default true check (one),
+  region  text not null references tenancy.region,
+  -- the newest time that the server's clock has shown, as the worker notes it every second (tenancy.tick): a clock that is behind it has been set back
+  seen_at timestamptz not null default '-infinity'
 );
 
 create table tenancy.tenant (

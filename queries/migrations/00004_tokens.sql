@@ -35,7 +35,9 @@ declare p tenancy.proof; b bytea := convert_to(token, 'utf8'); n int := octet_le
 begin
   if n between 48 and 4096 then
     select v.claims, w.c, x.session_id, x.user_id, x.tenant_id, x.membership_id, case
+        when clock_timestamp() < here.seen_at - interval '5 seconds' then 'the server''s clock has gone back'
         when (w.c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
+        when (w.c->>'iat')::numeric > extract(epoch from clock_timestamp()) + 5 then 'issued in the future: the server''s clock has gone back'
         when w.c->>'rgn' is distinct from here.region then 'another region''s token'
         when x.session_id is null or x.user_id is distinct from (w.c->>'sub')::uuid or x.tenant_id is distinct from (w.c->>'tid')::uuid or x.membership_id is distinct from (w.c->>'mid')::uuid
           or x.aud is distinct from w.c->>'aud' then 'token and session differ'
@@ -96,7 +98,8 @@ begin
   if length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex') is distinct from mac then
     raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';
   end if;
-  if deadline::numeric < extract(epoch from clock_timestamp()) then
+  -- nor can there be more left than an identity ever has: then the clock has been set back meanwhile
+  if deadline::numeric - extract(epoch from clock_timestamp()) not between 0 and 60 then
     raise exception 'this identity has run out: begin again' using errcode = '28000';
   end if;
   if current_setting('transaction_isolation') <> 'read committed' then

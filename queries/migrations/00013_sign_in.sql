@@ -97,6 +97,7 @@ declare t tenancy.tenant; m tenancy.membership; s tenancy.session; r tenancy.sig
   places jsonb; n int;
 begin
   if not tenancy.audience_allowed(audience) then why := 'the audience is another application''s, or none';
+  elsif tenancy.clock_is_behind() then why := 'the server''s clock has gone back';
   elsif u.disabled_at is not null then why := 'user disabled';
   elsif audience = 'review' then
     why := case when u.kind <> 'human' then 'no human' when tenant is not null then 'a reviewer''s session names no clinic' when not tenancy.may_review(u.id) then 'no reviewer grant in force' end;
@@ -278,6 +279,7 @@ begin
   unused := t.sha256 is not null and t.used_at is null;
   why := case
     when not tenancy.audience_allowed(s.aud) then 'the login of another application'
+    when tenancy.clock_is_behind() then 'the server''s clock has gone back'
     when s.revoked_at is not null or s.expires_at <= clock_timestamp() or exists (select from tenancy.users u where u.id = s.user_id and u.disabled_at is not null)
       or exists (select from tenancy.membership m where m.id = s.membership_id and m.terminated_at is not null) or (s.aud = 'review' and not tenancy.may_review(s.user_id)) then 'session ended'
     when not unused and not coalesce(t.used_at > clock_timestamp() - conf.refresh_grace, false)
