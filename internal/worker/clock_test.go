@@ -54,11 +54,19 @@ func newMoved(t *testing.T) *moved {
 		c.by = 48 * time.Hour // what is moved back by hours stays in a month that has a partition
 	}
 	c.write()
-	for name, value := range map[string]string{"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"} {
+	pgtest.DataDir(t) // what watches over this run's servers starts before, with the system's clock
+	fake := map[string]string{"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
+	defer func() {
+		for name := range fake {
+			if err := os.Unsetenv(name); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for name, value := range fake {
 		if err := os.Setenv(name, value); err != nil {
 			t.Fatal(err)
 		}
-		defer os.Unsetenv(name)
 	}
 	c.cluster = pgtest.NewCluster(t, pgtest.ClusterOptions{NoFsync: true, Settings: map[string]string{"autovacuum": "off"}})
 	if err := wardtest.Prepare(t.Context(), c.cluster.Superuser()); err != nil {
