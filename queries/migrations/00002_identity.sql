@@ -36,6 +36,8 @@ create table tenancy.users (
   owner_id      uuid references tenancy.users check (kind = 'human' or owner_id is not null or slug = 'ward-worker'),
   password_hash text,
   disabled_at   timestamptz,
+  -- sessions that began before are over: for an end that must not wait for whoever holds a session's row (tenancy.end_sessions)
+  sessions_after timestamptz,
   created_at    timestamptz not null default clock_timestamp()
 );
 
@@ -255,8 +257,8 @@ create policy listed on tenancy.signing_key for select to ward_owner using (true
 reset role;
 set local role ward_owner;
 -- tenancy.begin needs these besides the keys
-grant select (session_id, user_id, tenant_id, membership_id, aud, issued, expires_at, revoked_at) on tenancy.session to ward_keys;
-grant select (id, disabled_at) on tenancy.users to ward_keys;
+grant select (session_id, user_id, tenant_id, membership_id, aud, issued, created_at, expires_at, revoked_at) on tenancy.session to ward_keys;
+grant select (id, disabled_at, sessions_after) on tenancy.users to ward_keys;
 grant select (id, terminated_at) on tenancy.membership to ward_keys;
 grant select (id, region) on tenancy.tenant to ward_keys;
 grant select (aud, login_role) on tenancy.application to ward_keys;

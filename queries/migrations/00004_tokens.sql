@@ -45,6 +45,7 @@ begin
         when x.revoked_at is not null then 'session revoked'
         when x.expires_at <= clock_timestamp() then 'session expired'
         when (select u.disabled_at from tenancy.users u where u.id = x.user_id) is not null then 'user disabled'
+        when x.created_at <= (select u.sessions_after from tenancy.users u where u.id = x.user_id) then 'session revoked'
         when (select m.terminated_at from tenancy.membership m where m.id = x.membership_id) is not null then 'membership terminated'
         when x.tenant_id is not null and (select t.region from tenancy.tenant t where t.id = x.tenant_id) is distinct from here.region then 'the clinic lives in another region'
         when (select a.login_role from tenancy.application a where a.aud = x.aud) is distinct from session_user and not tenancy.audience_allowed(x.aud) then 'a token of another application'

@@ -118,12 +118,14 @@ begin
     return 0;
   end if;
   back := seen - n;
-  update tenancy.session x set expires_at = x.expires_at - back where x.revoked_at is null;
+  -- rows that a client's open transaction holds are not waited for
+  update tenancy.session x set expires_at = x.expires_at - back where x.session_id in (select s.session_id from tenancy.session s where s.revoked_at is null for no key update skip locked);
+  update tenancy.users x set sessions_after = x.sessions_after - back where x.sessions_after is not null;
   update tenancy.reviewer_grant x set starts_at = x.starts_at - back, expires_at = x.expires_at - back where x.ended_at is null and x.expires_at is not null;
   update tenancy.service_secret x set expires_at = x.expires_at - back where x.ended_at is null;
-  update tenancy.refresh_token x set issued_at = x.issued_at - back, used_at = x.used_at - back;
-  update tenancy.throttle x set level_at = x.level_at - back, until = x.until - back, forget_at = x.forget_at - back;
-  update tenancy.attempt x set tried_at = x.tried_at - back;
+  update tenancy.refresh_token x set issued_at = x.issued_at - back, used_at = x.used_at - back where x.sha256 in (select r.sha256 from tenancy.refresh_token r for no key update skip locked);
+  update tenancy.throttle x set level_at = x.level_at - back, until = x.until - back, forget_at = x.forget_at - back where x.key in (select t.key from tenancy.throttle t for no key update skip locked);
+  update tenancy.attempt x set tried_at = x.tried_at - back where x.ticket in (select a.ticket from tenancy.attempt a for no key update skip locked);
   update audit.ask x set expires_at = x.expires_at - back;
   kid := tenancy.rotate_key(interval '0');
   update tenancy.instance i set seen_at = n where i.one;

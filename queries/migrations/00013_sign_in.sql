@@ -285,6 +285,7 @@ begin
     when not unused and not coalesce(t.used_at > clock_timestamp() - conf.refresh_grace, false)
       and not coalesce(after.used_at is null and t.used_at > clock_timestamp() - conf.refresh_parent, false) then 'refresh token used twice: session revoked'
   end;
+  if why is null and s.created_at <= (select u.sessions_after from tenancy.users u where u.id = s.user_id) then why := 'session ended'; end if;
   if why is not null then
     if why = 'refresh token used twice: session revoked' then perform tenancy.end_session(s, 'refresh token used twice'); end if;
     perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'denied', jsonb_build_object('reason', why)::text);
@@ -313,7 +314,7 @@ begin
 end $$;
 
 create function tenancy.live_sessions(who uuid) returns setof tenancy.session language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select s.* from tenancy.session s where s.user_id = who and s.revoked_at is null and s.expires_at > clock_timestamp() order by s.session_id for update
+  select s.* from tenancy.session s where s.user_id = who and s.revoked_at is null and s.expires_at > clock_timestamp() order by s.session_id
 $$;
 -- Ends every session of this person, this one too, in every clinic and application; one event for each, in its clinic. Returns how many.
 create function tenancy.sign_out_everywhere() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -324,7 +325,7 @@ begin
     perform audit.write(coalesce(s.tenant_id, tenancy.installation()), 'sign_out', 'ok', jsonb_build_object('everywhere', true, 'session', s.session_id)::text);
     n := n + 1;
   end loop;
-  update tenancy.session x set revoked_at = clock_timestamp(), revoke_reason = 'signed out everywhere' where x.user_id = (c->>'sub')::uuid and x.revoked_at is null;
+  perform tenancy.end_sessions(array(select x.session_id from tenancy.session x where x.user_id = (c->>'sub')::uuid and x.revoked_at is null), 'signed out everywhere');
   return n;
 end $$;
 
@@ -363,7 +364,7 @@ begin
   if (session is null) = (of_user is null) then raise exception 'name a session or a user' using errcode = '22023'; end if;
   if session !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not a session id', session using errcode = '22023', hint = 'ward session list shows them'; end if;
   for s in select x.* from tenancy.session x where x.revoked_at is null and x.expires_at > clock_timestamp() and (u is null or x.user_id = u)
-      and (session is null or starts_with(x.session_id::text, lower(session))) and tenancy.reaches_session(who, x, 'revoke') order by x.session_id for update loop
+      and (session is null or starts_with(x.session_id::text, lower(session))) and tenancy.reaches_session(who, x, 'revoke') order by x.session_id loop
     ended := ended || s.session_id;
   end loop;
   if session is not null and cardinality(ended) <> 1 then
@@ -375,7 +376,7 @@ begin
   if cardinality(ended) = 0 then
     perform audit.write(tenancy.installation(), 'revoke', 'ok', jsonb_build_object('session', null, 'user', u, 'reason', why)::text);
   end if;
-  update tenancy.session x set revoked_at = clock_timestamp(), revoke_reason = 'revoked by an administrator' where x.session_id = any (ended);
+  perform tenancy.end_sessions(ended, 'revoked by an administrator');
   return jsonb_build_object('sessions_ended', cardinality(ended), 'sessions', to_jsonb(ended));
 end $$;
 
