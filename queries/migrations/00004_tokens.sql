@@ -29,6 +29,8 @@ create type tenancy.proof as (why text, claims text, c jsonb, session_id uuid, u
 -- revocation and termination bite in the next one. An unknown head is no key. Nothing of the token is decoded before its signature holds, which is computed and compared as
 -- text, both sides hashed once more, so that the time of the comparison tells nothing about it. One query, because starting each costs more than what it does. A
 -- connection keeps its plan, made perhaps when the tables were small; hence no sequential scans, here and in what else runs in every transaction, and subqueries, which unlike joins are not hashed.
+-- User and membership are looked up each time, and not noted in the session when they end: a session that is being opened at that moment would have to lock them, and whoever
+-- opens it could leave that transaction open, and so keep their own end waiting.
 -- (A sequential scan in spite of that costs so much, by the planner's count, that the plan would be compiled, which takes a second: hence "where one", and no jit for what this calls.)
 create function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare p tenancy.proof; b bytea := convert_to(token, 'utf8'); n int := octet_length(token);
@@ -44,12 +46,11 @@ begin
         when not coalesce((w.c->>'jti')::uuid = any (x.issued), false) then 'token of no committed sign-in or refresh'
         when x.revoked_at is not null then 'session revoked'
         when x.expires_at <= clock_timestamp() then 'session expired'
-        when (select u.disabled_at from tenancy.users u where u.id = x.user_id) is not null then 'user disabled'
-        when x.created_at <= (select u.sessions_after from tenancy.users u where u.id = x.user_id) then 'session revoked'
-        when (select m.terminated_at from tenancy.membership m where m.id = x.membership_id) is not null then 'membership terminated'
-        when x.tenant_id is not null and (select t.region from tenancy.tenant t where t.id = x.tenant_id) is distinct from here.region then 'the clinic lives in another region'
-        when (select a.login_role from tenancy.application a where a.aud = x.aud) is distinct from session_user and not tenancy.audience_allowed(x.aud) then 'a token of another application'
-        when x.aud = 'review' and not tenancy.may_review(x.user_id) then 'no reviewer grant in force'
+        else coalesce(
+          (select case when u.disabled_at is not null then 'user disabled' when x.created_at <= u.sessions_after then 'session revoked' end from tenancy.users u where u.id = x.user_id),
+          (select case when m.terminated_at is not null then 'membership terminated' end from tenancy.membership m where m.id = x.membership_id),
+          case when x.login_role is distinct from session_user and not tenancy.audience_allowed(x.aud) then 'a token of another application'
+            when x.aud = 'review' and not tenancy.may_review(x.user_id) then 'no reviewer grant in force' end)
       end into p.claims, p.c, p.session_id, p.user_id, p.tenant_id, p.membership_id, p.why
     from tenancy.signing_key k
       cross join lateral (select replace(replace(split_part(token, '.', 2), '-', '+'), '_', '/') as body where sha256(substr(b, n - 43))
