@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -17,6 +18,16 @@ func Classify(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 		return 0, fmt.Errorf("classify asked ids: %w", err)
 	}
 	return int(n), nil
+}
+
+// Tick notes the time of the server's clock and, where that has gone back by more than 5 s since the last call, moves every end by it back as much, ends the access tokens
+// and leaves a revoke event. It returns by how much the clock went back, as a rule 0.
+func Tick(ctx context.Context, pool *pgxpool.Pool) (time.Duration, error) {
+	seconds, err := queries.New(pool).Tick(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("note the server's time: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // Tidy makes the coming months' partitions and forgets asks that have run out.

@@ -93,6 +93,9 @@ select audit.classify()::int;
 -- name: ForgetAsks :one
 select audit.forget_asks()::int;
 
+-- name: Tick :one
+select tenancy.tick()::float8;
+
 -- name: EnsureMonths :one
 select audit.ensure_months()::int;
 

@@ -579,6 +579,17 @@ func (q *Queries) Tenants(ctx context.Context) ([]TenantsRow, error) {
 	return items, nil
 }
 
+const tick = `-- name: Tick :one
+select tenancy.tick()::float8
+`
+
+func (q *Queries) Tick(ctx context.Context) (float64, error) {
+	row := q.db.QueryRow(ctx, tick)
+	var column_1 float64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const unplacedEvents = `-- name: UnplacedEvents :many
 select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.event e

@@ -17,7 +17,7 @@ func forgedSetting(t *testing.T, s *scene) {
 	tenant := func() (uuid.UUID, error) {
 		a := s.conn(t)
 		a.must("begin")
-		a.must("select set_config('request.jwt.claims', jsonb_build_object('tid', $1::text, 'sid', $2::text)::text, true), set_config('request.jwt.deadline', '99999999999', true), set_config('request.jwt.mac', 'none', true)", s.harbor.String(), hugo["sid"])
+		a.must("select set_config('request.jwt.claims', jsonb_build_object('tid', $1::text, 'sid', $2::text)::text, true), set_config('request.jwt.deadline', (extract(epoch from clock_timestamp()) + 30)::text, true), set_config('request.jwt.mac', 'none', true)", s.harbor.String(), hugo["sid"])
 		var got uuid.UUID
 		err := a.QueryRow(t.Context(), "select tenancy.tenant_id()").Scan(&got)
 		return got, err

@@ -131,11 +131,32 @@ func TestRefusedTokens(t *testing.T) {
 	frank := s.App("frank", "cedar").Tokens().Access
 	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' where user_id = (select id from tenancy.users where slug = 'frank')")
 	t.Run("terminated membership", func(t *testing.T) { s.refusal(t, a, frank, "membership terminated") })
-	carla := s.App("carla", "cedar").Tokens().Access
+	away := s.App("carla", "cedar")
+	carla := away.Tokens().Access
+	t.Run("what is not looked up again stays as it is", func(t *testing.T) {
+		for _, sql := range []string{"update tenancy.tenant set region = 'eu-central' where slug = 'cedar'", "update tenancy.application set login_role = 'ward_reviewer' where aud = 'app'"} {
+			if _, err := s.Super.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "stays as it is") {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+		s.super("update tenancy.session set login_role = 'ward_reviewer'")
+		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.session where login_role <> 'ward_app' and aud = 'app'"); n != 0 {
+			t.Errorf("%d sessions have another login than their application", n)
+		}
+	})
+	// as it would be after a dump of another region was restored here
 	s.super("insert into tenancy.region (name) values ('eu-central')")
-	s.super("update tenancy.tenant set region = 'eu-central' where slug = 'cedar'")
-	t.Run("the clinic moved to another region", func(t *testing.T) { s.refusal(t, a, carla, "the clinic lives in another region") })
-	s.super("update tenancy.tenant set region = $1 where slug = 'cedar'", wardtest.Region)
+	s.super("update tenancy.instance set region = 'eu-central'")
+	t.Run("the clinic lives in another region", func(t *testing.T) {
+		s.refusal(t, a, carla, "another region's token")
+		if _, err := away.DB().Refresh(t.Context(), away.Tokens().Refresh); err == nil {
+			t.Error("a refresh")
+		}
+		if _, err := away.DB().SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+			t.Error("a sign-in")
+		}
+	})
+	s.super("update tenancy.instance set region = $1", wardtest.Region)
 
 	reviewer := s.connAs(t, "ward_reviewer")
 	t.Run("an application's token as ward_reviewer", func(t *testing.T) { s.refusal(t, reviewer, carla, "a token of another application") })
@@ -204,7 +225,7 @@ func TestForgedClaims(t *testing.T) {
 	t.Run("settings alone", func(t *testing.T) {
 		for _, sql := range uses {
 			a.must("begin")
-			a.must("select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline', '99999999999', true), set_config('request.jwt.mac', repeat('0', 64), true), set_config('ward.user', 'hugo', true), set_config('ward.disclosure', gen_random_uuid()::text, true)", string(forged))
+			a.must("select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline', (extract(epoch from clock_timestamp()) + 30)::text, true), set_config('request.jwt.mac', repeat('0', 64), true), set_config('ward.user', 'hugo', true), set_config('ward.disclosure', gen_random_uuid()::text, true)", string(forged))
 			if err := a.try(strings.ReplaceAll(sql, "$1::uuid", "'"+s.harbor.String()+"'")); err == nil {
 				t.Fatalf("%s works under forged claims", sql)
 			}

@@ -130,3 +130,21 @@ func TestAdoptingInSQL(t *testing.T) {
 		}
 	}
 }
+
+// The JavaScript and the Python of docs/ADOPTING.md are part of the programs that testdata/languages.sh runs.
+func TestAdoptingInOtherLanguages(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/ADOPTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for language, file := range map[string]string{"js": "visits.mjs", "python": "visits.py"} {
+		program, err := os.ReadFile("../../testdata/languages/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := regexp.MustCompile("(?s)\n```"+language+"\n(.*?)```").FindAllSubmatch(doc, -1)
+		if len(shown) != 1 || !strings.Contains(string(program), string(shown[0][1])) {
+			t.Errorf("docs/ADOPTING.md shows other %s than %s", language, file)
+		}
+	}
+}

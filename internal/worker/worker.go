@@ -152,6 +152,13 @@ func (c *Config) sealing(ctx context.Context, sealer *audit.Sealer) error {
 	var tidy time.Time
 	for {
 		begun := c.Now()
+		back, err := audit.Tick(ctx, c.Pool)
+		if err != nil {
+			return err
+		}
+		if back > 0 {
+			c.Log.WarnContext(ctx, "the database server's clock went back: every access token has ended", slog.Duration("by", back))
+		}
 		sealed, err := sealer.Seal(ctx)
 		if err != nil {
 			return err

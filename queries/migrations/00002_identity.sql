@@ -10,8 +10,10 @@ create table tenancy.region (
 );
 -- The region that this database serves. A token of another region is refused by tenancy.begin.
 create table tenancy.instance (
-  one    boolean primary key default true check (one),
-  region text not null references tenancy.region
+  one     boolean primary key default true check (one),
+  region  text not null references tenancy.region,
+  -- the newest time that the server's clock has shown, as the worker notes it every second (tenancy.tick): a clock that is behind it has been set back
+  seen_at timestamptz not null default '-infinity'
 );
 
 create table tenancy.tenant (
@@ -34,6 +36,8 @@ create table tenancy.users (
   owner_id      uuid references tenancy.users check (kind = 'human' or owner_id is not null or slug = 'ward-worker'),
   password_hash text,
   disabled_at   timestamptz,
+  -- sessions that began before are over: for an end that must not wait for whoever holds a session's row (tenancy.end_sessions)
+  sessions_after timestamptz,
   created_at    timestamptz not null default clock_timestamp()
 );
 
@@ -128,6 +132,7 @@ create table tenancy.session (
   tenant_id     uuid references tenancy.tenant,         -- null: a reviewer's
   membership_id uuid references tenancy.membership,
   aud           text not null references tenancy.application,
+  login_role    text not null,                          -- the application's
   method        text not null default 'password' check (method in ('password', 'oidc', 'secret')),
   second_factor boolean not null default false,         -- one was demanded and given
   -- the jti of the access tokens that committed transactions issued, newest last, at most 32: what a refresh that was rolled back has minted is none of them
@@ -139,6 +144,22 @@ create table tenancy.session (
   check ((tenant_id is null) = (membership_id is null)),
   check ((aud = 'review') = (tenant_id is null))
 );
+-- tenancy.begin does not look up again what cannot change: the login of a session's application, and the region of its clinic, which was this one when it was opened and at each
+-- refresh. Another login is another application, a clinic that moves is another clinic.
+-- +goose StatementBegin
+create function tenancy.fixed() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception 'the % of a row of %.% stays as it is', tg_argv[0], tg_table_schema, tg_table_name using errcode = '42501';
+end $$;
+create function tenancy.login_of_session() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.login_role := (select a.login_role from tenancy.application a where a.aud = new.aud);
+  return new;
+end $$;
+-- +goose StatementEnd
+create trigger fixed before update on tenancy.application for each row when ((old.aud, old.login_role) is distinct from (new.aud, new.login_role)) execute function tenancy.fixed('login');
+create trigger fixed before update on tenancy.tenant for each row when (old.region is distinct from new.region) execute function tenancy.fixed('region');
+create trigger login_role before insert or update of aud, login_role on tenancy.session for each row execute function tenancy.login_of_session();
 create index session_of_user on tenancy.session (user_id);
 create index session_membership on tenancy.session (membership_id) where revoked_at is null;
 
@@ -253,11 +274,9 @@ create policy listed on tenancy.signing_key for select to ward_owner using (true
 reset role;
 set local role ward_owner;
 -- tenancy.begin needs these besides the keys
-grant select (session_id, user_id, tenant_id, membership_id, aud, issued, expires_at, revoked_at) on tenancy.session to ward_keys;
-grant select (id, disabled_at) on tenancy.users to ward_keys;
+grant select (session_id, user_id, tenant_id, membership_id, aud, login_role, issued, created_at, expires_at, revoked_at) on tenancy.session to ward_keys;
+grant select (id, disabled_at, sessions_after) on tenancy.users to ward_keys;
 grant select (id, terminated_at) on tenancy.membership to ward_keys;
-grant select (id, region) on tenancy.tenant to ward_keys;
-grant select (aud, login_role) on tenancy.application to ward_keys;
 grant select on tenancy.instance, tenancy.setting to ward_keys;
 grant select on tenancy.tenant, tenancy.users, tenancy.membership, tenancy.record, tenancy.phi_table, tenancy.service_permission, tenancy.region, tenancy.instance to ward_worker;
 revoke select on tenancy.users from ward_worker;

@@ -145,7 +145,7 @@ end $$;
 create function tenancy.one_on_call(u uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare g record;
 begin
-  perform from tenancy.users x where x.id = u for update;  -- two at once take turns
+  perform pg_advisory_xact_lock(hashtextextended('ward on call|' || u, 0));  -- two at once take turns; not the person's row, which whoever ends them needs
   select t.slug, x.expires_at into g from tenancy.reviewer_grant x join tenancy.tenant t on t.id = x.tenant_id
   where x.user_id = u and x.role = 'on_call_engineer' and x.ended_at is null and x.expires_at > clock_timestamp();
   if found then
@@ -226,13 +226,26 @@ begin
   if ended_on > (clock_timestamp() at time zone 'UTC')::date + 1 then raise exception 'HR''s end date lies in the future: terminate on that day' using errcode = '22023'; end if;
   return tenancy.close_membership(m, reason, ended_on);
 end $$;
+-- Ends sessions, and does not wait for one whose row an open transaction holds (tenancy.refresh locks it): a person could otherwise keep their own end waiting for as long as they like.
+-- Of that one the next tenancy.begin is refused, by what it looks up anyway: a membership or a person that has ended, else users.sessions_after, which ends the person's other sessions
+-- too. An identity that is open meanwhile lasts its 60 seconds. Returns how many.
+create function tenancy.end_sessions(ids uuid[], why text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare free uuid[];
+begin
+  select array_agg(x.session_id) into free from (select s.session_id from tenancy.session s where s.session_id = any (ids) and s.revoked_at is null for no key update skip locked) x;
+  update tenancy.session s set revoked_at = clock_timestamp(), revoke_reason = why where s.session_id = any (free);
+  if cardinality(ids) > coalesce(cardinality(free), 0) and why not in ('membership terminated', 'user disabled') then
+    update tenancy.users u set sessions_after = clock_timestamp()
+    where u.id in (select s.user_id from tenancy.session s where s.session_id = any (ids) and s.revoked_at is null and s.session_id <> all (coalesce(free, '{}')));
+  end if;
+  return cardinality(ids);
+end $$;
 create function tenancy.close_membership(m tenancy.membership, reason text, ended_on date) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare n int; e bigint;
 begin
   e := audit.write(m.tenant_id, 'terminate', 'ok', jsonb_build_object('membership', m.id, 'user', m.user_id, 'role', m.role, 'reason', review.need_reason(reason), 'ended_on', ended_on)::text);
   update tenancy.membership x set terminated_at = clock_timestamp(), terminated_by = tenancy.user_id(), reason = close_membership.reason, ended_on = coalesce(close_membership.ended_on, x.ended_on) where x.id = m.id;
-  update tenancy.session s set revoked_at = clock_timestamp(), revoke_reason = 'membership terminated' where s.membership_id = m.id and s.revoked_at is null;
-  get diagnostics n = row_count;
+  n := tenancy.end_sessions(array(select s.session_id from tenancy.session s where s.membership_id = m.id and s.revoked_at is null), 'membership terminated');
   return jsonb_build_object('membership', m.id, 'user_id', m.user_id, 'sessions_ended', n, 'event_id', e);
 end $$;
 -- Another role is another membership; the old one ends in the same transaction, and its sessions with it.
@@ -256,7 +269,7 @@ declare u tenancy.users; by_user uuid; m tenancy.membership; g tenancy.reviewer_
 begin
   perform tenancy.lock_administrators();
   by_user := tenancy.reviewer_of('terminate', null);
-  select * into u from tenancy.users x where x.id = tenancy.user_named(who) for update;
+  select * into u from tenancy.users x where x.id = tenancy.user_named(who) for no key update;  -- a key share, as of an uncommitted row that names this person, is not waited for
   if u.slug = 'ward-worker' then raise exception 'ward-worker is ward itself' using errcode = '55000'; end if;
   if u.id = by_user then raise exception 'nobody disables themself' using errcode = 'WARD2'; end if;
   if u.disabled_at is not null then raise exception '% was disabled at % UTC already', u.slug, to_char(u.disabled_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') using errcode = '55000'; end if;
@@ -274,7 +287,7 @@ begin
   end loop;
   update tenancy.on_call x set removed_at = clock_timestamp() where x.user_id = u.id and x.removed_at is null;
   update tenancy.service_secret x set ended_at = clock_timestamp() where x.user_id = u.id and x.ended_at is null;
-  update tenancy.session s set revoked_at = clock_timestamp(), revoke_reason = 'user disabled' where s.user_id = u.id and s.revoked_at is null;
+  perform tenancy.end_sessions(array(select s.session_id from tenancy.session s where s.user_id = u.id and s.revoked_at is null), 'user disabled');
   update tenancy.users x set disabled_at = clock_timestamp() where x.id = u.id;
   perform tenancy.keep_administrator();
   sessions := coalesce(cardinality(live), 0);

@@ -97,6 +97,7 @@ declare t tenancy.tenant; m tenancy.membership; s tenancy.session; r tenancy.sig
   places jsonb; n int;
 begin
   if not tenancy.audience_allowed(audience) then why := 'the audience is another application''s, or none';
+  elsif tenancy.clock_is_behind() then why := 'the server''s clock has gone back';
   elsif u.disabled_at is not null then why := 'user disabled';
   elsif audience = 'review' then
     why := case when u.kind <> 'human' then 'no human' when tenant is not null then 'a reviewer''s session names no clinic' when not tenancy.may_review(u.id) then 'no reviewer grant in force' end;
@@ -278,11 +279,14 @@ begin
   unused := t.sha256 is not null and t.used_at is null;
   why := case
     when not tenancy.audience_allowed(s.aud) then 'the login of another application'
+    when tenancy.clock_is_behind() then 'the server''s clock has gone back'
+    when s.tenant_id is not null and (select n.region from tenancy.tenant n where n.id = s.tenant_id) is distinct from tenancy.region_here() then 'the clinic lives in another region'
     when s.revoked_at is not null or s.expires_at <= clock_timestamp() or exists (select from tenancy.users u where u.id = s.user_id and u.disabled_at is not null)
       or exists (select from tenancy.membership m where m.id = s.membership_id and m.terminated_at is not null) or (s.aud = 'review' and not tenancy.may_review(s.user_id)) then 'session ended'
     when not unused and not coalesce(t.used_at > clock_timestamp() - conf.refresh_grace, false)
       and not coalesce(after.used_at is null and t.used_at > clock_timestamp() - conf.refresh_parent, false) then 'refresh token used twice: session revoked'
   end;
+  if why is null and s.created_at <= (select u.sessions_after from tenancy.users u where u.id = s.user_id) then why := 'session ended'; end if;
   if why is not null then
     if why = 'refresh token used twice: session revoked' then perform tenancy.end_session(s, 'refresh token used twice'); end if;
     perform audit.write_as(coalesce(s.tenant_id, tenancy.installation()), s.user_id, s.session_id, s.membership_id, 'refresh', 'denied', jsonb_build_object('reason', why)::text);
@@ -311,7 +315,7 @@ begin
 end $$;
 
 create function tenancy.live_sessions(who uuid) returns setof tenancy.session language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select s.* from tenancy.session s where s.user_id = who and s.revoked_at is null and s.expires_at > clock_timestamp() order by s.session_id for update
+  select s.* from tenancy.session s where s.user_id = who and s.revoked_at is null and s.expires_at > clock_timestamp() order by s.session_id
 $$;
 -- Ends every session of this person, this one too, in every clinic and application; one event for each, in its clinic. Returns how many.
 create function tenancy.sign_out_everywhere() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -322,7 +326,7 @@ begin
     perform audit.write(coalesce(s.tenant_id, tenancy.installation()), 'sign_out', 'ok', jsonb_build_object('everywhere', true, 'session', s.session_id)::text);
     n := n + 1;
   end loop;
-  update tenancy.session x set revoked_at = clock_timestamp(), revoke_reason = 'signed out everywhere' where x.user_id = (c->>'sub')::uuid and x.revoked_at is null;
+  perform tenancy.end_sessions(array(select x.session_id from tenancy.session x where x.user_id = (c->>'sub')::uuid and x.revoked_at is null), 'signed out everywhere');
   return n;
 end $$;
 
@@ -361,7 +365,7 @@ begin
   if (session is null) = (of_user is null) then raise exception 'name a session or a user' using errcode = '22023'; end if;
   if session !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not a session id', session using errcode = '22023', hint = 'ward session list shows them'; end if;
   for s in select x.* from tenancy.session x where x.revoked_at is null and x.expires_at > clock_timestamp() and (u is null or x.user_id = u)
-      and (session is null or starts_with(x.session_id::text, lower(session))) and tenancy.reaches_session(who, x, 'revoke') order by x.session_id for update loop
+      and (session is null or starts_with(x.session_id::text, lower(session))) and tenancy.reaches_session(who, x, 'revoke') order by x.session_id loop
     ended := ended || s.session_id;
   end loop;
   if session is not null and cardinality(ended) <> 1 then
@@ -373,7 +377,7 @@ begin
   if cardinality(ended) = 0 then
     perform audit.write(tenancy.installation(), 'revoke', 'ok', jsonb_build_object('session', null, 'user', u, 'reason', why)::text);
   end if;
-  update tenancy.session x set revoked_at = clock_timestamp(), revoke_reason = 'revoked by an administrator' where x.session_id = any (ended);
+  perform tenancy.end_sessions(ended, 'revoked by an administrator');
   return jsonb_build_object('sessions_ended', cardinality(ended), 'sessions', to_jsonb(ended));
 end $$;
 

@@ -155,7 +155,7 @@ begin
     code := nullif(btrim(code), '');
     if u.id is not null and not given then factor := tenancy.second_factor(u.id, audience, null); end if;
     if factor is null or code is not null then
-      delete from tenancy.used_token x where x.until < clock_timestamp();
+      delete from tenancy.used_token x where x.until < clock_timestamp() - interval '1 day';  -- a day more: the clock may go back
       used := sha256(convert_to(left(id_token, length(id_token) - strpos(reverse(id_token), '.')), 'utf8'));
       insert into tenancy.used_token (sha256, until) values (used, v.until) on conflict do nothing;
       if not found then

@@ -41,7 +41,7 @@ declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.s
 begin
   if days is null or days not between 1 and 366 then raise exception 'a secret lasts 1 to 366 days' using errcode = '22023'; end if;
   if overlap is null or overlap < interval '0' or overlap > interval '7 days' then raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023'; end if;
-  perform from tenancy.users x where x.id = u.id for update;  -- two at once take turns
+  perform from tenancy.users x where x.id = u.id for no key update;  -- two at once take turns
   if (select x.disabled_at from tenancy.users x where x.id = u.id) is not null then raise exception '% is disabled', u.slug using errcode = '55000', hint = 'ward user enable comes first'; end if;
   if overlap > interval '0' then
     select x.id into kept from tenancy.service_secret x where x.user_id = u.id and x.ended_at is null and x.expires_at > clock_timestamp() order by x.created_at desc limit 1;
@@ -49,8 +49,7 @@ begin
   update tenancy.service_secret x set ended_at = clock_timestamp() where x.user_id = u.id and x.ended_at is null and x.id is distinct from kept;
   update tenancy.service_secret x set expires_at = least(x.expires_at, clock_timestamp() + overlap) where x.id = kept;
   if overlap = interval '0' then
-    update tenancy.session x set revoked_at = clock_timestamp(), revoke_reason = 'secret replaced at once' where x.user_id = u.id and x.revoked_at is null;
-    get diagnostics ended = row_count;
+    ended := tenancy.end_sessions(array(select x.session_id from tenancy.session x where x.user_id = u.id and x.revoked_at is null), 'secret replaced at once');
   end if;
   insert into tenancy.service_secret (user_id, sha256, created_by, expires_at) values (u.id, sha256(convert_to(secret, 'utf8')), by_user, clock_timestamp() + days * interval '1 day') returning * into s;
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'service secret', 'user', u.id, 'secret', s.id, 'expires_at', s.expires_at, 'before', kept, 'sessions_ended', ended)::text);
