@@ -24,12 +24,17 @@ const (
 
 // rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on while the caller encodes.
 func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
+	return pumped(ctx, func(ctx context.Context, to chan<- []archive.Row) error { return s.read(ctx, spans, to) })
+}
+
+// pumped yields what read sends, from another goroutine.
+func pumped(ctx context.Context, read func(ctx context.Context, to chan<- []archive.Row) error) iter.Seq2[*archive.Row, error] {
 	return func(yield func(*archive.Row, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		chunks, failed := make(chan []archive.Row, shipAhead), make(chan error, 1)
 		go func() {
 			defer close(chunks)
-			failed <- s.read(ctx, spans, chunks)
+			failed <- read(ctx, chunks)
 		}()
 		defer func() {
 			cancel()
@@ -66,7 +71,7 @@ func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Ro
 		for i, sp := range spans[:n] {
 			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
 		}
-		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
+		r := copyReader{ctx: ctx, to: to}
 		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			if _, err := tx.Conn().PgConn().Exec(ctx, queries.LookUpEach).ReadAll(); err != nil {
 				return err
@@ -99,8 +104,8 @@ var errCopy = errors.New("not the rows that were asked for")
 type copyReader struct {
 	ctx   context.Context
 	to    chan<- []archive.Row
-	texts map[string]string     // what comes again and again is kept once
-	ids   map[uuid.UUID]*string // likewise
+	texts [copyColumns][recent]*string // what comes again soon is kept once
+	ids   [copyColumns][recent]recentID
 	begun bool
 	ended bool
 	rest  []byte // of a row that is not complete yet
@@ -207,10 +212,10 @@ func (r *copyReader) end(rows int64) error {
 
 func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
 	ids := r.rowIDs(f, d)
-	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
-		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: ids[0], Action: r.text(f[13]), Outcome: r.text(f[14]),
-		RecordTable: r.optional(f[15]), RecordID: ids[1], SubjectID: ids[2], Purpose: r.optional(f[18]), Source: r.text(f[20])}
-	if tenant := r.id(f[0], d); tenant != nil {
+	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]), UserID: r.id(f, 8, d), ActorKind: *r.text(f, 9),
+		SessionID: r.id(f, 10, d), MembershipID: r.id(f, 11, d), DisclosureID: ids[0], Action: *r.text(f, 13), Outcome: *r.text(f, 14), RecordTable: r.optional(f, 15), RecordID: ids[1],
+		SubjectID: ids[2], Purpose: r.optional(f, 18), Source: *r.text(f, 20)}
+	if tenant := r.id(f, 0, d); tenant != nil {
 		row.TenantID = *tenant
 	}
 	if f[7] != nil {
@@ -248,42 +253,47 @@ func (r *copyReader) rowIDs(f *[copyColumns][]byte, d *decoding) [3]*string {
 	return ids
 }
 
-// manyTexts bounds what is kept of what comes again.
-const manyTexts = 4096
+// recent is how many values of a column are kept for those that come after them.
+const recent = 256
 
-func (r *copyReader) text(b []byte) string {
-	if s, ok := r.texts[string(b)]; ok {
-		return s
-	}
-	if len(r.texts) >= manyTexts {
-		clear(r.texts)
-	}
-	s := string(b)
-	r.texts[s] = s
-	return s
+type recentID struct {
+	id   uuid.UUID
+	text *string
 }
 
-func (r *copyReader) optional(b []byte) *string {
-	if b == nil {
+// text is the value of a column of few texts.
+func (r *copyReader) text(f *[copyColumns][]byte, column int) *string {
+	b := f[column]
+	at := len(b)
+	if at > 0 {
+		at += 31*int(b[0]) + 7*int(b[len(b)-1])
+	}
+	kept := &r.texts[column][at%recent]
+	if *kept == nil || **kept != string(b) {
+		s := string(b)
+		*kept = &s
+	}
+	return *kept
+}
+
+func (r *copyReader) optional(f *[copyColumns][]byte, column int) *string {
+	if f[column] == nil {
 		return nil
 	}
-	s := r.text(b)
-	return &s
+	return r.text(f, column)
 }
 
-func (r *copyReader) id(b []byte, d *decoding) *string {
+// id is the value of a column of ids of which many rows have the same.
+func (r *copyReader) id(f *[copyColumns][]byte, column int, d *decoding) *string {
+	b := f[column]
 	if len(b) != len(uuid.UUID{}) {
 		return d.id(b)
 	}
-	if s, ok := r.ids[uuid.UUID(b)]; ok {
-		return s
+	kept := &r.ids[column][b[len(b)-1]]
+	if kept.text == nil || kept.id != uuid.UUID(b) {
+		*kept = recentID{uuid.UUID(b), d.id(b)}
 	}
-	if len(r.ids) >= manyTexts {
-		clear(r.ids)
-	}
-	s := d.id(b)
-	r.ids[uuid.UUID(b)] = s
-	return s
+	return kept.text
 }
 
 // decoding remembers the first value that is not of its type. A column that may not be NULL and is has no bytes, and so is not of its type either.
