@@ -23,6 +23,7 @@ type target struct {
 	region   string
 	months   []string
 	diagnose bool
+	workers  bool // the installation's workers recompute the rows
 }
 
 // covers says whether a month is to be verified.
@@ -117,7 +118,7 @@ func (s *archiveScreen) start(m *model, t target) tea.Cmd {
 		if opts.ExpectHeads, err = s.memory.Load(); err != nil {
 			return verified{}, err
 		}
-		r, err := audit.Verify(ctx, m.session, m.cfg.Store, opts, run.current.Store)
+		r, err := t.verify(ctx, m, opts, run.current.Store)
 		if err != nil {
 			return verified{}, err
 		}
@@ -129,10 +130,21 @@ func (s *archiveScreen) start(m *model, t target) tea.Cmd {
 	}, func(m *model, v verified) tea.Cmd {
 		s.run = nil
 		s.took(m, run, v.Report)
-		m.concluded(v)
+		m.concluded(run, v)
 		return nil
 	})
 	return tea.Batch(cmd, m.later(progressTime, progressMsg{run}))
+}
+
+// workersTime is how long no worker may be at a part before a verification by workers ends.
+const workersTime = 5 * time.Minute
+
+// verify runs here or by the workers: the functions of the command.
+func (t target) verify(ctx context.Context, m *model, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+	if t.workers {
+		return audit.VerifyByWorkers(ctx, m.session, m.cfg.Store, opts, workersTime, onStart)
+	}
+	return audit.Verify(ctx, m.session, m.cfg.Store, opts, onStart)
 }
 
 // came says how far a run came that was cancelled.
@@ -182,12 +194,15 @@ func (s *archiveScreen) forget(key string) {
 }
 
 // concluded says what a verification ended with, and keeps the worst for the exit code.
-func (m *model) concluded(v verified) {
+func (m *model) concluded(run *archiveRun, v verified) {
 	r := v.Report
 	if m.verdict == "" || m.verdict == archive.Valid || r.Verdict == archive.Invalid {
 		m.verdict = r.Verdict
 	}
 	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows), r.Duration.Round(time.Millisecond))
+	if run.workers {
+		text += ", recomputed by the workers, whose word this takes for the rows"
+	}
 	if n := len(r.Findings); n > 0 {
 		text += ", " + plural(n, "finding", "findings") + ": enter on one says what it means"
 	}
@@ -223,9 +238,12 @@ func (s *archiveScreen) progress() string {
 // pace is how far the run under way is, how fast, and how long it will take.
 func (s *archiveScreen) pace() string {
 	text, v := "verifying", s.run.current.Load()
+	if s.run.workers {
+		text += " by workers"
+	}
 	if v != nil {
 		if st := v.Status(); st.Phase == "parts" {
-			text += fmt.Sprintf(" · %s of %s parts · %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll), thousands(st.Rows), thousands(st.RowsAll))
+			text += workersPace(st) + fmt.Sprintf(" · %s of %s parts · %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll), thousands(st.Rows), thousands(st.RowsAll))
 			if st.RowsPerSecond >= 1 {
 				text += " · " + rate(st.RowsPerSecond) + " rows/s"
 			}
@@ -235,6 +253,17 @@ func (s *archiveScreen) pace() string {
 		}
 	}
 	return text + " · esc cancels"
+}
+
+// workersPace is how many parts workers are at and how many wait for one.
+func workersPace(st archive.Status) string {
+	switch {
+	case st.PartsOut == 0:
+		return ""
+	case st.PartsBusy == 0:
+		return " · " + plural(int(st.PartsOut), "part waits", "parts wait") + " for a worker: is ward worker running?"
+	}
+	return fmt.Sprintf(" · workers at %d, %d waiting", st.PartsBusy, max(0, st.PartsOut-st.PartsBusy))
 }
 
 func bar(part float64, w int) string {

@@ -380,7 +380,11 @@ func (a *app) progress(v *archive.Verification, lines bool) func() {
 				return
 			case <-tick.C:
 				s := v.Status()
-				a.tell("\r\x1b[K%s  %d of %d parts  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
+				out := ""
+				if s.PartsOut > 0 {
+					out = fmt.Sprintf("  workers are at %d of %d that they were given", s.PartsBusy, s.PartsOut)
+				}
+				a.tell("\r\x1b[K%s  %d of %d parts%s  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, out, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
 			}
 		}
 	}()
