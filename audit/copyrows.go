@@ -2,95 +2,133 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/queries"
 )
 
-// shipChunk is how many rows go from the reading to the encoding side at a time, shipAhead how many such chunks may wait: with what both sides hold they are
-// all that is in memory besides a row group.
+// shipChunk is how many rows go from the reading to the encoding side at a time, readRows how many one statement asks for: each of the readers is that far ahead at most. They are all that is in
+// memory besides row groups.
 const (
 	shipChunk = 4096
-	shipAhead = 2
+	readRows  = 8 * shipChunk
 )
+
+// readers is how many connections read at once, where the pool has enough: a server's process does as much work for a row as the encoding side.
+const readers = 2
+
+// reading is what one statement reads.
+type reading struct {
+	spans  []queries.SealedSpan
+	first  string // slug of the first span's tenant; last: of the last one's
+	last   string
+	rows   int64
+	chunks chan []archive.Row // closed behind the last row
+}
+
+// readings cuts and puts together the spans, which are in the order of tenant.
+func readings(spans []span) []*reading {
+	var list []*reading
+	for _, sp := range spans {
+		for sp.from <= sp.to {
+			if n := len(list); n == 0 || list[n-1].rows == readRows {
+				list = append(list, &reading{first: sp.tenant.Slug, chunks: make(chan []archive.Row, readRows/shipChunk)})
+			}
+			r := list[len(list)-1]
+			part := sp
+			part.to = min(sp.to, sp.from+readRows-r.rows-1)
+			r.spans = append(r.spans, queries.SealedSpan{Tenant: sp.tenant.ID, First: part.from, Last: part.to, From: sp.recordedFrom, To: sp.recordedTo})
+			r.rows, r.last = r.rows+part.rows(), sp.tenant.Slug
+			sp.from = part.to + 1
+		}
+	}
+	return list
+}
 
 // rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on while the caller encodes.
 func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
-	return pumped(ctx, func(ctx context.Context, to chan<- []archive.Row) error { return s.read(ctx, spans, to) })
+	n := 1
+	if stat := s.Pool.Stat(); stat.MaxConns()-stat.AcquiredConns() > readers {
+		n = readers // others want connections too
+	}
+	return pumped(ctx, readings(spans), n, s.read)
 }
 
-// pumped yields what read sends, from another goroutine.
-func pumped(ctx context.Context, read func(ctx context.Context, to chan<- []archive.Row) error) iter.Seq2[*archive.Row, error] {
+// pumped yields what n readers read, in the order of the readings. A reader takes the next reading that none has taken, so that the one whose rows are wanted is always being read.
+func pumped(ctx context.Context, list []*reading, n int, read func(ctx context.Context, next func() *reading) error) iter.Seq2[*archive.Row, error] {
 	return func(yield func(*archive.Row, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		chunks, failed := make(chan []archive.Row, shipAhead), make(chan error, 1)
-		go func() {
-			defer close(chunks)
-			failed <- read(ctx, chunks)
-		}()
+		g, ctx := errgroup.WithContext(ctx)
 		defer func() {
 			cancel()
-			for range chunks { // until the reader has given its connection back
-			}
+			_ = g.Wait() // until the readers have given their connections back
 		}()
-		for chunk := range chunks {
-			for i := range chunk {
-				if !yield(&chunk[i], nil) {
+		var taken atomic.Int64
+		for range n {
+			g.Go(func() error {
+				return read(ctx, func() *reading {
+					if i := taken.Add(1) - 1; i < int64(len(list)) {
+						return list[i]
+					}
+					return nil
+				})
+			})
+		}
+		for _, r := range list {
+			for open := true; open; {
+				var chunk []archive.Row
+				select {
+				case chunk, open = <-r.chunks:
+				case <-ctx.Done():
+					yield(nil, cmp.Or(g.Wait(), ctx.Err()))
 					return
 				}
+				for i := range chunk {
+					if !yield(&chunk[i], nil) {
+						return
+					}
+				}
 			}
-		}
-		if err := <-failed; err != nil {
-			yield(nil, err)
 		}
 	}
 }
 
-// read sends the spans' rows.
-func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Row) error {
+// read sends the rows of the readings that it takes.
+func (s *Shipper) read(ctx context.Context, next func() *reading) error {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to read sealed rows: %w", err)
 	}
 	defer conn.Release()
-	for len(spans) > 0 {
-		n, rows := 1, spans[0].rows()
-		for n < len(spans) && rows+spans[n].rows() <= readRows {
-			rows += spans[n].rows()
-			n++
-		}
-		group := make([]queries.SealedSpan, n)
-		for i, sp := range spans[:n] {
-			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
-		}
-		r := copyReader{ctx: ctx, to: to}
+	for r := next(); r != nil; r = next() {
+		c := copyReader{ctx: ctx, to: r.chunks}
 		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			if _, err := tx.Conn().PgConn().Exec(ctx, queries.LookUpEach).ReadAll(); err != nil {
 				return err
 			}
-			if _, err := tx.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group)); err != nil {
+			if _, err := tx.Conn().PgConn().CopyTo(ctx, &c, queries.CopySealedRows(r.spans)); err != nil {
 				return err
 			}
-			return r.end(rows)
+			return c.end(r.rows)
 		})
 		if err != nil {
-			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
+			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", r.first, r.last, err)
 		}
-		spans = spans[n:]
+		close(r.chunks)
 	}
 	return nil
 }
-
-// readRows is how many rows small spans are put together to, for one statement.
-const readRows = 1 << 16
 
 // copyColumns is how many columns raw/sealed_rows.sql has.
 const copyColumns = 21

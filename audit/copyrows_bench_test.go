@@ -119,8 +119,11 @@ func BenchmarkShipCopied(b *testing.B) {
 	b.ReportMetric(used.Seconds()/float64(rounds)/n*1e6, "cpu-us/row")
 }
 
+// replay yields the rows of a stream as if a server sent it.
 func replay(ctx context.Context, stream []byte) iter.Seq2[*archive.Row, error] {
-	return pumped(ctx, func(ctx context.Context, to chan<- []archive.Row) error {
+	return pumped(ctx, []*reading{{chunks: make(chan []archive.Row, 2)}}, 1, func(ctx context.Context, next func() *reading) error {
+		to := next().chunks
+		defer close(to)
 		r := copyReader{ctx: ctx, to: to}
 		for len(stream) > 0 {
 			n := min(64<<10, len(stream))
