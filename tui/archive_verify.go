@@ -201,7 +201,7 @@ func (m *model) concluded(run *archiveRun, v verified) {
 	}
 	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows), r.Duration.Round(time.Millisecond))
 	if run.workers {
-		text += ", recomputed by the workers, whose word this takes for the rows"
+		text += " by the workers' word"
 	}
 	if n := len(r.Findings); n > 0 {
 		text += ", " + plural(n, "finding", "findings") + ": enter on one says what it means"
@@ -237,22 +237,27 @@ func (s *archiveScreen) progress() string {
 
 // pace is how far the run under way is, how fast, and how long it will take.
 func (s *archiveScreen) pace() string {
-	text, v := "verifying", s.run.current.Load()
+	text, left, v := "verifying", "", s.run.current.Load()
 	if s.run.workers {
 		text += " by workers"
 	}
 	if v != nil {
 		if st := v.Status(); st.Phase == "parts" {
-			text += workersPace(st) + fmt.Sprintf(" · %s of %s parts · %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll), thousands(st.Rows), thousands(st.RowsAll))
+			text += fmt.Sprintf(" · %s of %s parts", thousands(st.PartsDone), thousands(st.PartsAll))
+			if s.run.workers {
+				text += workersPace(st)
+			} else {
+				text += fmt.Sprintf(" · %s of %s rows", thousands(st.Rows), thousands(st.RowsAll))
+			}
 			if st.RowsPerSecond >= 1 {
 				text += " · " + rate(st.RowsPerSecond) + " rows/s"
 			}
 			if st.Remaining > 0 {
-				text += " · " + st.Remaining.Round(time.Second).String() + " left"
+				left = " · " + st.Remaining.Round(time.Second).String() + " left"
 			}
 		}
 	}
-	return text + " · esc cancels"
+	return text + left + " · esc cancels"
 }
 
 // workersPace is how many parts workers are at and how many wait for one.
@@ -261,9 +266,9 @@ func workersPace(st archive.Status) string {
 	case st.PartsOut == 0:
 		return ""
 	case st.PartsBusy == 0:
-		return " · " + plural(int(st.PartsOut), "part waits", "parts wait") + " for a worker: is ward worker running?"
+		return " · none at work: is ward worker running?"
 	}
-	return fmt.Sprintf(" · workers at %d, %d waiting", st.PartsBusy, max(0, st.PartsOut-st.PartsBusy))
+	return fmt.Sprintf(" · %d at work, %d waiting", st.PartsBusy, max(0, st.PartsOut-st.PartsBusy))
 }
 
 func bar(part float64, w int) string {

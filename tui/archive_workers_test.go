@@ -70,7 +70,7 @@ func TestVerifyByWorkers(t *testing.T) {
 	s.archive()
 	s.m.w = 160
 	do(t, s.m, "w")
-	mustShow(t, s.m, "✓ valid: 20 rows", "recomputed by the workers, whose word this takes for the rows")
+	mustShow(t, s.m, "✓ valid: 20 rows", "by the workers' word")
 	do(t, s.m, "W")
 	mustShow(t, s.m, "✓ valid: 40 rows")
 	spoil(t, dir)
@@ -101,7 +101,7 @@ func TestVerifyWithoutWorkers(t *testing.T) {
 		case <-tick.C:
 		}
 	}
-	if got := s.m.archive.pace(); !strings.Contains(got, "2 parts wait for a worker: is ward worker running?") {
+	if got := s.m.archive.pace(); !strings.Contains(got, "verifying by workers · 0 of 2 parts · none at work: is ward worker running? · esc cancels") {
 		t.Errorf("it says %q", got)
 	}
 	s.m.archive.verify.cancel()
@@ -116,10 +116,10 @@ func TestVerifyWithoutWorkers(t *testing.T) {
 
 func TestWorkersPace(t *testing.T) {
 	for want, st := range map[string]archive.Status{
-		"":                            {},
-		" · workers at 3, 37 waiting": {PartsOut: 40, PartsBusy: 3},
-		" · workers at 1, 0 waiting":  {PartsOut: 1, PartsBusy: 1},
-		" · 1 part waits for a worker: is ward worker running?": {PartsOut: 1},
+		"":                         {},
+		" · 3 at work, 37 waiting": {PartsOut: 40, PartsBusy: 3},
+		" · 1 at work, 0 waiting":  {PartsOut: 1, PartsBusy: 1},
+		" · none at work: is ward worker running?": {PartsOut: 1},
 	} {
 		if got := workersPace(st); got != want {
 			t.Errorf("%+v: %q, want %q", st, got, want)
