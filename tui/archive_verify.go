@@ -180,7 +180,7 @@ func (s *archiveScreen) took(m *model, run *archiveRun, r *archive.Report) {
 		}
 	}
 	now, word := m.now(), string(r.Verdict)
-	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, Found: audit.Worse(r)}
+	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
 	if run.region != "" {
 		v.Region = &run.region
 	}

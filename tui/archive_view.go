@@ -38,12 +38,12 @@ func archiveActions() []Action {
 			}
 			return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
 		}}),
-		act(Action{Name: "verify by workers", Key: "w", Help: "the same by the workers, a job for each part: for what is too much for one machine", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+		act(Action{Name: "by workers", Key: "w", Help: "verify as v does, with the rows recomputed by the workers, a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
 			t, ok := m.archive.chosen()
 			t.workers = true
 			return m.archive.attempt(m, t, ok, "no month is selected")
 		}}),
-		act(Action{Name: "verify all by workers", Key: "W", Help: "every month of every region by the workers", Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
+		act(Action{Name: "all workers", Key: "W", Help: "verify every month of every region by the workers", Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
 			return m.archive.attempt(m, target{workers: true}, true, "")
 		}}),
 		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship", Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),

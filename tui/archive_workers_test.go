@@ -76,6 +76,11 @@ func TestVerifyByWorkers(t *testing.T) {
 	spoil(t, dir)
 	do(t, s.m, "W")
 	mustShow(t, s.m, "INVALID: 20 rows", "✕ FILE_MODIFIED")
+	s.m = s.as("eli")
+	s.archive()
+	s.m.w = 160
+	do(t, s.m, "enter")
+	mustShow(t, s.m, "✓ valid", "dana, by the workers' word: nothing was changed")
 	if got := wardtest.One[string](s.e, "select string_agg(verdict, ' ' order by started_at) from audit.verification"); got != "valid valid INVALID" {
 		t.Errorf("recorded: %s", got)
 	}
