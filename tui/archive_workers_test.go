@@ -66,7 +66,7 @@ func TestVerifyByWorkers(t *testing.T) {
 		shipper := &audit.Shipper{Pool: pool, Store: fullStore{s.store}, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
 		ended <- worker.Run(ctx, worker.Config{Pool: pool, Shipper: shipper})
 	}()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() { stop(); _ = <-ended }) // it ends with the context
 	s.archive()
 	s.m.w = 160
 	do(t, s.m, "w")
