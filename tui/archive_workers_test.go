@@ -66,7 +66,12 @@ func TestVerifyByWorkers(t *testing.T) {
 		shipper := &audit.Shipper{Pool: pool, Store: fullStore{s.store}, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
 		ended <- worker.Run(ctx, worker.Config{Pool: pool, Shipper: shipper})
 	}()
-	t.Cleanup(func() { stop(); _ = <-ended }) // it ends with the context
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("the worker ended with %v", err)
+		}
+	})
 	s.archive()
 	s.m.w = 160
 	do(t, s.m, "w")
