@@ -10,12 +10,8 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"runtime"
 	"time"
 )
-
-// writeBatch is how many rows go to the Parquet writer at once.
-const writeBatch = 1024
 
 func (l *Log) appendRows(ctx context.Context, month string, rows iter.Seq2[*Row, error], retain time.Time) (Manifest, error) {
 	if l.leftover.parquet == nil && l.leftover.manifest == nil {
@@ -109,9 +105,6 @@ func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error
 		info.Part++ // should the leftover part be void
 	}
 	m, err := writeRows(ctx, f, info, rows, old)
-	if err == nil {
-		err = checkWritten(ctx, f, &m)
-	}
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -134,31 +127,37 @@ func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error
 	return m, err
 }
 
+// writeRows writes the rows to a file and checks what it has written.
 func writeRows(ctx context.Context, f *os.File, info PartInfo, rows iter.Seq2[*Row, error], old *leftoverPart) (Manifest, error) {
 	w, err := NewPartWriter(f, info)
 	if err != nil {
 		return Manifest{}, err
 	}
-	w.unhashed = true
-	batch := make([]Row, 0, writeBatch)
+	checks, err := newGroupChecks(ctx, &info)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer func() { _ = checks.wait() }() // what it says, finish said, unless writing failed
+	w.unhashed, w.groups.ended = true, checks.take
 	for r, err := range rows {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return Manifest{}, fmt.Errorf("reading rows: %w", err)
 		}
 		if old != nil {
 			old.take(r)
 		}
-		if batch = append(batch, *r); len(batch) == cap(batch) {
-			if err := firstError(ctx.Err(), w.Write(batch)); err != nil {
-				return Manifest{}, err
-			}
-			batch = batch[:0]
+		if err := w.add(r); err != nil {
+			return Manifest{}, err
 		}
 	}
-	if err := w.Write(batch); err != nil {
-		return Manifest{}, err
+	m, err := w.Close()
+	if err == nil {
+		err = checks.finish(f, &m)
 	}
-	return w.Close()
+	return m, err
 }
 
 // upload stores the file. A name that is taken is another process's.
@@ -170,24 +169,6 @@ func (l *Log) upload(ctx context.Context, m *Manifest, f *os.File) error {
 		return fmt.Errorf("storing %s: %w", m.Path, err)
 	}
 	return nil
-}
-
-// checkWritten checks the file as a verifier would, before anything is stored that could never be removed: the rows' hashes, and that what was encoded is what can be decoded.
-func checkWritten(ctx context.Context, f *os.File, m *Manifest) error {
-	check, err := newPartCheck(m.Month, manifestPositions(m), min(4, runtime.GOMAXPROCS(0)))
-	if err != nil {
-		return err
-	}
-	facts, found, err := check.run(ctx, f, m.Bytes)
-	if err != nil {
-		return fmt.Errorf("checking part %d: %w", m.Part, err)
-	}
-	facts.compare(m, found)
-	if len(found.list) == 0 {
-		return nil
-	}
-	first := found.list[0]
-	return fmt.Errorf("checking part %d: %w", m.Part, &RowError{first.Tenant, first.Seq, "is not what the chain says: " + first.String()})
 }
 
 // readBack checks that the store gives back what was checked and stored, to the byte.

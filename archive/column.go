@@ -29,7 +29,8 @@ type column struct {
 	dict    bool
 
 	encode  bool    // give data the form in which text is hashed
-	encoded []byte  // with it, the dictionary's entries in that form
+	few     bool    // with it: the dictionary has few entries
+	encoded []byte  // then its entries in that form
 	ends    []int32 // and where each begins; one more than there are entries
 	of      parquet.Dictionary
 	last    appended
@@ -80,7 +81,9 @@ func (c *column) load() error {
 		}
 		v = d.Page().Data()
 		if c.encode && c.of != d {
-			c.encodeEntries(v)
+			if c.few = d.Len() <= fewEntries; c.few {
+				c.encodeEntries(v)
+			}
 			c.of, c.last = d, appended{index: -1}
 		}
 	}
@@ -162,15 +165,26 @@ func (c *column) appendText(dst []byte) []byte {
 			return dst[:last.end]
 		}
 		at := len(dst)
-		dst = append(dst, c.encoded[c.ends[i]:c.ends[i+1]]...)
+		if c.few {
+			dst = append(dst, c.encoded[c.ends[i]:c.ends[i+1]]...)
+		} else {
+			dst = c.appendEntry(dst, i)
+		}
 		c.last = appended{i, at, len(dst), cap(dst)}
 		return dst
 	}
 	c.last.index = -1
+	return c.appendEntry(dst, i)
+}
+
+func (c *column) appendEntry(dst []byte, i int) []byte {
 	b := c.data[c.offsets[i]:c.offsets[i+1]]
 	n := uint32(len(b))
 	return append(append(dst, 1, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), b...)
 }
+
+// fewEntries is up to how many entries of a dictionary are put into the form in which they are hashed before they are used: of more, most stand in few rows, and the copy would fill the cache.
+const fewEntries = 4096
 
 func (c *column) release() {
 	if c.page != nil {

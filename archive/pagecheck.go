@@ -36,10 +36,7 @@ func (g *partGroup) checkPages() error {
 
 // checkChunk returns the uncompressed size of a column chunk's largest page.
 func checkChunk(r io.ReaderAt, size int64, m *format.ColumnMetaData) (int64, error) {
-	at := m.DataPageOffset
-	if m.DictionaryPageOffset > 0 {
-		at = min(at, m.DictionaryPageOffset)
-	}
+	at := chunkStart(m)
 	if at < 4 || m.TotalCompressedSize < 0 || m.TotalCompressedSize > size-at {
 		return 0, fmt.Errorf("%w: %d bytes at %d", errStructure, m.TotalCompressedSize, at)
 	}
@@ -60,6 +57,14 @@ func checkChunk(r io.ReaderAt, size int64, m *format.ColumnMetaData) (int64, err
 		largest, at = max(largest, p.uncompressed), at+p.header+p.compressed
 	}
 	return largest, nil
+}
+
+// chunkStart is where a column chunk's first page begins.
+func chunkStart(m *format.ColumnMetaData) int64 {
+	if m.DictionaryPageOffset > 0 {
+		return min(m.DataPageOffset, m.DictionaryPageOffset)
+	}
+	return m.DataPageOffset
 }
 
 // pageSizes is what a page's header says. Behind the header stand the levels, which only a page of version 2 keeps outside of what is compressed.

@@ -109,7 +109,9 @@ func (r *regionRun) elsewhere(ctx context.Context, job *partJob, found *findings
 	task, err := r.task(m)
 	var out *PartOutcome
 	if err == nil {
+		r.v.update(func(s *Status) { s.PartsOut++ })
 		out, err = r.v.opts.Elsewhere(ctx, task)
+		r.v.update(func(s *Status) { s.PartsOut-- })
 	}
 	if err == nil && out.Rows == nil && len(out.Findings) == 0 {
 		err = errors.New("the other process says neither what the rows are nor why it could not read them")

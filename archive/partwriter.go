@@ -7,9 +7,6 @@ import (
 	"hash"
 	"io"
 	"time"
-
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 // rowGroupLevel makes every row group but the last 1<<17 rows, whole blocks and a complete subtree of the part's Merkle tree.
@@ -53,11 +50,11 @@ type PartWriter struct {
 	info     PartInfo
 	from, to int64
 	out      *countingWriter
-	parquet  *parquet.GenericWriter[Row]
+	groups   *groupWriter
 	tree     rowTree
 	manifest Manifest
 	err      error
-	// unhashed leaves the rows' hashes to a check of the file.
+	// unhashed leaves the rows' hashes to a check of what was written.
 	unhashed bool
 }
 
@@ -73,17 +70,7 @@ func NewPartWriter(w io.Writer, info PartInfo) (*PartWriter, error) {
 	out := &countingWriter{w: w, sum: sha256.New()}
 	return &PartWriter{
 		info: info, from: from, to: to, out: out,
-		parquet: parquet.NewGenericWriter[Row](out,
-			parquet.MaxRowsPerRowGroup(rowGroupRows),
-			parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}),
-			parquet.DataPageVersion(1),
-			parquet.DataPageStatistics(false),
-			parquet.SkipPageBounds("detail"), parquet.SkipPageBounds("nonce"), parquet.SkipPageBounds("hash"),
-			parquet.SkipPageStatistics("detail"), parquet.SkipPageStatistics("nonce"), parquet.SkipPageStatistics("hash"),
-			parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("tenant_id"), parquet.Ascending("seq"))),
-			parquet.CreatedBy("ward", "v1", ""),
-			parquet.KeyValueMetadata("ward.format", fileFormat),
-		),
+		groups: newGroupWriter(out),
 		manifest: Manifest{
 			Version: ManifestVersion, Region: info.Region, Month: info.Month, Part: info.Part,
 			Previous: HexHash(info.Previous), Path: parquetPath(info.Region, info.Month, info.Part),
@@ -95,35 +82,25 @@ func NewPartWriter(w io.Writer, info PartInfo) (*PartWriter, error) {
 // Write appends rows, which must be in the order of tenant and seq, continue each tenant's chain without a gap, carry the
 // hash that follows from the row before, and be sealed in the part's month. After an error the part is lost.
 func (w *PartWriter) Write(rows []Row) error {
-	if w.err != nil {
-		return w.err
-	}
 	for i := range rows {
-		if w.err = w.check(&rows[i]); w.err != nil {
-			return w.err
+		if err := w.add(&rows[i]); err != nil {
+			return err
 		}
-	}
-	for len(rows) > 0 && w.err == nil {
-		n := pageful(rows)
-		if _, err := w.parquet.Write(rows[:n]); err != nil {
-			w.err = fmt.Errorf("writing part %d: %w", w.info.Part, err)
-		}
-		rows = rows[n:]
 	}
 	return w.err
 }
 
-// pageful is how many of rows may be written at once: parquet-go ends a page only between writes, and readers refuse one of more than maxPage.
-func pageful(rows []Row) int {
-	size := 0
-	for i := range rows {
-		if d := rows[i].Detail; d != nil {
-			if size += len(*d); size > maxPage/16 && i > 0 {
-				return i
-			}
-		}
+func (w *PartWriter) add(r *Row) error {
+	if w.err != nil {
+		return w.err
 	}
-	return len(rows)
+	if w.err = w.check(r); w.err != nil {
+		return w.err
+	}
+	if err := w.groups.add(r); err != nil {
+		w.err = fmt.Errorf("writing part %d: %w", w.info.Part, err)
+	}
+	return w.err
 }
 
 func (w *PartWriter) check(r *Row) error {
@@ -186,7 +163,7 @@ func (w *PartWriter) Close() (Manifest, error) {
 	if w.err != nil {
 		return Manifest{}, w.err
 	}
-	if err := w.parquet.Close(); err != nil {
+	if err := w.groups.close(); err != nil {
 		w.err = fmt.Errorf("closing part %d: %w", w.info.Part, err)
 		return Manifest{}, w.err
 	}

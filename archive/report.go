@@ -149,6 +149,8 @@ type Status struct {
 	// Phase is what is being done: "listing", "log", "parts" or "done".
 	Phase               string
 	PartsDone, PartsAll int64
+	// PartsOut are with other processes ([VerifyOptions.Elsewhere]), PartsBusy those of them that one says it is at.
+	PartsOut, PartsBusy int64
 	Rows, RowsAll       int64
 	Bytes, BytesAll     int64
 	Findings            int64

@@ -30,6 +30,30 @@ type Store interface {
 	String() string
 }
 
+// Holder is a Store that can place a legal hold with the object itself. One that is placed afterwards comes late where whoever places it ends in between.
+type Holder interface {
+	// PutHeld is Put of an object that has a legal hold from the beginning.
+	PutHeld(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error
+}
+
+// Held is s, with a legal hold on whatever is put through it. A store that knows none is returned as it is.
+func Held(s Store) Store {
+	if h, ok := s.(Holder); ok {
+		return heldStore{s, h}
+	}
+	return s
+}
+
+type heldStore struct {
+	Store
+	holder Holder
+}
+
+// Put creates an object with a legal hold.
+func (h heldStore) Put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error {
+	return h.holder.PutHeld(ctx, path, data, size, retainUntil)
+}
+
 // Blob is an open object.
 type Blob interface {
 	io.ReaderAt

@@ -93,6 +93,9 @@ func (v *Verification) Status() Status {
 	return s
 }
 
+// Busy says how many of the parts that were handed out somebody is at.
+func (v *Verification) Busy(parts int64) { v.update(func(s *Status) { s.PartsBusy = parts }) }
+
 func (v *Verification) update(f func(*Status)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -212,7 +212,7 @@ func (b *reportBuilder) addRegion(r *regionRun) {
 			"nothing says how far the log should reach", r.objects.region))
 	}
 	if n := r.claimsAhead(); n > 0 {
-		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %d published chain heads name rows that are not archived", r.objects.region, n))
+		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %d published chain heads are ahead of the archive: the rows that they name are not shipped yet, or never came", r.objects.region, n))
 	}
 	for _, n := range r.notes {
 		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %s", r.objects.region, n))

@@ -76,8 +76,10 @@ func forge(t *testing.T, m Manifest, rows []Row) ([]byte, Manifest) {
 	var buf bytes.Buffer
 	w := must(NewPartWriter(&buf, PartInfo{Region: m.Region, Month: m.Month, Part: m.Part, Previous: Hash(m.Previous),
 		RetainUntil: m.RetainUntil, CreatedAt: m.CreatedAt}))(t)
-	if _, err := w.parquet.Write(rows); err != nil {
-		t.Fatal(err)
+	for i := range rows {
+		if err := w.groups.add(&rows[i]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.manifest.Tenants, w.manifest.Rows = m.Tenants, int64(len(rows))
 	for i := range rows {

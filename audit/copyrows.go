@@ -2,90 +2,133 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/queries"
 )
 
-// shipChunk is how many rows go from the reading to the encoding side at a time, shipAhead how many such chunks may wait: with what both sides hold they are
-// all that is in memory besides a row group.
+// shipChunk is how many rows go from the reading to the encoding side at a time, readRows how many one statement asks for: each of the readers is that far ahead at most. They are all that is in
+// memory besides row groups.
 const (
 	shipChunk = 4096
-	shipAhead = 2
+	readRows  = 8 * shipChunk
 )
+
+// readers is how many connections read at once, where the pool has enough: a server's process does as much work for a row as the encoding side.
+const readers = 2
+
+// reading is what one statement reads.
+type reading struct {
+	spans  []queries.SealedSpan
+	first  string // slug of the first span's tenant; last: of the last one's
+	last   string
+	rows   int64
+	chunks chan []archive.Row // closed behind the last row
+}
+
+// readings cuts and puts together the spans, which are in the order of tenant.
+func readings(spans []span) []*reading {
+	var list []*reading
+	for _, sp := range spans {
+		for sp.from <= sp.to {
+			if n := len(list); n == 0 || list[n-1].rows == readRows {
+				list = append(list, &reading{first: sp.tenant.Slug, chunks: make(chan []archive.Row, readRows/shipChunk)})
+			}
+			r := list[len(list)-1]
+			part := sp
+			part.to = min(sp.to, sp.from+readRows-r.rows-1)
+			r.spans = append(r.spans, queries.SealedSpan{Tenant: sp.tenant.ID, First: part.from, Last: part.to, From: sp.recordedFrom, To: sp.recordedTo})
+			r.rows, r.last = r.rows+part.rows(), sp.tenant.Slug
+			sp.from = part.to + 1
+		}
+	}
+	return list
+}
 
 // rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on while the caller encodes.
 func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
+	n := 1
+	if stat := s.Pool.Stat(); stat.MaxConns()-stat.AcquiredConns() > readers {
+		n = readers // others want connections too
+	}
+	return pumped(ctx, readings(spans), n, s.read)
+}
+
+// pumped yields what n readers read, in the order of the readings. A reader takes the next reading that none has taken, so that the one whose rows are wanted is always being read.
+func pumped(ctx context.Context, list []*reading, n int, read func(ctx context.Context, next func() *reading) error) iter.Seq2[*archive.Row, error] {
 	return func(yield func(*archive.Row, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		chunks, failed := make(chan []archive.Row, shipAhead), make(chan error, 1)
-		go func() {
-			defer close(chunks)
-			failed <- s.read(ctx, spans, chunks)
-		}()
+		g, ctx := errgroup.WithContext(ctx)
 		defer func() {
 			cancel()
-			for range chunks { // until the reader has given its connection back
-			}
+			_ = g.Wait() // until the readers have given their connections back
 		}()
-		for chunk := range chunks {
-			for i := range chunk {
-				if !yield(&chunk[i], nil) {
+		var taken atomic.Int64
+		for range n {
+			g.Go(func() error {
+				return read(ctx, func() *reading {
+					if i := taken.Add(1) - 1; i < int64(len(list)) {
+						return list[i]
+					}
+					return nil
+				})
+			})
+		}
+		for _, r := range list {
+			for open := true; open; {
+				var chunk []archive.Row
+				select {
+				case chunk, open = <-r.chunks:
+				case <-ctx.Done():
+					yield(nil, cmp.Or(g.Wait(), ctx.Err()))
 					return
 				}
+				for i := range chunk {
+					if !yield(&chunk[i], nil) {
+						return
+					}
+				}
 			}
-		}
-		if err := <-failed; err != nil {
-			yield(nil, err)
 		}
 	}
 }
 
-// read sends the spans' rows.
-func (s *Shipper) read(ctx context.Context, spans []span, to chan<- []archive.Row) error {
+// read sends the rows of the readings that it takes.
+func (s *Shipper) read(ctx context.Context, next func() *reading) error {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to read sealed rows: %w", err)
 	}
 	defer conn.Release()
-	for len(spans) > 0 {
-		n, rows := 1, spans[0].rows()
-		for n < len(spans) && rows+spans[n].rows() <= readRows {
-			rows += spans[n].rows()
-			n++
-		}
-		group := make([]queries.SealedSpan, n)
-		for i, sp := range spans[:n] {
-			group[i] = queries.SealedSpan{Tenant: sp.tenant.ID, First: sp.from, Last: sp.to, From: sp.recordedFrom, To: sp.recordedTo}
-		}
-		r := copyReader{ctx: ctx, to: to, texts: map[string]string{}, ids: map[uuid.UUID]*string{}}
+	for r := next(); r != nil; r = next() {
+		c := copyReader{ctx: ctx, to: r.chunks}
 		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			if _, err := tx.Conn().PgConn().Exec(ctx, queries.LookUpEach).ReadAll(); err != nil {
 				return err
 			}
-			if _, err := tx.Conn().PgConn().CopyTo(ctx, &r, queries.CopySealedRows(group)); err != nil {
+			if _, err := tx.Conn().PgConn().CopyTo(ctx, &c, queries.CopySealedRows(r.spans)); err != nil {
 				return err
 			}
-			return r.end(rows)
+			return c.end(r.rows)
 		})
 		if err != nil {
-			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", spans[0].tenant.Slug, spans[n-1].tenant.Slug, err)
+			return fmt.Errorf("read sealed rows of tenants %s to %s: %w", r.first, r.last, err)
 		}
-		spans = spans[n:]
+		close(r.chunks)
 	}
 	return nil
 }
-
-// readRows is how many rows small spans are put together to, for one statement.
-const readRows = 1 << 16
 
 // copyColumns is how many columns raw/sealed_rows.sql has.
 const copyColumns = 21
@@ -99,8 +142,8 @@ var errCopy = errors.New("not the rows that were asked for")
 type copyReader struct {
 	ctx   context.Context
 	to    chan<- []archive.Row
-	texts map[string]string     // what comes again and again is kept once
-	ids   map[uuid.UUID]*string // likewise
+	texts [copyColumns][recent]*string // what comes again soon is kept once
+	ids   [copyColumns][recent]recentID
 	begun bool
 	ended bool
 	rest  []byte // of a row that is not complete yet
@@ -207,10 +250,10 @@ func (r *copyReader) end(rows int64) error {
 
 func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
 	ids := r.rowIDs(f, d)
-	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
-		UserID: r.id(f[8], d), ActorKind: r.text(f[9]), SessionID: r.id(f[10], d), MembershipID: r.id(f[11], d), DisclosureID: ids[0], Action: r.text(f[13]), Outcome: r.text(f[14]),
-		RecordTable: r.optional(f[15]), RecordID: ids[1], SubjectID: ids[2], Purpose: r.optional(f[18]), Source: r.text(f[20])}
-	if tenant := r.id(f[0], d); tenant != nil {
+	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]), UserID: r.id(f, 8, d), ActorKind: *r.text(f, 9),
+		SessionID: r.id(f, 10, d), MembershipID: r.id(f, 11, d), DisclosureID: ids[0], Action: *r.text(f, 13), Outcome: *r.text(f, 14), RecordTable: r.optional(f, 15), RecordID: ids[1],
+		SubjectID: ids[2], Purpose: r.optional(f, 18), Source: *r.text(f, 20)}
+	if tenant := r.id(f, 0, d); tenant != nil {
 		row.TenantID = *tenant
 	}
 	if f[7] != nil {
@@ -248,42 +291,47 @@ func (r *copyReader) rowIDs(f *[copyColumns][]byte, d *decoding) [3]*string {
 	return ids
 }
 
-// manyTexts bounds what is kept of what comes again.
-const manyTexts = 4096
+// recent is how many values of a column are kept for those that come after them.
+const recent = 256
 
-func (r *copyReader) text(b []byte) string {
-	if s, ok := r.texts[string(b)]; ok {
-		return s
-	}
-	if len(r.texts) >= manyTexts {
-		clear(r.texts)
-	}
-	s := string(b)
-	r.texts[s] = s
-	return s
+type recentID struct {
+	id   uuid.UUID
+	text *string
 }
 
-func (r *copyReader) optional(b []byte) *string {
-	if b == nil {
+// text is the value of a column of few texts.
+func (r *copyReader) text(f *[copyColumns][]byte, column int) *string {
+	b := f[column]
+	at := len(b)
+	if at > 0 {
+		at += 31*int(b[0]) + 7*int(b[len(b)-1])
+	}
+	kept := &r.texts[column][at%recent]
+	if *kept == nil || **kept != string(b) {
+		s := string(b)
+		*kept = &s
+	}
+	return *kept
+}
+
+func (r *copyReader) optional(f *[copyColumns][]byte, column int) *string {
+	if f[column] == nil {
 		return nil
 	}
-	s := r.text(b)
-	return &s
+	return r.text(f, column)
 }
 
-func (r *copyReader) id(b []byte, d *decoding) *string {
+// id is the value of a column of ids of which many rows have the same.
+func (r *copyReader) id(f *[copyColumns][]byte, column int, d *decoding) *string {
+	b := f[column]
 	if len(b) != len(uuid.UUID{}) {
 		return d.id(b)
 	}
-	if s, ok := r.ids[uuid.UUID(b)]; ok {
-		return s
+	kept := &r.ids[column][b[len(b)-1]]
+	if kept.text == nil || kept.id != uuid.UUID(b) {
+		*kept = recentID{uuid.UUID(b), d.id(b)}
 	}
-	if len(r.ids) >= manyTexts {
-		clear(r.ids)
-	}
-	s := d.id(b)
-	r.ids[uuid.UUID(b)] = s
-	return s
+	return kept.text
 }
 
 // decoding remembers the first value that is not of its type. A column that may not be NULL and is has no bytes, and so is not of its type either.

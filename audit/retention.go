@@ -145,17 +145,17 @@ func (k *keepRules) held(m *archive.Manifest) bool {
 	return false
 }
 
-// Rules is a text that changes when a retention or a legal hold does.
-func (s *Shipper) Rules(ctx context.Context) (string, error) {
+// Rules is a text that changes when a retention or a legal hold does; held says that a hold is in force.
+func (s *Shipper) Rules(ctx context.Context) (text string, held bool, err error) {
 	k, err := s.keepRules(ctx)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	text, err := json.Marshal([]any{k.years, k.holds})
+	data, err := json.Marshal([]any{k.years, k.holds})
 	if err != nil {
-		return "", fmt.Errorf("encode retentions: %w", err)
+		return "", false, fmt.Errorf("encode retentions: %w", err)
 	}
-	return string(text), nil
+	return string(data), len(k.holds) > 0, nil
 }
 
 // Extend carries retentions and legal holds that came after shipping to the parts that exist, and with notes to the published chain heads too: a lock is made longer, never

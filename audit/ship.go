@@ -259,9 +259,12 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 	for _, y := range k.years {
 		years = max(years, y)
 	}
-	now := s.Now()
+	now, store := s.Now(), s.Store
+	if len(k.holds) > 0 {
+		store = archive.Held(store)
+	}
 	// as long as a part of this month of the clinic that wants its history longest
-	if err := archive.PublishHeads(ctx, s.Store, s.Origin, s.Signer, heads, now, s.retain(archive.MonthOf(now.UnixMicro()), years)); err != nil {
+	if err := archive.PublishHeads(ctx, store, s.Origin, s.Signer, heads, now, s.retain(archive.MonthOf(now.UnixMicro()), years)); err != nil {
 		return err
 	}
 	for _, r := range rows {

@@ -34,14 +34,18 @@ func VerifyByWorkers(ctx context.Context, s *tenancy.Session, store archive.Stor
 		defer cancel(nil)
 		d := dispatcher{session: s, verification: id, timeout: timeout, waiting: map[string]chan partAnswer{}}
 		opts.Elsewhere = d.check
+		run := archive.NewVerification(store, opts)
+		if onStart != nil {
+			onStart(run)
+		}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if err := d.collect(ctx); err != nil {
+			if err := d.collect(ctx, run.Busy); err != nil {
 				cancel(err)
 			}
 		}()
-		report, err := runVerification(ctx, store, opts, onStart)
+		report, err := run.Run(ctx)
 		cause := context.Cause(ctx)
 		cancel(nil)
 		<-done
@@ -99,8 +103,8 @@ func (d *dispatcher) check(ctx context.Context, task archive.PartTask) (*archive
 	}
 }
 
-// collect asks what has come of the parts until ctx ends. The error is that no worker is at any of them.
-func (d *dispatcher) collect(ctx context.Context) error {
+// collect asks what has come of the parts until ctx ends, and tells how many workers are at. The error is that no worker is at any of them.
+func (d *dispatcher) collect(ctx context.Context, busy func(parts int64)) error {
 	tick := time.NewTicker(answerEvery)
 	defer tick.Stop()
 	moved := time.Now()
@@ -118,7 +122,7 @@ func (d *dispatcher) collect(ctx context.Context) error {
 			continue
 		}
 		var come struct {
-			Busy int                   `json:"busy"`
+			Busy int64                 `json:"busy"`
 			Done map[string]partAnswer `json:"done"`
 		}
 		err := d.session.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
@@ -134,7 +138,8 @@ func (d *dispatcher) collect(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("ask what the workers found: %w", tenancy.Explain(err))
 		}
-		if come.Busy+len(come.Done) > 0 {
+		busy(come.Busy)
+		if come.Busy > 0 || len(come.Done) > 0 {
 			moved = time.Now()
 		} else if time.Since(moved) > d.timeout {
 			return fmt.Errorf("no worker has been at any of %d parts for %s: is ward worker running, with a store?", len(paths), d.timeout)

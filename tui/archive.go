@@ -30,6 +30,7 @@ type verification struct {
 	Whole      bool                       `json:"whole"`  // not one clinic's rows alone
 	Months     []string                   `json:"months"` // none: all
 	Verdict    *string                    `json:"verdict"`
+	ByWorkers  bool                       `json:"by_workers"` // they recomputed the rows
 	Found      map[string]archive.Verdict `json:"found"`
 }
 

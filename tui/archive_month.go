@@ -15,7 +15,7 @@ const monthHead = 3
 func verdictWords(v archive.Verdict) string {
 	switch v {
 	case archive.Valid:
-		return "everything was checked and holds: nothing was changed, removed, added or reordered since it was sealed"
+		return "nothing was changed, removed, added or reordered since it was sealed"
 	case archive.Invalid:
 		return "something was changed, removed or added"
 	case archive.NotProven:
@@ -61,6 +61,9 @@ func (s *archiveScreen) monthVerdict(m *model, month archive.MonthSummary) strin
 	}
 	verdict := v.of(month.Region, month.Month)
 	text := verdictWord(string(verdict)) + ", " + s.lastVerified(m, month) + ": "
+	if v.ByWorkers {
+		text = verdictWord(string(verdict)) + ", " + s.lastVerified(m, month) + ", by the workers' word: "
+	}
 	switch {
 	case verdict == archive.Valid || s.found[s.keyOf(month)] > 0:
 		text += verdictWords(verdict)

@@ -23,6 +23,7 @@ type target struct {
 	region   string
 	months   []string
 	diagnose bool
+	workers  bool // the installation's workers recompute the rows
 }
 
 // covers says whether a month is to be verified.
@@ -117,7 +118,7 @@ func (s *archiveScreen) start(m *model, t target) tea.Cmd {
 		if opts.ExpectHeads, err = s.memory.Load(); err != nil {
 			return verified{}, err
 		}
-		r, err := audit.Verify(ctx, m.session, m.cfg.Store, opts, run.current.Store)
+		r, err := t.verify(ctx, m, opts, run.current.Store)
 		if err != nil {
 			return verified{}, err
 		}
@@ -129,10 +130,21 @@ func (s *archiveScreen) start(m *model, t target) tea.Cmd {
 	}, func(m *model, v verified) tea.Cmd {
 		s.run = nil
 		s.took(m, run, v.Report)
-		m.concluded(v)
+		m.concluded(run, v)
 		return nil
 	})
 	return tea.Batch(cmd, m.later(progressTime, progressMsg{run}))
+}
+
+// workersTime is how long no worker may be at a part before a verification by workers ends.
+const workersTime = 5 * time.Minute
+
+// verify runs here or by the workers: the functions of the command.
+func (t target) verify(ctx context.Context, m *model, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+	if t.workers {
+		return audit.VerifyByWorkers(ctx, m.session, m.cfg.Store, opts, workersTime, onStart)
+	}
+	return audit.Verify(ctx, m.session, m.cfg.Store, opts, onStart)
 }
 
 // came says how far a run came that was cancelled.
@@ -168,7 +180,7 @@ func (s *archiveScreen) took(m *model, run *archiveRun, r *archive.Report) {
 		}
 	}
 	now, word := m.now(), string(r.Verdict)
-	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, Found: audit.Worse(r)}
+	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
 	if run.region != "" {
 		v.Region = &run.region
 	}
@@ -182,12 +194,15 @@ func (s *archiveScreen) forget(key string) {
 }
 
 // concluded says what a verification ended with, and keeps the worst for the exit code.
-func (m *model) concluded(v verified) {
+func (m *model) concluded(run *archiveRun, v verified) {
 	r := v.Report
 	if m.verdict == "" || m.verdict == archive.Valid || r.Verdict == archive.Invalid {
 		m.verdict = r.Verdict
 	}
 	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows), r.Duration.Round(time.Millisecond))
+	if run.workers {
+		text += " by the workers' word"
+	}
 	if n := len(r.Findings); n > 0 {
 		text += ", " + plural(n, "finding", "findings") + ": enter on one says what it means"
 	}
@@ -222,19 +237,38 @@ func (s *archiveScreen) progress() string {
 
 // pace is how far the run under way is, how fast, and how long it will take.
 func (s *archiveScreen) pace() string {
-	text, v := "verifying", s.run.current.Load()
+	text, left, v := "verifying", "", s.run.current.Load()
+	if s.run.workers {
+		text += " by workers"
+	}
 	if v != nil {
 		if st := v.Status(); st.Phase == "parts" {
-			text += fmt.Sprintf(" · %s of %s parts · %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll), thousands(st.Rows), thousands(st.RowsAll))
+			text += fmt.Sprintf(" · %s of %s parts", thousands(st.PartsDone), thousands(st.PartsAll))
+			if s.run.workers {
+				text += workersPace(st)
+			} else {
+				text += fmt.Sprintf(" · %s of %s rows", thousands(st.Rows), thousands(st.RowsAll))
+			}
 			if st.RowsPerSecond >= 1 {
 				text += " · " + rate(st.RowsPerSecond) + " rows/s"
 			}
 			if st.Remaining > 0 {
-				text += " · " + st.Remaining.Round(time.Second).String() + " left"
+				left = " · " + st.Remaining.Round(time.Second).String() + " left"
 			}
 		}
 	}
-	return text + " · esc cancels"
+	return text + left + " · esc cancels"
+}
+
+// workersPace is how many parts workers are at and how many wait for one.
+func workersPace(st archive.Status) string {
+	switch {
+	case st.PartsOut == 0:
+		return ""
+	case st.PartsBusy == 0:
+		return " · none at work: is ward worker running?"
+	}
+	return fmt.Sprintf(" · %d at work, %d waiting", st.PartsBusy, max(0, st.PartsOut-st.PartsBusy))
 }
 
 func bar(part float64, w int) string {

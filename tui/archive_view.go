@@ -38,6 +38,14 @@ func archiveActions() []Action {
 			}
 			return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
 		}}),
+		act(Action{Name: "by workers", Key: "w", Help: "verify as v does, with the rows recomputed by the workers, a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+			t, ok := m.archive.chosen()
+			t.workers = true
+			return m.archive.attempt(m, t, ok, "no month is selected")
+		}}),
+		act(Action{Name: "all workers", Key: "W", Help: "verify every month of every region by the workers", Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
+			return m.archive.attempt(m, target{workers: true}, true, "")
+		}}),
 		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship", Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),
 		act(Action{Name: "refresh", Key: "r", Help: "read the store again", Audit: "browse", hint: true, begin: func(m *model) attempt {
 			if m.cfg.Store == nil {

@@ -33,6 +33,15 @@ const leastRetention = 24 * time.Hour
 // answer is lost or the server is busy; that it was our own object which a repeated request met is success only where every byte
 // of it is ours.
 func (s *Store) Put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error {
+	return s.put(ctx, path, data, size, retainUntil, "")
+}
+
+// PutHeld is Put of an object that has a legal hold from the same request on.
+func (s *Store) PutHeld(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error {
+	return s.put(ctx, path, data, size, retainUntil, minio.LegalHoldEnabled)
+}
+
+func (s *Store) put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time, hold minio.LegalHoldStatus) error {
 	if err := validatePath(path); err != nil {
 		return err
 	}
@@ -52,7 +61,7 @@ func (s *Store) Put(ctx context.Context, path string, data io.Reader, size int64
 		retainUntil = least
 	}
 	opts := minio.PutObjectOptions{
-		ContentType: "application/octet-stream", Mode: minio.Compliance, RetainUntilDate: retainUntil,
+		ContentType: "application/octet-stream", Mode: minio.Compliance, RetainUntilDate: retainUntil, LegalHold: hold,
 		UserMetadata: map[string]string{"x-amz-checksum-sha256": base64.StdEncoding.EncodeToString(up.sum[:])},
 	}
 	opts.SetMatchETagExcept("*")

@@ -367,6 +367,21 @@ func TestExtendAndHold(t *testing.T) {
 	}
 }
 
+// An object that is put with a legal hold has it as soon as it is there, and its retention too.
+func TestPutHeld(t *testing.T) {
+	p := newPlace(t)
+	s := p.open(t)
+	if err := archive.Held(s).Put(t.Context(), "v1/x", strings.NewReader("x"), 1, p.until); err != nil {
+		t.Fatal(err)
+	}
+	p.put(t, s, "v1/y", "y")
+	for path, held := range map[string]bool{"v1/x": true, "v1/y": false} {
+		if lock, err := s.Lock(t.Context(), path); err != nil || lock.Hold != held || lock.Mode != archive.LockCompliance || !lock.Until.Equal(p.until) {
+			t.Errorf("%s: lock %+v, %v; want hold %v", path, lock, err, held)
+		}
+	}
+}
+
 // More objects than a page of the server's holds.
 func TestListIsPaged(t *testing.T) {
 	p := newPlace(t)

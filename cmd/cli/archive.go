@@ -48,7 +48,7 @@ func (a *app) archiveListCmd() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read archive %s: %w", store, err)
 			}
-			err = emit(a, months, []string{"REGION", "MONTH", "PARTS", "ROWS", "BYTES", "TENANTS", "LOCKED UNTIL"}, func(m archive.MonthSummary) []string {
+			err = emit(a, months, []string{"REGION", "MONTH", "PARTS", "ROWS", "BYTES", "TENANTS", "KEEP UNTIL"}, func(m archive.MonthSummary) []string {
 				return []string{m.Region, m.Month, fmt.Sprint(m.Parts), fmt.Sprint(m.Rows), fmt.Sprint(m.Bytes), fmt.Sprint(m.Tenants), m.RetainUntil.UTC().Format("2006-01-02")}
 			})
 			for _, h := range heads {
@@ -380,7 +380,11 @@ func (a *app) progress(v *archive.Verification, lines bool) func() {
 				return
 			case <-tick.C:
 				s := v.Status()
-				a.tell("\r\x1b[K%s  %d of %d parts  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
+				out := ""
+				if s.PartsOut > 0 {
+					out = fmt.Sprintf("  workers are at %d of %d that they were given", s.PartsBusy, s.PartsOut)
+				}
+				a.tell("\r\x1b[K%s  %d of %d parts%s  %.1f M rows  %.1f M rows/s  %s left", s.Phase, s.PartsDone, s.PartsAll, out, float64(s.Rows)/1e6, s.RowsPerSecond/1e6, s.Remaining.Round(time.Second))
 			}
 		}
 	}()
@@ -396,12 +400,22 @@ func (a *app) verdict(r *archive.Report, state *archive.HeadMemory, f *verifyFla
 			fmt.Fprintf(&b, "  expected %s\n  found    %s\n", clean(x.Expected), clean(x.Found))
 		}
 	}
-	fmt.Fprintf(&b, "%s: %d rows of %d tenants in %d parts", r.Verdict, r.Rows, r.Tenants, len(r.Parts))
+	nothing := r.Verdict == archive.Valid && r.Rows == 0 && (f.tenant != "" || len(f.months) > 0)
+	verdict := r.Verdict
+	if nothing {
+		verdict = archive.NotProven
+	}
+	fmt.Fprintf(&b, "%s: %s of %s in %s", verdict, counted(int(r.Rows), "row", "rows"), counted(r.Tenants, "tenant", "tenants"), counted(len(r.Parts), "part", "parts"))
 	if l := r.Live; l != nil {
 		fmt.Fprintf(&b, "\nthe database: %s; %d events are as archived, %d rows are pruned, %d wait to be shipped, %d to be sealed", l.Verdict, l.Rows, l.Pruned, l.Waiting, l.Unsealed)
 	}
 	for _, h := range r.Heads {
 		fmt.Fprintf(&b, "\nlog %s, %d entries, key %s", h.Origin, h.Size, h.KeyFingerprint)
+	}
+	for _, c := range r.Covered {
+		if f.workers { // whose word is taken
+			fmt.Fprintf(&b, "\ncovered: %s", c)
+		}
 	}
 	for _, n := range r.NotCovered {
 		fmt.Fprintf(&b, "\nnot covered: %s", n)
@@ -409,7 +423,6 @@ func (a *app) verdict(r *archive.Report, state *archive.HeadMemory, f *verifyFla
 	if r.Verdict == archive.Valid && !r.FreshnessProven {
 		b.WriteString("\nfreshness not proven: compare the number of entries with one that reached you another way, or give --expect-head")
 	}
-	nothing := r.Verdict == archive.Valid && r.Rows == 0 && (f.tenant != "" || len(f.months) > 0)
 	if nothing {
 		b.WriteString("\nnothing proven: the archive holds no row of the tenant and months that were chosen")
 	}

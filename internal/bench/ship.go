@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -93,56 +94,68 @@ func Ship(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(lag, throughput), nil
+	return append(lag, throughput...), nil
 }
 
 // throughput holds shipping, the part read back and every row checked, against the bare reading of the same rows.
-func (s *server) throughput(ctx context.Context, o Options) (Figure, error) {
+func (s *server) throughput(ctx context.Context, o Options) ([]Figure, error) {
 	q, err := s.quay(ctx, o, "ship")
 	if err != nil {
-		return Figure{}, err
+		return nil, err
 	}
 	defer q.close()
 	rows := o.size(1_000_000, 200_000)
 	o.say("writing and sealing %d events", rows)
 	if err := q.fill(ctx, rows); err != nil {
-		return Figure{}, err
+		return nil, err
 	}
-	ward := func(ctx context.Context) (float64, error) {
-		shipper, dir, err := q.shipper()
-		defer os.RemoveAll(dir)
-		if err != nil {
-			return 0, err
-		}
-		begun := time.Now()
-		parts, err := shipper.Ship(ctx)
-		took := time.Since(begun)
-		var n int64
-		for _, p := range parts {
-			n += p.Rows
-		}
-		if err == nil && n < int64(rows) {
-			err = fmt.Errorf("%d rows shipped of %d", n, rows)
-		}
-		return float64(n) / took.Seconds(), err
+	used, err := withServer(ctx, q.super)
+	if errors.Is(err, fs.ErrNotExist) {
+		used, err = cpuSeconds, nil
+		o.say("this system has no /proc: by the processor's time counts the client alone")
 	}
-	other := func(ctx context.Context) (float64, error) {
-		conn, err := q.work.Acquire(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("connect: %w", err)
-		}
-		defer conn.Release()
-		begun := time.Now()
-		tag, err := conn.Conn().PgConn().CopyTo(ctx, io.Discard, copySQL)
-		if err != nil {
-			return 0, fmt.Errorf("copy the rows: %w", err)
-		}
-		return float64(tag.RowsAffected()) / time.Since(begun).Seconds(), nil
+	if err != nil {
+		return nil, err
 	}
-	c := comparison{figure: fmt.Sprintf("ship %d rows of one region", rows), unit: "rows/s", against: "COPY of the same rows, discarded", target: 0.70, ward: ward, other: other,
+	c := comparison{figure: fmt.Sprintf("ship %d rows of one region", rows), unit: "rows/s", against: "COPY of the same rows, discarded", target: 0.70,
 		note: "encoded, flushed to a directory, read back and checked row by row"}
 	o.say("%s", c.figure)
-	return c.run(ctx, o)
+	ship := func(ctx context.Context) (int64, time.Duration, error) { return q.ship(ctx, rows) }
+	return c.byProcessor(ctx, o, ship, q.copyOut, used)
+}
+
+// ship ships all rows to a directory of their own.
+func (q *quay) ship(ctx context.Context, rows int) (n int64, took time.Duration, err error) {
+	shipper, dir, err := q.shipper()
+	defer os.RemoveAll(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	begun := time.Now()
+	parts, err := shipper.Ship(ctx)
+	took = time.Since(begun)
+	for _, p := range parts {
+		n += p.Rows
+	}
+	if err == nil && n < int64(rows) {
+		err = fmt.Errorf("%d rows shipped of %d", n, rows)
+	}
+	return n, took, err
+}
+
+// copyOut reads all rows and does nothing with them.
+func (q *quay) copyOut(ctx context.Context) (int64, time.Duration, error) {
+	conn, err := q.work.Acquire(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Release()
+	begun := time.Now()
+	tag, err := conn.Conn().PgConn().CopyTo(ctx, io.Discard, copySQL)
+	if err != nil {
+		return 0, 0, fmt.Errorf("copy the rows: %w", err)
+	}
+	return tag.RowsAffected(), time.Since(begun), nil
 }
 
 // fill writes events of all clinics and seals them.

@@ -10,7 +10,7 @@ func TestShipBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(figures) != 3 {
+	if len(figures) != 4 {
 		t.Fatalf("%d figures", len(figures))
 	}
 	for _, f := range figures {

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/ward-health/ward/archive"
@@ -57,19 +56,25 @@ func verify(ctx context.Context, o Options, program string) ([]Figure, error) {
 
 // verifyRate is how many rows a second a verification in this process has checked.
 func (a *grown) verifyRate(ctx context.Context) (float64, error) {
+	n, took, err := a.verify(ctx)
+	return float64(n) / took.Seconds(), err
+}
+
+// verify verifies the archive in this process.
+func (a *grown) verify(ctx context.Context) (int64, time.Duration, error) {
 	store, err := archive.OpenDir(a.dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	start := time.Now()
 	r, err := archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{a.key}}).Run(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if r.Verdict != archive.Valid || r.Rows != a.rows {
-		return 0, fmt.Errorf("verdict %s, %d rows of %d", r.Verdict, r.Rows, a.rows)
+		return 0, 0, fmt.Errorf("verdict %s, %d rows of %d", r.Verdict, r.Rows, a.rows)
 	}
-	return float64(r.Rows) / time.Since(start).Seconds(), nil
+	return r.Rows, time.Since(start), nil
 }
 
 // hashed is the canonical bytes of rows, one after the other.
@@ -79,8 +84,8 @@ type hashed struct {
 	want []archive.Hash
 }
 
-// rate hashes every row on all cores, n rows or a little more in all.
-func (h *hashed) rate(n int64) (float64, error) {
+// hash hashes every row on all cores, n rows or a little more in all.
+func (h *hashed) hash(n int64) (int64, time.Duration, error) {
 	start := time.Now()
 	cores := runtime.GOMAXPROCS(0)
 	wrong, done := make([]int, cores), int64(0)
@@ -104,9 +109,9 @@ func (h *hashed) rate(n int64) (float64, error) {
 		wg.Wait()
 	}
 	if slices.Max(wrong) > 0 {
-		return 0, fmt.Errorf("%d rows have another hash", slices.Max(wrong))
+		return 0, 0, fmt.Errorf("%d rows have another hash", slices.Max(wrong))
 	}
-	return float64(done) / time.Since(start).Seconds(), nil
+	return done, time.Since(start), nil
 }
 
 func againstSHA256(ctx context.Context, o Options, a *grown) ([]Figure, error) {
@@ -115,33 +120,8 @@ func againstSHA256(ctx context.Context, o Options, a *grown) ([]Figure, error) {
 		return nil, err
 	}
 	note := fmt.Sprintf("%d rows of %d canonical bytes, %d cores; the other side repeats those of one part", a.rows, len(h.data)/len(h.ends), runtime.GOMAXPROCS(0))
-	ours := func() (float64, error) { return a.verifyRate(ctx) }
-	theirs := func() (float64, error) { return h.rate(a.rows) }
-	wall, err := comparison{figure: "verify, all cores", unit: "rows/s", against: "SHA-256 alone over the same bytes from memory", target: 0.60, note: note,
-		ward: func(context.Context) (float64, error) { return ours() }, other: func(context.Context) (float64, error) { return theirs() }}.run(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	busy := func(f func() (float64, error), rows int64) side {
-		return func(context.Context) (float64, error) {
-			before := cpuSeconds()
-			_, err := f()
-			return float64(rows) / (cpuSeconds() - before), err
-		}
-	}
-	rounded := (a.rows + int64(len(h.ends)) - 1) / int64(len(h.ends)) * int64(len(h.ends))
-	cpu, err := comparison{figure: "verify, by the processor's time", unit: "rows/s", against: wall.Against, note: "what a busy machine changes less",
-		ward: busy(ours, a.rows), other: busy(theirs, rounded)}.run(ctx, o)
-	return []Figure{wall, cpu}, err
-}
-
-// cpuSeconds is what this process has used.
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // the arguments are constant
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+	c := comparison{figure: "verify, all cores", unit: "rows/s", against: "SHA-256 alone over the same bytes from memory", target: 0.60, note: note}
+	return c.byProcessor(ctx, o, a.verify, func(context.Context) (int64, time.Duration, error) { return h.hash(a.rows) }, cpuSeconds)
 }
 
 // canonical reads the first part's rows and gives the bytes that are hashed.

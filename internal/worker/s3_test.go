@@ -109,7 +109,7 @@ func TestShipToS3(t *testing.T) {
 	if _, err := audit.PlaceHold(ctx, dana, "cedar", "", "subpoena 26-114"); err != nil {
 		t.Fatal(err)
 	}
-	// the notes of chain heads too, which a change that a leading worker sees reaches
+	// the notes of chain heads too, of which there is a new one ten times a second
 	y.until("retention and hold have reached the store", func() bool {
 		all := locks()
 		for path, l := range all {
@@ -163,6 +163,69 @@ func TestShipToS3(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
+}
+
+// A note of chain heads that is published under a legal hold has it as soon as it is there, and one from before gets it also where the hold was placed while no worker led.
+func TestHoldsAreNotLate(t *testing.T) {
+	y := newYard(t)
+	server := s3test.Start(t)
+	ctx := t.Context()
+	if err := server.MakeBucket(ctx, "archive"); err != nil {
+		t.Fatal(err)
+	}
+	store, err := s3.Open("s3://archive/acme", server.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.store = store
+	pool := y.pool("shipper")
+	if err := audit.SealAll(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	shipper := y.shipper(pool)
+	if _, err := shipper.Ship(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// notes says of each note, oldest first, whether it is held
+	notes := func() (held []bool) {
+		t.Helper()
+		list, err := store.List(ctx, "v1/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range list {
+			if strings.Contains(o.Path, "/heads/") {
+				l, err := store.Lock(ctx, o.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				held = append(held, l.Hold)
+			}
+		}
+		return held
+	}
+	publish := func(want ...bool) {
+		t.Helper()
+		if err := shipper.PublishHeads(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := notes(); !slices.Equal(got, want) {
+			t.Errorf("held %v, want %v", got, want)
+		}
+	}
+	dana := y.e.Reviewer("dana")
+	publish(false)
+	id, err := audit.PlaceHold(ctx, dana, "cedar", "", "subpoena 26-114")
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(false, true)
+	y.start("one", nil)
+	y.until("the hold has reached every note", func() bool { return !slices.Contains(notes(), false) })
+	if _, err := audit.LiftHold(ctx, dana, id.String(), "settled"); err != nil {
+		t.Fatal(err)
+	}
+	y.until("the hold is lifted from every note", func() bool { return !slices.Contains(notes(), true) })
 }
 
 // killing ends its shipper as soon as an object is stored.

@@ -182,7 +182,7 @@ func (c *Config) sealing(ctx context.Context, sealer *audit.Sealer) error {
 // archiving publishes heads and ships. What the database lost is for the next leader to find: this one gives up.
 func (c *Config) archiving(ctx context.Context) error {
 	var heads, ship, locks, afresh time.Time
-	rules := ""
+	rules, unseen := "", true // unseen: a change may have been made while nobody led
 	for {
 		if err := wait(ctx, c.SealEvery); err != nil { // the first batch may be there by then
 			return err
@@ -208,23 +208,25 @@ func (c *Config) archiving(ctx context.Context) error {
 				rules = "" // manifests and checkpoints of newer parts too are to be kept as long as the longest part
 			}
 			var err error
-			if rules, err = c.extend(ctx, rules); err != nil {
+			if rules, err = c.extend(ctx, rules, unseen); err != nil {
 				c.Metrics.failed("locks")
 				c.Log.ErrorContext(ctx, "locks were not extended", slog.Any("error", err))
 			}
+			unseen = unseen && err != nil
 		}
 	}
 }
 
 // extend carries retentions and legal holds to the store where they have changed since the last time, which done names, and when a worker begins to
 // lead. What fails is tried again.
-func (c *Config) extend(ctx context.Context, done string) (string, error) {
-	rules, err := c.Shipper.Rules(ctx)
+func (c *Config) extend(ctx context.Context, done string, unseen bool) (string, error) {
+	rules, held, err := c.Shipper.Rules(ctx)
 	if err != nil || rules == done {
 		return done, err
 	}
-	// done is empty after a start and once a day: then the notes of chain heads, one for each minute, are long enough already, but for a change that no worker was there to see
-	extended, err := c.Shipper.Extend(ctx, done != "")
+	// Notes of chain heads are one for each minute, and are put with what is in force. So they are gone through after a change only, and after one that was made while nobody led: there may have been
+	// one where a hold is in force.
+	extended, err := c.Shipper.Extend(ctx, done != "" || unseen && held)
 	if err != nil {
 		return done, err
 	}

@@ -75,8 +75,7 @@ func (y *yard) start(name string, rules []review.Rule) (stop func()) {
 	ctx, cancel := context.WithCancel(y.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		// heads once: a note that is published after a legal hold is not held until the next change, and a slow test would see a second one
-		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool), SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, HeadsEvery: time.Hour, RulesEvery: time.Second, LocksEvery: 100 * time.Millisecond})
+		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool), SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, HeadsEvery: 100 * time.Millisecond, RulesEvery: time.Second, LocksEvery: 100 * time.Millisecond})
 	}()
 	var once sync.Once
 	stop = func() {

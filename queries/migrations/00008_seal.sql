@@ -156,6 +156,7 @@ create table audit.verification (
   verdict     text check (verdict in ('valid', 'INVALID', 'not proven')),
   head_size   bigint,
   breaks      int,
+  by_workers  boolean not null default false, -- workers recomputed rows: the verdict takes their word for those
   found       jsonb not null default '{}'     -- what was not valid: {"REGION/YYYY-MM": verdict}; "" is what is about no month
 );
 reset role;

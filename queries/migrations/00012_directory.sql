@@ -479,7 +479,7 @@ begin
       'max_attempts', j.max_attempts, 'created_at', j.created_at, 'next_at', case when j.finalized_at is null then j.scheduled_at end, 'finished_at', j.finalized_at, 'error', j.errors[cardinality(j.errors)] ->> 'error')
     from river.river_job j where j.state not in ('completed', 'cancelled') order by j.state = 'discarded' desc, j.id desc limit 500;
   when 'verifications' then return query select jsonb_build_object('id', v.id, 'by', u.slug, 'started_at', v.started_at, 'finished_at', v.finished_at, 'store', v.store, 'region', v.region, 'whole', v.tenant is null, 'months', v.months,
-      'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks, 'found', v.found)
+      'verdict', v.verdict, 'head_size', v.head_size, 'breaks', v.breaks, 'by_workers', v.by_workers, 'found', v.found)
     from audit.verification v join tenancy.users u on u.id = v.user_id order by v.started_at desc limit 500;
   when 'sessions', 'keys', 'applications' then return query select * from tenancy.sign_in_listing(what, a.ids);
   when 'archive' then return query select jsonb_build_object('id', h.id, 'tenant', t.slug, 'month', h.month, 'reason', h.reason, 'placed_by', p.slug, 'placed_at', h.placed_at, 'lifted_by', l.slug, 'lifted_at', h.lifted_at, 'lift_reason', h.lift_reason)

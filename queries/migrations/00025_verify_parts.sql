@@ -39,6 +39,7 @@ begin
   if length(path) > 300 or octet_length(task::text) > 64 * 1024 * 1024 then raise exception 'this is no part' using errcode = '22023'; end if;
   delete from audit.part_check c using audit.verification v where v.id = c.verification and v.finished_at < clock_timestamp() - interval '7 days';
   insert into audit.part_check (verification, path, task) values (check_part.verification, check_part.path, check_part.task);
+  update audit.verification v set by_workers = true where v.id = check_part.verification and not v.by_workers;
   perform audit.enter_part(verification, path);
 end $$;
 -- What has come of parts: the outcomes of those that are through, and how many others a worker is at. A part whose worker has not been seen for so long, or that no worker has been given, is
