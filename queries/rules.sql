@@ -82,7 +82,7 @@ update review.rule set loaded_at = clock_timestamp() where id = any (sqlc.arg(id
 
 -- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = sqlc.arg(key) and a.state not in ('closed', 'merged', 'suppressed') for update of a;
+from review.anomaly a where a.key = sqlc.arg(key) and a.open for update of a;
 
 -- name: LastClosedByKey :one
 -- The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.

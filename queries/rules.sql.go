@@ -541,7 +541,7 @@ func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged', 'suppressed') for update of a
+from review.anomaly a where a.key = $1 and a.open for update of a
 `
 
 type OpenAnomalyByKeyRow struct {
