@@ -200,7 +200,7 @@ func TestPartsAreTheAskersOwn(t *testing.T) {
 	}
 	for _, who := range []string{"ana", "dana", "root"} { // dana verifies too, root does not
 		for what, sql := range map[string]string{
-			"hand out": fmt.Sprintf("select audit.check_part('%s', 'p', '{}')", id),
+			"hand out": fmt.Sprintf("select audit.check_part('%s', 'of %s', '{}')", id, who),
 			"read":     fmt.Sprintf("select audit.parts_checked('%s', '{}', '20 s')", id),
 		} {
 			err := y.as(who, sql)
