@@ -122,6 +122,8 @@ end $$;
 create function review.change(a review.anomaly, seen int, action text, to_state text, who uuid, reason text, disposition text default null, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare e bigint; now_is review.anomaly := review.as_seen(a.id, seen);
 begin
+  -- a is what the caller judged: whoever names a version that is yet to come, and waits for the lock, was judged by the one before
+  if a.version is distinct from seen then raise exception 'somebody changed this anomaly while you did' using errcode = 'WARD1', hint = 'look at it again, then decide'; end if;
   e := audit.write(a.tenant_id, action, 'ok', jsonb_strip_nulls(jsonb_build_object('anomaly', a.id, 'from', now_is.state, 'to', to_state, 'version', seen + 1, 'disposition', disposition, 'reason', reason) || extra)::text,
     null, null, a.subject_id, 'audit');
   update review.anomaly x set state = to_state, version = seen + 1, lease_until = case when x.assigned_to = who and x.lease_until is not null then clock_timestamp() + interval '30 minutes' else x.lease_until end where x.id = a.id;
@@ -443,7 +445,7 @@ begin
   return e;
 end $$;
 create function tenancy.link_accounts(account text, same_as text, reason text, ending boolean default false) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('configure'); a uuid := tenancy.user_named(account); b uuid := tenancy.user_named(same_as); e bigint;
+declare who uuid := tenancy.reviewer_of('configure', null); a uuid := tenancy.user_named(account); b uuid := tenancy.user_named(same_as); e bigint;
 begin
   if a = b then raise exception 'that is one account' using errcode = '22023'; end if;
   if ending and tenancy.accounts_of(who) && array[a, b] then raise exception 'these are your own accounts: another administrator parts them' using errcode = 'WARD2'; end if;
@@ -457,13 +459,6 @@ begin
   end if;
   return e;
 end $$;
-create function tenancy.linked_accounts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('accounts');
-begin
-  return query select jsonb_build_object('user', review.slug_of(l.user_id), 'same_as', review.slug_of(l.same_as), 'reason', l.reason, 'linked_by', review.slug_of(l.linked_by), 'linked_at', l.linked_at,
-    'ended_by', case when l.ended_by is not null then review.slug_of(l.ended_by) end, 'ended_at', l.ended_at, 'end_reason', l.end_reason) from tenancy.account_link l
-    where tenancy.sees_user(k.user_id, l.user_id) or tenancy.sees_user(k.user_id, l.same_as) order by l.linked_at;
-end $$;
 -- What: terms, accounts or dispositions.
 create function review.browse_settings(ask uuid, what text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse');
@@ -474,7 +469,7 @@ end $$;
 
 -- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run then names.
 create function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer(action); e bigint; named text[];
+declare who uuid := case action when 'seal_recover' then tenancy.reviewer_of(action, null) else tenancy.reviewer(action) end; e bigint; named text[];  -- the chain is every clinic's
 begin
   if action not in ('rule_run', 'ship', 'seal_recover') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
   if action = 'seal_recover' and (coalesce(detail->>'reason', '') !~ '\S' or octet_length(detail->>'reason') > 1000) then raise exception 'a recovery needs a reason of at most 1000 bytes' using errcode = '22023'; end if;
@@ -498,7 +493,7 @@ begin
     from river.river_job j where j.queue = 'requests' and (j.args ->> 'event_id')::bigint = event and j.args ->> 'requested_by' = who::text);
 end $$;
 -- +goose StatementEnd
-grant execute on function review.browse, tenancy.linked_accounts, review.open, review.details, review.claim, review.take, review.release, review.assign, review.note, review.wait, review.close, review.close_many, review.approve,
+grant execute on function review.browse, review.open, review.details, review.claim, review.take, review.release, review.assign, review.note, review.wait, review.close, review.close_many, review.approve,
   review.escalate, review.reopen, review.assess, review.discovered, review.confirm, review.law_hold, review.noticed, review.link, review.attach, review.open_attachment, review.attachment_opened,
   review.browse_breaches, review.breaches, review.set_tenant_term, review.set_state_term, tenancy.link_accounts, review.browse_settings, review.request, review.requested to ward_reviewer;
 reset role;

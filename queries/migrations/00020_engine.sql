@@ -438,7 +438,7 @@ set local role ward_owner;
 -- A rule whose file is gone is late, and S02 tells, until somebody says that it is meant to be gone. It is then listed NOT ENABLED for want of its file; a worker that has the file again
 -- takes it up where it stopped.
 create function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('configure'); r review.rule; e bigint;
+declare who uuid := tenancy.reviewer_of('configure', null); r review.rule; e bigint;
 begin
   select * into r from review.rule x where x.id = retire_rule.rule for update;
   if r.id is null then raise exception 'no rule "%"', rule using errcode = '02000', hint = 'ward rule list shows them'; end if;
