@@ -70,26 +70,30 @@ func TestCrash(t *testing.T) {
 	t.Run("D1 works without the refusal of cursors WITH HOLD and of temporary objects", func(t *testing.T) {
 		restore := withoutLeftovers(t, cluster)
 		for name, how := range leftovers(t, cluster, token) {
-			received, disclosure := readThenKill(t, cluster, token, patients, how)
-			if err := cluster.Start(ctx); err != nil {
-				t.Fatal(err)
-			}
-			if n := recorded(t, cluster, disclosure); len(received) == 0 || n != 0 {
-				t.Fatalf("%s: does not: %d received, %d on record", name, len(received), n)
-			}
+			works(t, cluster, token, name, patients, how)
 		}
 		restore()
 	})
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
 	t.Run("D1 works without the trigger", func(t *testing.T) {
-		received, disclosure := readThenKill(t, cluster, token, patients, asks["commit"])
-		if err := cluster.Start(ctx); err != nil {
+		works(t, cluster, token, "commit", patients, asks["commit"])
+	})
+}
+
+// works fails unless an attack leaves PHI received without an event, in one of some rounds: a commit that crosses into a new page of the WAL wakes its writer, which
+// then saves what the attack would have lost.
+func works(t *testing.T, cluster *postgres.Cluster, token, name string, patients []uuid.UUID, how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) {
+	t.Helper()
+	for range 10 {
+		received, disclosure := readThenKill(t, cluster, token, patients, how)
+		if err := cluster.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := recorded(t, cluster, disclosure); len(received) == 0 || n != 0 {
-			t.Fatalf("does not: %d received, %d on record", len(received), n)
+		if len(received) > 0 && recorded(t, cluster, disclosure) == 0 {
+			return
 		}
-	})
+	}
+	t.Fatalf("%s: each of ten rounds left its events on record", name)
 }
 
 // leftovers are what a client can have run at the commit of an ask after the durable trigger: the query of a cursor WITH HOLD, and, where TEMP is granted, a

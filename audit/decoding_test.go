@@ -1,12 +1,14 @@
 package audit_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ward-health/ward/internal/postgres"
 )
@@ -116,4 +118,12 @@ func parallel(t *testing.T, conn *pgx.Conn, sql string) bool {
 		t.Fatal(err)
 	}
 	return strings.Contains(strings.Join(lines, "\n"), "Gather")
+}
+
+func refusedBy(t *testing.T, err error, code string) {
+	t.Helper()
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != code {
+		t.Fatalf("%v, want %s", err, code)
+	}
 }

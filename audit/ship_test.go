@@ -18,6 +18,7 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
 
@@ -401,4 +402,39 @@ func (h *harbour) rewriteRows(dir, path string, fn func([]archive.Row) []archive
 		}
 		return b.Bytes()
 	})
+}
+
+// shipRegardless ships what is sealed without asking whether it may, as a shipper would that does not compare.
+func (h *harbour) shipRegardless(store archive.Store) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	log, err := archive.OpenLog(ctx, store, wardtest.Region, archive.Origin("test", wardtest.Region), h.signer)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	tenants, err := queries.New(h.pool).Tenants(ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var rows []archive.Row
+	for _, tenant := range tenants {
+		list, err := queries.New(h.pool).SealedRows(ctx, queries.SealedRowsParams{TenantID: tenant.ID, FirstSeq: log.Tail()[tenant.ID.String()].LastSeq + 1, LastSeq: 1 << 60})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, r := range list {
+			row := rowOf(&r)
+			row.Hash = archive.Hash(r.Hash)
+			rows = append(rows, row)
+		}
+	}
+	if _, err := log.Append(ctx, archive.MonthOf(rows[0].SealedAt), func(yield func(*archive.Row, error) bool) {
+		for i := range rows {
+			if !yield(&rows[i], nil) {
+				return
+			}
+		}
+	}, h.now.AddDate(7, 0, 0)); err != nil {
+		h.t.Fatal(err)
+	}
 }

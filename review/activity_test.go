@@ -26,7 +26,7 @@ func TestActivityIsCountedOnce(t *testing.T) {
 		s.Events = []review.TestEvent{{User: "casey", Record: record, Times: n, At: "day-2 10:00:00"}, {User: "casey", Record: record, Action: "export", Times: 1, At: "day-2 11:00:00"},
 			{User: "pia", Record: "own", At: "day-2 10:00:00"}, {User: "svc-etl", Record: "p", At: "day-2 10:00:00"}}
 		w.arrange(first)
-		w.seal(w.now)
+		w.seal(w.Now)
 	}
 	type day struct {
 		Patients, Accesses, Exports, At10, At11, Rows int
@@ -49,7 +49,7 @@ func TestActivityIsCountedOnce(t *testing.T) {
 	add("p", 3)
 	broken := c01
 	broken.SQL += " limit 1 / ($1::bigint - $1::bigint)"
-	if _, err := review.Run(t.Context(), w.worker, &broken, w.now, review.RunRequest{}); err == nil {
+	if _, err := review.Run(t.Context(), w.worker, &broken, w.Now, review.RunRequest{}); err == nil {
 		t.Fatalf("the broken rule ran: %v", err)
 	}
 	want("a run that failed", day{})
@@ -64,7 +64,7 @@ func TestActivityIsCountedOnce(t *testing.T) {
 
 	w.do("update review.activity set patients = 1, hours = array_fill(7, array[24])")
 	w.do("delete from review.activity_patient where accesses > 1")
-	on := w.now.Truncate(24*time.Hour).AddDate(0, 0, -2)
+	on := w.Now.Truncate(24*time.Hour).AddDate(0, 0, -2)
 	for i, n := range []int64{1, 0} {
 		if got := wardtest.One[int64](w.e, "select review.recount_activity($1::date - 1, $1::date + 1)", on); got != n {
 			t.Errorf("look %d: %d days differed, want %d", i+2, got, n)

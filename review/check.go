@@ -20,10 +20,7 @@ var present = regexp.MustCompile(`(?i)'\s*(now|today|tomorrow|yesterday)\s*'`)
 // disguise is quoting other than '...', in which a forbidden word could hide from the check.
 var disguise = regexp.MustCompile(`(?i)\b(e|u&)'|\$\w*\$|"`)
 
-var (
-	quoted   = regexp.MustCompile(quotes)
-	business = regexp.MustCompile(`^[1-9][0-9]?bd$`)
-)
+var quoted = regexp.MustCompile(quotes)
 
 // faults collects what is wrong with a rule, so that whoever writes it mends it in one go.
 type faults []error
@@ -84,9 +81,6 @@ func (r *Rule) checkHead(f *faults) {
 		f.bad(r.Dedup.Window < 0, "dedup.window is negative")
 		f.bad(r.Dedup.OnClosed == absorb && (r.Dedup.Window == 0 || r.Tier == "A"), "dedup absorbs within a window, and never what is of tier A")
 		f.bad(!oneOf(r.Dedup.OnClosed, "", "new_linked", "absorb"), "dedup.on_closed is new_linked or absorb")
-	}
-	if r.SLA != nil {
-		f.bad(!business.MatchString(r.SLA.Claim) || !business.MatchString(r.SLA.Close), "sla is in business days: {claim: 2bd, close: 10bd}")
 	}
 }
 

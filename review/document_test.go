@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/review"
 )
 
@@ -68,5 +69,19 @@ func TestRulesDocument(t *testing.T) {
 		if !strings.Contains(want, "| `"+id+"` ") || !strings.Contains(want, "`"+need+"`") {
 			t.Errorf("%s does not tell that %s needs %s", rulesDocument, id, need)
 		}
+	}
+}
+
+// TestClocksDocument: how long an anomaly may wait goes by its severity, and docs/RULES.md says how long that is.
+func TestClocksDocument(t *testing.T) {
+	t.Parallel()
+	e := wardtest.New(t)
+	text, err := os.ReadFile(rulesDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := wardtest.One[string](e, `select string_agg(format('%s and %s', claim, close), ', ' order by close) from review.time_to`)
+	if before, last, ok := strings.Cut(want, ", 10 and"); !ok || !strings.Contains(string(text), before+", or 10 and"+last+" business days") {
+		t.Errorf("%s does not say %q", rulesDocument, want)
 	}
 }

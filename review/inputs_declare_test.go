@@ -67,7 +67,7 @@ func TestRulesThatNeedWhatOnlyAClinicKnows(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(rules, func(r review.Rule) bool { return r.ID == "B10-vip" })
-	if _, err := review.Run(t.Context(), w.worker, &rules[i], w.now, review.RunRequest{}); err == nil || !strings.Contains(err.Error(), "NOT ENABLED: this installation has no vip") {
+	if _, err := review.Run(t.Context(), w.worker, &rules[i], w.Now, review.RunRequest{}); err == nil || !strings.Contains(err.Error(), "NOT ENABLED: this installation has no vip") {
 		t.Errorf("ran without its input: %v", err)
 	}
 	if n := wardtest.One[int](w.e, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where u.slug = 'root' and e.action = 'configure' and e.detail::jsonb ->> 'what' in ('input declared', 'input withdrawn')"); n != 7 {

@@ -115,7 +115,7 @@ func TestOwnRuleIsConfined(t *testing.T) {
 			if evil.SQL == good.SQL {
 				t.Fatal("nothing was replaced")
 			}
-			_, err = review.Run(t.Context(), w.worker, &evil, w.now, review.RunRequest{})
+			_, err = review.Run(t.Context(), w.worker, &evil, w.Now, review.RunRequest{})
 			stopped := false
 			for _, want := range strings.Split(attack.database, "|") {
 				stopped = stopped || err != nil && strings.Contains(err.Error(), want)
@@ -148,7 +148,7 @@ func TestOwnRuleOverflows(t *testing.T) {
 	w.register(&rule)
 	s.views(1, "casey")
 	begun := time.Now()
-	_, err = review.Run(t.Context(), w.worker, &rule, w.now, review.RunRequest{})
+	_, err = review.Run(t.Context(), w.worker, &rule, w.Now, review.RunRequest{})
 	if err == nil || !strings.Contains(err.Error(), "more than 10 matches") {
 		t.Fatalf("%v after %s", err, time.Since(begun))
 	}

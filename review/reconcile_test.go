@@ -17,9 +17,9 @@ func TestSecondLook(t *testing.T) {
 	s := w.scenes[0]
 	rule := parse(t, strings.Replace(goodRule, "settle: 0s", "settle: 0s\nreconcile: 48h", 1))
 	w.register(rule)
-	night := w.now.Truncate(24 * time.Hour)
+	night := w.Now.Truncate(24 * time.Hour)
 	for i, at := range []time.Time{night.Add(-72 * time.Hour), night.Add(-24 * time.Hour)} { // one is too old
-		s.Events = []review.TestEvent{{User: []string{"casey", "carla"}[i], Record: "p", Times: 2, At: at.Sub(w.now).String()}}
+		s.Events = []review.TestEvent{{User: []string{"casey", "carla"}[i], Record: "p", Times: 2, At: at.Sub(w.Now).String()}}
 		w.arrange(first)
 		w.seal(at)
 	}
@@ -29,20 +29,20 @@ func TestSecondLook(t *testing.T) {
 	}
 	cursor := w.cursor()
 	rules := []review.Rule{*rule}
-	out, err := review.Reconcile(t.Context(), w.worker, rules, w.now)
+	out, err := review.Reconcile(t.Context(), w.worker, rules, w.Now)
 	if err != nil || len(out.Runs) != 1 || out.Runs[0].Created != 1 || w.cursor() != cursor {
 		t.Fatalf("%+v, %v, cursor %d, was %d", out, err, w.cursor(), cursor)
 	}
 	if who := wardtest.One[string](w.e, "select string_agg(u.slug, ',') from review.anomaly a join tenancy.users u on u.id = a.actor_id"); who != "carla-0" {
 		t.Errorf("found about %q", who)
 	}
-	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.now); err != nil || len(out.Runs) != 0 {
+	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.Now); err != nil || len(out.Runs) != 0 {
 		t.Errorf("twice in a night: %+v, %v", out, err)
 	}
-	if _, err := review.Run(t.Context(), w.worker, rule, w.now, review.RunRequest{Night: &night}); !errors.Is(err, review.ErrRan) {
+	if _, err := review.Run(t.Context(), w.worker, rule, w.Now, review.RunRequest{Night: &night}); !errors.Is(err, review.ErrRan) {
 		t.Error(err)
 	}
-	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.now.Add(24*time.Hour)); err != nil || len(out.Runs) != 1 || out.Runs[0].Created+out.Runs[0].Merged != 0 {
+	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.Now.Add(24*time.Hour)); err != nil || len(out.Runs) != 1 || out.Runs[0].Created+out.Runs[0].Merged != 0 {
 		t.Errorf("the night after: %+v, %v", out, err)
 	}
 }

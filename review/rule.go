@@ -47,7 +47,6 @@ type FrontMatter struct {
 	FalsePositives []string       `yaml:"false_positives,omitempty" json:"false_positives,omitempty"`
 	Limits         []string       `yaml:"limits,omitempty" json:"limits,omitempty"` // of a filter: what it leaves to be explained by others, or by nobody
 	Triage         string         `yaml:"triage,omitempty" json:"triage,omitempty"`
-	SLA            *SLA           `yaml:"sla,omitempty" json:"sla,omitempty"`
 	MaxNewPerRun   int            `yaml:"max_new_per_run,omitempty" json:"max_new_per_run,omitempty"` // of a flag or a watch
 }
 
@@ -62,12 +61,6 @@ type Relation struct {
 type Dedup struct {
 	Window   Duration `yaml:"window" json:"window"`       // from when the anomaly was made; 0: as long as it is open
 	OnClosed string   `yaml:"on_closed" json:"on_closed"` // new_linked (default), or absorb: within the window, evidence joins the closed anomaly
-}
-
-// SLA is when an anomaly of the rule is to be claimed and closed, in business days ("2bd").
-type SLA struct {
-	Claim string `yaml:"claim" json:"claim"`
-	Close string `yaml:"close" json:"close"`
 }
 
 // The kinds of rules: a flag looks into the events of one batch after another, a filter explains them away before, a watch looks into the review itself, each
@@ -162,7 +155,10 @@ func (r *Rule) Mutant(sql string) (Rule, bool) {
 	if r.Watches() {
 		return m, oneOf("now", m.Binds...)
 	}
-	return m, oneOf("from", m.Binds...) && oneOf("to", m.Binds...)
+	if !oneOf("from", m.Binds...) || !oneOf("to", m.Binds...) {
+		return m, false
+	}
+	return m, !r.Own || m.inline() == nil
 }
 
 // bindAll numbers the named parameters.

@@ -10,6 +10,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// RuleTests is a rule's test file, ID.test.yaml.
+type RuleTests struct {
+	Tests []RuleTest `yaml:"tests"`
+	// Spared are the terms of the rule's conditions that no case can need, with the reason. A term is written on one line with single spaces; the second of two that read
+	// the same ends in " (2)".
+	Spared map[string]string `yaml:"spared,omitempty"`
+}
+
 // RuleTest is one case of a rule's test file, ID.test.yaml: what a world of two clinics looks like, and the anomalies that the rule must make of it. Each
 // case has clinics and people of its own: casey (clinician at cedar and harbor), carla (clinician at cedar), hugo (clinician at harbor), frank
 // (front_desk), bill (billing) and rita (records) at cedar, the service account svc-etl at cedar, dana, who reviews, and pia, the patient "own" of cedar.
@@ -144,20 +152,18 @@ const (
 // ParseTests reads a rule's test file. It refuses one without a case that finds something, two false positives of the rule that find nothing (of a filter: two
 // limits, of which nothing is explained), a case of tenant isolation, one of a boundary to the second, and one of a late event. That a second run over the same
 // events changes nothing, and that a suppressed match is still recorded, is tried with every rule's own cases.
-func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
-	var file struct {
-		Tests []RuleTest `yaml:"tests"`
-	}
+func ParseTests(r *Rule, text []byte) (RuleTests, error) {
+	var file RuleTests
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("tests of rule %s: %w", r.ID, err)
+		return RuleTests{}, fmt.Errorf("tests of rule %s: %w", r.ID, err)
 	}
 	var positive, negative, isolated, edges, late int
 	names := map[string]bool{}
 	for _, c := range file.Tests {
 		if c.Name == "" || len(c.Events)+len(c.Rules)+len(c.Unsealed) == 0 || names[c.Name] {
-			return nil, fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
+			return RuleTests{}, fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
 		}
 		names[c.Name] = true
 		if len(c.Expect) > 0 {
@@ -165,7 +171,7 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 		}
 		if about, ok := strings.CutPrefix(c.Name, r.negative()); ok {
 			if len(c.Expect) > 0 || !r.knows(about) {
-				return nil, fmt.Errorf("tests of rule %s: case %q is not one that the rule's head names, or expects something", r.ID, c.Name)
+				return RuleTests{}, fmt.Errorf("tests of rule %s: case %q is not one that the rule's head names, or expects something", r.ID, c.Name)
 			}
 			negative++
 		}
@@ -177,10 +183,10 @@ func ParseTests(r *Rule, text []byte) ([]RuleTest, error) {
 		isolated, late = 1, 1
 	}
 	if positive < 1 || negative < 2 || isolated < 1 || edges < 1 || late < 1 {
-		return nil, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q, one %q and one %q are needed: there are %d, %d, %d, %d and %d",
+		return RuleTests{}, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q, one %q and one %q are needed: there are %d, %d, %d, %d and %d",
 			r.ID, r.negative()+"...", tenantIsolation+"...", boundary+"...", lateEvent+"...", positive, negative, isolated, edges, late)
 	}
-	return file.Tests, nil
+	return file, nil
 }
 
 func one(is bool) int {

@@ -66,12 +66,12 @@ func (s *scene) views(n int, users ...string) {
 		s.Events = append(s.Events, review.TestEvent{User: u, Record: uuid.NewString(), Times: n, At: "-1h"})
 	}
 	s.world.arrange(first)
-	s.world.seal(s.world.now)
+	s.world.seal(s.world.Now)
 }
 
 func (w *world) mustRun(rule *review.Rule) review.Result {
 	w.t.Helper()
-	res, err := review.Run(w.t.Context(), w.worker, rule, w.now, review.RunRequest{})
+	res, err := review.Run(w.t.Context(), w.worker, rule, w.Now, review.RunRequest{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (w *world) anomalies() int { return wardtest.One[int](w.e, "select count(*)
 func TestZeroMatchRunIsKept(t *testing.T) {
 	t.Parallel()
 	w, _, rule := newLedger(t)
-	w.seal(w.now) // the sign-ups of the template: nobody viewed anything
+	w.seal(w.Now) // the sign-ups of the template: nobody viewed anything
 	res := w.mustRun(rule)
 	if got, want := w.ledger(res.RunID), (entry{Status: "ok", From: 0, To: 1, Actor: "ward-worker"}); got.Status != want.Status || got.To != want.To || got.Matched != 0 || got.Actor != want.Actor ||
 		!strings.Contains(got.Event, `"matched":0`) {
@@ -142,7 +142,7 @@ func TestFailedRunIsKept(t *testing.T) {
 			if bad.SQL == good.SQL && bad.MaxNewPerRun == good.MaxNewPerRun {
 				t.Fatal("nothing was replaced")
 			}
-			failed, err := review.Run(t.Context(), w.worker, bad, w.now, review.RunRequest{})
+			failed, err := review.Run(t.Context(), w.worker, bad, w.Now, review.RunRequest{})
 			if err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), ruleID) {
 				t.Fatalf("%v, want %q in it", err, change.want)
 			}
@@ -153,7 +153,7 @@ func TestFailedRunIsKept(t *testing.T) {
 			told := 0
 			if strings.Contains(change.want, "more than") {
 				told = wardtest.One[int](w.e, "select count(*) from review.anomaly where tier = 'S' and severity = 'high' and tenant_id = tenancy.installation() and facts ->> 'what' = $1", ruleID)
-				if _, err := review.Run(t.Context(), w.worker, bad, w.now, review.RunRequest{}); err == nil || told != 1 {
+				if _, err := review.Run(t.Context(), w.worker, bad, w.Now, review.RunRequest{}); err == nil || told != 1 {
 					t.Errorf("told %d times of an overflow; again: %v", told, err)
 				}
 			}
@@ -179,7 +179,7 @@ func TestCancelledRunIsKept(t *testing.T) {
 	var res review.Result
 	go func() {
 		var err error
-		res, err = review.Run(ctx, w.worker, slow, w.now, review.RunRequest{})
+		res, err = review.Run(ctx, w.worker, slow, w.Now, review.RunRequest{})
 		done <- err
 	}()
 	w.waitFor("select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')")
@@ -209,7 +209,7 @@ func TestCursorNeverGoesBack(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		_, err := review.Run(ctx, w.worker, rule, w.now, review.RunRequest{})
+		_, err := review.Run(ctx, w.worker, rule, w.Now, review.RunRequest{})
 		done <- err
 	}()
 	blocked := "select exists (select from pg_stat_activity where datname = current_database() and usename = 'ward_worker' and wait_event_type = 'Lock' and query ~* '%s')"
@@ -300,7 +300,7 @@ func TestConcurrentRuns(t *testing.T) {
 	errs := make([]error, len(results))
 	var all sync.WaitGroup
 	for i := range results {
-		all.Go(func() { results[i], errs[i] = review.Run(ctx, small, rule, w.now, review.RunRequest{}) })
+		all.Go(func() { results[i], errs[i] = review.Run(ctx, small, rule, w.Now, review.RunRequest{}) })
 	}
 	all.Wait()
 	created := 0
@@ -325,7 +325,7 @@ func TestNotEnabled(t *testing.T) {
 	needy := parse(t, strings.Replace(goodRule, "every: 1m", "requires: [appointment, referral]\nevery: 1m", 1))
 	w.register(needy)
 	s.views(1, "casey")
-	failed, err := review.Run(t.Context(), w.worker, needy, w.now, review.RunRequest{})
+	failed, err := review.Run(t.Context(), w.worker, needy, w.Now, review.RunRequest{})
 	if !errors.Is(err, review.ErrNotEnabled) || !strings.Contains(err.Error(), "referral") || strings.Contains(err.Error(), "appointment") {
 		t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func TestNotEnabled(t *testing.T) {
 	rules := []review.Rule{*needy}
 	for name, list := range map[string]func() ([]*review.Rule, error){
 		"due": func() (list []*review.Rule, err error) {
-			turns, err := review.Due(t.Context(), w.worker, rules, w.now.Add(time.Hour))
+			turns, err := review.Due(t.Context(), w.worker, rules, w.Now.Add(time.Hour))
 			for _, turn := range turns {
 				list = append(list, turn.Rule)
 			}
@@ -366,15 +366,15 @@ func TestDue(t *testing.T) {
 		}
 		return got
 	}
-	end := w.now.Truncate(time.Minute)
-	if got := due(w.now); len(got) != 1 || !got[0].Period.Equal(end) {
+	end := w.Now.Truncate(time.Minute)
+	if got := due(w.Now); len(got) != 1 || !got[0].Period.Equal(end) {
 		t.Errorf("a rule that never ran: %+v", got)
 	}
 	w.mustRun(rule)
-	if got := due(w.now); len(got) != 1 {
+	if got := due(w.Now); len(got) != 1 {
 		t.Error("a run outside the schedule took a period")
 	}
-	if _, err := review.Run(t.Context(), w.worker, rule, w.now, review.RunRequest{Period: &end}); err != nil {
+	if _, err := review.Run(t.Context(), w.worker, rule, w.Now, review.RunRequest{Period: &end}); err != nil {
 		t.Fatal(err)
 	}
 	for after, want := range map[time.Duration]time.Time{0: {}, time.Minute - time.Microsecond: {}, time.Minute + time.Microsecond: end.Add(time.Minute), 10*time.Minute + time.Second: end.Add(10 * time.Minute)} {
@@ -418,7 +418,7 @@ func TestRunDoesNotFollowTheTimeZone(t *testing.T) {
 	}
 	defer pool.Close()
 	rule := parse(t, strings.Replace(goodRule, "'update of :from'", "('2026-03-09 00:00+00'::timestamptz - make_interval(days => 2))::text", 1))
-	if _, err := review.Run(t.Context(), pool, rule, w.now, review.RunRequest{}); err != nil {
+	if _, err := review.Run(t.Context(), pool, rule, w.Now, review.RunRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := wardtest.One[string](w.e, "select summary from review.anomaly"); got != "2026-03-07 00:00:00+00" {

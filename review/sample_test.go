@@ -19,7 +19,7 @@ func TestTheSampleGrowsWithTheWeeks(t *testing.T) {
 	for _, day := range []int{-20, -19, -6} { // the first two are of one week, the third of the third
 		s.Events = []review.TestEvent{{User: "casey", Record: "p", Times: 40, At: "-1h"}}
 		w.arrange(first)
-		w.seal(w.now.AddDate(0, 0, day))
+		w.seal(w.Now.AddDate(0, 0, day))
 	}
 	drawn := func() string {
 		return wardtest.One[string](w.e, "select string_agg(event_id::text, ' ' order by event_id) from review.evidence")
@@ -37,7 +37,7 @@ func TestTheSampleGrowsWithTheWeeks(t *testing.T) {
 	w.do("update review.rule set cursor_batch = 0")
 	s.Events = []review.TestEvent{{User: "casey", Record: "p", At: "-1h"}}
 	w.arrange(0)
-	w.seal(w.now.AddDate(0, 0, -6).Add(time.Second))
+	w.seal(w.Now.AddDate(0, 0, -6).Add(time.Second))
 	w.mustRun(&rule)
 	if n := wardtest.One[int](w.e, "select count(*) from review.evidence"); n < 30 || n > 50 {
 		t.Errorf("%d drawn", n)

@@ -67,7 +67,7 @@ func TestSuppression(t *testing.T) {
 func TestSuppressionIsNarrow(t *testing.T) {
 	t.Parallel()
 	w, s, rule := newLedger(t)
-	patient := s.id("p")
+	patient := s.ID("p")
 	got, err := review.Suppress(t.Context(), w.e.Reviewer("dana"), review.NewSuppression{Rule: ruleID, Tenant: "cedar-0", Patient: &patient, Reason: "a recall", Ticket: "T-1", Days: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestSuppressionIsNarrow(t *testing.T) {
 	}
 	s.Events = []review.TestEvent{{User: "casey", Record: "p", At: "-1h"}, {User: "carla", Record: "p", At: "-1h"}, {User: "carla", Record: "q", At: "-1h"}, {User: "hugo", Tenant: "harbor", Record: "p", At: "-1h"}}
 	w.arrange(first)
-	w.seal(w.now)
+	w.seal(w.Now)
 	if res := w.mustRun(rule); res.Suppressed != 1 || res.Created != 2 {
 		t.Errorf("%+v", res)
 	}
@@ -149,7 +149,7 @@ func TestSuppressionRefuses(t *testing.T) {
 		"second_person":                    "update review.suppression set approved_by = created_by, approved_at = now() where $1 <> '' and $2 <> $3::uuid",
 		"never removed":                    "delete from review.suppression where $1 <> '' and $2 <> $3::uuid",
 	} {
-		if _, err := w.e.Super.Exec(t.Context(), sql, ruleID, s.tenants["cedar"], s.users["casey"]); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := w.e.Super.Exec(t.Context(), sql, ruleID, s.Tenants["cedar"], s.Users["casey"]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

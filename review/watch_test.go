@@ -2,7 +2,6 @@ package review_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,152 +10,27 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/review"
 )
-
-// watched holds a rule that watches the review, and its mutants, against its cases: each in a transaction of its own that is taken back.
-func watched(t *testing.T, rule *review.Rule) {
-	t.Helper()
-	w := newWorld(t, nil)
-	w.do("insert into audit.event (recorded_at, tenant_id, actor_kind, action, source) select $1, tenancy.installation(), 'service', 'rule_run', 'simulation'", w.now.Add(-time.Hour))
-	w.seal(w.now)
-	cases := testsOf(t, rule)
-	for _, m := range mutantsOf(t, rule) {
-		var failing []string
-		for _, c := range cases {
-			wrong := w.watch(&m.rule, &c)
-			if wrong != "" {
-				failing = append(failing, c.Name+": "+wrong)
-			}
-		}
-		if m.term == "" && len(failing) > 0 {
-			t.Errorf("the rule itself: %s", strings.Join(failing, "\n"))
-		}
-		if m.term != "" && m.term != "true" && len(failing) == 0 {
-			t.Errorf("no case fails without %q (%d)", m.term, m.nth)
-		}
-	}
-}
-
-// watch arranges one case, runs the rule's text and says what is wrong with the answer.
-func (w *world) watch(rule *review.Rule, c *review.RuleTest) (wrong string) {
-	w.t.Helper()
-	ctx := w.t.Context()
-	back := errors.New("taken back")
-	s := &scene{RuleTest: *c, world: w}
-	err := pgx.BeginFunc(ctx, w.e.Super, func(tx pgx.Tx) error {
-		s.installation(tx)
-		args := make([]any, len(rule.Binds))
-		for i, b := range rule.Binds {
-			args[i] = map[string]any{"from": 0, "to": 0, "now": w.now}[b]
-			if v, ok := rule.Params[b]; ok {
-				args[i] = v
-			}
-		}
-		if _, err := tx.Exec(ctx, "set local role ward_worker"); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, rule.SQL, args...)
-		if err != nil {
-			return err
-		}
-		wrong, err = s.late(rows)
-		return errors.Join(err, back)
-	})
-	if !errors.Is(err, back) || strings.Contains(err.Error(), "ERROR") {
-		return err.Error()
-	}
-	return wrong
-}
-
-// installation writes the rules and runs of a case, each run with its event, and the events that wait.
-func (s *scene) installation(tx pgx.Tx) {
-	s.world.t.Helper()
-	do := func(sql string, args ...any) {
-		if _, err := tx.Exec(s.world.t.Context(), sql, args...); err != nil {
-			s.world.t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	do("update audit.seal_state set snapshot = (x.n || ':' || x.n || ':')::pg_snapshot from (select pg_current_xact_id()::text::bigint + 1 as n) x")
-	for _, r := range s.Rules {
-		head, err := json.Marshal(map[string]any{"every": r.Every})
-		if err != nil {
-			s.world.t.Fatal(err)
-		}
-		missing := []string{}
-		if r.Missing != "" {
-			missing = append(missing, r.Missing)
-		}
-		do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, known_since, kind) values ($1, 1, 'B', 'low', 't', 'h', $2, $3, $4, 'flag')", r.ID, head, missing, s.at(or(r.Known, "-8760h")))
-		for _, x := range r.Runs {
-			var event int64
-			if err := tx.QueryRow(s.world.t.Context(), "insert into audit.event (tenant_id, actor_kind, action) values (tenancy.installation(), 'service', 'rule_run') returning event_id").Scan(&event); err != nil {
-				s.world.t.Fatal(err)
-			}
-			if !x.Unsealed {
-				do(`insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, nonce, hash)
-					select e.tenant_id, 1000000 + e.event_id, e.event_id, e.recorded_at, 9, e.recorded_at, '\x00000000000000000000000000000000', sha256('') from audit.event e where e.event_id = $1`, event)
-			}
-			do("insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, started_at, finished_at, status, recorded_as) values ($1, $2, 1, 'h', 0, 0, $3, $3, $4, $5)",
-				uuid.New(), r.ID, s.at(x.At), or(x.Status, "ok"), event)
-		}
-	}
-	for _, at := range s.Unsealed {
-		do("insert into audit.event (xid, recorded_at, tenant_id, actor_kind, action) values ((pg_current_xact_id()::text::bigint + 1)::text::xid8, $1, tenancy.installation(), 'service', 'rule_run')", s.at(at))
-	}
-}
-
-// late compares the answer with what the case expects.
-func (s *scene) late(rows pgx.Rows) (string, error) {
-	var (
-		tenant      uuid.UUID
-		none        *uuid.UUID
-		first, last time.Time
-		summary     string
-		facts       struct{ What string }
-		events      []int64
-		got, want   []string
-	)
-	_, err := pgx.ForEachRow(rows, []any{&tenant, &none, &none, &first, &last, &summary, &facts, &events}, func() error {
-		line := fmt.Sprintf("%s since %s, evidence %d", facts.What, first.UTC(), len(events))
-		for _, x := range s.Expect {
-			if x.What == facts.What && strings.Contains(summary, x.Summary) {
-				line += " " + x.Summary
-			}
-		}
-		got = append(got, line)
-		return nil
-	})
-	for _, x := range s.Expect {
-		want = append(want, fmt.Sprintf("%s since %s, evidence %d %s", x.What, s.at(x.Since), x.Evidence, x.Summary))
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		return fmt.Sprintf("found %q, want %q", got, want), err
-	}
-	return "", err
-}
 
 // TestLateRule: a rule that does not run becomes one item of the queue, in no clinic; the same lateness is not told twice, not even after it was closed;
 // a new one joins the item that is open, or is a new item that names the closed one.
 func TestLateRule(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.seal(w.now)
+	w.seal(w.Now)
 	rules := shipped(t)
 	i := slices.IndexFunc(rules, func(r review.Rule) bool { return r.Watches() })
 	s02 := rules[i]
 	s02.Every = review.Duration(time.Millisecond)
 	w.register(&s02)
-	w.do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, known_since, kind) values ('X', 1, 'A', 'high', 't', 'h', '{\"every\": \"1h0m0s\"}', $1, 'flag')", w.now.Add(-2*time.Hour))
+	w.do("insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, known_since, kind) values ('X', 1, 'A', 'high', 't', 'h', '{\"every\": \"1h0m0s\"}', $1, 'flag')", w.Now.Add(-2*time.Hour))
 	run := func(at time.Time, created, merged int) {
 		t.Helper()
 		w.seal(at) // or the runs' own events would be what stands still
-		w.now = at
+		w.Now = at
 		res := w.mustRun(&s02)
 		if res.Created != created || res.Merged != merged {
 			t.Errorf("at %s: %+v, want %d created and %d merged", at, res, created, merged)
@@ -175,7 +49,7 @@ func TestLateRule(t *testing.T) {
 		}
 		return out
 	}
-	start := w.now
+	start := w.Now
 	run(start, 1, 0)
 	if got := item(); got.What != "X" || got.Tenant != "installation" || got.Recurs || !strings.Contains(got.Summary, "has never run") {
 		t.Errorf("%+v", got)
@@ -208,9 +82,9 @@ func TestPeriods(t *testing.T) {
 	w, s, rule := newLedger(t)
 	s.views(2, "casey")
 	ctx := t.Context()
-	end := w.now.Truncate(time.Hour)
+	end := w.Now.Truncate(time.Hour)
 	try := func(r *review.Rule, end time.Time) error {
-		_, err := review.Run(ctx, w.worker, r, w.now, review.RunRequest{Period: &end})
+		_, err := review.Run(ctx, w.worker, r, w.Now, review.RunRequest{Period: &end})
 		return err
 	}
 	results := make(chan error, 8)
@@ -240,7 +114,7 @@ func TestPeriods(t *testing.T) {
 	if err := try(rule, end.Add(4*time.Hour)); err != nil {
 		t.Error(err)
 	}
-	if _, err := review.Run(ctx, w.worker, rule, w.now, review.RunRequest{}); err != nil {
+	if _, err := review.Run(ctx, w.worker, rule, w.Now, review.RunRequest{}); err != nil {
 		t.Error(err)
 	}
 	gaps := wardtest.One[string](w.e, `select string_agg(extract(epoch from period_end - period_start)::int / 60 || ' ' || status, ', ' order by period_end, status) from review.run where period_end is not null`)
@@ -266,7 +140,7 @@ func TestStoppedRunLetsGo(t *testing.T) {
 	slow := parse(t, strings.Replace(goodRule, "'{}'::jsonb", "jsonb_build_object('x', current_setting('idle_in_transaction_session_timeout'))", 1))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if _, err := review.Run(ctx, w.worker, slow, w.now, review.RunRequest{}); err != nil {
+	if _, err := review.Run(ctx, w.worker, slow, w.Now, review.RunRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := wardtest.One[string](w.e, "select facts ->> 'x' from review.anomaly"); got != "1min" {

@@ -19,10 +19,14 @@ func offerRules(c *cobra.Command, flag string) {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError | cobra.ShellCompDirectiveNoFileComp
 		}
-		ids := make([]string, len(rules))
-		for i := range rules {
-			ids[i] = rules[i].ID
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
+		return ruleIDs(rules), cobra.ShellCompDirectiveNoFileComp
 	})
+}
+
+func ruleIDs(rules []review.Rule) []string {
+	ids := make([]string, len(rules))
+	for i := range rules {
+		ids[i] = rules[i].ID
+	}
+	return ids
 }

@@ -73,9 +73,9 @@ func (a *app) ruleCmd() *cobra.Command {
 			})
 		},
 	}
-	run, retire := a.ruleRunCmd(), a.ruleRetireCmd()
-	a.jsonFlag(list, show, history, run, retire)
-	return noun("rule", "Review rules", append([]*cobra.Command{list, show, run, history, retire}, a.ruleInputCmds()...)...)
+	run, retire, test := a.ruleRunCmd(), a.ruleRetireCmd(), a.ruleTestCmd()
+	a.jsonFlag(list, show, history, run, retire, test)
+	return noun("rule", "Review rules", append([]*cobra.Command{list, show, test, run, history, retire}, a.ruleInputCmds()...)...)
 }
 
 func ruleText(r *review.Registered) string {

@@ -19,6 +19,7 @@ import (
 	"github.com/ward-health/ward/controls"
 	"github.com/ward-health/ward/internal/bench"
 	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/review/ruletest"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -40,7 +41,7 @@ var results = map[string]any{
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
 	"ward suppress list": review.Suppression{}, "ward suppress add": review.Suppression{}, "ward suppress approve": review.Suppression{}, "ward suppress end": review.Suppression{},
-	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{}, "ward rule retire": requested{},
+	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{}, "ward rule retire": requested{}, "ward rule test": ruletest.Report{},
 	"ward worker jobs":     review.Job{},
 	"ward archive recover": requested{},
 	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},

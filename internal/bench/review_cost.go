@@ -32,7 +32,7 @@ func reviewCost(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop(ctx)
+	defer s.remove()
 	long, fresh := int64(o.size(10_000_000, 60_000)), int64(o.size(100_000, 2_000))
 	var sides [2]*reviewed
 	defer func() {

@@ -28,7 +28,7 @@ func reviewScore(ctx context.Context, o Options, seeds []uint64) ([]Figure, erro
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop(ctx)
+	defer s.remove()
 	if o.Quick {
 		seeds = seeds[:1]
 	}

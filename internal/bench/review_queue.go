@@ -86,7 +86,7 @@ func reviewQueue(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop(ctx)
+	defer s.remove()
 	d, err := s.longQueue(ctx, o, o.size(100_000, 20_000))
 	if err != nil {
 		return nil, err

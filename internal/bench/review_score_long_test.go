@@ -16,7 +16,7 @@ func TestExamine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.stop(t.Context())
+	defer s.remove()
 	cfg := o.pastConfig(TuningSeeds[0], false)
 	cfg.Clinics, cfg.Staff, cfg.Patients, cfg.Days, cfg.Events = 3, 40, 600, 40, 8000
 	got, err := s.examine(t.Context(), o, cfg)

@@ -84,7 +84,7 @@ func Ship(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop(ctx)
+	defer s.remove()
 	lag, err := s.lag(ctx, o)
 	if err != nil {
 		return nil, err

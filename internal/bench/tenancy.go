@@ -27,7 +27,7 @@ func Tenancy(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop(ctx)
+	defer s.remove()
 	small, err := s.world(ctx, o, "small", 10, o.size(1000, 200))
 	if err != nil {
 		return nil, err

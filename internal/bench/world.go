@@ -25,38 +25,17 @@ var clinicsSQL string
 type server struct {
 	cluster *postgres.Cluster
 	dir     string
+	remove  func()
 }
 
 // start makes a server with fsync on and the settings of ward's embedded default.
 func start(ctx context.Context, o Options) (*server, error) {
-	dir, err := os.MkdirTemp("", "ward-bench-")
+	o.say("starting a private server")
+	cluster, remove, err := postgres.Temporary(ctx, "bench", postgres.Config{Fsync: true})
 	if err != nil {
-		return nil, fmt.Errorf("make directory for the benchmark: %w", err)
-	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the server's user has to pass
-		return nil, fmt.Errorf("open directory for the server: %w", err)
-	}
-	o.say("starting a private server in %s", dir)
-	s := &server{dir: dir}
-	s.cluster, err = postgres.Open(postgres.Config{Dir: dir, Fsync: true})
-	if err == nil {
-		err = s.cluster.Start(ctx)
-	}
-	if err != nil {
-		s.stop(ctx)
 		return nil, err
 	}
-	return s, nil
-}
-
-// stop removes the server and everything that it held, also after an interrupt.
-func (s *server) stop(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	if s.cluster != nil {
-		_ = s.cluster.Remove(ctx)
-	}
-	_ = os.RemoveAll(s.dir)
+	return &server{cluster: cluster, dir: cluster.Dir(), remove: remove}, nil
 }
 
 // clinic is one tenant with its clinician signed in.

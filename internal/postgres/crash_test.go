@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/ward-health/ward/internal/postgres"
-	"github.com/ward-health/ward/internal/postgres/pgtest"
 )
 
 // serverPID is what the server wrote into its lock file.
@@ -140,17 +139,6 @@ func startAndWait(t *testing.T, dir string) {
 	start(t, c)
 	fmt.Println("started")
 	<-context.Background().Done() // never: the parent interrupts
-}
-
-func TestOrdinaryUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Log("the other tests run as an ordinary user already")
-		return
-	}
-	out, err := pgtest.RunAsNobody(t, "^(TestLifecycle|TestStartsAfterSIGKILL|TestConcurrentStarts.*|TestLongPath.*)$")
-	if err != nil || strings.Count(out, "--- PASS") != 4 {
-		t.Fatalf("as an ordinary user: %v\n%s", err, out)
-	}
 }
 
 func TestRootStartsAnOrdinaryUsersCluster(t *testing.T) {

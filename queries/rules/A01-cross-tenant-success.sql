@@ -23,7 +23,6 @@ false_positives:
   - "an id that ward does not know: the records were not imported before the log, and nothing is said of them"
 triage: >-
   Which clinic's records, and did the other system really show them? Ask who runs it. If it did: the owner clinic has to hear of it, and its 60 days run from today (164.410).
-sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -24,7 +24,6 @@ false_positives:
 triage: >-
   How did the event come into the log? source = import: ask who runs that system what lets this person in. Otherwise somebody changed roles or rows past ward: treat it as an incident, and have
   the archive verified.
-sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with done as (

@@ -26,7 +26,6 @@ false_positives:
 triage: >-
   Run ward archive verify with the public key from outside. A missing place or INVALID: stop pruning, keep a copy of the database, call whoever can change tables. A wait: were all workers down?
   A clock: have the sending system's set, and read its times with care.
-sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with placed as (

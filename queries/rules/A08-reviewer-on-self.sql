@@ -21,7 +21,6 @@ false_positives:
   - "a page of the queue: it lists what there is, one's own among it"
   - "a whole clinic's events: nobody is named, and one's own are among them"
 triage: "What was opened, and what did the person do next? Have a colleague close what is about them. Asked about oneself: the answer is a request to the privacy office, not a look."
-sla: {claim: 1bd, close: 3bd}
 max_new_per_run: 500
 ---*/
 with looked as (

@@ -26,7 +26,6 @@ false_positives:
   - "front desk around an appointment"
   - "a request of the patient to the records office"
 triage: "Open the evidence, see what explained the person's other accesses, look at the on-call roster of that day, ask the person's manager what the access was for."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

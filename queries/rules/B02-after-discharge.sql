@@ -28,7 +28,6 @@ false_positives:
   - "a chart audit of the records office: a visit of 45 days, purpose operations"
   - "the front desk: an appointment of a week ago to a month ahead, with anybody"
 triage: "Did anything come in about this patient: a result, a letter, a request? Ask the person. Was it the only chart, and not of the day's work: that is a question about the two of them."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 with ended as (

@@ -25,7 +25,6 @@ false_positives:
   - "a visit with a colleague: its encounter was recorded"
   - "a new appointment: it explains the access"
 triage: "Was the patient called about another date? Then there is a message or a booking soon after. Else ask what the chart was opened for."
-sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with accesses as (

@@ -26,7 +26,6 @@ false_positives:
   - "a case conference: covering or care team explains who was there"
   - "one person who looks again and again: that is B01"
 triage: "What is known about the patient outside the clinic? Line the people up in order of time: who was first, and do they sit together? One conversation with the team does more than five letters."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with fresh as (

@@ -23,7 +23,6 @@ false_positives:
   - "the portal: a portal identity reaches its own patient, and that is what it is for"
   - "a namesake: the link is by record, not by name"
 triage: "What does your policy say about one's own record? The first time: tell them of the portal, close as policy_violation_no_breach if it is one. A relative's record against their will is another matter: ask."
-sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -24,7 +24,6 @@ false_positives:
   - "one's own record: that is B06"
   - "a former colleague: the membership was over; B01 has the access"
 triage: "Do the two work together? Do not ask the colleague first. The supervisor knows whether there was a reason; without one it is an impermissible use, whatever the curiosity: four factors."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

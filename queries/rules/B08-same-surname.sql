@@ -24,7 +24,6 @@ false_positives:
   - "a common surname: more patients bear it than most_alike"
   - "a patient whom they treat: the appointment explains it"
 triage: "Are they related? HR knows the emergency contact; ask the person last. Related, and no reason at work: an impermissible use even among spouses. A namesake: false_positive_rule."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

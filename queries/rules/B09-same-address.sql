@@ -24,7 +24,6 @@ false_positives:
   - "an apartment block: more patients live there than most_alike"
   - "a patient whom they treat: the appointment explains it"
 triage: "Family, flatmate or neighbour? HR knows the address, not who else lives there; ask the person last. No reason at work: an impermissible use. An old address: have it corrected, then false_positive_rule."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -23,7 +23,6 @@ false_positives:
   - "a large team: each of them with a row of care, or covering"
   - "a patient who is not watched over: B01 has the access"
 triage: "Tell whoever looks after this patient's privacy today, not at the end of the review. Who else looked (B05)? Ask the person what for; ask them not to talk about it."
-sla: {claim: 1bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -23,7 +23,6 @@ false_positives:
   - "the last notes: certificate, coding and letters within thirty days"
   - "billing and the records office: claims and requests of the estate come for years"
 triage: "A letter from the family, a court, a registry, a case review? Then its number. Else ask what the chart was opened for: a death that people talk about brings readers."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

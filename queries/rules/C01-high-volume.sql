@@ -24,7 +24,6 @@ false_positives:
   - "a clinic day: an appointment for each patient"
   - "a campaign: the whole role is busy that day"
 triage: "What list did the person work through? Ask for the campaign or the job, then look at what was exported."
-sla: {claim: 5bd, close: 20bd}
 max_new_per_run: 500
 ---*/
 with touched as (

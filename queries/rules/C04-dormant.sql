@@ -23,7 +23,6 @@ false_positives:
   - "back from leave to a full clinic: an appointment for each patient"
   - "a locum's first day: nothing before it, so no silence either"
 triage: "Ask HR or the manager, not the person: do they work here again, since when? Back from leave: close with the date. Nobody expected them: end the membership, then ask whose hands were on the keyboard."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -24,7 +24,6 @@ false_positives:
   - "a new colleague in the records office: the role exports"
   - "a new exporter of a new role: no habit yet"
 triage: "Where did the file go, and who asked for it? A report or a request has a name and a date: note them. None: have the file found and taken back first; the log says which patients are in it."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -1,28 +1,28 @@
 /*---
 id: C06-searches-without-a-find
 uuid: c7f41942-0987-52ab-835b-036e90edb6e4
-version: 1
+version: 2
 title: repeated searches without a find
 status: stable
 owner: privacy-office
 author: ward
 created: 2026-11-27
+modified: 2026-11-28
 description: >-
   On one day somebody searched again and again for patients whom the clinic does not have, and most of their searches found nobody: looking whether a neighbour, a colleague or a name from the
   news is treated here. A search is on record with keyed hashes of what was asked, and each record that it finds with an event.
 tier: C
 kind: flag
-severity: low
+severity: medium
 citations: ["164.308(a)(1)(ii)(D)", "164.502(b)"]
 every: 15m
 settle: 15m
 entity: [tenant_id, actor_id]
-params: {least_misses: 15}
+params: {least_misses: 10}
 false_positives:
   - "registration: who is not found is registered within the quarter of an hour"
   - "a typing error: the next try finds the patient, and most searches do"
 triage: "What did the person do at the desk that day? Many new patients who were not registered after all are a story; none at all is a question. The hashes tell whether it was one name or many."
-sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -22,7 +22,6 @@ false_positives:
   - "moving from desk to phone: a minute or two in which both are in use"
   - "a virtual desktop: all of its sessions come from one source"
 triage: "Were both sources the clinic's own? Ask the person where they were. A shared login: each gets their own, and the sanction is the one for sharing. A source nobody knows: end the sessions now."
-sla: {claim: 2bd, close: 10bd}
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -22,7 +22,6 @@ false_positives:
   - "what reached no patient: refusals, sign-ins and ids of nobody are not drawn"
   - "a program's run: services are held against their lists (A05)"
 triage: "Of each: what was the access for? Ask the person, or read the chart's visit. Close with how many of them nothing explains; more than none says that a rule is missing."
-sla: {claim: 10bd, close: 60bd}
 max_new_per_run: 2000
 ---*/
 with drawn as (

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -139,16 +137,5 @@ func TestOwnClusterSurvivesACrash(t *testing.T) {
 	}
 	if n := query[int](t, c.Superuser(), "select count(*) from kept"); n != 1 {
 		t.Errorf("%d rows, want 1", n)
-	}
-}
-
-func TestOrdinaryUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Log("the other tests run as an ordinary user already")
-		return
-	}
-	out, err := pgtest.RunAsNobody(t, "^(TestEveryTestHasItsOwnClone|TestOwnClusterSurvivesACrash)$")
-	if err != nil || strings.Count(out, "\n--- PASS") != 2 {
-		t.Fatalf("as an ordinary user: %v\n%s", err, out)
 	}
 }

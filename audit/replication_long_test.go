@@ -1,8 +1,9 @@
+//go:build long
+
 package audit_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
@@ -185,14 +185,6 @@ func lookOn(t *testing.T, cluster *postgres.Cluster, token string, d uuid.UUID) 
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-func refusedBy(t *testing.T, err error, code string) {
-	t.Helper()
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != code {
-		t.Fatalf("%v, want %s", err, code)
-	}
 }
 
 // until polls a condition in SQL.

@@ -1,3 +1,5 @@
+//go:build long
+
 package audit_test
 
 import (
@@ -21,7 +23,6 @@ import (
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
-	"github.com/ward-health/ward/queries"
 )
 
 // site is a server of its own with ward on it.
@@ -138,41 +139,6 @@ func (s *site) publish() {
 	s.t.Helper()
 	if err := s.shipper(s.store).PublishHeads(s.t.Context()); err != nil {
 		s.t.Fatal(err)
-	}
-}
-
-// shipRegardless ships what is sealed without asking whether it may, as a shipper would that does not compare.
-func (h *harbour) shipRegardless(store archive.Store) {
-	h.t.Helper()
-	ctx := h.t.Context()
-	log, err := archive.OpenLog(ctx, store, wardtest.Region, archive.Origin("test", wardtest.Region), h.signer)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	tenants, err := queries.New(h.pool).Tenants(ctx)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	var rows []archive.Row
-	for _, tenant := range tenants {
-		list, err := queries.New(h.pool).SealedRows(ctx, queries.SealedRowsParams{TenantID: tenant.ID, FirstSeq: log.Tail()[tenant.ID.String()].LastSeq + 1, LastSeq: 1 << 60})
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		for _, r := range list {
-			row := rowOf(&r)
-			row.Hash = archive.Hash(r.Hash)
-			rows = append(rows, row)
-		}
-	}
-	if _, err := log.Append(ctx, archive.MonthOf(rows[0].SealedAt), func(yield func(*archive.Row, error) bool) {
-		for i := range rows {
-			if !yield(&rows[i], nil) {
-				return
-			}
-		}
-	}, h.now.AddDate(7, 0, 0)); err != nil {
-		h.t.Fatal(err)
 	}
 }
 
