@@ -41,7 +41,7 @@ func TestRunReadsNoHistory(t *testing.T) {
 	}
 	s.views(5, "casey", "carla")
 	before := read()
-	if res, err := review.Run(t.Context(), worker, rule, w.now, review.RunRequest{}); err != nil || res.Merged != 2 || res.Matched != 2 {
+	if res, err := review.Run(t.Context(), worker, rule, w.Now, review.RunRequest{}); err != nil || res.Merged != 2 || res.Matched != 2 {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if n := read() - before; n == 0 || n > 200 {

@@ -87,7 +87,7 @@ func TestSuppressionIsNarrow(t *testing.T) {
 func TestSuppressionIsNotForItsOwn(t *testing.T) {
 	t.Parallel()
 	w, s, rule := newLedger(t)
-	patient := s.id("p")
+	patient := s.ID("p")
 	got, err := review.Suppress(t.Context(), w.e.Reviewer("dana"), review.NewSuppression{Rule: ruleID, Tenant: "cedar-0", Patient: &patient, Reason: "a recall", Ticket: "T-1", Days: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestSuppressionIsNotForItsOwn(t *testing.T) {
 	w.do("insert into tenancy.account_link (user_id, same_as, linked_by, reason) select c.id, e.id, r.id, 'one person' from tenancy.users c, tenancy.users e, tenancy.users r where c.slug = 'carla-0' and e.slug = 'eli' and r.slug = 'root'")
 	s.Events = []review.TestEvent{{User: "casey", Record: "p", At: "-1h"}, {User: "carla", Record: "p", At: "-1h"}}
 	w.arrange(first)
-	w.seal(w.now)
+	w.seal(w.Now)
 	if res := w.mustRun(rule); res.Suppressed != 1 || res.Created != 1 {
 		t.Errorf("%+v", res)
 	}
