@@ -1,11 +1,5 @@
 -- The anomaly queue as a reviewer works it.
 
--- name: BrowseQueue :exec
-select review.browse(sqlc.arg(ask)::uuid, sqlc.arg(filter)::jsonb);
-
--- name: QueuePage :many
-select review.page()::json;
-
 -- name: OpenAnomaly :exec
 select review.open(sqlc.arg(ask)::uuid, sqlc.arg(anomaly)::text);
 

@@ -170,22 +170,6 @@ func (q *Queries) BrowseBreaches(ctx context.Context, arg BrowseBreachesParams) 
 	return err
 }
 
-const browseQueue = `-- name: BrowseQueue :exec
-
-select review.browse($1::uuid, $2::jsonb)
-`
-
-type BrowseQueueParams struct {
-	Ask    uuid.UUID
-	Filter json.RawMessage
-}
-
-// The anomaly queue as a reviewer works it.
-func (q *Queries) BrowseQueue(ctx context.Context, arg BrowseQueueParams) error {
-	_, err := q.db.Exec(ctx, browseQueue, arg.Ask, arg.Filter)
-	return err
-}
-
 const browseReviewSettings = `-- name: BrowseReviewSettings :exec
 select review.browse_settings($1::uuid, $2::text)
 `
@@ -499,6 +483,7 @@ func (q *Queries) Noticed(ctx context.Context, arg NoticedParams) (json.RawMessa
 }
 
 const openAnomaly = `-- name: OpenAnomaly :exec
+
 select review.open($1::uuid, $2::text)
 `
 
@@ -507,6 +492,7 @@ type OpenAnomalyParams struct {
 	Anomaly string
 }
 
+// The anomaly queue as a reviewer works it.
 func (q *Queries) OpenAnomaly(ctx context.Context, arg OpenAnomalyParams) error {
 	_, err := q.db.Exec(ctx, openAnomaly, arg.Ask, arg.Anomaly)
 	return err
@@ -525,30 +511,6 @@ type OpenAttachmentParams struct {
 func (q *Queries) OpenAttachment(ctx context.Context, arg OpenAttachmentParams) error {
 	_, err := q.db.Exec(ctx, openAttachment, arg.Ask, arg.Anomaly, arg.File)
 	return err
-}
-
-const queuePage = `-- name: QueuePage :many
-select review.page()::json
-`
-
-func (q *Queries) QueuePage(ctx context.Context) ([][]byte, error) {
-	rows, err := q.db.Query(ctx, queuePage)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items [][]byte
-	for rows.Next() {
-		var column_1 []byte
-		if err := rows.Scan(&column_1); err != nil {
-			return nil, err
-		}
-		items = append(items, column_1)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const release = `-- name: Release :one

@@ -17,6 +17,15 @@ var copySealedRows string
 //go:embed raw/evidence_rows.sql
 var EvidenceRows string
 
+// BrowseQueue records a look at a page of the queue ($1 its ask, $2 the filter), QueuePage reads it: a column for each field of an anomaly, by name, days as text.
+// They travel together, in one round trip.
+var (
+	//go:embed raw/browse_queue.sql
+	BrowseQueue string
+	//go:embed raw/queue_page.sql
+	QueuePage string
+)
+
 // LookUpEach keeps a transaction that runs [CopySealedRows] to plans that look up row by row in the order of the chain: the planner takes a tenant's run for a few rows
 // or for most of the month, and would hash, sort or remember what is asked for once.
 const LookUpEach = "set local enable_bitmapscan = off; set local enable_memoize = off; set local jit = off; set local max_parallel_workers_per_gather = 0"

@@ -35,8 +35,9 @@ select exists (select from review.anomaly where key = sqlc.arg(key) and last_at 
 select queue::text as queue, state::text as state, jobs::bigint as jobs from review.job_counts();
 
 -- name: OldestUnsealed :one
--- When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them.
-select e.recorded_at from audit.seal_state s, audit.event e where e.xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) order by e.xid, e.event_id limit 1;
+-- When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them. Where
+-- the sealer stands is a subquery, hence a bound of the index: joined, it was a filter on every event there is.
+select e.recorded_at from audit.event e where e.xid >= (select coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) from audit.seal_state s) order by e.xid, e.event_id limit 1;
 
 -- name: OldestSealedAfter :one
 -- When the oldest row after a batch was sealed; no row: there is none.
@@ -66,7 +67,8 @@ insert into review.explanation (event_id, filter, filter_version, tenant_id, use
 select a.event_id, sqlc.arg(filter), sqlc.arg(filter_version), a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), sqlc.arg(run_id)
 from (select unnest(sqlc.arg(tenants)::uuid[]) as tenant_id, unnest(sqlc.arg(actors)::uuid[]) as actor_id, unnest(sqlc.arg(event_ids)::bigint[]) as event_id, unnest(sqlc.arg(reasons)::text[]) as reason,
     unnest(sqlc.arg(valid_until)::timestamptz[]) as valid_until, unnest(sqlc.arg(inherited_from)::bigint[]) as inherited_from) x
-  join review.staff_access a on a.event_id = x.event_id and a.tenant_id = x.tenant_id and a.user_id = x.actor_id
+  cross join lateral (select * from review.staff_access a where a.event_id = x.event_id offset 0) a
+where a.tenant_id = x.tenant_id and a.user_id = x.actor_id
 on conflict do nothing;
 
 -- name: Explained :one
@@ -82,7 +84,7 @@ update review.rule set loaded_at = clock_timestamp() where id = any (sqlc.arg(id
 
 -- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = sqlc.arg(key) and a.state not in ('closed', 'merged', 'suppressed') for update of a;
+from review.anomaly a where a.key = sqlc.arg(key) and a.open for update of a;
 
 -- name: LastClosedByKey :one
 -- The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.
@@ -104,9 +106,10 @@ returning id;
 update review.anomaly set version = version + 1, summary = sqlc.arg(summary), facts = sqlc.arg(facts), first_at = least(first_at, sqlc.arg(first_at)), last_at = greatest(last_at, sqlc.arg(last_at)) where id = sqlc.arg(id);
 
 -- name: AddEvidence :execrows
+-- Each event by its place in the chain (OFFSET 0): by a list of ids, it was a pass over everything that the clinic ever recorded, for each match.
 insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
 select sqlc.arg(anomaly_id), a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, sqlc.arg(run_id)
-from review.access a where a.event_id = any (sqlc.arg(event_ids)::bigint[]) and a.tenant_id = sqlc.arg(tenant_id) on conflict do nothing;
+from unnest(sqlc.arg(event_ids)::bigint[]) x(event_id) cross join lateral (select * from review.access a where a.event_id = x.event_id offset 0) a where a.tenant_id = sqlc.arg(tenant_id) on conflict do nothing;
 
 -- name: NewTransition :exec
 insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values (sqlc.arg(anomaly_id), 1, null, sqlc.arg(to_state)::text, sqlc.arg(reason), sqlc.arg(evidence));

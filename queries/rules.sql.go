@@ -17,7 +17,7 @@ import (
 const addEvidence = `-- name: AddEvidence :execrows
 insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
 select $1, a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, $2
-from review.access a where a.event_id = any ($3::bigint[]) and a.tenant_id = $4 on conflict do nothing
+from unnest($3::bigint[]) x(event_id) cross join lateral (select batch, seq, hash, sealed_at, event_id, tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, record_table, record_id, patient_id, known, purpose, detail, at, recorded_at, disclosure_id, source from review.access a where a.event_id = x.event_id offset 0) a where a.tenant_id = $4 on conflict do nothing
 `
 
 type AddEvidenceParams struct {
@@ -27,6 +27,7 @@ type AddEvidenceParams struct {
 	TenantID  uuid.UUID
 }
 
+// Each event by its place in the chain (OFFSET 0): by a list of ids, it was a pass over everything that the clinic ever recorded, for each match.
 func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64, error) {
 	result, err := q.db.Exec(ctx, addEvidence,
 		arg.AnomalyID,
@@ -180,7 +181,8 @@ insert into review.explanation (event_id, filter, filter_version, tenant_id, use
 select a.event_id, $1, $2, a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), $3
 from (select unnest($4::uuid[]) as tenant_id, unnest($5::uuid[]) as actor_id, unnest($6::bigint[]) as event_id, unnest($7::text[]) as reason,
     unnest($8::timestamptz[]) as valid_until, unnest($9::bigint[]) as inherited_from) x
-  join review.staff_access a on a.event_id = x.event_id and a.tenant_id = x.tenant_id and a.user_id = x.actor_id
+  cross join lateral (select batch, seq, hash, sealed_at, event_id, tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, record_table, record_id, patient_id, known, purpose, detail, at, recorded_at, disclosure_id, source, role from review.staff_access a where a.event_id = x.event_id offset 0) a
+where a.tenant_id = x.tenant_id and a.user_id = x.actor_id
 on conflict do nothing
 `
 
@@ -528,10 +530,11 @@ func (q *Queries) OldestSealedAfter(ctx context.Context, batch int64) (time.Time
 }
 
 const oldestUnsealed = `-- name: OldestUnsealed :one
-select e.recorded_at from audit.seal_state s, audit.event e where e.xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) order by e.xid, e.event_id limit 1
+select e.recorded_at from audit.event e where e.xid >= (select coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) from audit.seal_state s) order by e.xid, e.event_id limit 1
 `
 
-// When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them.
+// When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them. Where
+// the sealer stands is a subquery, hence a bound of the index: joined, it was a filter on every event there is.
 func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 	row := q.db.QueryRow(ctx, oldestUnsealed)
 	var recorded_at time.Time
@@ -541,7 +544,7 @@ func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 
 const openAnomalyByKey = `-- name: OpenAnomalyByKey :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = $1 and a.state not in ('closed', 'merged', 'suppressed') for update of a
+from review.anomaly a where a.key = $1 and a.open for update of a
 `
 
 type OpenAnomalyByKeyRow struct {

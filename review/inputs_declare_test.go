@@ -1,6 +1,8 @@
 package review_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,9 +10,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
+	"github.com/ward-health/ward/tenancy"
 )
 
 // needing are the rules that a new installation lists NOT ENABLED, and what each needs.
@@ -86,6 +91,10 @@ func TestSuppliedInputs(t *testing.T) {
 		}
 	}
 	root := e.Reviewer("root")
+	// of each input a row that is in order, for the other one to spoil
+	fine := map[string]review.InputRow{
+		"surname": {User: "frank", Value: "x"}, "deceased_at": {Patient: uuid.NewString(), At: "2026-01-02T03:04:05Z"}, "person_link": {User: "frank", Patient: uuid.NewString()}, "source_ip": {Session: uuid.NewString(), Value: "x"},
+	}
 	for name, c := range map[string]struct {
 		input, tenant string
 		row           review.InputRow
@@ -104,9 +113,22 @@ func TestSuppliedInputs(t *testing.T) {
 		"an address of a session": {"source_ip", "cedar", review.InputRow{Patient: patient, Value: "192.0.2.7"}},
 	} {
 		before := wardtest.One[int](e, "select count(*) from review.trait") + wardtest.One[int](e, "select count(*) from review.person_link")
-		_, err := review.SupplyInput(ctx, root, c.input, c.tenant, []review.InputRow{{User: "frank", Patient: "", Value: "x"}, c.row})
-		if err == nil || strings.Contains(err.Error(), "Secretname") {
+		rows := []review.InputRow{fine[c.input], c.row}
+		if _, err := review.SupplyInput(ctx, root, c.input, c.tenant, rows); err == nil || strings.Contains(err.Error(), "Secretname") {
 			t.Errorf("%s: %v", name, err)
+		}
+		// and what the database itself says, which a server's log would have
+		text, err := json.Marshal(rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = root.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+			_, err := queries.New(tx).SupplyInput(ctx, queries.SupplyInputParams{Input: c.input, Tenant: c.tenant, Rows: text})
+			return err
+		})
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || strings.Contains(pg.Message+pg.Detail+pg.Where+pg.Hint, "Secretname") || strings.Contains(pg.Detail, "Failing row") {
+			t.Errorf("%s, by the database: %v", name, err)
 		}
 		if after := wardtest.One[int](e, "select count(*) from review.trait") + wardtest.One[int](e, "select count(*) from review.person_link"); after != before {
 			t.Errorf("%s: a part was kept", name)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/tenancy"
@@ -202,20 +203,12 @@ func Queue(ctx context.Context, s *tenancy.Session, filter QueueFilter) ([]Anoma
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
 	var out []Anomaly
-	err = s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := queries.New(tx).BrowseQueue(ctx, queries.BrowseQueueParams{Ask: id, Filter: raw}); err != nil {
-			return fmt.Errorf("browse queue: %w", tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).QueuePage(ctx)
-		if err != nil {
-			return fmt.Errorf("read queue: %w", tenancy.Explain(err))
-		}
-		out, err = tenancy.Decode[Anomaly](rows)
-		return err
-	})
-	return out, err
+	err = s.LookAt(ctx, func(id uuid.UUID) tenancy.Statement { return tenancy.Do(queries.BrowseQueue, id, json.RawMessage(raw)) },
+		tenancy.Collect(&out, pgx.RowToStructByName[Anomaly], queries.QueuePage))
+	if err != nil {
+		return nil, fmt.Errorf("browse queue: %w", err)
+	}
+	return out, nil
 }
 
 // Open records that an anomaly (id or its first characters) is opened, and returns it with its evidence.

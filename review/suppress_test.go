@@ -83,6 +83,27 @@ func TestSuppressionIsNarrow(t *testing.T) {
 	}
 }
 
+// TestSuppressionIsNotForItsOwn: what the one who asked or approved does, under whatever account, is found as ever.
+func TestSuppressionIsNotForItsOwn(t *testing.T) {
+	t.Parallel()
+	w, s, rule := newLedger(t)
+	patient := s.ID("p")
+	got, err := review.Suppress(t.Context(), w.e.Reviewer("dana"), review.NewSuppression{Rule: ruleID, Tenant: "cedar-0", Patient: &patient, Reason: "a recall", Ticket: "T-1", Days: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := review.ApproveSuppression(t.Context(), w.e.Reviewer("eli"), got.ID.String(), "read the ticket"); err != nil {
+		t.Fatal(err)
+	}
+	w.do("insert into tenancy.account_link (user_id, same_as, linked_by, reason) select c.id, e.id, r.id, 'one person' from tenancy.users c, tenancy.users e, tenancy.users r where c.slug = 'carla-0' and e.slug = 'eli' and r.slug = 'root'")
+	s.Events = []review.TestEvent{{User: "casey", Record: "p", At: "-1h"}, {User: "carla", Record: "p", At: "-1h"}}
+	w.arrange(first)
+	w.seal(w.Now)
+	if res := w.mustRun(rule); res.Suppressed != 1 || res.Created != 1 {
+		t.Errorf("%+v", res)
+	}
+}
+
 // TestSuppressionRefuses what would make a hole: in the functions, and in the table itself.
 func TestSuppressionRefuses(t *testing.T) {
 	t.Parallel()
@@ -119,6 +140,7 @@ func TestSuppressionRefuses(t *testing.T) {
 	for want, sql := range map[string]string{
 		"ends":                             "insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason, ticket, created_by, starts_at, expires_at, event_id) select $1, 'B', $2, $3, 'a recall', 'T', $3, now(), now() + interval '91 days', 1",
 		"tier":                             "insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason, ticket, created_by, starts_at, expires_at, event_id) select $1, 'A', $2, $3, 'a recall', 'T', $3, now(), now() + interval '8 days', 1",
+		"expires_at":                       "insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason, ticket, created_by, starts_at, event_id) select $1, 'B', $2, $3, 'a recall', 'T', $3, now(), 1",
 		"not_backdated":                    "insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason, ticket, created_by, starts_at, expires_at, event_id) select $1, 'B', $2, $3, 'a recall', 'T', $3, now() - interval '2 days', now(), 1",
 		"says_whom":                        "insert into review.suppression (rule_id, tier, tenant_id, reason, ticket, created_by, starts_at, expires_at, event_id) select $1, 'B', $2, 'a recall', 'T', $3, now(), now() + interval '1 day', 1",
 		"nobody_suppresses_about_themself": "insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason, ticket, created_by, starts_at, expires_at, event_id) select $1, 'B', $2, $3, 'a recall', 'T', $3, now(), now() + interval '1 day', 1",

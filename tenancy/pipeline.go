@@ -250,7 +250,7 @@ func (s *script) cutShort(out outcome, err error) bool {
 	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == "28000" && slices.Contains(s.begins[1:], len(out.results))
 }
 
-// pipelined runs a script under the session's identity in one round trip: before are transactions that only ask, statements are the caller's and make the last one. The statements'
+// pipelined runs a script under the session's identity in one round trip: before are transactions that only ask, statements are the caller's and make the last one, except those that ask. The statements'
 // results are taken when everything has committed and the connection has been given back.
 func (s *Session) pipelined(ctx context.Context, disclosure uuid.UUID, before [][]step, statements []Statement) error {
 	return s.withToken(ctx, func(token string) (string, error) { return s.pipeline(ctx, token, disclosure, before, statements) })
@@ -272,6 +272,10 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 		run = script{}
 		for _, b := range before {
 			run.transaction(token, disclosure, b...)
+		}
+		for len(steps) > 0 && statements[len(statements)-len(steps)].asks {
+			run.transaction(token, disclosure, steps[0])
+			run.strict, steps = true, steps[1:]
 		}
 		if len(steps) > 0 || len(before) == 0 {
 			run.transaction(token, disclosure, steps...)
@@ -299,7 +303,7 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 	}
 	first := len(run.steps) - 1 - len(statements) // they stand before the last commit
 	for i, x := range statements {
-		if x.take == nil {
+		if x.take == nil || x.asks {
 			continue
 		}
 		if err := x.take(&kept{result: out.results[first+i], types: types}); err != nil {

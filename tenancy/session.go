@@ -170,6 +170,15 @@ func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read 
 	return s.Tx(ctx, id, read)
 }
 
+// LookAt is Look in one round trip, for what is looked at often. ask and look are one statement each; what look reads is taken when both transactions have committed. Where the ask
+// fails, the look never runs.
+func (s *Session) LookAt(ctx context.Context, ask func(id uuid.UUID) Statement, look Statement) error {
+	id := uuid.New()
+	asked := ask(id)
+	asked.asks = true
+	return s.pipelined(ctx, id, nil, []Statement{asked, look})
+}
+
 // SignOut ends the session in the database.
 func (s *Session) SignOut(ctx context.Context) error {
 	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {

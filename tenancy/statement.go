@@ -13,6 +13,7 @@ type Statement struct {
 	sql  string
 	args []any
 	take func(pgx.Rows) error
+	asks bool // a transaction of its own, before the others
 }
 
 // Do is a statement whose result is not needed, unless one of the methods says what takes it. PHI and everything else that varies travels in args, for $1 and so on.

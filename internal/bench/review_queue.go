@@ -92,7 +92,7 @@ func reviewQueue(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	defer d.close()
-	const open = "select * from review.anomaly where state not in ('closed', 'merged')"
+	const open = "select * from review.anomaly where open"
 	var out []Figure
 	for _, page := range []struct {
 		name   string

@@ -198,9 +198,9 @@ func TestPartsAreTheAskersOwn(t *testing.T) {
 	if _, err := y.e.Super.Exec(t.Context(), "update audit.verification set finished_at = null"); err != nil {
 		t.Fatal(err)
 	}
-	for _, who := range []string{"ana", "root"} {
+	for _, who := range []string{"ana", "dana", "root"} { // dana verifies too, root does not
 		for what, sql := range map[string]string{
-			"hand out": fmt.Sprintf("select audit.check_part('%s', 'p', '{}')", id),
+			"hand out": fmt.Sprintf("select audit.check_part('%s', 'of %s', '{}')", id, who),
 			"read":     fmt.Sprintf("select audit.parts_checked('%s', '{}', '20 s')", id),
 		} {
 			err := y.as(who, sql)
@@ -213,6 +213,14 @@ func TestPartsAreTheAskersOwn(t *testing.T) {
 		}
 		if err := y.as(who, fmt.Sprintf("select audit.enter_part('%s', 'p')", id)); err == nil {
 			t.Errorf("%s enters a job", who)
+		}
+	}
+	if _, err := y.e.Super.Exec(t.Context(), "update audit.verification set finished_at = now()"); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{fmt.Sprintf("select audit.check_part('%s', 'q', '{}')", id), fmt.Sprintf("select audit.parts_checked('%s', '{}', '20 s')", id)} {
+		if err := y.as("ana", sql); err == nil {
+			t.Errorf("in a verification that has ended: %s", sql)
 		}
 	}
 }

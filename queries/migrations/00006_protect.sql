@@ -334,7 +334,9 @@ create table review.relationship (
   known_at     timestamptz not null,
   primary key (record_id, record_table, kind, tenant_id)  -- the same id in two clinics is no conflict
 );
-create index relationship_pair on review.relationship (tenant_id, patient_id, user_id);
+-- by time too: what ties two people goes on growing for years, and rules ask about some days of it
+create index relationship_pair on review.relationship (tenant_id, patient_id, user_id, from_at);
+create index relationship_encounter on review.relationship (tenant_id, patient_id, from_at) where kind = 'encounter';
 grant select on review.relationship, review.relation to ward_worker, ward_migrate;
 grant select on review.relation to ward_migrate;
 grant select on tenancy.phi_table to ward_migrate;

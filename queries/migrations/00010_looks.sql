@@ -6,14 +6,24 @@ set local role ward_owner;
 
 -- +goose StatementBegin
 -- May this reviewer do that there? tenant null: anywhere at all (what is shown is then cut to the reach).
-create function tenancy.reaches(who uuid, tenant uuid, action text) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select exists (select from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
+create function tenancy.reaches(who uuid, tenant uuid, action text) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (select from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
     where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp())
-      and (g.tenant_id is null or tenant is null or g.tenant_id = tenant))
-$$;
+      and (g.tenant_id is null or tenant is null or g.tenant_id = tenant));
+end $$;
+-- The clinics that a reviewer may do that in; null: every one.
+create function tenancy.reach(who uuid, action text) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare found_ids uuid[]; everywhere boolean;
+begin
+  select coalesce(bool_or(g.tenant_id is null), false), coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}') into everywhere, found_ids
+  from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reach.action
+  where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp());
+  return case when not everywhere then found_ids end;
+end $$;
 -- Who is signed in as a reviewer, with a second factor where one is required. Before anything else that a reviewer calls: not even a name is looked up earlier.
-create function tenancy.reviewing() returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims();
+-- c, here and below: the claims, for a caller that has checked them already. Nobody but ward's own functions can call these.
+create function tenancy.reviewing(c jsonb default tenancy.claims()) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if c is null or c->>'aud' <> 'review' then raise exception 'nobody is signed in as a reviewer: ward login' using errcode = '28000'; end if;
   if tenancy.must_enroll((c->>'sid')::uuid) then
@@ -21,8 +31,8 @@ begin
   end if;
   return (c->>'sub')::uuid;
 end $$;
-create function tenancy.reviewer(action text, tenant uuid default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewing();
+create function tenancy.reviewer(action text, tenant uuid default null, c jsonb default tenancy.claims()) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare who uuid := tenancy.reviewing(c);
 begin
   if not tenancy.reaches(who, tenant, action) then
     raise exception 'your grants do not let you % %', action, coalesce('at ' || (select t.slug from tenancy.tenant t where t.id = tenant), 'here') using errcode = '42501', hint = 'ward whoami lists your grants';
@@ -46,8 +56,7 @@ begin
 end $$;
 
 -- Records a look and permits it for the review lease. An event in the installation tenant names the screen and filter; each clinic shown gets its own with the ids.
-create function audit.look(ask uuid, what text, action text, shown jsonb, filter jsonb, ids uuid[], tenant uuid default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare c jsonb := tenancy.claims();
+create function audit.look(ask uuid, what text, action text, shown jsonb, filter jsonb, ids uuid[], tenant uuid default null, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if tenant is null then
     insert into audit.event (tenant_id, user_id, actor_kind, session_id, disclosure_id, action, purpose, detail)
@@ -55,17 +64,17 @@ begin
     from (select tenancy.installation(), jsonb_build_object('shown', coalesce(cardinality(ids), 0)) union all
       select key::uuid, jsonb_build_object('ids', value) from jsonb_each(coalesce(shown, '{}'))) x(t, listed);
   else
-    perform audit.write(tenant, action, 'ok', jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text, null, null, null, 'audit', ask);
+    perform audit.write(tenant, action, 'ok', jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text, null, null, null, 'audit', ask, c);
   end if;
-  perform audit.remember(ask, what, ids, filter, (select review_lease from tenancy.setting), tenant);
+  perform audit.remember(ask, what, ids, filter, (select s.review_lease from tenancy.setting s where s.one), tenant, c);
 end $$;
-create function audit.the_ask(what text) returns audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create function audit.the_ask(what text, c jsonb default tenancy.claims()) returns audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask;
 begin
-  select * into a from audit.asked(what) x order by x.expires_at desc limit 1;
+  select * into a from audit.asked(what, c) x order by x.expires_at desc limit 1;
   if not found then raise exception 'this look was not recorded, or its lease is over: open it again' using errcode = '42501'; end if;
   -- a reach that has ended since ends the lease: here for what was leased of one clinic; what spans several is cut to the reach by its reader
-  perform tenancy.reviewer('browse', a.tenant_id);
+  perform tenancy.reviewer('browse', a.tenant_id, c);
   return a;
 end $$;
 

@@ -15,24 +15,22 @@ begin
   return (select d::date from generate_series(start + 1, start + 2 * n + 3, '1 day') d where extract(isodow from d) < 6 order by d offset n - 1 limit 1);
 end $$;
 
--- The clinics that a reviewer may do that in; null: every one.
-create function tenancy.reach(who uuid, action text) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-declare found_ids uuid[]; everywhere boolean;
-begin
-  select coalesce(bool_or(g.tenant_id is null), false), coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}') into everywhere, found_ids
-  from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reach.action
-  where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp());
-  return case when not everywhere then found_ids end;
-end $$;
-
--- What narrows the queue, as a condition on review.anomaly a. Each filter is put so that an index of 00022 serves it with the order.
-create function review.condition(f jsonb, who uuid) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare cond text := 'true'; reach uuid[] := tenancy.reach(who, 'browse'); rules text[]; unknown jsonb := f - array['state', 'rule', 'severity', 'tenant', 'actor', 'mine', 'due', 'ids', 'sort', 'after', 'limit'];
+-- What narrows the queue, as a condition on review.anomaly a. lead: the columns of one clinic and one rule, which then stand first in the order and are put as ranges: as equalities, the
+-- planner would drop them from the order and be free to walk the whole queue, filtering, in the hope that what is asked for comes early. A rule has one severity, so it does not.
+create function review.condition(f jsonb, who uuid, out cond text, out lead text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare reach uuid[] := tenancy.reach(who, 'browse'); tenant uuid; rules text[]; unknown jsonb := f - array['state', 'rule', 'severity', 'tenant', 'actor', 'mine', 'due', 'ids', 'sort', 'after', 'limit'];
 begin
   if unknown <> '{}' then raise exception 'unknown filter: %', (select string_agg(x, ', ') from jsonb_object_keys(unknown) x) using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine, due, ids, sort'; end if;
-  if reach is not null then cond := cond || format(' and a.tenant_id = any (%L::uuid[])', reach); end if;
-  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged', 'suppressed']) then cond := cond || ' and a.state not in (''closed'', ''merged'', ''suppressed'')'; end if;
-  if f ? 'state' then cond := cond || format(' and a.state = any (array(select jsonb_array_elements_text(%L::jsonb)))', f->>'state'); end if;
+  if f ? 'tenant' then tenant := tenancy.tenant_named(f->>'tenant', 'browse');
+  elsif cardinality(reach) = 1 then tenant := reach[1]; end if;
+  if tenant is not null then lead := 'a.tenant_id';
+    cond := format('a.tenant_id between %1$L and %1$L', tenant);
+  else cond := case when reach is null then 'true' else format('a.tenant_id = any (%L::uuid[])', reach) end;
+  end if;
+  if not f ? 'ids' and (not f ? 'state' or not f->'state' ?| array['closed', 'merged', 'suppressed']) then cond := cond || ' and a.open'; end if;
+  if f ? 'state' then
+    cond := cond || format(' and a.state = any (%L)', array(select jsonb_array_elements_text(f->'state'))) || case when not f->'state' ? 'new' then ' and a.state <> ''new''' else '' end;
+  end if;
   if f ? 'severity' then
     cond := cond || (select format(' and a.rank between %s and %s and a.severity = any (%L)', min(array_position(s, x)), max(array_position(s, x)), array_agg(x))
       from (values (array['critical', 'high', 'medium', 'low'])) v(s), jsonb_array_elements_text(f->'severity') x);
@@ -41,39 +39,36 @@ begin
   end if;
   if f ? 'rule' then
     select array_agg(r.id) into rules from review.rule r where starts_with(r.id, f->>'rule');
-    cond := cond || case when cardinality(rules) = 1 then format(' and a.rule_id = %L', rules[1]) else format(' and a.rule_id = any (%L)', coalesce(rules, '{}')) end;
+    if cardinality(rules) = 1 then lead := concat_ws(', ', lead, 'a.rule_id'); end if;
+    cond := cond || case when cardinality(rules) = 1 then format(' and a.rule_id between %1$L and %1$L', rules[1]) else format(' and a.rule_id = any (%L)', coalesce(rules, '{}')) end;
   end if;
-  if f ? 'tenant' then cond := cond || format(' and a.tenant_id = %L', tenancy.tenant_named(f->>'tenant', 'browse')); end if;
   if f ? 'actor' then cond := cond || format(' and a.actor_id = %L', tenancy.user_named(f->>'actor')); end if;
   -- one that went back to new is anybody's again, whomever it is assigned to
   if (f->>'mine')::boolean then cond := cond || format(' and (a.assigned_to = %L or a.assigned_to is null or a.state = ''new'')', who); end if;
   if f ? 'due' then cond := cond || format(' and a.due_on <= %L::date', review.today() + (f->>'due')::int); end if;
   if f ? 'ids' then cond := cond || format(' and a.id = any (array(select x::uuid from jsonb_array_elements_text(%L::jsonb) x))', f->>'ids'); end if;
-  return cond;
 end $$;
 
 -- One page of the queue. filter: {"state": [..] (default: all that are open), "rule": prefix, "severity": [..], "tenant": slug, "actor": slug, "mine": true, "due": days until somebody must be
 -- notified, at most, "ids": [..] (whatever their state), "sort": "worst" (default), "due" (the legal clock) or "close" (the time to close it), "after": id of the last one seen, "limit": n}.
-create function review.browse(ask uuid, filter jsonb default '{}') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('browse'); f jsonb := coalesce(filter, '{}'); cond text; ordering text; found_ids uuid[]; shown jsonb; n int := coalesce((f->>'limit')::int, 100); p review.anomaly;
+create function review.browse(ask uuid, filter jsonb default '{}') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare c jsonb := tenancy.claims(); who uuid := tenancy.reviewer('browse', null, c); f jsonb := coalesce(filter, '{}'); cond text; lead text; ordering text; found_ids uuid[]; tenants uuid[]; shown jsonb;
+  n int := coalesce((f->>'limit')::int, 100); p review.anomaly;
 begin
   if n not between 1 and 500 then raise exception 'a page is 1 to 500 anomalies' using errcode = '22023'; end if;
-  cond := review.condition(f, who);
+  select x.cond, x.lead into cond, lead from review.condition(f, who) x;
   ordering := case coalesce(f->>'sort', 'worst') when 'worst' then 'a.rank, a.created_at, a.id' when 'due' then 'a.due_on, a.rank, a.id' when 'close' then 'a.close_by, a.rank, a.id' end;
   if ordering is null then raise exception 'the queue is sorted by worst, due or close' using errcode = '22023'; end if;
+  ordering := concat_ws(', ', lead, ordering);
   if f ? 'after' then
     select * into p from review.anomaly a where a.id = (f->>'after')::uuid and tenancy.reaches(who, a.tenant_id, 'browse');
     if not found then raise exception 'no anomaly "%" within your reach to continue after', f->>'after' using errcode = '02000'; end if;
     cond := cond || format(' and (%s) > (select %s from review.anomaly a where a.id = %L)', ordering, ordering, p.id);
   end if;
-  execute format('select array_agg(id order by n), jsonb_object_agg(tenant_id, ids) from (select a.id, a.n, a.tenant_id, jsonb_agg(a.id) over (partition by a.tenant_id) ids from (
-    select a.id, a.tenant_id, row_number() over (order by %1$s) n from review.anomaly a where %2$s order by %1$s limit %3$s) a) x', ordering, cond, n) into found_ids, shown;
-  perform audit.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'));
-end $$;
-create function review.page() returns setof json language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('queue'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
-begin
-  return query select row_to_json(r) from unnest(k.ids) with ordinality x(id, n) join review.anomaly_row r on r.id = x.id where reach is null or r.tenant_id = any (reach) order by x.n;
+  -- the simplest statement that does it, since it is planned each time
+  execute format('select array_agg(a.id), array_agg(a.tenant_id) from (select a.id, a.tenant_id from review.anomaly a where %1$s order by %2$s limit %3$s) a', cond, ordering, n) into found_ids, tenants;
+  select jsonb_object_agg(x.tenant, x.ids) into shown from (select x.tenant, jsonb_agg(x.id) as ids from unnest(tenants, found_ids) x(tenant, id) group by x.tenant) x;
+  perform audit.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'), null, c);
 end $$;
 
 -- The anomaly of that id or beginning of one. Whoever is to do more than look at it is no party to it.
@@ -127,6 +122,8 @@ end $$;
 create function review.change(a review.anomaly, seen int, action text, to_state text, who uuid, reason text, disposition text default null, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare e bigint; now_is review.anomaly := review.as_seen(a.id, seen);
 begin
+  -- a is what the caller judged: whoever names a version that is yet to come, and waits for the lock, was judged by the one before
+  if a.version is distinct from seen then raise exception 'somebody changed this anomaly while you did' using errcode = 'WARD1', hint = 'look at it again, then decide'; end if;
   e := audit.write(a.tenant_id, action, 'ok', jsonb_strip_nulls(jsonb_build_object('anomaly', a.id, 'from', now_is.state, 'to', to_state, 'version', seen + 1, 'disposition', disposition, 'reason', reason) || extra)::text,
     null, null, a.subject_id, 'audit');
   update review.anomaly x set state = to_state, version = seen + 1, lease_until = case when x.assigned_to = who and x.lease_until is not null then clock_timestamp() + interval '30 minutes' else x.lease_until end where x.id = a.id;
@@ -300,7 +297,7 @@ create function review.reopen(anomaly text, seen int, reason text) returns jsonb
 declare a review.anomaly := review.anomaly_within(anomaly, 'reopen'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state not in ('closed', 'merged') then raise exception 'this anomaly is %, not closed', a.state using errcode = 'WARD3'; end if;
-  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.state not in ('closed', 'merged', 'suppressed')) then
+  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.open) then
     raise exception 'it has happened again since: work the newer anomaly' using errcode = 'WARD3';
   end if;
   r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));
@@ -448,7 +445,7 @@ begin
   return e;
 end $$;
 create function tenancy.link_accounts(account text, same_as text, reason text, ending boolean default false) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('configure'); a uuid := tenancy.user_named(account); b uuid := tenancy.user_named(same_as); e bigint;
+declare who uuid := tenancy.reviewer_of('configure', null); a uuid := tenancy.user_named(account); b uuid := tenancy.user_named(same_as); e bigint;
 begin
   if a = b then raise exception 'that is one account' using errcode = '22023'; end if;
   if ending and tenancy.accounts_of(who) && array[a, b] then raise exception 'these are your own accounts: another administrator parts them' using errcode = 'WARD2'; end if;
@@ -472,7 +469,7 @@ end $$;
 
 -- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run then names.
 create function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer(action); e bigint; named text[];
+declare who uuid := case action when 'seal_recover' then tenancy.reviewer_of(action, null) else tenancy.reviewer(action) end; e bigint; named text[];  -- the chain is every clinic's
 begin
   if action not in ('rule_run', 'ship', 'seal_recover') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
   if action = 'seal_recover' and (coalesce(detail->>'reason', '') !~ '\S' or octet_length(detail->>'reason') > 1000) then raise exception 'a recovery needs a reason of at most 1000 bytes' using errcode = '22023'; end if;
@@ -496,7 +493,7 @@ begin
     from river.river_job j where j.queue = 'requests' and (j.args ->> 'event_id')::bigint = event and j.args ->> 'requested_by' = who::text);
 end $$;
 -- +goose StatementEnd
-grant execute on function review.browse, review.page, review.open, review.details, review.claim, review.take, review.release, review.assign, review.note, review.wait, review.close, review.close_many, review.approve,
+grant execute on function review.browse, review.open, review.details, review.claim, review.take, review.release, review.assign, review.note, review.wait, review.close, review.close_many, review.approve,
   review.escalate, review.reopen, review.assess, review.discovered, review.confirm, review.law_hold, review.noticed, review.link, review.attach, review.open_attachment, review.attachment_opened,
   review.browse_breaches, review.breaches, review.set_tenant_term, review.set_state_term, tenancy.link_accounts, review.browse_settings, review.request, review.requested to ward_reviewer;
 reset role;

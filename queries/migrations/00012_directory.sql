@@ -431,7 +431,7 @@ begin
   case what
   when 'tenants' then return query select jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'region', t.region, 'kind', t.kind, 'created_at', t.created_at, 'retain_years', t.retain_years,
       'members', (select count(*) from tenancy.membership m where m.tenant_id = t.id and m.terminated_at is null),
-      'open_anomalies', (select count(*) from review.anomaly x where x.tenant_id = t.id and x.state not in ('closed', 'merged', 'suppressed')))
+      'open_anomalies', (select count(*) from review.anomaly x where x.tenant_id = t.id and x.open))
     from tenancy.tenant t where tenancy.reaches(who, t.id, 'browse') order by t.kind, t.slug;
   when 'users' then return query select jsonb_build_object('id', u.id, 'slug', u.slug, 'name', u.name, 'kind', u.kind, 'owner', o.slug, 'created_at', u.created_at, 'disabled_at', u.disabled_at,
       'memberships', coalesce((select jsonb_agg(jsonb_build_object('tenant', t.slug, 'role', m.role, 'terminated_at', m.terminated_at) order by m.started_at)
@@ -446,7 +446,7 @@ begin
     where (a.tenant_id is null or m.tenant_id = a.tenant_id) and tenancy.reaches(who, m.tenant_id, 'browse') order by m.terminated_at is not null, t.slug, u.slug;
   when 'member' then return query select tenancy.member_row(m) || jsonb_build_object(
       'upcoming_appointments', (select count(*) from review.relationship r where r.user_id = m.user_id and r.tenant_id = m.tenant_id and r.kind = 'appointment' and r.from_at > clock_timestamp() and r.void_at is null),
-      'open_anomalies', (select count(*) from review.anomaly x where x.actor_id = m.user_id and x.tenant_id = m.tenant_id and x.state not in ('closed', 'merged', 'suppressed')),
+      'open_anomalies', (select count(*) from review.anomaly x where x.actor_id = m.user_id and x.tenant_id = m.tenant_id and x.open),
       'other_memberships', coalesce((select jsonb_agg(jsonb_build_object('tenant', t.slug, 'tenant_name', t.name, 'role', o.role)) from tenancy.membership o join tenancy.tenant t on t.id = o.tenant_id
         where o.user_id = m.user_id and o.id <> m.id and o.terminated_at is null and tenancy.reaches(who, o.tenant_id, 'browse')), '[]')) || tenancy.left_behind(m.user_id, who)
     from tenancy.membership m where m.id = a.ids[1];
@@ -469,7 +469,7 @@ begin
     where u.kind = 'service' and u.slug <> 'ward-worker' and (a.payload->>'of' is null or u.slug = a.payload->>'of') and tenancy.sees_user(who, u.id) order by u.slug;
   when 'rules' then return query select jsonb_build_object('id', r.id, 'version', r.version, 'tier', r.tier, 'severity', r.severity, 'title', r.title, 'kind', r.kind, 'own', r.own, 'enabled', r.missing = '{}', 'missing', r.missing, 'explained', r.explained, 'loaded_at', r.loaded_at,
       'content_hash', r.content_hash, 'front_matter', r.front_matter, 'last_run_at', r.last_run_at, 'cursor_batch', r.cursor_batch,
-      'open', (select count(*) from review.anomaly x where x.rule_id = r.id and x.state not in ('closed', 'merged', 'suppressed'))) from review.rule r order by r.id;
+      'open', (select count(*) from review.anomaly x where x.rule_id = r.id and x.open)) from review.rule r order by r.id;
   when 'runs' then return query select jsonb_build_object('run_id', x.run_id, 'rule_id', x.rule_id, 'rule_version', x.rule_version, 'from_batch', x.from_batch, 'to_batch', x.to_batch, 'matched', x.matched,
       'created', x.created, 'merged', x.merged, 'suppressed', x.suppressed, 'started_at', x.started_at, 'finished_at', x.finished_at, 'status', x.status, 'error', x.error, 'requested_by', u.slug, 'request_event', x.event_id,
       'recorded_as', x.recorded_as, 'period_start', x.period_start, 'period_end', x.period_end)

@@ -148,14 +148,16 @@ end $$;
 
 -- Whether a session has shown a second factor that still counts: it enrolled the one that is active, or was opened with one (ward's or the provider's) and none
 -- of this person's was replaced or removed since.
-create function tenancy.factor_shown(session uuid) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select exists (select from tenancy.session s where s.session_id = session
-    and (s.session_id = tenancy.totp_session(s.user_id) or s.second_factor and not tenancy.totp_ended_since(s.user_id, s.created_at)))
-$$;
+create function tenancy.factor_shown(session uuid) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (select from tenancy.session s where s.session_id = session
+    and (s.session_id = tenancy.totp_session(s.user_id) or s.second_factor and not tenancy.totp_ended_since(s.user_id, s.created_at)));
+end $$;
 -- Whether a reviewer's session may do nothing but enrol.
-create function tenancy.must_enroll(session uuid) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select (select x.second_factor from tenancy.setting x) = 'required' and not tenancy.factor_shown(session)
-$$;
+create function tenancy.must_enroll(session uuid) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select x.second_factor from tenancy.setting x where x.one) = 'required' and not tenancy.factor_shown(session);
+end $$;
 
 -- Begins an enrolment: the secret, for the authenticator. Whoever has one already replaces it with a recovery code: six digits could be guessed here.
 create function tenancy.totp_enroll(recovery text default null) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$

@@ -284,7 +284,7 @@ begin
     return new;
   end if;
   if (to_jsonb(new) - array['approved_by', 'approved_at', 'ended_by', 'ended_at', 'hits', 'last_hit_at']) is distinct from (to_jsonb(old) - array['approved_by', 'approved_at', 'ended_by', 'ended_at', 'hits', 'last_hit_at'])
-    or old.approved_by is not null and new.approved_by is distinct from old.approved_by or old.ended_at is not null and (new.ended_at, new.ended_by) is distinct from (old.ended_at, old.ended_by) or new.hits < old.hits
+    or old.approved_by is not null and (new.approved_by, new.approved_at) is distinct from (old.approved_by, old.approved_at) or old.ended_at is not null and (new.ended_at, new.ended_by) is distinct from (old.ended_at, old.ended_by) or new.hits < old.hits
     or old.approved_by is null and new.approved_by is not null and old.ended_at is not null then
     raise exception 'a suppression is not changed: renew it' using errcode = '42501';
   end if;
@@ -314,6 +314,12 @@ begin
   return s;
 end $$;
 
+-- Whether it is about this person, under whatever account, or a patient who they are: then they have no say in it.
+create function review.suppression_about(s review.suppression, who uuid) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return review.party(who, null, s.actor_id, coalesce(s.patient_id, (select r.subject_id from tenancy.record r where r.record_id = s.record_id and r.tenant_id = s.tenant_id limit 1))) is not null;
+end $$;
+
 -- Asks for one: {"rule", "tenant", "reason", "ticket", "days"} and at least one of {"actor", "patient", "record", "action"}; {"renews": id} takes over what that one matches.
 create function review.suppress(what jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid; who uuid := tenancy.reviewer('suppress'); r review.rule; s review.suppression; old review.suppression; e bigint; bad text; days int := (what->>'days')::int; n int;
@@ -339,7 +345,8 @@ begin
   if days is null or days < 1 or days > (case r.tier when 'A' then 7 else 90 end) then
     raise exception 'from 1 to % days for a rule of tier %', case r.tier when 'A' then 7 else 90 end, r.tier using errcode = '22023';
   end if;
-  if s.actor_id = who then raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD2'; end if;
+  s.tenant_id := t;
+  if review.suppression_about(s, who) then raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD2'; end if;
   s.id := gen_random_uuid();
   e := audit.write(t, 'suppress', 'ok', jsonb_strip_nulls(jsonb_build_object('what', 'asked', 'suppression', s.id, 'rule', r.id, 'actor', s.actor_id, 'record', s.record_id, 'action', s.action, 'days', days,
     'reason', review.need_reason(what->>'reason'), 'ticket', what->>'ticket', 'renews', old.id))::text, null, null, s.patient_id, 'audit');
@@ -351,8 +358,8 @@ end $$;
 create function review.approve_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare s review.suppression := review.suppression_within(id); who uuid := tenancy.user_id(); e bigint;
 begin
-  if s.created_by = who then raise exception 'you asked for this suppression yourself: somebody else approves it' using errcode = 'WARD2'; end if;
-  if s.actor_id = who then raise exception 'this suppression is about yourself: somebody else approves it' using errcode = 'WARD2'; end if;
+  if s.created_by = any (tenancy.accounts_of(who)) then raise exception 'you asked for this suppression yourself: somebody else approves it' using errcode = 'WARD2'; end if;
+  if review.suppression_about(s, who) then raise exception 'this suppression is about yourself: somebody else approves it' using errcode = 'WARD2'; end if;
   if review.suppression_state(s) <> 'pending' then raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3'; end if;
   e := audit.write(s.tenant_id, 'suppress', 'ok', jsonb_build_object('what', 'approved', 'suppression', s.id, 'reason', review.need_reason(reason))::text, null, null, s.patient_id, 'audit');
   update review.suppression x set approved_by = who, approved_at = clock_timestamp() where x.id = s.id returning * into s;
@@ -366,16 +373,19 @@ begin
   update review.suppression x set ended_by = tenancy.user_id(), ended_at = clock_timestamp() where x.id = s.id returning * into s;
   return review.suppression_row(s) || jsonb_build_object('event_id', e);
 end $$;
--- The suppression in force that a match falls under: all of its evidence is about the same person, patient, record and action as it says; null: none.
-create function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[]) returns uuid language sql stable set search_path = pg_catalog, pg_temp as $$
-  select s.id from review.suppression s
+-- The suppression in force that a match falls under: all of its evidence is about the same person, patient, record and action as it says; null: none. What its two people did themselves
+-- falls under none of theirs.
+create function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[]) returns uuid language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select s.id from review.suppression s
   where s.rule_id = rule and s.tenant_id = tenant and (s.actor_id is null or s.actor_id = actor) and s.approved_by is not null and s.ended_at is null and s.starts_at <= clock_timestamp() and s.expires_at > clock_timestamp()
-    and cardinality(events) > 0 and not exists (select from review.access a where a.event_id = any (events)
-      and (s.patient_id is not null and a.patient_id is distinct from s.patient_id or s.record_id is not null and a.record_id is distinct from s.record_id or s.action is not null and a.action is distinct from s.action))
-  order by s.expires_at, s.id limit 1
-$$;
+    and cardinality(events) > 0 and not exists (select from unnest(events) x(id) cross join lateral (select * from review.access a where a.event_id = x.id offset 0) a
+      where (s.patient_id is not null and a.patient_id is distinct from s.patient_id or s.record_id is not null and a.record_id is distinct from s.record_id or s.action is not null and a.action is distinct from s.action))
+    and (actor is null or not actor = any (tenancy.accounts_of(s.created_by) || tenancy.accounts_of(s.approved_by)))
+  order by s.expires_at, s.id limit 1);
+end $$;
 -- +goose StatementEnd
-revoke execute on function review.suppression_state, review.suppression_row, review.suppression_within, review.suppress, review.approve_suppression, review.end_suppression, review.suppressed_by from public;
+revoke execute on function review.suppression_state, review.suppression_row, review.suppression_about, review.suppression_within, review.suppress, review.approve_suppression, review.end_suppression, review.suppressed_by from public;
 grant execute on function review.suppress, review.approve_suppression, review.end_suppression to ward_reviewer;
 grant execute on function review.suppressed_by to ward_worker;
 grant select, update (hits, last_hit_at) on review.suppression to ward_worker;
@@ -428,7 +438,7 @@ set local role ward_owner;
 -- A rule whose file is gone is late, and S02 tells, until somebody says that it is meant to be gone. It is then listed NOT ENABLED for want of its file; a worker that has the file again
 -- takes it up where it stopped.
 create function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('configure'); r review.rule; e bigint;
+declare who uuid := tenancy.reviewer_of('configure', null); r review.rule; e bigint;
 begin
   select * into r from review.rule x where x.id = retire_rule.rule for update;
   if r.id is null then raise exception 'no rule "%"', rule using errcode = '02000', hint = 'ward rule list shows them'; end if;

@@ -68,8 +68,9 @@ begin
   perform audit.write(t, 'configure', 'ok', jsonb_build_object('what', 'input supplied', 'input', input, 'rows', n, 'removed', (select count(*) from jsonb_array_elements(rows) x where x @> '{"remove": true}'))::text);
   begin
   if input = 'person_link' then
-    delete from review.person_link l using jsonb_array_elements(rows) x join tenancy.users u on u.slug = x ->> 'user' where l.tenant_id = t and l.user_id = u.id and l.patient_id = (x ->> 'patient')::uuid;
-    insert into review.person_link (tenant_id, user_id, patient_id) select distinct t, u.id, (x ->> 'patient')::uuid from jsonb_array_elements(rows) x join tenancy.users u on u.slug = x ->> 'user' where not x @> '{"remove": true}';
+    delete from review.person_link l using jsonb_array_elements(rows) x join tenancy.users u on u.slug = x ->> 'user' where l.tenant_id = t and l.user_id = u.id and l.patient_id = (x ->> 'patient')::uuid and x @> '{"remove": true}';
+    insert into review.person_link (tenant_id, user_id, patient_id) select distinct t, u.id, (x ->> 'patient')::uuid from jsonb_array_elements(rows) x join tenancy.users u on u.slug = x ->> 'user' where not x @> '{"remove": true}'
+      on conflict do nothing;  -- what is said again was known before
     return n;
   end if;
   delete from review.trait l using jsonb_array_elements(rows) x left join tenancy.users u on u.slug = x ->> 'user'

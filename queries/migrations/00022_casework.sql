@@ -60,11 +60,11 @@ alter table review.anomaly
   add constraint tier_a_is_approved check (state not in ('closed', 'merged') or tier <> 'A' or approved_by is not null),
   add constraint closed_says_why check (state not in ('closed', 'merged', 'pending_approval') or (disposition is not null and closed_by is not null and close_reason <> ''));
 alter table review.transition add column batch_id uuid;
-create index anomaly_due on review.anomaly (due_on, rank, id) where state not in ('closed', 'merged', 'suppressed');
-create index anomaly_close_by on review.anomaly (close_by, rank, id) where state not in ('closed', 'merged', 'suppressed');
-create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
-create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where state not in ('closed', 'merged', 'suppressed');
-create index anomaly_breach on review.anomaly (discovered_on, id) where disposition = 'breach';
+create index anomaly_due on review.anomaly (due_on, rank, id) where open; create index anomaly_close_by on review.anomaly (close_by, rank, id) where open;
+create index anomaly_of_tenant on review.anomaly (tenant_id, rank, created_at, id) where open; create index anomaly_of_rule on review.anomaly (rule_id, rank, created_at, id) where open;
+create index anomaly_of_tenant_due on review.anomaly (tenant_id, due_on, rank, id) where open; create index anomaly_of_rule_due on review.anomaly (rule_id, due_on, rank, id) where open;
+create index anomaly_of_tenant_close_by on review.anomaly (tenant_id, close_by, rank, id) where open; create index anomaly_of_rule_close_by on review.anomaly (rule_id, close_by, rank, id) where open;
+create index anomaly_of_tenant_rule on review.anomaly (tenant_id, rule_id, rank, created_at, id) where open; create index anomaly_in_work on review.anomaly (state) where open and state <> 'new'; create index anomaly_breach on review.anomaly (discovered_on, id) where disposition = 'breach';
 create index anomaly_lease on review.anomaly (lease_until) where state = 'claimed'; create index anomaly_review_on on review.anomaly (review_on) where review_on is not null;
 
 -- The answers to what a disposition demands, by the version of the closing that they belong to.
@@ -458,21 +458,13 @@ begin
   perform audit.the_ask('dispositions');
   return query select jsonb_array_elements(review.dispositions(null));
 end $$;
-create function tenancy.linked_accounts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('accounts');
-begin
-  return query select jsonb_build_object('user', review.slug_of(l.user_id), 'same_as', review.slug_of(l.same_as), 'reason', l.reason, 'linked_by', review.slug_of(l.linked_by), 'linked_at', l.linked_at,
-    'ended_by', case when l.ended_by is not null then review.slug_of(l.ended_by) end, 'ended_at', l.ended_at, 'end_reason', l.end_reason) from tenancy.account_link l
-    where tenancy.sees_user(k.user_id, l.user_id) or tenancy.sees_user(k.user_id, l.same_as) order by l.linked_at;
-end $$;
-
 -- What time alone changes: a claim that nothing came of for 30 minutes is new again (whom it is assigned to stays), and an undetermined one comes back on its day. By the worker, each with its event.
 create function review.tidy() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly; n int := 0; e bigint; worker uuid; back boolean; why text;
 begin
   select u.id into worker from tenancy.users u where u.slug = 'ward-worker';
   for a in select * from review.anomaly x where (x.state = 'claimed' and x.lease_until < clock_timestamp()) or (x.review_on <= review.today() and x.state = 'closed'
-      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.state not in ('closed', 'merged', 'suppressed'))) order by x.id limit 500 for update skip locked loop
+      and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.open)) order by x.id limit 500 for update skip locked loop
     back := a.state = 'closed';
     why := case when back then 'undetermined: the day to look again has come' else 'nobody edited it for 30 minutes' end;
     insert into audit.event (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
@@ -487,13 +479,22 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- An anomaly as lists and details show it. Most people are looked up and not joined: a reviewer's connection keeps no plans, and planning eight tables costs more than reading them.
-create view review.anomaly_row as select a.id, a.tenant_id, t.slug as tenant, t.name as tenant_name, t.region, a.rule_id, a.rule_version, (select r.title from review.rule r where r.id = a.rule_id) as title, a.tier, a.severity,
+-- An anomaly as lists and details show it. People whom most anomalies do not have are looked up, not joined.
+create view review.anomaly_row as select a.id, a.tenant_id, t.slug as tenant, t.name as tenant_name, t.region, a.rule_id, a.rule_version, r.title, a.tier, a.severity,
   a.actor_id, u.slug as actor, u.name as actor_name, a.subject_id, a.summary, a.facts, a.first_at, a.last_at, a.state, a.version, (select s.slug from tenancy.users s where s.id = a.assigned_to) as assigned_to,
   a.lease_until, a.disposition, (select s.slug from tenancy.users s where s.id = a.closed_by) as closed_by, a.closed_at, a.close_reason, (select s.slug from tenancy.users s where s.id = a.approved_by) as approved_by,
   a.recurrence_of, a.created_at, a.evidence_count, a.discovered_on, nullif(a.due_on, 'infinity') as due_on, nullif(a.claim_by, 'infinity') as claim_by, nullif(a.close_by, 'infinity') as close_by, a.review_on
-from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id left join tenancy.users u on u.id = a.actor_id;
+from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id join review.rule r on r.id = a.rule_id left join tenancy.users u on u.id = a.actor_id;
 
-grant execute on function review.terms, review.disposition_list, tenancy.linked_accounts to ward_reviewer;
+-- +goose StatementBegin
+-- The page that review.browse recorded, in its order.
+create function review.page() returns setof review.anomaly_row language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare k audit.ask := audit.the_ask('queue'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
+begin
+  return query select r.* from unnest(k.ids) with ordinality x(id, n) join review.anomaly_row r on r.id = x.id where reach is null or r.tenant_id = any (reach) order by x.n;
+end $$;
+-- +goose StatementEnd
+
+grant execute on function review.page, review.terms, review.disposition_list to ward_reviewer;
 grant execute on function review.tidy to ward_worker;
 reset role;

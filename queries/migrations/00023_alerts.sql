@@ -47,7 +47,7 @@ create trigger no_truncate before truncate on review.delivery for each statement
 -- The clocks that run: the earliest legal date by which somebody must be notified (review.duties), for whatever may yet turn out to be a breach, and for a breach until every notice is made.
 create view review.clock as
   select a.id as anomaly_id, a.tenant_id, a.discovered_on, a.due_on
-  from review.anomaly a where a.due_on < 'infinity' and a.tier <> 'S' and (a.state not in ('closed', 'merged', 'suppressed') or a.disposition = 'breach');
+  from review.anomaly a where a.due_on < 'infinity' and a.tier <> 'S' and (a.open or a.disposition = 'breach');
 
 -- +goose StatementBegin
 create function review.rank_of(severity text) returns int language sql immutable set search_path = pg_catalog, pg_temp as $$
@@ -103,7 +103,7 @@ begin
 end $$;
 -- What a day's digest says. since: the digest before it.
 create function review.digest(since timestamptz) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.state not in ('closed', 'merged', 'suppressed')),
+  with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.open),
     clocks as (select c.*, t.slug, c.due_on - review.today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < review.today() + 10)
   select jsonb_build_object('since', since,
     'open', jsonb_build_object('critical', count(*) filter (where o.severity = 'critical'), 'high', count(*) filter (where o.severity = 'high'), 'medium', count(*) filter (where o.severity = 'medium'),

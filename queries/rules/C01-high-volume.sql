@@ -42,7 +42,7 @@ with touched as (
     (select max(p.patients) from review.activity p where p.tenant_id = d.tenant_id and p.day = d.day and p.role = d.role and p.user_id <> d.user_id) as peers
   from touched t join review.activity d using (tenant_id, user_id, day) cross join lateral review.usual(d.tenant_id, d.user_id, d.day, :history_days::int) h
   where d.patients >= :floor::int and h.worked >= :least_days::int
-), high as (
+), high as materialized (
   select j.* from judged j
   where j.unexpected >= :floor::int and j.unexpected > coalesce(j.median, 0) + :k::float8 * greatest(coalesce(j.spread, 0), 1)
     and j.unexpected >= :times::float8 * coalesce(j.median, 0) and j.patients > :peer_factor::float8 * coalesce(j.peers, 0)

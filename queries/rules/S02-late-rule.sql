@@ -34,8 +34,9 @@ with ran as (
   from ran r
   where r.last + r.every + make_interval(mins => :grace_minutes::int) < :now::timestamptz
   union all
+  -- where the sealer stands is a subquery, hence a bound of the index: joined, it was a filter on every event there is
   select 'sealing', u.recorded_at, null, format('sealing stands still: the oldest event without a place in the chain is of %s UTC', to_char(u.recorded_at, 'YYYY-MM-DD HH24:MI:SS'))
-  from (select e.recorded_at from audit.seal_state s, audit.event e where e.xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) order by e.xid, e.event_id limit 1) u
+  from (select e.recorded_at from audit.event e where e.xid >= (select coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) from audit.seal_state s) order by e.xid, e.event_id limit 1) u
   where u.recorded_at + make_interval(mins => :grace_minutes::int) < :now::timestamptz
 )
 select tenancy.installation() as tenant_id, null::uuid as actor_id, null::uuid as patient_id, l.since as first_at, :now::timestamptz as last_at, l.summary,

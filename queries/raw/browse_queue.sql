@@ -1,0 +1,1 @@
+select review.browse($1, $2)
