@@ -1,11 +1,15 @@
 package audit_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
@@ -140,6 +144,53 @@ func TestLiveNotShipped(t *testing.T) {
 		return f.Status == archive.LiveExtra && strings.Contains(f.Message, "after a gap")
 	}) {
 		t.Errorf("beyond a gap: %+v", r)
+	}
+}
+
+// beforeQuery runs then each time before a query whose text holds part.
+type beforeQuery struct {
+	part string
+	then func()
+}
+
+func (b *beforeQuery) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, b.part) {
+		b.then()
+	}
+	return ctx
+}
+
+func (*beforeQuery) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestLiveWhileSealing: rows that are sealed after a chain's end was read, and before what lies beyond it is looked for, are no gap.
+func TestLiveWhileSealing(t *testing.T) {
+	a := newAttic(t)
+	settled := a.live()
+	config, err := pgxpool.ParseConfig(a.e.DB.DSN("ward_worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := 0
+	config.ConnConfig.Tracer = &beforeQuery{"name: FirstRowAfter ", func() {
+		if came < 4 {
+			came++
+			a.insert(a.cedar, came)
+			a.sealAt(time.Now())
+		}
+	}}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	meanwhile := *a.reconciler
+	meanwhile.Pool = pool
+	r, err := meanwhile.Live(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if came != 4 || r.Verdict != archive.Valid || r.Waiting <= settled.Waiting {
+		t.Errorf("%d times rows came; %+v", came, r)
 	}
 }
 

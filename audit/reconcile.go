@@ -263,23 +263,43 @@ func (c *comparison) beyond(ctx context.Context, last map[string]archive.Positio
 		if !ok {
 			pos.Hash = archive.Genesis(id.String())
 		}
-		for {
-			rows, err := c.read(ctx, id, pos.Seq+1, pos.Seq+compareChunk)
-			if err != nil {
-				return err
-			}
-			for i := range rows {
-				c.unshipped(&rows[i], &pos, due)
-			}
-			if len(rows) < compareChunk {
-				break
-			}
-		}
-		if err := c.gap(ctx, id, pos.Seq); err != nil {
+		if err := c.onward(ctx, id, pos, due); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// onward goes through a tenant's rows from pos on, and reports a row that stands beyond a gap. Meanwhile the sealer goes on: a row right after the end may have come since the end was read, so that
+// it is read for before it is reported.
+func (c *comparison) onward(ctx context.Context, tenant uuid.UUID, pos archive.Position, due time.Time) error {
+	for again := false; ; {
+		rows, err := c.read(ctx, tenant, pos.Seq+1, pos.Seq+compareChunk)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			c.unshipped(&rows[i], &pos, due)
+		}
+		if len(rows) > 0 {
+			again = false
+		}
+		if len(rows) == compareChunk {
+			continue
+		}
+		next, err := c.q.FirstRowAfter(ctx, queries.FirstRowAfterParams{TenantID: tenant, After: min(pos.Seq, math.MaxInt64-1)})
+		if err != nil {
+			return fmt.Errorf("look for rows after the end of tenant %s: %w", tenant, err)
+		}
+		if len(next) == 1 && next[0].Seq == pos.Seq+1 && !again {
+			again = true
+			continue
+		}
+		for _, r := range next {
+			c.add(archive.LiveExtra, nil, tenant.String(), r.Seq, "event %d stands after a gap in the chain, which ends at row %d", r.EventID, pos.Seq)
+		}
+		return nil
+	}
 }
 
 // unshipped looks at a row that no part has, and moves pos to it.
@@ -300,18 +320,6 @@ func (c *comparison) unshipped(row *queries.LiveRowsRow, pos *archive.Position, 
 		c.report.Waiting++
 	}
 	pos.Seq, pos.Hash = row.Seq, archive.Hash(row.Hash)
-}
-
-// gap reports rows far beyond the end of a chain.
-func (c *comparison) gap(ctx context.Context, tenant uuid.UUID, end int64) error {
-	rows, err := c.q.FirstRowAfter(ctx, queries.FirstRowAfterParams{TenantID: tenant, After: min(end, math.MaxInt64-1)})
-	if err != nil {
-		return fmt.Errorf("look for rows after the end of tenant %s: %w", tenant, err)
-	}
-	for _, r := range rows {
-		c.add(archive.LiveExtra, nil, tenant.String(), r.Seq, "event %d stands after a gap in the chain, which ends at row %d", r.EventID, end)
-	}
-	return nil
 }
 
 // wrong says whether nothing was found, in words that a person can act on.
