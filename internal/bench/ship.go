@@ -317,8 +317,13 @@ func (q *quay) lags(ctx context.Context, seen map[int64]time.Time, d time.Durati
 		return nil, fmt.Errorf("read lags: %w", err)
 	}
 	per := float64(len(list)) / d.Seconds()
-	if per < 0.95*want {
-		return nil, fmt.Errorf("the machine wrote %.0f events/s, not %.0f: the lag would be of another load", per, want)
+	if len(list) == 0 {
+		return nil, errors.New("no event was written and sealed while the lag was measured")
+	}
+	note := "from writing to being sealed and seen; beside it the worker classifies, publishes, ships and runs the rules"
+	kept := per >= 0.95*want
+	if !kept { // said, and not met: the lag is of another load
+		note = fmt.Sprintf("the machine wrote %.0f events/s, not %.0f; %s", per, want, note)
 	}
 	slices.Sort(list)
 	var out []Figure
@@ -328,8 +333,8 @@ func (q *quay) lags(ctx context.Context, seen map[int64]time.Time, d time.Durati
 		target float64
 	}{{"p50", 0.50, 0}, {"p99", 0.99, 1}} {
 		v := list[int(p.at*float64(len(list)-1))]
-		out = append(out, Figure{Figure: fmt.Sprintf("seal lag, %s over %s at %.0f events/s", p.name, d, per), Unit: "s", Ward: v, Against: "2 s", Other: 2, Ratio: 2 / v, Target: p.target, Met: 2/v >= p.target, Rounds: 1,
-			Note: "from writing to being sealed and seen; beside it the worker classifies, publishes, ships and runs the rules"})
+		out = append(out, Figure{Figure: fmt.Sprintf("seal lag, %s over %s at %.0f events/s", p.name, d, per), Unit: "s", Ward: v, Against: "2 s", Other: 2, Ratio: 2 / v, Target: p.target, Met: 2/v >= p.target && (kept || p.target == 0), Rounds: 1,
+			Note: note})
 	}
 	return out, nil
 }
