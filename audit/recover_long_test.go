@@ -3,14 +3,12 @@
 package audit_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -78,51 +76,6 @@ func (s *site) gone() {
 	if err := s.cluster.Kill(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-// standby copies the server into one that is not started, and so falls behind.
-func (s *site) standby() *postgres.Cluster {
-	t := s.t
-	t.Helper()
-	bin, err := postgres.FindBinaries(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := pgtest.DataDir(t)
-	data := filepath.Join(dir, "postgres", "data")
-	if err = os.MkdirAll(data, 0o711); err == nil {
-		err = os.Chmod(data, 0o700)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	backup := exec.CommandContext(t.Context(), bin.Path("pg_basebackup"), "--pgdata="+data, "--dbname="+s.cluster.Superuser(), "--checkpoint=fast", "--no-sync", "--write-recovery-conf")
-	backup.Dir = "/"
-	info, err := os.Stat(filepath.Join(s.cluster.Dir(), "postgres", "data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() { // root gives its servers to another user
-		if err := os.Chown(data, int(owner.Uid), int(owner.Gid)); err != nil {
-			t.Fatal(err)
-		}
-		backup.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
-	}
-	if out, err := backup.CombinedOutput(); err != nil {
-		t.Fatalf("copy the server: %v: %s", err, out)
-	}
-	standby, err := postgres.Open(postgres.Config{Dir: dir, Settings: map[string]string{"shared_buffers": "64MB", "wal_retrieve_retry_interval": "100ms"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if err := standby.Remove(ctx); err != nil {
-			t.Errorf("remove a standby: %v", err)
-		}
-	})
-	return standby
 }
 
 // takeOver starts a standby, whose server is gone, and promotes it.
@@ -257,7 +210,7 @@ func TestFailover(t *testing.T) {
 	s.sealAt(s.now)
 	s.insert(s.cedar, 2) // the standby has them, and not yet their places
 	kept := wardtest.One[[]int64](s.e, "select array_agg(e.event_id order by e.event_id) from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
-	standby := s.standby()
+	standby := newStandby(s.t, s.cluster)
 	s.sealAt(s.now)
 	s.insert(s.cedar, 4) // lost, and in the archive
 	s.sealAt(s.now)
@@ -343,7 +296,7 @@ func TestWithoutRecovery(t *testing.T) {
 	s.insert(s.cedar, 5)
 	s.sealAt(s.now)
 	s.ship()
-	standby := s.standby()
+	standby := newStandby(s.t, s.cluster)
 	s.insert(s.cedar, 5)
 	s.sealAt(s.now)
 	s.publish()
