@@ -1,0 +1,7 @@
+create function audit.proving() returns table (tenant_id uuid, seq bigint) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare a audit.ask := audit.the_ask('prove');
+begin
+  return query select a.tenant_id, coalesce((a.payload->>'seq')::bigint, 0);
+end $$;
+
+grant execute on function audit.proving to ward_reviewer;

@@ -1,0 +1,9 @@
+-- fields: what the disposition demands, by name (review.disposition_field).
+create function review.close(anomaly text, seen int, disposition text, reason text, fields jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare a review.anomaly := review.anomaly_within(anomaly, 'close'); who uuid := tenancy.user_id();
+begin
+  perform review.need_lease(a, who);
+  return review.shut(a, seen, disposition, reason, fields, who);
+end $$;
+
+grant execute on function review.close to ward_reviewer;
