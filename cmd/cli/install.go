@@ -15,6 +15,7 @@ import (
 	"github.com/ward-health/ward/internal/postgres/filelock"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -43,7 +44,7 @@ func (a *app) migrateCmd() *cobra.Command {
 			if err := reachable(cmd.Context(), url); err != nil {
 				return err
 			}
-			applied, err := worker.Migrate(cmd.Context(), url)
+			applied, err := worker.Migrate(cmd.Context(), url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/review/ruletest"
 	"github.com/ward-health/ward/tenancy"
@@ -142,7 +143,7 @@ func scratchInstallation(ctx context.Context, cluster *postgres.Cluster, name st
 		return err
 	}
 	dsn := cluster.DSN(postgres.SuperuserRole, name)
-	if _, err := worker.Migrate(ctx, dsn); err != nil {
+	if _, err := worker.Migrate(ctx, dsn, migrate.Options{}); err != nil {
 		return err
 	}
 	db, err := tenancy.Open(ctx, dsn)

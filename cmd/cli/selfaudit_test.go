@@ -13,6 +13,7 @@ import (
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries/migrate"
 )
 
 // commands are all that run, by path; nouns, which only show help, too.
@@ -183,7 +184,7 @@ func TestNothingIsShownUnlessItIsRecorded(t *testing.T) {
 // The first administrator of an installation is an event too.
 func TestInitIsRecorded(t *testing.T) {
 	db := pgtest.New(t, pgtest.Template{})
-	if _, err := worker.Migrate(t.Context(), db.Superuser()); err != nil {
+	if _, err := worker.Migrate(t.Context(), db.Superuser(), migrate.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	pool, err := pgxpool.New(t.Context(), db.Superuser())

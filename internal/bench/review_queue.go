@@ -9,8 +9,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -44,7 +46,10 @@ func (s *server) longQueue(ctx context.Context, o Options, anomalies int) (_ *lo
 		return nil, err
 	}
 	super := s.cluster.DSN(postgres.SuperuserRole, "queue")
-	if _, err := worker.Migrate(ctx, super); err != nil {
+	if _, err := worker.Migrate(ctx, super, migrate.Options{}); err != nil {
+		return nil, err
+	}
+	if err := tables.Install(ctx, super); err != nil {
 		return nil, err
 	}
 	admin, err := tenancy.Open(ctx, super)

@@ -13,9 +13,11 @@ import (
 
 	"github.com/ward-health/ward/audit"
 	sim "github.com/ward-health/ward/internal/clinic"
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -91,7 +93,10 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 		return nil, err
 	}
 	super := s.cluster.DSN(postgres.SuperuserRole, name)
-	if _, err := worker.Migrate(ctx, super); err != nil {
+	if _, err := worker.Migrate(ctx, super, migrate.Options{}); err != nil {
+		return nil, err
+	}
+	if err := tables.Install(ctx, super); err != nil {
 		return nil, err
 	}
 	p := &past{history: sim.Generate(cfg), desk: desk{budget: 20 * float64(cfg.Staff) / 1000, findings: map[string]*finding{}}}

@@ -13,8 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -63,7 +65,10 @@ func (s *server) world(ctx context.Context, o Options, name string, tenants, pat
 		return nil, err
 	}
 	super := s.cluster.DSN(postgres.SuperuserRole, name)
-	if _, err := worker.Migrate(ctx, super); err != nil {
+	if _, err := worker.Migrate(ctx, super, migrate.Options{}); err != nil {
+		return nil, err
+	}
+	if err := tables.Install(ctx, super); err != nil {
 		return nil, err
 	}
 	admin, err := tenancy.Open(ctx, super)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/filelock"
-	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -130,7 +130,7 @@ func (d *Demo) load() (bool, error) {
 	if err := json.Unmarshal(b, &d.made); err != nil {
 		return false, fmt.Errorf("demo record %s is damaged: ward demo reset, then ward demo, makes a new one", d.path(recordFile))
 	}
-	if d.made.Schema != queries.SchemaHash() {
+	if d.made.Schema != migrate.Sum() {
 		return false, fmt.Errorf("the demo in %s was made by another version of ward, with another schema: ward demo reset, then ward demo, makes a new one", d.Dir)
 	}
 	return true, nil

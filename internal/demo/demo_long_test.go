@@ -19,7 +19,7 @@ import (
 	"github.com/ward-health/ward/internal/demo"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
-	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -268,7 +268,7 @@ func ofAnotherVersion(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := strings.Replace(string(was), queries.SchemaHash(), strings.Repeat("0", 64), 1)
+	other := strings.Replace(string(was), migrate.Sum(), strings.Repeat("0", 64), 1)
 	if other == string(was) {
 		t.Fatal("the record does not name the schema")
 	}

@@ -14,8 +14,10 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/clinic"
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -89,7 +91,10 @@ func (m *maker) prepare(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		m.opts.Progress("migrating", 0, 0)
-		if _, err := worker.Migrate(ctx, m.dsn("postgres")); err != nil {
+		if _, err := worker.Migrate(ctx, m.dsn("postgres"), migrate.Options{}); err != nil {
+			return err
+		}
+		if err := tables.Install(ctx, m.dsn("postgres")); err != nil {
 			return err
 		}
 		return m.connect(ctx)
@@ -243,7 +248,7 @@ func (m *maker) review(ctx context.Context) error {
 
 // finish writes what the demo's commands read, and the record last.
 func (m *maker) finish() error {
-	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(), queries.SchemaHash()
+	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(), migrate.Sum()
 	if err := m.history.WriteLabels(filepath.Join(m.dir, labelsFile)); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +15,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -78,19 +78,7 @@ func New(t testing.TB) *Env {
 func templateKey(t testing.TB) string {
 	t.Helper()
 	h := sha256.New()
-	files := queries.Migrations()
-	names, err := fs.Glob(files, "*.sql")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no migrations: %v", err)
-	}
-	for _, n := range names {
-		b, err := fs.ReadFile(files, n)
-		if err != nil {
-			t.Fatalf("read migration: %v", err)
-		}
-		h.Write(b)
-	}
-	if _, err := fmt.Fprint(h, people, Password, Region, time.Now().UTC().Format("2006-01-02T15")); err != nil {
+	if _, err := fmt.Fprint(h, migrate.Sum(), tables.SQL(), people, Password, Region, time.Now().UTC().Format("2006-01-02T15")); err != nil {
 		t.Fatal(err)
 	}
 	return "ward-" + hex.EncodeToString(h.Sum(nil))[:16]
@@ -100,7 +88,10 @@ func templateKey(t testing.TB) string {
 func Prepare(ctx context.Context, dsn string) error { return build(ctx, dsn) }
 
 func build(ctx context.Context, dsn string) error {
-	if _, err := worker.Migrate(ctx, dsn); err != nil {
+	if _, err := worker.Migrate(ctx, dsn, migrate.Options{}); err != nil {
+		return err
+	}
+	if err := tables.Install(ctx, dsn); err != nil {
 		return err
 	}
 	db, err := tenancy.Open(ctx, dsn)

@@ -9,19 +9,22 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
-	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 )
 
 // Schema is where River's tables live.
 const Schema = "river"
 
-// Migrate brings a database to the newest schema: ward's own migrations, then River's. It returns what it applied.
-func Migrate(ctx context.Context, url string) ([]string, error) {
-	applied, err := queries.Migrate(ctx, url)
+// Migrate brings a database to the newest schema: ward's own in one transaction, then River's. It returns what it
+// applied, a line each. River's migrations are a transaction each, since one of them adds a value to an enum and a later
+// one uses it, which PostgreSQL allows in two transactions only; a call after an interruption goes on with the next.
+func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, error) {
+	plan, err := migrate.Run(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}
+	applied := plan.Lines()
 	pool, err := asOwner(ctx, url)
 	if err != nil {
 		return nil, err

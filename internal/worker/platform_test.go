@@ -7,6 +7,7 @@ import (
 
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/worker"
+	"github.com/ward-health/ward/queries/migrate"
 )
 
 // A platform that keeps the superuser to itself gives a login with CREATEROLE that owns the database: the schema is made all the same.
@@ -22,7 +23,7 @@ func TestMigrateWithoutSuperuser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	applied, err := worker.Migrate(t.Context(), cluster.DSN("platform", "clinic"))
+	applied, err := worker.Migrate(t.Context(), cluster.DSN("platform", "clinic"), migrate.Options{})
 	if err != nil || len(applied) < 12 {
 		t.Fatalf("%d migrations: %v", len(applied), err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -306,11 +307,11 @@ func TestShipOneAtATime(t *testing.T) {
 // TestMigrateTwice applies nothing the second time, and says by name what it applied the first.
 func TestMigrateTwice(t *testing.T) {
 	y := newYard(t)
-	applied, err := worker.Migrate(t.Context(), y.e.DB.Superuser())
+	applied, err := worker.Migrate(t.Context(), y.e.DB.Superuser(), migrate.Options{})
 	if err != nil || len(applied) != 0 {
 		t.Errorf("on a migrated database: %q, %v", applied, err)
 	}
-	if _, err := worker.Migrate(t.Context(), "postgres://:bad"); err == nil || strings.Contains(err.Error(), "panic") {
+	if _, err := worker.Migrate(t.Context(), "postgres://:bad", migrate.Options{}); err == nil || strings.Contains(err.Error(), "panic") {
 		t.Errorf("a url that is none: %v", err)
 	}
 }

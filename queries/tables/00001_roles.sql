@@ -70,6 +70,7 @@ end $$;
 -- +goose StatementEnd
 create extension if not exists pgcrypto with schema public;
 revoke create on schema public from public;
+create schema core authorization ward_owner;
 create schema tenancy authorization ward_owner;
 create schema audit authorization ward_owner;
 create schema review authorization ward_owner;
@@ -93,3 +94,40 @@ alter default privileges for role ward_owner revoke execute on functions from pu
 alter default privileges for role ward_keys revoke execute on functions from public;
 alter default privileges for role ward_reader revoke execute on functions from public;
 grant usage on schema review, tenancy to ward_rule;
+grant usage on schema core to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate;
+
+-- What ward migrate has made here. It compares these rows with its files and with the catalog.
+set local role ward_owner;
+
+-- The numbered files of tables, which never change once they were applied.
+create table core.table_file (
+  version    int primary key,
+  name       text not null,
+  sum        text not null,   -- SHA-256 of the file, hexadecimal
+  applied_at timestamptz not null default clock_timestamp()
+);
+
+-- The functions, views and triggers, which are made anew when their file changes.
+create table core.object (
+  kind       text not null check (kind in ('function', 'view', 'triggers')),
+  name       text not null,   -- schema.name; of triggers, their table's
+  signature  text,            -- a function's, with the types of its arguments
+  sum        text not null,   -- SHA-256 of the file, hexadecimal
+  live       text not null,   -- a digest of what the catalog said right after: another one was changed by hand
+  applied_at timestamptz not null default clock_timestamp(),
+  primary key (kind, name)
+);
+
+-- The release that this database is at. Programs compare it with their own before they work on it.
+create table core.release (
+  one         boolean primary key default true check (one),
+  version     text not null,
+  tables      int not null,   -- the last numbered file
+  sum         text not null,  -- of all files together
+  generator   text not null,  -- of what tenancy.protect makes for a table
+  migrated_at timestamptz not null default clock_timestamp()
+);
+grant select on core.release to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate;
+grant select, insert, update, delete on core.table_file, core.object to ward_migrate;
+grant insert, update on core.release to ward_migrate;
+reset role;

@@ -202,7 +202,8 @@ create table tenancy.phi_table (
   subject_column text,                       -- the column that names the patient; 'id' for the patients themselves
   open_columns   text[] not null default '{}',
   oracles        text[] not null default '{}', -- unique and exclusion constraints accepted although a violation tells that a value exists
-  protected_at   timestamptz not null default clock_timestamp()
+  protected_at   timestamptz not null default clock_timestamp(),
+  generator      text not null   -- what made its policies, triggers and view (core.release): an older one is made anew by ward migrate
 );
 
 -- Which record belongs to which tenant and patient: random ids only, kept by the write trigger, so that the worker can tell whose an asked

@@ -1,5 +1,5 @@
 -- What a reviewer needs in order to read on in the archive, under an open lease: whose rows, by which filter, up to when, and how far the archive must reach.
-create function audit.archive_lease() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.archive_lease() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := a.payload->'filter';
 begin
   return (select jsonb_build_object('tenant_id', a.tenant_id, 'region', tenancy.region_here(), 'filter', f, 'head_size', coalesce(max(p.head_size), 0),

@@ -1,5 +1,5 @@
 -- Writes who wants which records, one event per id, and reads no PHI table, so that a rollback has taught nothing.
-create function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare n int;
 begin
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then

@@ -1,5 +1,5 @@
 -- The committed, unexpired asks of this session under the disclosure named at begin; never this transaction's own.
-create function audit.asked(what text, c jsonb default tenancy.claims()) returns setof audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+create or replace function audit.asked(what text, c jsonb default tenancy.claims()) returns setof audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
   return query select a.* from audit.ask a
   where a.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid and a.what = asked.what and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid

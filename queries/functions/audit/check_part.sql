@@ -1,5 +1,5 @@
 -- Hands out a part. What was kept of verifications that ended a week ago goes.
-create function audit.check_part(verification uuid, path text, task jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.check_part(verification uuid, path text, task jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform audit.verifying(verification);
   if length(path) > 300 or octet_length(task::text) > 64 * 1024 * 1024 then raise exception 'this is no part' using errcode = '22023'; end if;

@@ -1,7 +1,7 @@
 -- Events of one tenant. audit.open leases them for a quarter of an hour; audit.search narrows a lease that is open and is an event of its own;
 -- paging and following the tail within a lease add none. filter: {"actor": [slug], "action": [..], "outcome", "record_table", "record_id", "subject_id",
 -- "purpose", "session_id", "from", "to"}, each optional.
-create function audit.checked_filter(filter jsonb) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.checked_filter(filter jsonb) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare bad text; f jsonb := coalesce(filter, '{}'); k text;
 begin
   if jsonb_typeof(f) <> 'object' then raise exception 'a filter is a JSON object' using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function audit.classify() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.classify() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare last bigint; upto bigint; n int;
 begin
   select batch into last from audit.classified for update;

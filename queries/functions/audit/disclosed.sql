@@ -1,7 +1,7 @@
 -- The ids that this transaction may see of a PHI table, and the clinic whose they are: of one identity, checked once. None is an error, not an empty
 -- chart: that would read as "no allergies". The conditions are those of audit.asked. No sequential scans: the table of asks is small when a connection plans
 -- this, and thousands of rows a minute later.
-create function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare asks int; c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000'; end if;

@@ -1,6 +1,6 @@
 -- A month is its own row-security object: forced, without a policy, so that it is reachable through the parent alone; statement triggers
 -- are not cloned from the parent, so the child gets its own.
-create function audit.ensure_month(month date) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.ensure_month(month date) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   first date := date_trunc('month', month)::date;
   child text := 'event_' || to_char(first, 'YYYY_MM');

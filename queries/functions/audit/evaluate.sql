@@ -1,5 +1,5 @@
 -- Owner: ward_reader
-create function audit.evaluate(record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.evaluate(record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare asked jsonb; f jsonb; cond text := ''; guard text; kind regtype; col text := split_part(coalesce(ordering, 'id'), ' ', 1); subject text; ids uuid[]; subjects uuid[]; source text := record_table::text; patient uuid := (tenancy.claims()->>'pat')::uuid;
 begin
   select a.payload into asked from audit.asked('find:' || record_table::text) a;

@@ -1,5 +1,5 @@
 -- One page of the leased events. older: before (at, id), newest first; otherwise after it, oldest first. A null position is the newest (or oldest) end.
-create function audit.events(older boolean default true, pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns table (
+create or replace function audit.events(older boolean default true, pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns table (
   event_id bigint, recorded_at timestamptz, occurred_at timestamptz, actor text, actor_id uuid, actor_kind text, action text, outcome text, record_table text, record_id uuid, patient_id uuid,
   purpose text, session_id uuid, membership_id uuid, disclosure_id uuid, detail text, source text, seq bigint, hash bytea) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := a.payload->'filter'; cond text := ''; k text;

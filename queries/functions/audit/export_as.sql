@@ -1,5 +1,5 @@
 -- Events leave in the form of another system: the form is on record, and with it whether patients go by their own ids. form: {"format", "system", "raw_patient_ids"}.
-create function audit.export_as(ask uuid, filter jsonb, form jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.export_as(ask uuid, filter jsonb, form jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := audit.checked_filter(filter);
 begin
   perform tenancy.reviewer('export', a.tenant_id);

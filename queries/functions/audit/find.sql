@@ -1,6 +1,6 @@
 -- Searching in three steps. audit.find is the ask; audit.evaluate, in a later transaction under that disclosure, runs exactly the committed
 -- search and writes the view events; a third transaction reads the phi view. A search that finds nothing is on record.
-create function audit.find(disclosure uuid, record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50, purpose text default 'treatment')
+create or replace function audit.find(disclosure uuid, record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50, purpose text default 'treatment')
   returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare terms jsonb;
 begin

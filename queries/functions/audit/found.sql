@@ -1,4 +1,4 @@
-create function audit.found(record_table text, ids uuid[], subjects uuid[], purpose text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.found(record_table text, ids uuid[], subjects uuid[], purpose text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); disclosure uuid := current_setting('ward.disclosure')::uuid;
 begin
   insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, record_table, record_id, subject_id, purpose)

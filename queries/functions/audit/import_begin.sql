@@ -1,6 +1,6 @@
 -- The history of another system. Whoever imports says what somebody else's log says: an event names the system and the import, its source is import and its recorded_at
 -- the database's, whatever was sent. Reviewers cannot; an administrator can, who in turn reviews nothing.
-create function audit.import_begin(import uuid, tenant text, system text, file bytea, reason text, dry_run boolean) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.import_begin(import uuid, tenant text, system text, file bytea, reason text, dry_run boolean) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('import'); t uuid := tenancy.tenant_named(tenant, 'import'); e bigint;
 begin
   if system is null or system !~ '^[a-z0-9][a-z0-9._-]{0,39}$' then raise exception 'a system has a short name of a-z, 0-9, dot, dash and underscore' using errcode = '22023'; end if;

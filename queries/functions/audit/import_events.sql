@@ -1,4 +1,4 @@
-create function audit.import_events(import uuid, upto_line bigint, rows jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.import_events(import uuid, upto_line bigint, rows jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('import'); i audit.import; bad bigint; n int; added int; e bigint;
 begin
   select * into i from audit.import x where x.id = import and x.started_by = who;

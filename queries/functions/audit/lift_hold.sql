@@ -1,4 +1,4 @@
-create function audit.lift_hold(hold text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.lift_hold(hold text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('ship'); h audit.hold; n int;
 begin
   if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'lifting a legal hold needs a reason of at least four characters' using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- Is this month one that may be pruned? Raises why not. What it says of the archive, the worker knows.
-create function audit.may_prune(month date) returns void language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.may_prune(month date) returns void language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare child text := 'event_' || to_char(month, 'YYYY_MM'); oldest text; until timestamptz; after int := (select s.prune_after from tenancy.setting s);
 begin
   if exists (select from audit.pruned p where p.month = may_prune.month) then raise exception 'the events of % are pruned already', to_char(month, 'YYYY-MM') using errcode = '55000'; end if;

@@ -1,5 +1,5 @@
 -- Everything of a month's events, chain and content; and how many of them the chain lacks. Two calls agree only if no row has changed in between.
-create function audit.month_digest(month date, out rows bigint, out unsealed bigint, out newest_batch bigint, out digest bytea) language sql stable security definer
+create or replace function audit.month_digest(month date, out rows bigint, out unsealed bigint, out newest_batch bigint, out digest bytea) language sql stable security definer
   set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' as $$
   with x as (
     select c.batch, c.event_id is null as unsealed, sha256(coalesce(c.hash, '') || convert_to(e::text, 'UTF8')) as hash, row_number() over (order by c.tenant_id, c.seq, e.event_id) as n

@@ -1,5 +1,5 @@
 -- One person's events at every clinic within reach, under the one user_id they have. Each clinic has its own open event, and one goes to the installation.
-create function audit.open_user(ask uuid, who text, reason text, filter jsonb default '{}', ticket text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.open_user(ask uuid, who text, reason text, filter jsonb default '{}', ticket text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer('open'); u uuid := tenancy.user_named(who); f jsonb := audit.checked_filter(coalesce(filter, '{}') - 'actor'); t uuid; lease interval := (select x.review_lease from tenancy.setting x); said jsonb;
 begin
   if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'opening a person''s events needs a reason of at least four characters' using errcode = '22023'; end if;

@@ -1,6 +1,6 @@
 -- What has come of parts: the outcomes of those that are through, and how many others a worker is at. A part whose worker has not been seen for so long, or that no worker has been given, is
 -- handed out again, five times at most.
-create function audit.parts_checked(verification uuid, paths text[], silent interval) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.parts_checked(verification uuid, paths text[], silent interval) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare p text;
 begin
   perform audit.verifying(verification);

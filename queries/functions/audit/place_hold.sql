@@ -1,5 +1,5 @@
 -- A compliance officer's, whose permission for the archive is 'ship'.
-create function audit.place_hold(tenant text, month text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.place_hold(tenant text, month text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('ship'); t uuid; h uuid;
 begin
   if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'a legal hold needs a reason of at least four characters' using errcode = '22023'; end if;

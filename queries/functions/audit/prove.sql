@@ -1,5 +1,5 @@
 -- tenant is needed only for an event that the database no longer has (its month was pruned): the archive is then searched for it.
-create function audit.prove(ask uuid, event bigint, tenant text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.prove(ask uuid, event bigint, tenant text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c audit.chain; t uuid; who uuid := tenancy.reviewer('prove');
 begin
   select * into c from audit.chain x where x.event_id = event and tenancy.reaches(who, x.tenant_id, 'prove');

@@ -1,6 +1,6 @@
 -- Drops a month. ward_worker alone cannot: an administrator over all clinics has asked for this month within a day, and asked for more than a trial.
 -- rows and digest are what the worker reconciled with the archive; the partition must still be that. All in the one transaction of the prune event.
-create function audit.prune_month(request bigint, expected_rows bigint, expected_digest bytea, parts text[], head_size bigint) returns bigint language plpgsql volatile security definer
+create or replace function audit.prune_month(request bigint, expected_rows bigint, expected_digest bytea, parts text[], head_size bigint) returns bigint language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
 declare r audit.event; d record; first date; child text; behind text; id bigint;
 begin

@@ -1,5 +1,5 @@
 -- Asks the worker to hold the live events against the archive: only it may read every clinic's events.
-create function audit.request_live() returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.request_live() returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('verify'); e bigint;
 begin
   e := audit.write(tenancy.installation(), 'verify', 'ok', '{"what": "live"}', null, null, null, 'audit');

@@ -1,5 +1,5 @@
 -- Asks the worker to prune a month, or (dry_run) to say whether it would. The event is the administrator's.
-create function audit.request_prune(month text, reason text, dry_run boolean, unlocked_store boolean) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.request_prune(month text, reason text, dry_run boolean, unlocked_store boolean) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('prune'); first date; e bigint; args jsonb;
 begin
   if not audit.prunes(who) then raise exception 'a month holds every clinic''s events: pruning it needs a grant over all clinics' using errcode = '42501'; end if;

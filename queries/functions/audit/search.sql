@@ -1,4 +1,4 @@
-create function audit.search(ask uuid, filter jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.search(ask uuid, filter jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('events'); f jsonb := audit.checked_filter(filter);
 begin
   perform tenancy.reviewer('search', a.tenant_id);

@@ -1,6 +1,6 @@
 -- A search as it is recorded: columns and operators as they are, values as keyed hashes. Refuses what the evaluation would refuse, so that a
 -- committed ask can be evaluated.
-create function audit.search_terms(record_table text, filter jsonb, ordering text, max_rows int) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.search_terms(record_table text, filter jsonb, ordering text, max_rows int) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare f jsonb; terms jsonb := '[]'; col text := split_part(coalesce(ordering, 'id'), ' ', 1);
 begin
   if jsonb_typeof(filter) is distinct from 'array' then raise exception 'a filter is a JSON array of {"column", "op", "value"}' using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function audit.the_ask(what text, c jsonb default tenancy.claims()) returns audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.the_ask(what text, c jsonb default tenancy.claims()) returns audit.ask language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask;
 begin
   select * into a from audit.asked(what, c) x order by x.expires_at desc limit 1;

@@ -1,5 +1,5 @@
 -- One page of them, newest first, before (at, id).
-create function audit.user_events(pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.user_events(pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewing(); f jsonb; u uuid; tenants uuid[];
 begin
   if max_rows is null or max_rows not between 1 and 5000 then raise exception 'a page is 1 to 5,000 rows' using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function audit.verify_end(verification uuid, verdict text, head_size bigint, breaks int, worse jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.verify_end(verification uuid, verdict text, head_size bigint, breaks int, worse jsonb) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('verify');
 begin
   update audit.verification v set finished_at = clock_timestamp(), verdict = verify_end.verdict, head_size = verify_end.head_size, breaks = verify_end.breaks, found = verify_end.worse

@@ -1,5 +1,5 @@
 -- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the day on which it happened.
-create function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
+create or replace function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set random_page_cost = 1.1 set jit = off as $$
 declare done bigint; n bigint;
 begin

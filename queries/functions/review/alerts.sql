@@ -1,4 +1,4 @@
-create function review.alerts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.alerts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('alerts');
 begin
   return query select jsonb_build_object('id', n.id, 'kind', n.kind, 'tenant', t.slug, 'anomaly_id', n.anomaly_id, 'rule_id', n.content->>'rule_id', 'what', n.content->>'what', 'severity', n.severity, 'created_at', n.created_at,

@@ -1,5 +1,5 @@
 -- Anomalies as they stood: their state is that of the last transition until then.
-create function review.anomalies_as_of(s review.bundle_scope) returns table (id uuid, tenant text, rule_id text, rule_version int, tier text, severity text, actor text, actor_id uuid, subject_id uuid, recurrence_of uuid, summary text,
+create or replace function review.anomalies_as_of(s review.bundle_scope) returns table (id uuid, tenant text, rule_id text, rule_version int, tier text, severity text, actor text, actor_id uuid, subject_id uuid, recurrence_of uuid, summary text,
   created_at timestamptz, claimed_at timestamptz, escalated_at timestamptz, state text, disposition text, closed_at timestamptz, closed_by text, close_reason text, approved_at timestamptz, approved_by text,
   evidence_event_ids text, decision_event_ids text) language sql stable set search_path = pg_catalog, pg_temp as $$
   select a.id, t.slug, a.rule_id, a.rule_version, a.tier, a.severity, u.slug, a.actor_id, a.subject_id, a.recurrence_of, a.summary, a.created_at,

@@ -1,5 +1,5 @@
 -- The anomaly of that id or beginning of one. Whoever is to do more than look at it is no party to it.
-create function review.anomaly_within(anomaly text, action text) returns review.anomaly language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.anomaly_within(anomaly text, action text) returns review.anomaly language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly; who uuid := tenancy.reviewer(action); n int; hex text := lower(replace(anomaly, '-', ''));
 begin
   if anomaly !~ '^[0-9a-fA-F-]{4,36}$' or length(hex) not between 3 and 32 then raise exception '"%" is not an anomaly id: give at least its first four characters', anomaly using errcode = '22023'; end if;

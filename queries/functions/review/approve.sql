@@ -1,5 +1,5 @@
 -- accept false sends it back to the one who closed it.
-create function review.approve(anomaly text, seen int, accept boolean, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.approve(anomaly text, seen int, accept boolean, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'approve'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state <> 'pending_approval' then raise exception 'this anomaly is %: there is no closing to approve', a.state using errcode = 'WARD3'; end if;

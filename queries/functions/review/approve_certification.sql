@@ -1,4 +1,4 @@
-create function review.approve_certification(certification text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.approve_certification(certification text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('approve'); c review.certification; m bytea; e bigint;
 begin
   if certification !~ '^[0-9a-fA-F-]{8,36}$' then raise exception '"%" is not a certification id: give at least its first eight characters', certification using errcode = '22023'; end if;

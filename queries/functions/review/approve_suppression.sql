@@ -1,4 +1,4 @@
-create function review.approve_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.approve_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare s review.suppression := review.suppression_within(id); who uuid := tenancy.user_id(); e bigint;
 begin
   if s.created_by = any (tenancy.accounts_of(who)) then raise exception 'you asked for this suppression yourself: somebody else approves it' using errcode = 'WARD2'; end if;

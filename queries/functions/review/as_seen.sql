@@ -1,5 +1,5 @@
 -- The anomaly as it is now, locked; an error where it is not what the reviewer saw.
-create function review.as_seen(anomaly uuid, seen int) returns review.anomaly language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.as_seen(anomaly uuid, seen int) returns review.anomaly language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare now_is review.anomaly;
 begin
   select * into now_is from review.anomaly x where x.id = anomaly for update;

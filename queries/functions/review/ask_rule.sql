@@ -1,7 +1,7 @@
 -- Owner: ward_rule
 -- The answer of such a rule, at most so many rows, as JSON by the columns' names. calls: every name that stands before a parenthesis in its text; one of a volatile function is refused,
 -- since that could act, wait, or answer otherwise the next time.
-create function review.ask_rule(sql text, calls text[], low bigint, high bigint, at timestamptz, most int) returns setof jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.ask_rule(sql text, calls text[], low bigint, high bigint, at timestamptz, most int) returns setof jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare bad text;
 begin
   select string_agg(distinct p.proname, ', ') into bad from pg_proc p where p.proname = any (calls) and p.provolatile = 'v';

@@ -1,5 +1,5 @@
 -- The four factors of 164.402(2), each in words. What the log knows goes with them. From then on the anomaly is in review.
-create function review.assess(anomaly text, seen int, nature text, recipient text, acquired text, mitigated text, outcome text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.assess(anomaly text, seen int, nature text, recipient text, acquired text, mitigated text, outcome text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); r jsonb; f text[]; thin text;
 begin
   perform review.need_lease(a, who);

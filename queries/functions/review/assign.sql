@@ -1,4 +1,4 @@
-create function review.assign(anomaly text, seen int, to_user text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.assign(anomaly text, seen int, to_user text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid := tenancy.user_id(); u uuid := tenancy.user_named(to_user); r jsonb;
 begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then raise exception '% does not review this clinic', to_user using errcode = '42501'; end if;

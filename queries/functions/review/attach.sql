@@ -1,5 +1,5 @@
 -- A file of at most 5 MiB, twenty to an anomaly.
-create function review.attach(anomaly text, name text, content bytea) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.attach(anomaly text, name text, content bytea) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); e bigint; h bytea := sha256(content); n int := octet_length(content);
 begin
   if coalesce(n, 0) not between 1 and 5242880 then raise exception 'a file has 1 byte to 5 MiB, this one has % bytes', coalesce(n, 0) using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function review.breach_row(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.breach_row(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare s review.assessment;
 begin
   select * into s from review.assessment x where x.id::text = (select v.value from review.disposition_value v where v.anomaly_id = a.id and v.version = a.closed_version and v.field = 'assessment');

@@ -1,6 +1,6 @@
 -- One page of the queue. filter: {"state": [..] (default: all that are open), "rule": prefix, "severity": [..], "tenant": slug, "actor": slug, "mine": true, "due": days until somebody must be
 -- notified, at most, "ids": [..] (whatever their state), "sort": "worst" (default), "due" (the legal clock) or "close" (the time to close it), "after": id of the last one seen, "limit": n}.
-create function review.browse(ask uuid, filter jsonb default '{}') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function review.browse(ask uuid, filter jsonb default '{}') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare c jsonb := tenancy.claims(); who uuid := tenancy.reviewer('browse', null, c); f jsonb := coalesce(filter, '{}'); cond text; lead text; ordering text; found_ids uuid[]; tenants uuid[]; shown jsonb;
   n int := coalesce((f->>'limit')::int, 100); p review.anomaly;
 begin

@@ -1,5 +1,5 @@
 -- A reviewer's look at the newest deliveries, of what is within reach.
-create function review.browse_alerts(ask uuid, max_rows int default 100) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.browse_alerts(ask uuid, max_rows int default 100) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse'); found_ids uuid[]; shown jsonb;
 begin
   if max_rows not between 1 and 500 then raise exception 'a page is 1 to 500 alerts' using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- Breaches (closed as one, or waiting for the second person) by the date of discovery; year: the log of 164.408(c), which is an export.
-create function review.browse_breaches(ask uuid, year int default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.browse_breaches(ask uuid, year int default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare action text := case when year is null then 'browse' else 'export' end; who uuid := tenancy.reviewer(action); reach uuid[] := tenancy.reach(who, action); found_ids uuid[]; shown jsonb;
 begin
   if year not between 2009 and 2200 then raise exception 'a year like 2026' using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function review.browse_certifications(ask uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.browse_certifications(ask uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
   perform audit.look(ask, 'certifications', 'browse', null, '{}', (select array_agg(c.id) from review.certification_rows(who, 'infinity') c));

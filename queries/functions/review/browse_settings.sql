@@ -1,5 +1,5 @@
 -- What: terms, accounts or dispositions.
-create function review.browse_settings(ask uuid, what text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.browse_settings(ask uuid, what text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
   if what not in ('terms', 'accounts', 'dispositions') then raise exception 'terms, accounts or dispositions' using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- What details have besides the anomaly, its evidence, notes and history.
-create function review.casework(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.casework(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return jsonb_build_object(
     'log_facts', review.log_facts(a),

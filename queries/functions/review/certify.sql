@@ -1,6 +1,6 @@
 -- Certifying: the signature is the event, under the person's own session; its proof (ward archive prove) can be checked with the public key alone. The action is close: a period is
 -- closed as an anomaly is, and approved by somebody else.
-create function review.certify(manifest bytea, statement text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.certify(manifest bytea, statement text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('close'); b review.bundle; c uuid := gen_random_uuid(); e bigint;
 begin
   select x.* into b from review.bundle x join review.bundle_manifest m on m.bundle_id = x.id where m.sha256 = manifest and review.may_everywhere(who, x.tenants, 'close');

@@ -1,5 +1,5 @@
 -- One change: checks the version that the reviewer saw, records the event, then the transition. Whoever holds the claim and works holds it for 30 minutes more. extra: more for the event.
-create function review.change(a review.anomaly, seen int, action text, to_state text, who uuid, reason text, disposition text default null, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.change(a review.anomaly, seen int, action text, to_state text, who uuid, reason text, disposition text default null, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare e bigint; now_is review.anomaly := review.as_seen(a.id, seen);
 begin
   -- a is what the caller judged: whoever names a version that is yet to come, and waits for the lock, was judged by the one before

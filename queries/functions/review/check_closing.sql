@@ -1,5 +1,5 @@
 -- A closing has what its disposition demands, whoever wrote it.
-create function review.check_closing() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.check_closing() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare lacks text;
 begin
   select string_agg(f.field, ', ' order by f.position) into lacks from review.disposition_field f where f.disposition = new.disposition and f.needed and f.alternative is null

@@ -1,5 +1,5 @@
 -- One answer of a closing is what its field asks for.
-create function review.check_value() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.check_value() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare f review.disposition_field; a review.anomaly; ok boolean; v text := new.value;
 begin
   select * into f from review.disposition_field x where x.disposition = new.disposition and x.field = new.field;

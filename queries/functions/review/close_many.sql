@@ -1,6 +1,6 @@
 -- Closes up to 50 alike: one rule, one clinic, one disposition that permits it, none of tier A. items: [{"id", "version"}], expected: how many the reviewer says they are. New ones and the
 -- reviewer's own; all or none. One event and one transition each, which share the batch.
-create function review.close_many(batch uuid, items jsonb, expected int, disposition text, reason text, fields jsonb default '{}') returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.close_many(batch uuid, items jsonb, expected int, disposition text, reason text, fields jsonb default '{}') returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('close'); n int := jsonb_array_length(items); x record; a review.anomaly; first review.anomaly;
 begin
   if n not between 1 and 50 then raise exception 'one closing takes 1 to 50 anomalies, not %', n using errcode = '22023'; end if;

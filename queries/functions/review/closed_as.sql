@@ -1,5 +1,5 @@
 -- 164.308(a)(1)(ii)(C): for who closes anomalies, hence may know of sanctions. And the two lists of 164.402.
-create function review.closed_as(s review.bundle_scope, wanted text) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.closed_as(s review.bundle_scope, wanted text) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select a.id as anomaly_id, a.tenant, a.rule_id, a.actor, a.subject_id, a.created_at as found_at,
       coalesce((select p.discovered_on from review.discovery p join review.discovery y on y.answers = p.id and y.accepted and y.at <= (s).as_of where p.anomaly_id = a.id order by y.id desc limit 1), (a.created_at at time zone 'UTC')::date) as discovered_on,
       a.closed_at, a.closed_by, a.approved_at, a.approved_by, a.close_reason as reason, (select string_agg(v.field || '=' || v.value, '; ' order by v.field) from review.disposition_value v where v.anomaly_id = a.id

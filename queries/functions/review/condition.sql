@@ -1,6 +1,6 @@
 -- What narrows the queue, as a condition on review.anomaly a. lead: the columns of one clinic and one rule, which then stand first in the order and are put as ranges: as equalities, the
 -- planner would drop them from the order and be free to walk the whole queue, filtering, in the hope that what is asked for comes early. A rule has one severity, so it does not.
-create function review.condition(f jsonb, who uuid, out cond text, out lead text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.condition(f jsonb, who uuid, out cond text, out lead text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare reach uuid[] := tenancy.reach(who, 'browse'); tenant uuid; rules text[]; unknown jsonb := f - array['state', 'rule', 'severity', 'tenant', 'actor', 'mine', 'due', 'ids', 'sort', 'after', 'limit'];
 begin
   if unknown <> '{}' then raise exception 'unknown filter: %', (select string_agg(x, ', ') from jsonb_object_keys(unknown) x) using errcode = '22023', hint = 'state, rule, severity, tenant, actor, mine, due, ids, sort'; end if;

@@ -1,4 +1,4 @@
-create function review.confirm(anomaly text, seen int, accept boolean, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.confirm(anomaly text, seen int, accept boolean, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'approve'); who uuid := tenancy.user_id(); r jsonb; d record;
 begin
   select * into d from review.discovery x where x.anomaly_id = a.id and x.answers is null and not exists (select from review.discovery y where y.answers = x.id);

@@ -1,6 +1,6 @@
 -- Says that this installation fills an input, or no longer does. The rules that need it are enabled, or NOT ENABLED, from then on; one that is enabled anew reads from the first
 -- event on. By an administrator over all clinics; an event.
-create function review.declare_input(input text, ready boolean, reason text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.declare_input(input text, ready boolean, reason text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null);
 begin
   if ready is null or not exists (select from review.input i where i.name = declare_input.input) then

@@ -1,5 +1,5 @@
 -- The receiver has it. false: that was on record already.
-create function review.delivered(delivery uuid) returns boolean language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.delivered(delivery uuid) returns boolean language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare d review.delivery;
 begin
   select * into d from review.delivery x where x.id = delivered.delivery and x.state = 'waiting' for update;

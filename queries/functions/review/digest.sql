@@ -1,5 +1,5 @@
 -- What a day's digest says. since: the digest before it.
-create function review.digest(since timestamptz) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.digest(since timestamptz) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.open),
     clocks as (select c.*, t.slug, c.due_on - review.today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < review.today() + 10)
   select jsonb_build_object('since', since,

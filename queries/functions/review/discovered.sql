@@ -1,5 +1,5 @@
 -- Another date of discovery is proposed by one and confirmed or refused by another.
-create function review.discovered(anomaly text, seen int, discovered_on date, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.discovered(anomaly text, seen int, discovered_on date, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if discovered_on is null then raise exception 'a date of discovery is a day like 2026-01-31' using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- Who must be notified by when, and when they were. Of an anomaly that is no breach yet: if it is one. A federal hold moves the federal dates only; a contract's and a State's stay.
-create function review.duties(a review.anomaly) returns table (duty text, due_on date, why text, made_on date) language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.duties(a review.anomaly) returns table (duty text, due_on date, why text, made_on date) language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare held date; sixty date := a.discovered_on + 60; term review.tenant_term; affected int; residents text; st record;
 begin
   if a.state in ('closed', 'merged') and a.disposition is distinct from 'breach' then return; end if;

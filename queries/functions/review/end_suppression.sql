@@ -1,4 +1,4 @@
-create function review.end_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.end_suppression(id text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare s review.suppression := review.suppression_within(id); e bigint;
 begin
   if s.ended_at is not null or s.expires_at <= clock_timestamp() then raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3'; end if;

@@ -1,4 +1,4 @@
-create function review.evidence_308a1iiD_queue(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a1iiD_queue(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select t.slug as tenant, v.severity, count(a.id) filter (where a.created_at < (s).from_at and (a.closed_at is null or a.closed_at >= (s).from_at)) as open_at_start, count(a.id) filter (where a.created_at >= (s).from_at) as found,
       count(a.id) filter (where a.closed_at >= (s).from_at and a.closed_at < (s).to_at) as closed, count(a.id) filter (where a.closed_at is null or a.closed_at >= (s).to_at) as open_at_end,
       round(extract(epoch from (s).to_at - min(a.created_at) filter (where a.closed_at is null or a.closed_at >= (s).to_at)) / 3600, 2) as oldest_open_hours,

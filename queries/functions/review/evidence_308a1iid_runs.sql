@@ -1,5 +1,5 @@
 -- 164.308(a)(1)(ii)(D). Periods are counted as the schedule counts them: their ends are the multiples of their length since the year 1.
-create function review.evidence_308a1iiD_runs(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a1iiD_runs(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with rule as (select l.rule_id, extract(epoch from (l.front_matter ->> 'every')::interval) as every, l.missing = '{}' as enabled, (select min(k.at) from review.rule_log k where k.rule_id = l.rule_id) as since
     from (select distinct on (l.rule_id) l.* from review.rule_log l where l.at <= (s).as_of order by l.rule_id, l.id desc) l
   ), planned as (select r.*, case when r.enabled and r.since < (s).to_at then floor((extract(epoch from (s).to_at) + 62135596800) / r.every) - floor((extract(epoch from greatest((s).from_at, r.since)) + 62135596800) / r.every) else 0 end::bigint as planned from rule r)

@@ -1,5 +1,5 @@
 -- Suppressions that were asked for or in force in the period, as they stood. What one held back is counted from the findings themselves: its own counter knows no past.
-create function review.evidence_308a1iiD_suppressions(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a1iiD_suppressions(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select p.id as suppression_id, t.slug as tenant, p.rule_id, p.tier, u.slug as actor, p.patient_id, p.record_id, p.action, p.reason, p.ticket, c.slug as asked_by, p.created_at as asked_at, a.slug as approved_by, v.approved_at,
       p.starts_at, p.expires_at, b.slug as ended_by, v.ended_at, p.renews,
       case when v.ended_at is not null then 'ended' when p.expires_at <= (s).as_of then 'expired' when v.approved_at is null then 'pending' when p.starts_at > (s).as_of then 'approved' else 'active' end as state,

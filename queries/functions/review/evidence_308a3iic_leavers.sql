@@ -1,5 +1,5 @@
 -- 164.308(a)(3)(ii)(C)
-create function review.evidence_308a3iiC_leavers(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a3iiC_leavers(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with f as (select y.actor_id, y.tenant, string_agg(y.id || ' ' || y.state, '; ' order by y.id) as anomalies from review.anomalies_as_of(s) y where y.rule_id like 'A03%' group by y.actor_id, y.tenant)
   select to_json(x) from (select m.id as membership_id, t.slug as tenant, u.slug as "user", u.id as user_id, u.kind, m.role, m.started_at, m.ended_on, m.terminated_at as disabled_at, b.slug as disabled_by,
       round(extract(epoch from m.terminated_at - (m.ended_on + 1)::timestamp at time zone 'UTC') / 3600, 2) as lag_hours, l.disabled_at as account_disabled_at, e.recorded_at as last_event_at, e.event_id as last_event_id, a.n as events_after_end, a.ids as events_after_end_ids,

@@ -1,5 +1,5 @@
 -- 164.308(a)(5)(ii)(C)
-create function review.evidence_308a5iiC_denied(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a5iiC_denied(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with f as (select v.event_id, string_agg(y.id || ' ' || y.state, '; ' order by y.id) as anomalies from review.anomalies_as_of(s) y join review.evidence v on v.anomaly_id = y.id group by v.event_id)
   select to_json(x) from (select e.event_id, e.recorded_at, t.slug as tenant, e.action, u.slug as "user", e.actor_kind, e.detail::jsonb ->> 'reason' as reason, e.detail::jsonb ->> 'method' as method, e.session_id,
       f.anomalies

@@ -1,4 +1,4 @@
-create function review.evidence_308a6ii_timeline(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_308a6ii_timeline(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with i as (select (x ->> 'anomaly_id')::uuid as id from review.evidence_308a6ii_incidents(s) x)
   select to_json(x) from (
     select v.anomaly_id, v.at, 'evidence' as kind, v.action || ' ' || coalesce(v.record_table, '') || ' ' || coalesce(v.record_id::text, '') || ' ' || v.outcome as what, null as by_user, v.event_id from review.evidence v join audit.chain k on k.event_id = v.event_id where v.anomaly_id in (select i.id from i) and k.sealed_at <= (s).as_of

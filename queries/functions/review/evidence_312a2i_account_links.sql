@@ -1,5 +1,5 @@
 -- Which accounts were said to be one person's in the period: where both are within reach.
-create function review.evidence_312a2i_account_links(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312a2i_account_links(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select u.slug as "user", o.slug as same_as, l.reason, b.slug as linked_by, l.linked_at, c.slug as ended_by, e.at as ended_at, e.reason as end_reason,
       review.event_of(s, tenancy.installation(), 'configure', l.linked_at, jsonb_build_object('accounts', jsonb_build_array(l.user_id, l.same_as), 'one_person', true)) as event_id,
       coalesce(review.event_of(s, tenancy.installation(), 'configure', e.at, jsonb_build_object('accounts', jsonb_build_array(l.user_id, l.same_as), 'one_person', false)),

@@ -1,4 +1,4 @@
-create function review.evidence_312a2i_services(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312a2i_services(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select u.slug as service, u.id as user_id, o.slug as owner, o.name as owner_name, l.disabled_at, p.action, p.record_table, coalesce(t.slug, case when p.action is not null then '*' end) as tenant, p.from_hour, p.to_hour, p.at as declared_at,
       (select min(e.event_id) from audit.event e join audit.chain k on k.event_id = e.event_id where e.xid = p.xid and e.action = 'configure' and e.tenant_id = any ((s).tenants) and k.sealed_at <= (s).as_of) as event_id
     from tenancy.users u

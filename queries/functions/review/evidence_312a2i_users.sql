@@ -1,5 +1,5 @@
 -- 164.312(a)(2)(i)
-create function review.evidence_312a2i_users(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312a2i_users(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select u.id as user_id, u.slug as "user", u.name, u.kind, u.created_at, c.by_user as created_by, l.disabled_at, f.at as first_event_at, z.at as last_event_at, f.event_id as first_event_id, z.event_id as last_event_id,
       (select string_agg(t.slug || ' ' || m.role || ' since ' || to_char(m.started_at at time zone 'UTC', 'YYYY-MM-DD') || case when m.terminated_at <= (s).as_of then ' until ' || to_char(m.terminated_at at time zone 'UTC', 'YYYY-MM-DD') else '' end, '; ' order by t.slug collate "C", m.started_at, m.id)
         from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id where m.user_id = u.id and m.tenant_id = any ((s).tenants) and m.started_at <= (s).as_of) as memberships, c.event_id as created_event_id

@@ -1,4 +1,4 @@
-create function review.evidence_312a2ii_break_glass(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312a2ii_break_glass(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with f as (select v.event_id, string_agg(y.id || ' ' || y.state || coalesce(' ' || y.disposition, ''), '; ' order by y.id) as follow_up from review.anomalies_as_of(s) y join review.evidence v on v.anomaly_id = y.id group by v.event_id)
   select to_json(x) from (select e.event_id, coalesce(e.occurred_at, e.recorded_at) as at, t.slug as tenant, u.slug as "user", e.action, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id) as patient_id, e.outcome,
       (select min(q.from_at) from review.relationship q where q.tenant_id = e.tenant_id and q.user_id = e.user_id and q.patient_id = coalesce(e.subject_id, r.subject_id) and q.kind = 'encounter' and q.known_at <= (s).as_of

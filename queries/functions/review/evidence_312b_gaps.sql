@@ -1,4 +1,4 @@
-create function review.evidence_312b_gaps(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312b_gaps(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   with every as (select l.rule_id, (l.front_matter ->> 'every')::interval as every from (select distinct on (l.rule_id) l.* from review.rule_log l where l.at <= (s).as_of order by l.rule_id, l.id desc) l)
   select to_json(x) from (
     select 'rule period skipped' as kind, r.rule_id as subject, r.period_start as from_at, r.period_end as to_at, 'the run at its end covers it' as what, null::bigint as event_id, r.run_id::text as run_id

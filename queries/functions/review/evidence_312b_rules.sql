@@ -1,4 +1,4 @@
-create function review.evidence_312b_rules(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312b_rules(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select l.rule_id, l.version, l.front_matter ->> 'title' as title, l.front_matter ->> 'tier' as tier, l.front_matter ->> 'severity' as severity,
       (select string_agg(c, '; ' order by n) from jsonb_array_elements_text(l.front_matter -> 'citations') with ordinality y(c, n)) as citations, l.front_matter ->> 'every' as every, l.missing = '{}' as enabled, array_to_string(l.missing, ' ') as missing,
       l.front_matter ->> 'description' as description, l.front_matter ->> 'triage' as triage, l.content_hash, l.at as in_force_since,

@@ -1,5 +1,5 @@
 -- 164.312(b)
-create function review.evidence_312b_sources(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_312b_sources(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
   select to_json(x) from (select t.slug as tenant, t.region, g.source, g.system, g.events_in_period, g.first_event_at, g.last_event_at, g.first_event_id, g.last_event_id, h.seq as chain_seq, h.sealed_at as heartbeat_at
     from tenancy.tenant t
       left join lateral (select e.source, case when e.source = 'import' then e.detail::jsonb ->> 'system' end as system, count(*) as events_in_period, min(e.recorded_at) as first_event_at, max(e.recorded_at) as last_event_at, min(e.event_id) as first_event_id,

@@ -1,6 +1,6 @@
 -- Records that a period's evidence is taken out, once for the installation and once for each clinic in it. as_of null: the newest seal. Only what was sealed by then is in
 -- the lists; batches are sealed in order, so that what a past time shows of events never changes.
-create function review.evidence_begin(ask uuid, tenants text[], from_at timestamptz, to_at timestamptz, as_of timestamptz) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_begin(ask uuid, tenants text[], from_at timestamptz, to_at timestamptz, as_of timestamptz) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('export'); named uuid[] := '{}'; t text; one uuid; newest timestamptz; upto timestamptz; till timestamptz; e bigint; said jsonb;
 begin
   foreach t in array coalesce(tenants, '{}') loop named := named || tenancy.tenant_named(t, 'export'); end loop;

@@ -1,4 +1,4 @@
-create function review.evidence_end(bundle uuid, sha256 bytea) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.evidence_end(bundle uuid, sha256 bytea) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('export'); b review.bundle; e bigint;
 begin
   select * into b from review.bundle x where x.id = bundle and x.made_by = who;

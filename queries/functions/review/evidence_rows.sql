@@ -1,4 +1,4 @@
-create function review.evidence_rows(file text) returns setof json language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+create or replace function review.evidence_rows(file text) returns setof json language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare x record; f text := 'evidence_' || lower(replace(file, '-', '_'));
 begin
   select * into x from review.the_bundle();

@@ -1,5 +1,5 @@
 -- What the manifest says of the bundle. queries: SHA-256 over the functions that make the lists, by name.
-create function review.evidence_scope() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+create or replace function review.evidence_scope() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare x record;
 begin
   select * into x from review.the_bundle();

@@ -1,5 +1,5 @@
 -- Stores the answers of a closing. What the database knows by itself needs not be given: the date of discovery and the newest assessment. An anomaly is named by its beginning.
-create function review.fill(a review.anomaly, version int, disposition text, fields jsonb, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.fill(a review.anomaly, version int, disposition text, fields jsonb, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare f record; unknown text; known jsonb;
 begin
   if jsonb_typeof(fields) <> 'object' then raise exception 'fields are a JSON object' using errcode = '22023'; end if;

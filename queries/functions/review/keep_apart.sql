@@ -1,5 +1,5 @@
 -- The same below the functions, whoever writes.
-create function review.keep_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.keep_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly; p uuid;
 begin
   if tg_table_name = 'anomaly' then

@@ -1,4 +1,4 @@
-create function review.keep_discoveries_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.keep_discoveries_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare d review.discovery;
 begin
   if new.answers is null then

@@ -1,5 +1,5 @@
 -- A suppression is asked for and approved by two persons, neither of whom it is about: as an anomaly is closed. Below the functions, whoever writes.
-create function review.keep_suppressors_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.keep_suppressors_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare p uuid;
 begin
   foreach p in array array_remove(array[new.created_by, new.approved_by], null) loop

@@ -1,4 +1,4 @@
-create function review.law_hold(anomaly text, seen int, until date, written boolean, official text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.law_hold(anomaly text, seen int, until date, written boolean, official text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); r jsonb; by_whom text := btrim(official);
 begin
   if until is null or until <= review.today() then raise exception 'a hold ends on a day to come' using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function review.link(anomaly text, other text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.link(anomaly text, other text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); b review.anomaly := review.anomaly_within(other, 'note'); who uuid := tenancy.user_id(); e bigint;
 begin
   if a.id = b.id then raise exception 'an anomaly is linked to another one' using errcode = '22023'; end if;

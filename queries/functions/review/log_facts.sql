@@ -1,5 +1,5 @@
 -- What the log says to factors (i) to (iii): tables, patients and records, who, how often it was seen, exported, denied.
-create function review.log_facts(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.log_facts(a review.anomaly) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return (select jsonb_build_object('events', count(*), 'shown', count(*) filter (where e.outcome = 'ok' and e.action in ('view', 'export')), 'exported', count(*) filter (where e.outcome = 'ok' and e.action = 'export'),
       'denied', count(*) filter (where e.outcome = 'denied'), 'patients', count(distinct e.subject_id), 'records', count(distinct (e.record_table, e.record_id)) filter (where e.record_id is not null),

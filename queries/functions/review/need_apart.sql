@@ -1,4 +1,4 @@
-create function review.need_apart(who uuid, anomaly uuid, actor uuid, subject uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.need_apart(who uuid, anomaly uuid, actor uuid, subject uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare as_what text := review.party(who, anomaly, actor, subject);
 begin
   if as_what is null then return; end if;

@@ -1,5 +1,5 @@
 -- state and lease in one place: who may edit now
-create function review.need_lease(a review.anomaly, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.need_lease(a review.anomaly, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if a.state not in ('claimed', 'in_review', 'waiting_info', 'escalated') then raise exception 'this anomaly is %: claim it first', a.state using errcode = 'WARD3'; end if;
   if a.assigned_to is distinct from who then

@@ -1,4 +1,4 @@
-create function review.note(anomaly text, said text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.note(anomaly text, said text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); e bigint;
 begin
   if btrim(coalesce(said, ''), E' \t\r\n') = '' then raise exception 'a note needs text' using errcode = '22023'; end if;

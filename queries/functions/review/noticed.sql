@@ -1,5 +1,5 @@
 -- That a notice was made, and where that is proven. Of a breach only.
-create function review.noticed(anomaly text, seen int, duty text, made_on date, reference text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.noticed(anomaly text, seen int, duty text, made_on date, reference text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state <> 'closed' or a.disposition <> 'breach' then raise exception 'notices are made of an anomaly that is closed as a breach' using errcode = 'WARD3'; end if;

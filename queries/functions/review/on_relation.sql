@@ -1,4 +1,4 @@
-create function review.on_relation() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.on_relation() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare r review.relation; j jsonb; tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;
 begin
   if tg_op = 'DELETE' then

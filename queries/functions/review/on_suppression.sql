@@ -1,5 +1,5 @@
 -- Approved once, ended once, counted up; nothing else of it changes. A renewal is a row of its own.
-create function review.on_suppression() returns trigger language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function review.on_suppression() returns trigger language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   if tg_op = 'INSERT' then
     if new.approved_by is not null or new.ended_at is not null or new.hits <> 0 then raise exception 'a suppression begins without approval' using errcode = '42501'; end if;

@@ -1,5 +1,5 @@
 -- Reading a file is a look of its own. file: the beginning of its SHA-256.
-create function review.open_attachment(ask uuid, anomaly text, file text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.open_attachment(ask uuid, anomaly text, file text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'browse'); h text;
 begin
   if coalesce(file, '') !~ '^[0-9a-f]{4,64}$' then raise exception 'a file is named by the beginning of its SHA-256, four characters at least' using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- The nightly second look at the counts: recounts the days from first to last from the events, mends what differs, and returns how many of (person, clinic, day) did.
-create function review.recount_activity(first date, last date) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
+create or replace function review.recount_activity(first date, last date) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set random_page_cost = 1.1 set jit = off as $$
 declare upto bigint; n bigint;
 begin
   select b.batch into upto from review.baseline b for update;

@@ -1,4 +1,4 @@
-create function review.release(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.release(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'assign'); who uuid := tenancy.user_id(); r jsonb;
 begin
   perform review.need_lease(a, who);

@@ -1,4 +1,4 @@
-create function review.reopen(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.reopen(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'reopen'); who uuid := tenancy.user_id(); r jsonb;
 begin
   if a.state not in ('closed', 'merged') then raise exception 'this anomaly is %, not closed', a.state using errcode = 'WARD3'; end if;

@@ -1,5 +1,5 @@
 -- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run then names.
-create function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := case action when 'seal_recover' then tenancy.reviewer_of(action, null) else tenancy.reviewer(action) end; e bigint; named text[];  -- the chain is every clinic's
 begin
   if action not in ('rule_run', 'ship', 'seal_recover') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;

@@ -1,5 +1,5 @@
 -- What became of the reviewer's own request: the answer to something recorded, hence no event of its own. done: the worker is through with it.
-create function review.requested(event bigint) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.requested(event bigint) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
   return (select jsonb_build_object('done', j.state in ('completed', 'cancelled', 'discarded'), 'state', j.state,

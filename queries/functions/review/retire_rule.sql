@@ -1,6 +1,6 @@
 -- A rule whose file is gone is late, and S02 tells, until somebody says that it is meant to be gone. It is then listed NOT ENABLED for want of its file; a worker that has the file again
 -- takes it up where it stopped.
-create function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.retire_rule(rule text, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer_of('configure', null); r review.rule; e bigint;
 begin
   select * into r from review.rule x where x.id = retire_rule.rule for update;

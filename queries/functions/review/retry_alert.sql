@@ -1,5 +1,5 @@
 -- Failed deliveries of an alert wait again, say after a password was put right.
-create function review.retry_alert(alert text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.retry_alert(alert text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('ship'); n review.alert; k int;
 begin
   if alert !~ '^[0-9a-fA-F-]{8,36}$' then raise exception '"%" is not an alert id: give at least its first eight characters', alert using errcode = '22023'; end if;

@@ -1,4 +1,4 @@
-create function review.set_state_term(state text, days int, citation text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.set_state_term(state text, days int, citation text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('configure'); e bigint;
 begin
   if tenancy.reach(who, 'configure') is not null then raise exception 'a State''s term is set by who administers every clinic' using errcode = '42501'; end if;

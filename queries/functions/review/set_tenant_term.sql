@@ -1,5 +1,5 @@
 -- Terms of contracts and States, and accounts of one person: an administrator's.
-create function review.set_tenant_term(tenant text, state text, contract_days int, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.set_tenant_term(tenant text, state text, contract_days int, reason text) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_named(tenant, 'configure'); e bigint;
 begin
   if state !~ '^[A-Z]{2}$' or contract_days not between 1 and 60 then raise exception 'a State is two capital letters, a contract gives 1 to 60 days' using errcode = '22023'; end if;

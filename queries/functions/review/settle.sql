@@ -1,5 +1,5 @@
 -- What a change of state makes of the clocks, of an undetermined one's return, and of the one that a duplicate is merged into.
-create function review.settle(anomaly uuid, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.settle(anomaly uuid, who uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly; target review.anomaly;
 begin
   select * into a from review.anomaly x where x.id = anomaly;

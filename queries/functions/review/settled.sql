@@ -1,6 +1,6 @@
 -- The newest batch of which everything was sealed at or before a time. Batches are sealed in order, so a search by halves finds it: looking at every row that has not
 -- settled would cost a run of each rule what two days hold.
-create function review.settled(at timestamptz, low bigint) returns bigint language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.settled(at timestamptz, low bigint) returns bigint language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare high bigint; mid bigint; c record;
 begin
   select max(batch) into high from audit.chain;

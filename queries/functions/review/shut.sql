@@ -1,5 +1,5 @@
 -- Closes what the caller may close: final at once, or pending the approval of somebody else where the tier or the disposition asks for a second person. One closed as a duplicate is merged into the other.
-create function review.shut(a review.anomaly, seen int, disposition text, reason text, fields jsonb, who uuid, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.shut(a review.anomaly, seen int, disposition text, reason text, fields jsonb, who uuid, extra jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare d review.disposition; r jsonb;
 begin
   select * into d from review.disposition x where x.name = disposition;

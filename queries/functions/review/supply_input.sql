@@ -1,6 +1,6 @@
 -- Fills an input of one clinic, up to 10,000 rows at a time: [{"user": slug, "patient": id, "session": id, "value": text, "at": time, "remove": true}], each with what the input is about. A
 -- row that is there is replaced. A value is kept as a keyed hash, of its letters without case and of its digits; it stands in no event and no message. By an administrator; an event of the clinic, with the number of rows.
-create function review.supply_input(input text, tenant text, rows jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.supply_input(input text, tenant text, rows jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_named(tenant, 'configure'); by_user uuid := tenancy.reviewer_of('configure', t); n int; bad int;
 begin
   if not exists (select from review.input i where i.name = supply_input.input) then

@@ -1,5 +1,5 @@
 -- Asks for one: {"rule", "tenant", "reason", "ticket", "days"} and at least one of {"actor", "patient", "record", "action"}; {"renews": id} takes over what that one matches.
-create function review.suppress(what jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.suppress(what jsonb) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid; who uuid := tenancy.reviewer('suppress'); r review.rule; s review.suppression; old review.suppression; e bigint; bad text; days int := (what->>'days')::int; n int;
 begin
   select string_agg(x, ', ') into bad from jsonb_object_keys(what) x where x not in ('rule', 'tenant', 'actor', 'patient', 'record', 'action', 'reason', 'ticket', 'days', 'renews');

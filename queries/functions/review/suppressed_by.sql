@@ -1,6 +1,6 @@
 -- The suppression in force that a match falls under: all of its evidence is about the same person, patient, record and action as it says; null: none. What its two people did themselves
 -- falls under none of theirs.
-create function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[]) returns uuid language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[]) returns uuid language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return (select s.id from review.suppression s
   where s.rule_id = rule and s.tenant_id = tenant and (s.actor_id is null or s.actor_id = actor) and s.approved_by is not null and s.ended_at is null and s.starts_at <= clock_timestamp() and s.expires_at > clock_timestamp()

@@ -1,4 +1,4 @@
-create function review.suppression_within(id text) returns review.suppression language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.suppression_within(id text) returns review.suppression language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare s review.suppression; who uuid := tenancy.reviewer('suppress'); n int;
 begin
   if id !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not the id of a suppression: give at least its first four characters', id using errcode = '22023'; end if;

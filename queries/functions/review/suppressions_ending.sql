@@ -1,5 +1,5 @@
 -- The suppressions that end within two weeks, where this installation has any: what they hold back then comes to the queue.
-create function review.suppressions_ending() returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.suppressions_ending() returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if to_regclass('review.suppression') is null then return '[]'; end if;
   return (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'rule_id', s.rule_id, 'tenant', t.slug, 'expires_at', s.expires_at) order by s.expires_at, s.id), '[]')

@@ -1,5 +1,5 @@
 -- Taking over what is somebody else's, also while they edit: with a reason, which their next change will show them.
-create function review.take(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.take(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly := review.anomaly_within(anomaly, 'claim'); who uuid := tenancy.user_id(); r jsonb;
 begin
   perform review.need_claimable(a);

@@ -1,5 +1,5 @@
 -- Enters an alert and its deliveries, unless the matter has one. An anomaly that nobody wants to hear of leaves none, except a critical one: then the list says that nobody was told.
-create function review.tell(matter text, kind text, tenant uuid, anomaly uuid, severity text, content jsonb, except_target text default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.tell(matter text, kind text, tenant uuid, anomaly uuid, severity text, content jsonb, except_target text default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare n uuid; names text[];
 begin
   select coalesce(array_agg(t.name), '{}') into names from review.alert_target t

@@ -1,5 +1,5 @@
 -- The digest of a day, unless that day has one: null then. day is the date in the time zone of the settings.
-create function review.tell_digest(day date) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.tell_digest(day date) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare last timestamptz;
 begin
   if exists (select from review.alert n where n.matter = 'digest/' || day) then return null; end if;

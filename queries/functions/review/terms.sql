@@ -1,4 +1,4 @@
-create function review.terms() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.terms() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('terms'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
 begin
   return query select jsonb_build_object('tenant', t.slug, 'state', x.state, 'days', x.contract_days, 'why', x.reason, 'by', review.slug_of(x.by_user), 'at', x.at)

@@ -1,4 +1,4 @@
-create function review.the_bundle(out b review.bundle, out s review.bundle_scope) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.the_bundle(out b review.bundle, out s review.bundle_scope) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('evidence');
 begin
   select * into b from review.bundle x where x.id = a.disclosure_id and x.made_by = a.user_id;

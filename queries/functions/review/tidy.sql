@@ -1,5 +1,5 @@
 -- What time alone changes: a claim that nothing came of for 30 minutes is new again (whom it is assigned to stays), and an undetermined one comes back on its day. By the worker, each with its event.
-create function review.tidy() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.tidy() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a review.anomaly; n int := 0; e bigint; worker uuid; back boolean; why text;
 begin
   select u.id into worker from tenancy.users u where u.slug = 'ward-worker';

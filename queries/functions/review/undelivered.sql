@@ -1,5 +1,5 @@
 -- An attempt failed; finally: it was the last one. Then the other targets are told, once a day, that this one is not reached.
-create function review.undelivered(delivery uuid, why text, finally boolean) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.undelivered(delivery uuid, why text, finally boolean) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare d review.delivery; n review.alert;
 begin
   select * into d from review.delivery x where x.id = undelivered.delivery and x.state = 'waiting' for update;

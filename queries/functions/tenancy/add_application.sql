@@ -1,4 +1,4 @@
-create function tenancy.add_application(aud text, login_role text, note text default '') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_application(aud text, login_role text, note text default '') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform tenancy.reviewer_of('configure', null);
   if exists (select from tenancy.application a where a.aud = add_application.aud) then raise exception 'there is an application "%" already', aud using errcode = '23505'; end if;

@@ -1,4 +1,4 @@
-create function tenancy.add_grant(who text, role text, tenant text, reason text, ticket text default null, hours numeric default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_grant(who text, role text, tenant text, reason text, ticket text default null, hours numeric default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare g uuid; t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); now_at timestamptz := clock_timestamp();
 begin
   if u = by_user then raise exception 'nobody grants to themself: another administrator does' using errcode = 'WARD2'; end if;

@@ -1,4 +1,4 @@
-create function tenancy.add_issuer(issuer text, client_id text, endpoints jsonb, keys jsonb, required_acr text[] default '{}', required_amr text[] default '{}') returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_issuer(issuer text, client_id text, endpoints jsonb, keys jsonb, required_acr text[] default '{}', required_amr text[] default '{}') returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer_of('configure', null); i uuid;
 begin
   if exists (select from tenancy.issuer x where x.issuer = add_issuer.issuer and x.ended_at is null) then raise exception 'issuer % is declared already', issuer using errcode = '23505', hint = 'ward oidc remove it first'; end if;

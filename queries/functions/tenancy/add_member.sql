@@ -1,5 +1,5 @@
 -- patient: for the role patient, whose records the portal identity reaches.
-create function tenancy.add_member(tenant text, who text, role text, patient uuid default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_member(tenant text, who text, role text, patient uuid default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_named(tenant, 'configure'); u uuid := tenancy.user_named(who);
 begin
   if exists (select from tenancy.users x where x.id = u and x.disabled_at is not null) then raise exception '% is disabled', who using errcode = '55000', hint = 'ward user enable comes first'; end if;

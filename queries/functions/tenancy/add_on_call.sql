@@ -1,4 +1,4 @@
-create function tenancy.add_on_call(who text, tenant text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_on_call(who text, tenant text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); o uuid;
 begin
   if u = by_user then raise exception 'nobody puts themself on call: another administrator does' using errcode = 'WARD2'; end if;

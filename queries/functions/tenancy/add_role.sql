@@ -1,5 +1,5 @@
 -- Roles inside a clinic. They are the installation's: a change reaches every clinic, at the next ask.
-create function tenancy.add_role(name text, note text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_role(name text, note text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform tenancy.reviewer_of('configure', null);
   if exists (select from tenancy.role r where r.name = add_role.name) then raise exception 'there is a role "%" already', name using errcode = '23505'; end if;

@@ -1,4 +1,4 @@
-create function tenancy.add_tenant(slug text, name text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_tenant(slug text, name text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid;
 begin
   perform tenancy.reviewer_of('configure', null);

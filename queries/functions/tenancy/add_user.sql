@@ -1,4 +1,4 @@
-create function tenancy.add_user(slug text, name text, kind text default 'human', owner text default null, password text default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_user(slug text, name text, kind text default 'human', owner text default null, password text default null) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare u uuid;
 begin
   perform tenancy.reviewer('configure');

@@ -1,4 +1,4 @@
-create function tenancy.allow_role(role text, record_table text, actions text[], allowed boolean) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.allow_role(role text, record_table text, actions text[], allowed boolean) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null); tab text := tenancy.phi_table_named(record_table);
 begin
   if not exists (select from tenancy.role r where r.name = allow_role.role) then raise exception 'no role "%"', role using errcode = '02000', hint = 'ward role list shows them'; end if;

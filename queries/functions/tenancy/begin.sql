@@ -4,7 +4,7 @@
 -- pipeline whose later statements must not run, where an earlier transaction of it has written the event or the caller begins once more to have it written.
 -- The text that ward's own pipeline sends (a test holds the two together) passes tenancy.unfit and is not shown to it. The session must hold nothing that
 -- a previous user of the connection could have left in it.
-create function tenancy.begin(token text, disclosure uuid default null, strict boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.begin(token text, disclosure uuid default null, strict boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare p tenancy.proof; why text; deadline text; k bytea; lasts interval;
 begin
   if nullif(current_setting('request.jwt.claims', true), '') is not null then

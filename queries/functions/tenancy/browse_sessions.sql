@@ -1,5 +1,5 @@
 -- Records a look at live sessions, of one user or of everybody within reach, newest first and at most 500: each clinic's event names the sessions that are shown.
-create function tenancy.browse_sessions(ask uuid, of_user text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.browse_sessions(ask uuid, of_user text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse'); u uuid := case when of_user is not null then tenancy.user_named(of_user) end; ids uuid[]; shown jsonb;
 begin
   select array_agg(x.session_id) into ids from (select s.session_id from tenancy.session s where s.revoked_at is null and s.expires_at > clock_timestamp() and (u is null or s.user_id = u)

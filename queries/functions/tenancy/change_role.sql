@@ -1,5 +1,5 @@
 -- Another role is another membership; the old one ends in the same transaction, and its sessions with it.
-create function tenancy.change_role(membership text, role text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.change_role(membership text, role text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare m tenancy.membership := tenancy.membership_named(membership, 'terminate'); done jsonb;
 begin
   perform tenancy.reviewer('configure', m.tenant_id);

@@ -4,7 +4,7 @@
 -- after a revocation (several transactions in one message share now()) are refused, and the isolation level, because an old snapshot
 -- would not see that revocation. The MAC is computed here as tenancy.begin does, from which it must not differ: every call of a function that pins its
 -- search_path costs, and this one is made several times in each statement.
-create function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+create or replace function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text := current_setting('request.jwt.deadline', true); mac text := current_setting('request.jwt.mac', true); j jsonb; k bytea; live boolean;
 begin
   if c is null then return null; end if;

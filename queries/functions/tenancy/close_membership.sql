@@ -1,4 +1,4 @@
-create function tenancy.close_membership(m tenancy.membership, reason text, ended_on date) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.close_membership(m tenancy.membership, reason text, ended_on date) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare n int; e bigint;
 begin
   e := audit.write(m.tenant_id, 'terminate', 'ok', jsonb_build_object('membership', m.id, 'user', m.user_id, 'role', m.role, 'reason', review.need_reason(reason), 'ended_on', ended_on)::text);

@@ -1,5 +1,5 @@
 -- What came of a try: the session, or the refusal with its event and its place in the throttle. fetched is false for one whose answer nobody came for.
-create function tenancy.conclude(a tenancy.attempt, fetched boolean) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.conclude(a tenancy.attempt, fetched boolean) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare u tenancy.users; r tenancy.signed; why text; factor text; given boolean := false;
 begin
   select * into u from tenancy.users where id = a.user_id;

@@ -1,5 +1,5 @@
 -- Counts a failure of weight 1. Weight 0, for a try within a delay, changes nothing and takes as long. Rows are taken in one order, so that no two calls wait for each other.
-create function tenancy.count_failure(a tenancy.attempt, weight int) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.count_failure(a tenancy.attempt, weight int) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare l record; n timestamptz := clock_timestamp(); grown float8; t tenancy.throttle;
 begin
   for l in select x.*, k.key from unnest(array['connection', 'name', 'source'], array[a.connection, a.name, a.source]) as k(kind, key) join tenancy.throttle_limit x on x.kind = k.kind

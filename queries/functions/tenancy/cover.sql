@@ -1,6 +1,6 @@
 -- What the application's roster says: until to_at, who covers sees to the patients of the one covered. Both are of the session's clinic. It explains accesses only where somebody
 -- else than the one who covers has said it, so it is open to whoever works there; and it is an event.
-create function tenancy.cover(id uuid, covering uuid, covered uuid, from_at timestamptz, to_at timestamptz) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.cover(id uuid, covering uuid, covered uuid, from_at timestamptz, to_at timestamptz) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_id(); e bigint;
 begin
   if t is null then raise exception 'no identity: tenancy.begin() comes first' using errcode = '42501'; end if;

@@ -1,6 +1,6 @@
 -- A line of the list: action, table, clinic (null: every one) and hours of the day in UTC, from inclusive, to exclusive. The newest word on the same action, table,
 -- clinic and first hour holds.
-create function tenancy.declare_service(who text, action text, record_table text, tenant text default null, from_hour int default 0, to_hour int default 24) returns void
+create or replace function tenancy.declare_service(who text, action text, record_table text, tenant text default null, from_hour int default 0, to_hour int default 24) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table);
 begin

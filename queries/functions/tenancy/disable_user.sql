@@ -1,5 +1,5 @@
 -- Ends a person everywhere: memberships, grants, standing on call, secrets and sessions. The user_id stays theirs.
-create function tenancy.disable_user(who text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.disable_user(who text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare u tenancy.users; by_user uuid; m tenancy.membership; g tenancy.reviewer_grant; memberships int := 0; grants int := 0; sessions int; e bigint; live uuid[];
 begin
   perform tenancy.lock_administrators();

@@ -1,5 +1,5 @@
 -- The person may sign in again. What was ended stays ended: memberships and grants are given anew.
-create function tenancy.enable_user(who text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.enable_user(who text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who);
 begin
   update tenancy.users x set disabled_at = null where x.id = u and x.disabled_at is not null;

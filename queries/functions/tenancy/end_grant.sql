@@ -1,4 +1,4 @@
-create function tenancy.end_grant(grant_id text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.end_grant(grant_id text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare g tenancy.reviewer_grant; who uuid; n int;
 begin
   perform tenancy.lock_administrators();

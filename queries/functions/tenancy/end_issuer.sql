@@ -1,4 +1,4 @@
-create function tenancy.end_issuer(issuer text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.end_issuer(issuer text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare i tenancy.issuer;
 begin
   perform tenancy.reviewer_of('configure', null);

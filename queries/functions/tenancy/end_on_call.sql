@@ -1,4 +1,4 @@
-create function tenancy.end_on_call(reason text default 'done') returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.end_on_call(reason text default 'done') returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); g tenancy.reviewer_grant; n int := 0;
 begin
   perform tenancy.reviewing();

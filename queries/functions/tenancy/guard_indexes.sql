@@ -1,5 +1,5 @@
 -- Makes those indexes anew, as they should be, under the same names.
-create function tenancy.guard_indexes(t regclass, open text[] default null) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.guard_indexes(t regclass, open text[] default null) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare bad text; remedies text[]; remedy text;
 begin
   select string_agg(u.why, E'\n  ') filter (where u.remedy is null), array_agg(u.remedy) into bad, remedies from tenancy.unguarded(t, open) u;

@@ -1,6 +1,6 @@
 -- What stands in the way of protecting a table: what kind of thing, why, and the statement that removes it; null where a person has to decide more than a
 -- statement can say (the key, the references, the clinic of each row: `ward protect --plan` asks).
-create function tenancy.hindrances(t regclass, open text[] default null) returns table (kind text, why text, remedy text) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.hindrances(t regclass, open text[] default null) returns table (kind text, why text, remedy text) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare root regclass := (select c.oid::regclass from pg_inherits i join pg_class c on c.oid = i.inhparent where i.inhrelid = t limit 1); part boolean; kin text;
 begin
   select c.relkind::text, c.relispartition into kin, part from pg_class c where c.oid = t;

@@ -1,6 +1,6 @@
 -- The claims of an identity token that this installation accepts, with its issuer's row; else why not. It is refused for what it is not as well: an access
 -- token (RFC 9068) or a logout token may be signed with the same key for the same client.
-create function tenancy.identity_claims(id_token text, out claims jsonb, out issuer tenancy.issuer, out until timestamptz, out why text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.identity_claims(id_token text, out claims jsonb, out issuer tenancy.issuer, out until timestamptz, out why text) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare head jsonb; k tenancy.issuer_key; aud jsonb; now_s numeric := extract(epoch from clock_timestamp());
 begin
   why := 'not an identity token';

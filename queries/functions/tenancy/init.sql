@@ -1,5 +1,5 @@
 -- Makes an empty database an installation of one region with its first administrator. Refused once anybody exists.
-create function tenancy.init(region text, slug text, name text, password text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.init(region text, slug text, name text, password text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid; u uuid;
 begin
   perform pg_advisory_xact_lock(hashtext('ward init'));

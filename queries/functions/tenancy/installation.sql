@@ -1,5 +1,5 @@
 -- the tenant of events that belong to no clinic
-create function tenancy.installation() returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.installation() returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid;
 begin
   select t0.id into t from tenancy.tenant t0 join tenancy.instance i on i.region = t0.region where t0.kind = 'installation';

@@ -1,4 +1,4 @@
-create function tenancy.issuer_named(named text) returns tenancy.issuer language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.issuer_named(named text) returns tenancy.issuer language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare i tenancy.issuer;
 begin
   select * into i from tenancy.issuer x where x.issuer = named and x.ended_at is null;

@@ -1,4 +1,4 @@
-create function tenancy.link_accounts(account text, same_as text, reason text, ending boolean default false) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.link_accounts(account text, same_as text, reason text, ending boolean default false) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer_of('configure', null); a uuid := tenancy.user_named(account); b uuid := tenancy.user_named(same_as); e bigint;
 begin
   if a = b then raise exception 'that is one account' using errcode = '22023'; end if;

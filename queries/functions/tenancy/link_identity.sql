@@ -1,4 +1,4 @@
-create function tenancy.link_identity(who text, issuer text, subject text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.link_identity(who text, issuer text, subject text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who); was tenancy.identity;
 begin
   perform tenancy.issuer_named(link_identity.issuer);

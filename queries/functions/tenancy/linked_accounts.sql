@@ -1,4 +1,4 @@
-create function tenancy.linked_accounts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.linked_accounts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k audit.ask := audit.the_ask('accounts');
 begin
   return query select jsonb_build_object('user', review.slug_of(l.user_id), 'same_as', review.slug_of(l.same_as), 'reason', l.reason, 'linked_by', review.slug_of(l.linked_by), 'linked_at', l.linked_at,

@@ -1,4 +1,4 @@
-create function tenancy.listed_issuers() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.listed_issuers() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform audit.the_ask('list:issuers');
   perform tenancy.reviewer_of('configure', null);

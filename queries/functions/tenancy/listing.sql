@@ -1,4 +1,4 @@
-create function tenancy.listing(what text) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.listing(what text) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a audit.ask := audit.the_ask('list:' || what); who uuid := tenancy.user_id();
 begin
   case what

@@ -1,5 +1,5 @@
 -- One membership by id (or its first characters) within reach.
-create function tenancy.membership_named(membership text, action text) returns tenancy.membership language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.membership_named(membership text, action text) returns tenancy.membership language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare m tenancy.membership; who uuid := tenancy.reviewer(action); n int;
 begin
   if membership !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not a membership id', membership using errcode = '22023', hint = 'ward member list shows them'; end if;

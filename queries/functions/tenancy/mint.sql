@@ -1,5 +1,5 @@
 -- Mints an access token for a session; never longer than the session itself. jti ties it to what was committed with it.
-create function tenancy.mint(s tenancy.session, jti uuid) returns table (access_token text, expires_at timestamptz) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.mint(s tenancy.session, jti uuid) returns table (access_token text, expires_at timestamptz) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare until timestamptz := least(s.expires_at, clock_timestamp() + (select t.access_token from tenancy.setting t)); m record; u record;
 begin
   select * into u from tenancy.users where id = s.user_id;

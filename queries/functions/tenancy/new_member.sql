@@ -1,4 +1,4 @@
-create function tenancy.new_member(t uuid, u uuid, role text, patient uuid, instead_of uuid) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.new_member(t uuid, u uuid, role text, patient uuid, instead_of uuid) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare m uuid;
 begin
   if not exists (select from tenancy.role r where r.name = new_member.role) then

@@ -1,4 +1,4 @@
-create function tenancy.new_password(password text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.new_password(password text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if length(coalesce(password, '')) < 12 then raise exception 'a password has at least 12 characters' using errcode = '22023'; end if;
   if octet_length(password) > 72 then raise exception 'a password has at most 72 bytes' using errcode = '22023'; end if;

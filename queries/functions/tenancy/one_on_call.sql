@@ -1,5 +1,5 @@
 -- On call. An administrator says who may; the person takes it when the pager rings, for one clinic and four hours at most, and rule S03 shows it to a compliance officer.
-create function tenancy.one_on_call(u uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.one_on_call(u uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare g record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('ward on call|' || u, 0));  -- two at once take turns; not the person's row, which whoever ends them needs

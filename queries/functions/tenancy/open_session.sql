@@ -1,6 +1,6 @@
 -- Opens a session for somebody who is proven, by whatever method: 'password', 'oidc' or 'secret'. Decides the place (a reviewer's session has none; otherwise the clinic and role
 -- named, or the only clinic there is), writes the event and mints the tokens. Never raises on a refusal: it would undo its own event.
-create function tenancy.open_session(u tenancy.users, audience text, tenant text, role text, method text, second_factor boolean default false) returns tenancy.signed
+create or replace function tenancy.open_session(u tenancy.users, audience text, tenant text, role text, method text, second_factor boolean default false) returns tenancy.signed
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t tenancy.tenant; m tenancy.membership; s tenancy.session; r tenancy.signed; why text; jti uuid := gen_random_uuid(); ends timestamptz := clock_timestamp() + (select x.session from tenancy.setting x);
   places jsonb; n int;

@@ -1,4 +1,4 @@
-create function tenancy.own_service(who text, owner text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.own_service(who text, owner text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); o uuid := tenancy.user_named(owner);
 begin
   perform tenancy.reviewer_of_service('configure', u.id);

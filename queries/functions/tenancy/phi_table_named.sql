@@ -1,4 +1,4 @@
-create function tenancy.phi_table_named(named text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.phi_table_named(named text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare tab text;
 begin
   select p.record_table into tab from tenancy.phi_table p where p.record_table in (named, 'public.' || named);

@@ -1,6 +1,6 @@
 -- Protects a table, or protects it anew after its columns changed. Run by its owner (or a role that may act as the owner); refuses with every obstacle named, and then
 -- changes nothing. subject names the patient's column, open the columns that are not PHI (a version for optimistic locking, say).
-create function tenancy.protect(t regclass, subject text default null, open text[] default '{}') returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.protect(t regclass, subject text default null, open text[] default '{}') returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare found text[]; cols text; keys text[] := array['tenant_id', 'id']; bad text; oracles text[]; part regclass;
 begin
   select array_agg(o) into found from tenancy.obstacles(t, open) o;

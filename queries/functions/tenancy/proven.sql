@@ -6,7 +6,7 @@
 -- User and membership are looked up each time, and not noted in the session when they end: a session that is being opened at that moment would have to lock them, and whoever
 -- opens it could leave that transaction open, and so keep their own end waiting.
 -- (A sequential scan in spite of that costs so much, by the planner's count, that the plan would be compiled, which takes a second: hence "where one", and no jit for what this calls.)
-create function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function tenancy.proven(token text) returns tenancy.proof language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare p tenancy.proof; b bytea := convert_to(token, 'utf8'); n int := octet_length(token);
 begin
   if n between 48 and 4096 then

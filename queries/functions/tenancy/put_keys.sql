@@ -1,5 +1,5 @@
 -- Puts the keys of an issuer in place of what is there: [{"kid", "n" (base64url), "e"}], at most 20. Returns how many came and went.
-create function tenancy.put_keys(issuer uuid, keys jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.put_keys(issuer uuid, keys jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare changed int; gone int;
 begin
   if jsonb_typeof(keys) is distinct from 'array' or jsonb_array_length(keys) not between 1 and 20 then raise exception 'an issuer has 1 to 20 RSA signing keys' using errcode = '22023'; end if;

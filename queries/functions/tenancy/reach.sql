@@ -1,5 +1,5 @@
 -- The clinics that a reviewer may do that in; null: every one.
-create function tenancy.reach(who uuid, action text) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.reach(who uuid, action text) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare found_ids uuid[]; everywhere boolean;
 begin
   select coalesce(bool_or(g.tenant_id is null), false), coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}') into everywhere, found_ids

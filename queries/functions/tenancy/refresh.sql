@@ -2,7 +2,7 @@
 -- not been used: the answer was lost. Both give that same successor: there is never a second branch. Later, or for an older token, somebody holds a copy: the session is
 -- revoked, and that stands although the call is refused, because refusing is an answer, not an error. A caller who rolls back instead, to leave neither trace nor use, holds an
 -- access token that no committed transaction issued, which tenancy.begin refuses.
-create function tenancy.refresh(token text) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.refresh(token text) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare sid uuid; t tenancy.refresh_token; after tenancy.refresh_token; s tenancy.session; conf tenancy.setting; r tenancy.signed; why text; successor text; unused boolean; jti uuid := gen_random_uuid();
 begin
   r.reason := 'sign in again';

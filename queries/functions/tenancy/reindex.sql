@@ -1,6 +1,6 @@
 -- Fills tenancy.record, and the relationships if the table has any, from the rows that are there already: ids only. Run by the owner, for whom
 -- row security is lifted within this one transaction.
-create function tenancy.reindex(t regclass) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.reindex(t regclass) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare subject text; r record; strays bigint;
 begin
   select subject_column into subject from tenancy.phi_table where record_table = t::text;

@@ -1,5 +1,5 @@
 -- columns: {"user", "patient", "from"} and optionally {"to", "author", "void", "known"}, each naming a column of the protected table.
-create function tenancy.relate(t regclass, kind text, columns jsonb) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.relate(t regclass, kind text, columns jsonb) returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare bad text;
 begin
   if not exists (select from tenancy.phi_table p where p.record_table = t::text) then raise exception '% is not a protected table: tenancy.protect() comes first', t using errcode = '55000'; end if;

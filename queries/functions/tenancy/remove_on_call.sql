@@ -1,5 +1,5 @@
 -- Takes somebody off the roster; a grant that they took under it ends too.
-create function tenancy.remove_on_call(who text, tenant text, reason text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.remove_on_call(who text, tenant text, reason text) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end; by_user uuid := tenancy.reviewer_of('grant', t); u uuid := tenancy.user_named(who); n int := 0; g tenancy.reviewer_grant;
 begin
   update tenancy.on_call x set removed_at = clock_timestamp() where x.user_id = u and x.tenant_id is not distinct from t and x.removed_at is null;

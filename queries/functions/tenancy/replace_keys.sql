@@ -1,5 +1,5 @@
 -- ward_identity's one function besides tenancy.issuers. The event names the login, since no person is signed in.
-create function tenancy.replace_keys(issuer text, keys jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.replace_keys(issuer text, keys jsonb) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare i tenancy.issuer := tenancy.issuer_named(issuer); n int;
 begin
   perform from tenancy.issuer x where x.id = i.id for update;

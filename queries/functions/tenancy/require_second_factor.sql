@@ -1,4 +1,4 @@
-create function tenancy.require_second_factor(mode text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.require_second_factor(mode text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform tenancy.reviewer_of('configure', null);
   if mode not in ('optional', 'required') then raise exception 'a second factor is optional or required, not "%"', mode using errcode = '22023'; end if;

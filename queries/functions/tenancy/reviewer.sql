@@ -1,4 +1,4 @@
-create function tenancy.reviewer(action text, tenant uuid default null, c jsonb default tenancy.claims()) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.reviewer(action text, tenant uuid default null, c jsonb default tenancy.claims()) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewing(c);
 begin
   if not tenancy.reaches(who, tenant, action) then

@@ -1,5 +1,5 @@
 -- tenant null: every clinic.
-create function tenancy.reviewer_of(action text, tenant uuid) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.reviewer_of(action text, tenant uuid) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer(action, tenant);
 begin
   if tenant is null and not tenancy.reaches_all(who, action) then

@@ -1,6 +1,6 @@
 -- Owner: ward_keys
 -- A new key signs from now on. The old ones verify for overlap more, which is as long as a token of theirs can live; without an overlap their secrets go at once.
-create function tenancy.rotate_key(overlap interval default '10 minutes') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.rotate_key(overlap interval default '10 minutes') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k text; t timestamptz;
 begin
   perform pg_advisory_xact_lock(hashtext('ward signing keys'));

@@ -1,5 +1,5 @@
 -- A new key signs from now on; the old ones verify until their tokens have run out, or, at_once, no more: every access token ends, refreshing gives new ones.
-create function tenancy.rotate_signing_key(at_once boolean default false) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.rotate_signing_key(at_once boolean default false) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k text;
 begin
   perform tenancy.reviewer_of('configure', null);

@@ -2,7 +2,7 @@
 -- block that a right signature yields is built and compared whole; nothing of what the signature yields is parsed, because that is where such
 -- verifiers were broken (CVE-2006-4339 and its successors). Both numbers stand for blocks of the same length, so that comparing them compares every byte.
 -- Refused: keys under 2048 or over 4096 bits, small or even exponents, a signature of another length than the key's, and one that is not below n.
-create function tenancy.rs256(signed bytea, signature bytea, n bytea, e int) returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.rs256(signed bytea, signature bytea, n bytea, e int) returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare k int := length(n); m numeric; s numeric; r numeric; i int;
 begin
   if signed is null or signature is null or n is null or e is null or k not between 256 and 512 or length(signature) <> k or e < 65537 or e % 2 = 0 then return false; end if;

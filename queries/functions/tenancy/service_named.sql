@@ -1,4 +1,4 @@
-create function tenancy.service_named(named text) returns tenancy.users language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.service_named(named text) returns tenancy.users language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare u tenancy.users;
 begin
   select * into u from tenancy.users x where (x.slug = named or x.id::text = named) and x.kind = 'service' and x.slug <> 'ward-worker';

@@ -1,4 +1,4 @@
-create function tenancy.service_row(u tenancy.users, who uuid) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.service_row(u tenancy.users, who uuid) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('id', u.id, 'slug', u.slug, 'name', u.name, 'owner', (select o.slug from tenancy.users o where o.id = u.owner_id), 'ownerless', tenancy.ownerless(u), 'disabled_at', u.disabled_at,
     'memberships', coalesce((select jsonb_agg(jsonb_build_object('tenant', t.slug, 'role', m.role, 'terminated_at', m.terminated_at) order by m.started_at, t.slug) from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id
       where m.user_id = u.id and tenancy.reaches(who, m.tenant_id, 'browse')), '[]'),

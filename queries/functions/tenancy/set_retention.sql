@@ -1,4 +1,4 @@
-create function tenancy.set_retention(tenant text, years int, reason text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.set_retention(tenant text, years int, reason text) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_named(tenant, 'configure'); old int;
 begin
   if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'a retention needs a reason of at least four characters' using errcode = '22023'; end if;

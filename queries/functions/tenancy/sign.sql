@@ -1,6 +1,6 @@
 -- Owner: ward_keys
 -- A compact JWS (RFC 7515) with HS256, signed with the newest live key. The key never leaves this function. Keys whose time has come lose their secret first.
-create function tenancy.sign(claims jsonb) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.sign(claims jsonb) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare k record; signed text;
 begin
   update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= clock_timestamp();

@@ -1,7 +1,7 @@
 -- Tries a user name and password, and returns a ticket for tenancy.signed_in: after the commit, within a minute. The ticket, the time and the WAL are the same whatever comes of it.
 -- audience 'review' asks for a reviewer's session, which names no clinic. tenant may be null for who works at one clinic alone; role picks among several there. code is the second factor's. source is where
 -- the person is (their address), as far as the application knows. password and code travel as bind parameters only.
-create function tenancy.sign_in(who text, password text, tenant text default null, audience text default 'app', code text default null, role text default null, source text default null)
+create or replace function tenancy.sign_in(who text, password text, tenant text default null, audience text default 'app', code text default null, role text default null, source text default null)
   returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare u tenancy.users; a tenancy.attempt; stale tenancy.attempt; held boolean; ticket text := encode(public.gen_random_bytes(32), 'hex');
 begin

@@ -1,5 +1,5 @@
 -- The lists of this file, for tenancy.listing: sessions, keys, applications.
-create function tenancy.sign_in_listing(what text, ids uuid[]) returns setof jsonb language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.sign_in_listing(what text, ids uuid[]) returns setof jsonb language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   (select jsonb_build_object('id', s.session_id, 'user_id', u.id, 'user', u.slug, 'name', u.name, 'kind', u.kind, 'tenant', t.slug, 'role', m.role, 'aud', s.aud, 'method', s.method, 'second_factor', s.second_factor,
       'created_at', s.created_at, 'expires_at', s.expires_at, 'refreshed_at', (select max(r.issued_at) from tenancy.refresh_token r where r.session_id = s.session_id and r.issued_at > s.created_at + interval '1 second'))
     from tenancy.session s join tenancy.users u on u.id = s.user_id left join tenancy.tenant t on t.id = s.tenant_id left join tenancy.membership m on m.id = s.membership_id

@@ -5,7 +5,7 @@
 -- One call, where a password takes two: whoever rolls this one back has used the token no more than before, and holds an access token that no committed transaction issued,
 -- which tenancy.begin refuses. What the answer tells (is the token good, whose is it) the token's holder could read in it. There is no password to guess; guesses of a
 -- code, the one thing that could be learnt unrecorded, are counted where no rollback reaches (00014).
-create function tenancy.sign_in_oidc(id_token text, tenant text default null, role text default null, audience text default 'app', code text default null)
+create or replace function tenancy.sign_in_oidc(id_token text, tenant text default null, role text default null, audience text default 'app', code text default null)
   returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare v record; u tenancy.users; r tenancy.signed; factor text; given boolean := false; used bytea;
 begin

@@ -1,6 +1,6 @@
 -- The program's way in. One answer for an unknown account, a wrong, ended or expired secret, a person's name, and a clinic where it is no member; never a raise, which
 -- would undo the event. Nobody guesses 256 bits, so a try that is rolled back need not be counted. secret travels as a bind parameter only.
-create function tenancy.sign_in_service(who text, secret text, tenant text, audience text default 'app') returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.sign_in_service(who text, secret text, tenant text, audience text default 'app') returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare u tenancy.users; r tenancy.signed;
 begin
   if length(secret) > 0 and position(secret in current_query()) > 0 then

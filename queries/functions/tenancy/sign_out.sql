@@ -1,4 +1,4 @@
-create function tenancy.sign_out() returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.sign_out() returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'nobody is signed in' using errcode = '28000'; end if;

@@ -1,5 +1,5 @@
 -- Ends every session of this person, this one too, in every clinic and application; one event for each, in its clinic. Returns how many.
-create function tenancy.sign_out_everywhere() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.sign_out_everywhere() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); s tenancy.session; n int := 0;
 begin
   if c is null then raise exception 'nobody is signed in' using errcode = '28000'; end if;

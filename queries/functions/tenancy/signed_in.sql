@@ -1,5 +1,5 @@
 -- The answer to a ticket of a committed tenancy.sign_in, once. Never raises on a refusal.
-create function tenancy.signed_in(ticket text) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.signed_in(ticket text) returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare a tenancy.attempt; r tenancy.signed;
 begin
   if position(signed_in.ticket in current_query()) > 0 then

@@ -2,7 +2,7 @@
 -- Uses up a code of the active enrolment: null when it held or none is enrolled, else 'needed' or 'wrong'. The update's condition is looked at again
 -- after the row lock, so that of many calls with one code one succeeds, and none once the enrolment has ended. After 100 tries in a row (NIST SP 800-63B 5.2.2) only a recovery code helps,
 -- or an administrator.
-create function tenancy.spend_code(who uuid, code text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.spend_code(who uuid, code text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t tenancy.totp; s bigint; tries bigint;
 begin
   select * into t from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null;

@@ -1,5 +1,5 @@
 -- The eligible person's own act: there is no reviewer's reach to ask for yet.
-create function tenancy.take_on_call(tenant text, reason text, ticket text, hours numeric default 4) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.take_on_call(tenant text, reason text, ticket text, hours numeric default 4) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); who uuid := (c->>'sub')::uuid; t tenancy.tenant; g tenancy.reviewer_grant; now_at timestamptz; e bigint;
 begin
   perform tenancy.reviewing();

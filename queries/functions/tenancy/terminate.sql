@@ -1,6 +1,6 @@
 -- Ends a membership: its live sessions are revoked, and every transaction that begins under it from now on is refused.
 -- typed is the start of the person's user_id, at least six characters, as a check that the right person is meant.
-create function tenancy.terminate(membership text, typed text, reason text, ended_on date default null) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.terminate(membership text, typed text, reason text, ended_on date default null) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare m tenancy.membership := tenancy.membership_named(membership, 'terminate'); who uuid := tenancy.user_id();
 begin
   if m.terminated_at is not null then raise exception 'this membership was terminated at % UTC already', to_char(m.terminated_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') using errcode = '55000'; end if;

@@ -1,7 +1,7 @@
 -- Notes the time, every second. Where the server's clock has gone back, by more than 5 seconds, tokens and sign-ins have been refused since; now whatever ends by the clock is
 -- moved back by as much, so that what had ended stays so and what was open has the time left that it had. The access tokens, whose ends are written in them, are
 -- worth nothing any more: a refresh gives new ones. Codes of second factors stay used up until the clock is past them again. Returns by how many seconds, 0 as a rule.
-create function tenancy.tick() returns float8 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.tick() returns float8 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare n timestamptz; seen timestamptz; back interval; kid text;
 begin
   select i.seen_at into seen from tenancy.instance i where i.one for update;

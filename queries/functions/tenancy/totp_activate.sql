@@ -1,6 +1,6 @@
 -- Owner: ward_keys
 -- Activates what this session enrolled, with its first code; gives ten recovery codes, or null when the code is wrong.
-create function tenancy.totp_activate(who uuid, session uuid, code text) returns text[] language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.totp_activate(who uuid, session uuid, code text) returns text[] language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t tenancy.totp; s bigint; c text; codes text[] := '{}';
 begin
   select * into t from tenancy.totp x where x.user_id = who and x.session_id = session and x.active_at is null and x.ended_at is null for update;

@@ -1,5 +1,5 @@
 -- Confirms it with the first code, which makes it count; returns the recovery codes, once.
-create function tenancy.totp_confirm(code text) returns text[] language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.totp_confirm(code text) returns text[] language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); who uuid := (c->>'sub')::uuid; codes text[];
 begin
   if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;

@@ -1,5 +1,5 @@
 -- Begins an enrolment: the secret, for the authenticator. Whoever has one already replaces it with a recovery code: six digits could be guessed here.
-create function tenancy.totp_enroll(recovery text default null) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.totp_enroll(recovery text default null) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims(); who uuid := (c->>'sub')::uuid; secret text;
 begin
   if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;

@@ -1,4 +1,4 @@
-create function tenancy.totp_remove(who text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.totp_remove(who text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who);
 begin
   if u = by_user then raise exception 'nobody removes their own second factor: another administrator does, or replace it with ward totp enroll --recovery' using errcode = 'WARD2'; end if;

@@ -1,4 +1,4 @@
-create function tenancy.uncover(id uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.uncover(id uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare t uuid := tenancy.tenant_id();
 begin
   if t is null then raise exception 'no identity: tenancy.begin() comes first' using errcode = '42501'; end if;

@@ -1,5 +1,5 @@
 -- Takes the lines of an action and table off the list, at one clinic or those that say every clinic. Returns how many.
-create function tenancy.undeclare_service(who text, action text, record_table text, tenant text default null) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.undeclare_service(who text, action text, record_table text, tenant text default null) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end; tab text := tenancy.phi_table_named(record_table); n int;
 begin
   perform tenancy.reviewer_of('configure', t);

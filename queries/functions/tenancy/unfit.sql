@@ -4,7 +4,7 @@
 -- is recorded under between its rows, and calling nothing else, because query_to_xml runs a statement whose words the text need not show. The pattern
 -- reads the text as PostgreSQL's lexer does: a comment that opens another one inside, and a carriage return that ends one, would let it see a
 -- "select" that is none. Dollar quotes, because standard_conforming_strings is the client's to set.
-create function tenancy.unfit(token text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.unfit(token text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return case
     when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'

@@ -2,7 +2,7 @@
 -- record, and that record, whose columns its reader may set, bisects the others'. Such an index is partial, and its predicate begins with one conjunct for each of
 -- those columns, which is true of every row and which only a clause that reads the column implies: ward_app may not write one, audit.evaluate does. Not IS NOT
 -- NULL: of a NOT NULL column that is known to be true, and PostgreSQL 19 simplifies predicates by it. open: the columns that are not PHI; null: those registered.
-create function tenancy.unguarded(t regclass, open text[] default null) returns table (index regclass, why text, remedy text) language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.unguarded(t regclass, open text[] default null) returns table (index regclass, why text, remedy text) language sql stable set search_path = pg_catalog, pg_temp as $$
   with own as (
     select i.*, pg_get_expr(i.indpred, i.indrelid) as pred, array['tenant_id', 'id'] || coalesce(open, (select p.open_columns from tenancy.phi_table p where p.record_table = t::text), '{}') as known
     from pg_index i where (i.indrelid = t or i.indrelid in (select relid from pg_partition_tree(t))) and not i.indisprimary and not exists (select from pg_inherits h where h.inhrelid = i.indexrelid)

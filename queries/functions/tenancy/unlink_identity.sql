@@ -1,4 +1,4 @@
-create function tenancy.unlink_identity(who text, issuer text, subject text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.unlink_identity(who text, issuer text, subject text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who);
 begin
   update tenancy.identity x set ended_at = clock_timestamp() where x.issuer = unlink_identity.issuer and x.subject = unlink_identity.subject and x.user_id = u and x.ended_at is null;

@@ -1,6 +1,6 @@
 -- Functions without a pinned search_path that a trigger, policy, check, default, index or statistics object of the table reaches: each could be led to the caller's
 -- own objects and carry row contents out.
-create function tenancy.unpinned(t regclass) returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.unpinned(t regclass) returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
   with reached as (
     select tgfoid as f from pg_trigger where tgrelid = t and not tgisinternal
     union select d.refobjid from pg_constraint c join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass where c.conrelid = t

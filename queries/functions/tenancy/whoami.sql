@@ -1,4 +1,4 @@
-create function tenancy.whoami() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.whoami() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;

@@ -1,0 +1,291 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// maker makes objects inside the transaction that is open on db.
+type maker struct {
+	db    querier
+	state *state
+}
+
+// apply makes what the plan lists, drops what no file defines any more, and writes both down.
+func (m *maker) apply(ctx context.Context, p *Plan) error {
+	if _, err := m.db.Exec(ctx, "set local check_function_bodies = off"); err != nil {
+		return fmt.Errorf("prepare for functions: %w", err)
+	}
+	var old []string // signatures that a file no longer has
+	var functions []made
+	for _, o := range p.release.Objects {
+		if !slices.ContainsFunc(p.Make, func(c Change) bool { return c.Kind == o.Kind && c.Name == o.Name }) {
+			continue
+		}
+		signature, err := m.make(ctx, o)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", o.Kind, o.Name, err)
+		}
+		if was := m.state.objects[[2]string{o.Kind, o.Name}].Signature; was != "" && was != signature {
+			old = append(old, was)
+		}
+		functions = append(functions, made{Kind: o.Kind, Name: o.Name, Signature: signature, Sum: o.Sum})
+	}
+	for _, signature := range old {
+		if err := m.dropFunction(ctx, signature); err != nil {
+			return err
+		}
+	}
+	if err := m.drop(ctx, p.Drop); err != nil {
+		return err
+	}
+	if err := m.validate(ctx, functions); err != nil {
+		return err
+	}
+	return m.remember(ctx, p, functions)
+}
+
+// make runs an object's file as its owner, so that it ends with exactly the grants that stand there, and returns a
+// function's signature.
+func (m *maker) make(ctx context.Context, o Object) (signature string, err error) {
+	done, err := m.become(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	was := m.state.objects[[2]string{o.Kind, o.Name}]
+	switch o.Kind {
+	case KindFunction:
+		err = m.ungrant(ctx, "function", was.Signature)
+	case KindView:
+		err = m.prepareView(ctx, o)
+	case KindTriggers:
+		err = m.dropTriggers(ctx, o.Name)
+	}
+	if err == nil {
+		_, err = m.db.Exec(ctx, o.SQL, pgx.QueryExecModeSimpleProtocol)
+	}
+	if err != nil {
+		return "", m.explain(err)
+	}
+	if o.Kind == KindFunction {
+		if signature, err = m.signature(ctx, o, was.Signature); err != nil {
+			return "", err
+		}
+		if _, err := m.db.Exec(ctx, "revoke execute on function "+signature+" from public"); err != nil {
+			return "", fmt.Errorf("close it to PUBLIC: %w", err)
+		}
+	}
+	return signature, done()
+}
+
+// become makes the transaction act as the object's owner, who needs CREATE on the schema for it and does not keep it.
+func (m *maker) become(ctx context.Context, o Object) (done func() error, err error) {
+	var may bool
+	err = m.db.QueryRow(ctx, "select has_schema_privilege($1, $2, 'create')", o.Owner, o.schema()).Scan(&may)
+	if err != nil {
+		return nil, fmt.Errorf("look up the owner %s: %w", o.Owner, err)
+	}
+	as := "set local role " + pgx.Identifier{o.Owner}.Sanitize()
+	back := "reset role"
+	if !may {
+		grant := fmt.Sprintf("create on schema %s %%s %s", pgx.Identifier{o.schema()}.Sanitize(), o.Owner)
+		as = "set local role ward_owner; grant " + fmt.Sprintf(grant, "to") + "; " + as
+		back = "set local role ward_owner; revoke " + fmt.Sprintf(grant, "from") + "; reset role"
+	}
+	if _, err := m.db.Exec(ctx, as, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return nil, fmt.Errorf("act as %s: %w", o.Owner, err)
+	}
+	return func() error {
+		if _, err := m.db.Exec(ctx, back, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("stop acting as %s: %w", o.Owner, err)
+		}
+		return nil
+	}, nil
+}
+
+// ungrant takes away what the catalog grants on a function or view, which may be more than its file says.
+func (m *maker) ungrant(ctx context.Context, kind, name string) error {
+	catalog, acl, oid := "pg_proc", "proacl", "regprocedure"
+	if kind == KindView {
+		catalog, acl, oid = "pg_class", "relacl", "regclass"
+	}
+	rows, err := m.db.Query(ctx, fmt.Sprintf(`
+		select distinct case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end
+		from %s c cross join lateral aclexplode(c.%s) a
+		where c.oid = case when $1 <> '' then to_%s($1) end and a.grantee <> a.grantor`, catalog, acl, oid), name)
+	if err != nil {
+		return fmt.Errorf("read its grants: %w", err)
+	}
+	grantees, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("read its grants: %w", err)
+	}
+	object := name
+	if kind == KindFunction {
+		object = "function " + name
+	}
+	for _, g := range grantees {
+		if _, err := m.db.Exec(ctx, "revoke all on "+object+" from "+g+" cascade"); err != nil {
+			return fmt.Errorf("take its grants away: %w", err)
+		}
+	}
+	return nil
+}
+
+// signature is the function that a file has just made: the one of its name that was not there before.
+func (m *maker) signature(ctx context.Context, o Object, was string) (string, error) {
+	rows, err := m.db.Query(ctx, `select p.oid::regprocedure::text
+		from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname || '.' || p.proname = $1`, o.Name)
+	if err != nil {
+		return "", fmt.Errorf("look it up: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "", fmt.Errorf("look it up: %w", err)
+	}
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(s string) bool { return s == was })
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("a file makes one function of its own name, but the catalog has %d: %v", len(found), found)
+	}
+	return found[0], nil
+}
+
+// explain says what to do about an error that PostgreSQL leaves to the reader.
+func (m *maker) explain(err error) error {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case "42P13", "2BP01": // another type of result; something depends on it
+		return fmt.Errorf("%w: add a numbered file to queries/tables that drops the old one first", err)
+	}
+	if e.Where != "" && e.Position > 0 {
+		return fmt.Errorf("%w (at character %d)", err, e.Position)
+	}
+	return err
+}
+
+func (m *maker) dropFunction(ctx context.Context, signature string) error {
+	if _, err := m.db.Exec(ctx, "drop function if exists "+signature); err != nil {
+		return fmt.Errorf("drop function %s: %w", signature, m.explain(err))
+	}
+	return nil
+}
+
+// dropTriggers drops all triggers of one of ward's tables, those that somebody added too: its file makes what belongs
+// there.
+func (m *maker) dropTriggers(ctx context.Context, table string) error {
+	rows, err := m.db.Query(ctx, `select quote_ident(t.tgname) from pg_trigger t
+		where t.tgrelid = to_regclass($1) and not t.tgisinternal and t.tgparentid = 0`, table)
+	if err != nil {
+		return fmt.Errorf("list the triggers of %s: %w", table, err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list the triggers of %s: %w", table, err)
+	}
+	for _, n := range names {
+		if _, err := m.db.Exec(ctx, "drop trigger "+n+" on "+table); err != nil {
+			return fmt.Errorf("drop trigger %s on %s: %w", n, table, err)
+		}
+	}
+	return nil
+}
+
+// prepareView takes a view's grants away where it is there already.
+func (m *maker) prepareView(ctx context.Context, o Object) error {
+	return m.ungrant(ctx, KindView, o.Name)
+}
+
+// drop drops what no file defines any more.
+func (m *maker) drop(ctx context.Context, gone []Change) error {
+	for _, c := range gone {
+		var err error
+		switch c.Kind {
+		case KindFunction:
+			err = m.dropFunction(ctx, m.state.objects[[2]string{c.Kind, c.Name}].Signature)
+		case KindView:
+			if _, err = m.db.Exec(ctx, "drop view if exists "+c.Name); err != nil {
+				err = fmt.Errorf("drop view %s: %w", c.Name, m.explain(err))
+			}
+		case KindTriggers:
+			err = m.dropTriggers(ctx, c.Name)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = m.db.Exec(ctx, "delete from core.object where kind = $1 and name = $2", c.Kind, c.Name)
+		if err != nil {
+			return fmt.Errorf("forget %s %s: %w", c.Kind, c.Name, err)
+		}
+	}
+	return nil
+}
+
+// validate has each language look at the bodies, which were not looked at while what they name was still to come.
+func (m *maker) validate(ctx context.Context, functions []made) error {
+	if _, err := m.db.Exec(ctx, "set local check_function_bodies = on"); err != nil {
+		return fmt.Errorf("prepare to look at the functions: %w", err)
+	}
+	for _, f := range functions {
+		if f.Kind != KindFunction {
+			continue
+		}
+		var language string
+		err := m.db.QueryRow(ctx, `select l.lanname from pg_proc p join pg_language l on l.oid = p.prolang
+			where p.oid = $1::regprocedure`, f.Signature).Scan(&language)
+		if err != nil {
+			return fmt.Errorf("look up function %s: %w", f.Signature, err)
+		}
+		validator := map[string]string{"sql": "fmgr_sql_validator", "plpgsql": "plpgsql_validator"}[language]
+		if _, err := m.db.Exec(ctx, "select "+validator+"($1::regprocedure)", f.Signature); err != nil {
+			return fmt.Errorf("function %s: %w", f.Name, m.explain(err))
+		}
+	}
+	return nil
+}
+
+// remember writes down what was made, of which files, and what the catalog says of it.
+func (m *maker) remember(ctx context.Context, p *Plan, objects []made) error {
+	live, err := readLive(ctx, m.db)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		key := o.Name
+		if o.Signature != "" {
+			key = o.Signature
+		}
+		_, err := m.db.Exec(ctx, `insert into core.object (kind, name, signature, sum, live)
+			values ($1, $2, nullif($3, ''), $4, $5)
+			on conflict (kind, name) do update set signature = excluded.signature, sum = excluded.sum, live = excluded.live,
+			  applied_at = clock_timestamp()`, o.Kind, o.Name, o.Signature, o.Sum, live[[2]string{o.Kind, key}])
+		if err != nil {
+			return fmt.Errorf("remember %s %s: %w", o.Kind, o.Name, err)
+		}
+	}
+	for _, t := range p.release.Tables {
+		_, err := m.db.Exec(ctx, `insert into core.table_file (version, name, sum) values ($1, $2, $3)
+			on conflict do nothing`, t.Version, t.Name, t.Sum)
+		if err != nil {
+			return fmt.Errorf("remember %s: %w", t.Name, err)
+		}
+	}
+	last := p.release.Tables[len(p.release.Tables)-1].Version
+	_, err = m.db.Exec(ctx, `insert into core.release (version, tables, sum, generator) values ($1, $2, $3, $4)
+		on conflict (one) do update set version = excluded.version, tables = excluded.tables, sum = excluded.sum,
+		  generator = excluded.generator, migrated_at = clock_timestamp()`,
+		p.release.Version, last, p.release.Sum, p.release.Generator)
+	if err != nil {
+		return fmt.Errorf("remember the release: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package migrate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Kinds of objects that have a file of their own.
+const (
+	KindFunction = "function"
+	KindView     = "view"
+	KindTriggers = "triggers" // all of a table's
+)
+
+// An Object is a file of functions/, views/ or triggers/.
+type Object struct {
+	Kind  string
+	Name  string // SCHEMA.NAME of the function, the view, or the table whose triggers these are
+	Owner string // the role that makes it
+	SQL   string
+	Sum   string // SHA-256 of SQL, hexadecimal
+}
+
+func (o Object) schema() string { return strings.SplitN(o.Name, ".", 2)[0] }
+
+// owner is the line by which a file names another owner than ward_owner.
+var owner = regexp.MustCompile(`(?m)^-- Owner: ([a-z_]+)$`)
+
+func newObject(kind, name string, text []byte) Object {
+	sum := sha256.Sum256(text)
+	o := Object{Kind: kind, Name: name, Owner: "ward_owner", SQL: string(text), Sum: hex.EncodeToString(sum[:])}
+	if m := owner.FindStringSubmatch(o.SQL); m != nil {
+		o.Owner = m[1]
+	}
+	return o
+}
+
+// readObjects reads all objects of a schema's files, in an order in which they can be made: each after those that its
+// head (a function's arguments, a view's text) needs. Bodies of functions are looked up when they run.
+func readObjects(files fs.FS) ([]Object, error) {
+	var all []Object
+	for _, d := range []struct{ dir, kind string }{
+		{"views", KindView}, {"functions", KindFunction}, {"triggers", KindTriggers},
+	} {
+		names, err := fs.Glob(files, d.dir+"/*/*.sql")
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", d.dir, err)
+		}
+		for _, file := range names {
+			text, err := fs.ReadFile(files, file)
+			if err != nil {
+				return nil, fmt.Errorf("read the schema: %w", err)
+			}
+			schema := path.Base(path.Dir(file))
+			all = append(all, newObject(d.kind, schema+"."+strings.TrimSuffix(path.Base(file), ".sql"), text))
+		}
+	}
+	return inOrder(all)
+}
+
+var (
+	comment   = regexp.MustCompile(`--[^\n]*`)
+	qualified = regexp.MustCompile(`\b[a-z]+\.[A-Za-z_][A-Za-z0-9_]*`)
+)
+
+// needs are the names of other objects that must exist before o can be made.
+func needs(o Object) []string {
+	text := comment.ReplaceAllString(o.SQL, "")
+	if o.Kind == KindFunction {
+		text, _, _ = strings.Cut(text, "$$") // the body
+	}
+	names := qualified.FindAllString(text, -1)
+	for i, n := range names {
+		names[i] = strings.ToLower(n)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// inOrder sorts objects so that each follows those that it needs. Triggers come last: they need functions, nothing needs
+// them.
+func inOrder(all []Object) ([]Object, error) {
+	byName := make(map[string]Object, len(all))
+	for _, o := range all {
+		if o.Kind != KindTriggers {
+			byName[o.Name] = o
+		}
+	}
+	const begun, done = 1, 2
+	state := make(map[string]int, len(all))
+	sorted := make([]Object, 0, len(all))
+	var visit func(o Object) error
+	visit = func(o Object) error {
+		switch state[o.Name] {
+		case done:
+			return nil
+		case begun:
+			return fmt.Errorf("%s %s needs itself to be made", o.Kind, o.Name)
+		}
+		state[o.Name] = begun
+		for _, n := range needs(o) {
+			if other, ok := byName[n]; ok && n != o.Name {
+				if err := visit(other); err != nil {
+					return fmt.Errorf("%s: %w", o.Name, err)
+				}
+			}
+		}
+		state[o.Name] = done
+		sorted = append(sorted, o)
+		return nil
+	}
+	var triggers []Object
+	for _, o := range all {
+		if o.Kind == KindTriggers {
+			triggers = append(triggers, o)
+			continue
+		}
+		if err := visit(o); err != nil {
+			return nil, err
+		}
+	}
+	return append(sorted, triggers...), nil
+}

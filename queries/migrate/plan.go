@@ -1,0 +1,198 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Reasons for which an object is made anew.
+const (
+	New           = "new"
+	Changed       = "changed"
+	ChangedByHand = "changed by hand"
+	Missing       = "missing"
+)
+
+// A Change is an object that Run makes anew.
+type Change struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// A Plan is what lies between a database and this release.
+type Plan struct {
+	From      string   `json:"from"`      // the release that the database is at; "" is a database without ward
+	To        string   `json:"to"`        // this release
+	Tables    []string `json:"tables"`    // the numbered files to apply
+	Make      []Change `json:"make"`      // objects made anew
+	Drop      []Change `json:"drop"`      // objects that no file defines any more
+	Protected []string `json:"protected"` // protected tables of the application's whose protection is made anew
+
+	release *release
+	state   *state
+}
+
+// Empty says that the database is at this release.
+func (p *Plan) Empty() bool {
+	return len(p.Tables)+len(p.Make)+len(p.Drop)+len(p.Protected) == 0 && p.state.sum == p.release.Sum
+}
+
+// A made is a row of core.object, with what the catalog says now.
+type made struct {
+	Kind, Name, Signature, Sum, Live, Now string
+}
+
+// state is what the database says of itself.
+type state struct {
+	version   string // "": no ward here
+	sum       string
+	generator string
+	tables    map[int]tableFile
+	objects   map[[2]string]made
+}
+
+// ErrNewer is a database that a later release of ward has migrated.
+var ErrNewer = errors.New("the database is at a later release of ward")
+
+// readState asks the database which release it is at.
+func readState(ctx context.Context, db querier) (*state, error) {
+	s := &state{tables: map[int]tableFile{}, objects: map[[2]string]made{}}
+	var there bool
+	if err := db.QueryRow(ctx, "select to_regclass('core.release') is not null").Scan(&there); err != nil {
+		return nil, fmt.Errorf("look for ward's schema: %w", err)
+	}
+	if !there {
+		return s, nil
+	}
+	err := db.QueryRow(ctx, "select version, sum, generator from core.release").Scan(&s.version, &s.sum, &s.generator)
+	if err != nil {
+		return nil, fmt.Errorf("read the release of the database: %w", err)
+	}
+	rows, err := db.Query(ctx, "select version, name, sum from core.table_file")
+	if err != nil {
+		return nil, fmt.Errorf("read which tables were made: %w", err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[tableFile])
+	if err != nil {
+		return nil, fmt.Errorf("read which tables were made: %w", err)
+	}
+	for _, t := range tables {
+		s.tables[t.Version] = t
+	}
+	rows, err = db.Query(ctx, "select kind, name, coalesce(signature, ''), sum, live, '' from core.object")
+	if err != nil {
+		return nil, fmt.Errorf("read which objects were made: %w", err)
+	}
+	objects, err := pgx.CollectRows(rows, pgx.RowToStructByPos[made])
+	if err != nil {
+		return nil, fmt.Errorf("read which objects were made: %w", err)
+	}
+	live, err := readLive(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		o.Now = live[[2]string{o.Kind, cmp.Or(o.Signature, o.Name)}]
+		s.objects[[2]string{o.Kind, o.Name}] = o
+	}
+	return s, nil
+}
+
+// newPlan compares a release with the database. Errors: ErrNewer, and a numbered file that is not the one that was
+// applied.
+func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
+	s, err := readState(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{From: s.version, To: r.Version, release: r, state: s}
+	if err := p.compareTables(); err != nil {
+		return nil, err
+	}
+	p.compareObjects()
+	if s.version == "" || len(p.Tables)+len(p.Make) > 0 && s.generator == "" {
+		return p, nil
+	}
+	p.Protected, err = olderThan(ctx, db, r.Generator)
+	return p, err
+}
+
+func (p *Plan) compareTables() error {
+	known := map[int]bool{}
+	for _, t := range p.release.Tables {
+		known[t.Version] = true
+		was, applied := p.state.tables[t.Version]
+		switch {
+		case !applied:
+			p.Tables = append(p.Tables, t.Name)
+		case was.Sum != t.Sum:
+			return fmt.Errorf("the database was made by another %s than this program has (SHA-256 %s there, %s here): "+
+				"migrate with the release that made it, %s, or one that follows it", t.Name, was.Sum, t.Sum, p.From)
+		}
+	}
+	for version, t := range p.state.tables {
+		if !known[version] {
+			return fmt.Errorf("%w: it is at %s and has %s, this program is %s: use that release or a later one", ErrNewer,
+				p.From, t.Name, p.To)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) compareObjects() {
+	defined := map[[2]string]bool{}
+	for _, o := range p.release.Objects {
+		key := [2]string{o.Kind, o.Name}
+		defined[key] = true
+		was, there := p.state.objects[key]
+		why := ""
+		switch {
+		case !there:
+			why = New
+		case was.Now == "":
+			why = Missing
+		case was.Live != was.Now:
+			why = ChangedByHand
+		case was.Sum != o.Sum:
+			why = Changed
+		default:
+			continue
+		}
+		p.Make = append(p.Make, Change{o.Kind, o.Name, why})
+	}
+	for key := range p.state.objects {
+		if !defined[key] {
+			p.Drop = append(p.Drop, Change{Kind: key[0], Name: key[1], Why: "no file defines it any more"})
+		}
+	}
+	slices.SortFunc(p.Drop, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// Lines says a plan a line for each change, as a person reads it.
+func (p *Plan) Lines() []string {
+	var lines []string
+	for _, t := range p.Tables {
+		lines = append(lines, "tables "+t)
+	}
+	if p.From == "" {
+		return append(lines, fmt.Sprintf("%d functions, views and tables' triggers", len(p.Make)))
+	}
+	for _, c := range p.Make {
+		lines = append(lines, fmt.Sprintf("%s %s (%s)", c.Kind, c.Name, c.Why))
+	}
+	for _, c := range p.Drop {
+		lines = append(lines, fmt.Sprintf("dropped %s %s (%s)", c.Kind, c.Name, c.Why))
+	}
+	for _, t := range p.Protected {
+		lines = append(lines, "protected table "+t)
+	}
+	return lines
+}
