@@ -104,7 +104,7 @@ func TestAlertsOfClocks(t *testing.T) {
 		days                  int
 	}{{"nine left", "high", "new", 51}, {"ten left", "high", "new", 50}, {"the last day", "critical", "new", 60}, {"overdue", "high", "new", 61}, {"low, nobody looked", "low", "new", 61}, {"low, an incident", "low", "escalated", 52}} {
 		ids[c.what] = wardtest.One[uuid.UUID](e, insertAnomaly, "cedar", "R1", c.severity)
-		if _, err := e.Super.Exec(t.Context(), "update review.anomaly set state = $2, discovered_on = review.today() - $3::int, due_on = review.today() + 60 - $3::int where id = $1", ids[c.what], c.state, c.days); err != nil {
+		if _, err := e.Super.Exec(t.Context(), "update review.anomaly set state = $2, discovered_on = core.today() - $3::int, due_on = core.today() + 60 - $3::int where id = $1", ids[c.what], c.state, c.days); err != nil {
 			t.Fatal(err)
 		}
 	}

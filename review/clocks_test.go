@@ -249,12 +249,12 @@ func TestTimeToAct(t *testing.T) {
 		days int
 		want string
 	}{{"2026-11-27", 1, "2026-11-30"}, {"2026-11-27", 3, "2026-12-02"}, {"2026-11-28", 1, "2026-11-30"}, {"2026-11-25", 2, "2026-11-27"}, {"2026-11-27", 10, "2026-12-11"}, {"2026-11-27", 60, "2027-02-19"}} {
-		if got := wardtest.One[string](d.e, "select review.business_day($1::date, $2)::text", c.from, c.days); got != c.want {
+		if got := wardtest.One[string](d.e, "select core.business_day($1::date, $2)::text", c.from, c.days); got != c.want {
 			t.Errorf("%d business days after %s: %s, want %s", c.days, c.from, got, c.want)
 		}
 	}
 	id := d.anomaly("cedar", "B", "casey") // high: 2 and 10
-	got := wardtest.One[bool](d.e, "select claim_by = review.business_day(discovered_on, 2) and close_by = review.business_day(discovered_on, 10) from review.anomaly where id = $1", id)
+	got := wardtest.One[bool](d.e, "select claim_by = core.business_day(discovered_on, 2) and close_by = core.business_day(discovered_on, 10) from review.anomaly where id = $1", id)
 	if !got {
 		t.Error("the times of a high one are not 2 and 10 business days")
 	}

@@ -14,7 +14,7 @@ import (
 
 // rs256 asks the database.
 func rs256(e *wardtest.Env, signed, signature, n []byte, exponent int) bool {
-	return wardtest.One[bool](e, "select tenancy.rs256($1, $2, $3, $4)", signed, signature, n, exponent)
+	return wardtest.One[bool](e, "select core.rs256($1, $2, $3, $4)", signed, signature, n, exponent)
 }
 
 func newKey(t testing.TB, bits int) *rsa.PrivateKey {

@@ -103,19 +103,19 @@ func TestTOTPVectors(t *testing.T) {
 	e := wardtest.New(t)
 	secret := []byte("12345678901234567890")
 	for at, want := range map[int64]string{59: "94287082", 1111111109: "07081804", 1111111111: "14050471", 1234567890: "89005924", 2000000000: "69279037", 20000000000: "65353130"} {
-		if got := wardtest.One[string](e, "select tenancy.hotp($1, $2)", secret, at/30); got != want[2:] {
+		if got := wardtest.One[string](e, "select core.hotp($1, $2)", secret, at/30); got != want[2:] {
 			t.Errorf("at %d: %s, want %s", at, got, want[2:])
 		}
 	}
 	for i, want := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"} {
-		if got := wardtest.One[string](e, "select tenancy.hotp($1, $2)", secret, i); got != want {
+		if got := wardtest.One[string](e, "select core.hotp($1, $2)", secret, i); got != want {
 			t.Errorf("count %d: %s, want %s", i, got, want)
 		}
 	}
 	for range 50 {
 		id := uuid.New()
 		b := slices.Concat(id[:], id[:4])
-		if got := wardtest.One[string](e, "select tenancy.base32($1)", b); got != base32.StdEncoding.EncodeToString(b) {
+		if got := wardtest.One[string](e, "select core.base32($1)", b); got != base32.StdEncoding.EncodeToString(b) {
 			t.Fatalf("base32 of %x: %s", b, got)
 		}
 	}

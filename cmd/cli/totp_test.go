@@ -30,7 +30,7 @@ func (d *authenticator) Write(text []byte) (int, error) {
 
 // code is that of the newest enrolment, some steps from now.
 func (s *scene) code(steps string) string {
-	return wardtest.One[string](s.Env, "select tenancy.hotp(secret, floor(extract(epoch from clock_timestamp()) / 30)::bigint + "+steps+") from tenancy.totp where ended_at is null order by created_at desc limit 1")
+	return wardtest.One[string](s.Env, "select core.hotp(secret, floor(extract(epoch from clock_timestamp()) / 30)::bigint + "+steps+") from tenancy.totp where ended_at is null order by created_at desc limit 1")
 }
 
 func (s *scene) enroll(user string) outcome {

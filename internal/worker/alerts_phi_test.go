@@ -38,7 +38,7 @@ func TestNoPHIInAlerts(t *testing.T) {
 	list := rules(t)
 	y.start("one", list, time.Now)
 	overdue := y.anomaly("T02-critical", "critical")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", overdue); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = core.today() - 70, due_on = core.today() - 10 where id = $1", overdue); err != nil {
 		t.Fatal(err)
 	}
 	y.sql("every rule has run", "select count(distinct rule_id) = $1 from review.run where status = 'ok' and rule_id not like 'S02%'", len(list)-1)

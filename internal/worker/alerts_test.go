@@ -138,7 +138,7 @@ func TestSomebodyIsTold(t *testing.T) {
 	// a clock that is short already when the worker starts, and one that has ten days
 	short, long := y.anomaly("T01-medium", "medium"), y.anomaly("T01-medium", "medium")
 	for id, days := range map[uuid.UUID]int{short: 51, long: 50} {
-		if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - $2::int, due_on = review.today() + 60 - $2::int where id = $1", id, days); err != nil {
+		if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = core.today() - $2::int, due_on = core.today() + 60 - $2::int where id = $1", id, days); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -301,7 +301,7 @@ func TestThreeWorkersTellOnce(t *testing.T) {
 	hook, server := notifytest.NewHook(t, a, nil), notifytest.NewMailServer(t, a)
 	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q}\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q, digest: false}", hook.URL, a.CAFile, server.Addr, a.CAFile))
 	id := y.anomaly("T01-medium", "medium")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", id); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = core.today() - 70, due_on = core.today() - 10 where id = $1", id); err != nil {
 		t.Fatal(err)
 	}
 	noon := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -356,7 +356,7 @@ func TestDigest(t *testing.T) {
 	overdue := y.anomaly("T02-critical", "critical") // before anybody was to be told
 	y.anomaly("T03-high", "high")
 	y.anomaly("T01-medium", "medium")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", overdue); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = core.today() - 70, due_on = core.today() - 10 where id = $1", overdue); err != nil {
 		t.Fatal(err)
 	}
 	y.start("one", nil, time.Now)

@@ -79,6 +79,7 @@ create schema river authorization ward_owner;
 create schema phi authorization ward_reader;
 grant usage on schema tenancy, audit, auth to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
 grant usage on schema tenancy to ward_identity;
+grant usage on schema core to ward_keys;
 grant usage on schema review to ward_worker, ward_reviewer, ward_migrate;
 grant usage on schema phi to ward_app, ward_owner;
 grant usage, create on schema tenancy to ward_keys, ward_reader;

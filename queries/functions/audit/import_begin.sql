@@ -4,7 +4,7 @@ create or replace function audit.import_begin(import uuid, tenant text, system t
 declare who uuid := tenancy.reviewer('import'); t uuid := tenancy.tenant_named(tenant, 'import'); e bigint;
 begin
   if system is null or system !~ '^[a-z0-9][a-z0-9._-]{0,39}$' then raise exception 'a system has a short name of a-z, 0-9, dot, dash and underscore' using errcode = '22023'; end if;
-  e := audit.write(t, 'import', 'ok', jsonb_build_object('what', 'history', 'import', import, 'system', system, 'file', encode(file, 'hex'), 'dry_run', dry_run, 'reason', review.need_reason(reason))::text, null, null, null, 'audit', import);
+  e := audit.write(t, 'import', 'ok', jsonb_build_object('what', 'history', 'import', import, 'system', system, 'file', encode(file, 'hex'), 'dry_run', dry_run, 'reason', core.require_reason(reason))::text, null, null, null, 'audit', import);
   if not dry_run then insert into audit.import (id, tenant_id, system, file, started_by, event_id) values (import, t, import_begin.system, import_begin.file, who, e); end if;
   perform audit.remember(import, 'import', null, '{}', (select review_lease from tenancy.setting), t);
   -- how far an earlier import of the same file came

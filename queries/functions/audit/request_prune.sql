@@ -7,7 +7,7 @@ begin
   first := (month || '-01')::date;
   perform audit.may_prune(first);
   args := jsonb_build_object('month', month, 'dry_run', dry_run, 'unlocked_store', unlocked_store);
-  e := audit.write(tenancy.installation(), 'prune', 'ok', (args || jsonb_build_object('what', 'request', 'reason', review.need_reason(reason)))::text, null, null, null, 'audit');
+  e := audit.write(tenancy.installation(), 'prune', 'ok', (args || jsonb_build_object('what', 'request', 'reason', core.require_reason(reason)))::text, null, null, null, 'audit');
   insert into river.river_job (args, kind, max_attempts, queue, state) values (args || jsonb_build_object('requested_by', who, 'event_id', e), 'prune', 3, 'archive', 'available');
   return e;
 end $$;

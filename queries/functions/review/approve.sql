@@ -6,9 +6,9 @@ begin
   if a.closed_by = any (tenancy.accounts_of(who)) then raise exception 'you closed this anomaly: somebody else approves it' using errcode = 'WARD2'; end if;
   if accept then
     update review.anomaly x set approved_by = who where x.id = a.id and x.version = seen;
-    r := review.change(a, seen, 'approve', review.final_state(a.disposition), who, review.need_reason(reason), a.disposition);
+    r := review.change(a, seen, 'approve', review.final_state(a.disposition), who, core.require_reason(reason), a.disposition);
   else
-    r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));
+    r := review.change(a, seen, 'reopen', 'in_review', who, core.require_reason(reason));
     perform review.unclose(a.id);
   end if;
   perform review.settle(a.id, who);

@@ -7,8 +7,8 @@ begin
   if who = any (tenancy.accounts_of(c.reviewer_id)) then raise exception 'you certified this period: somebody else approves it' using errcode = 'WARD2'; end if;
   if exists (select from review.certification_approval a where a.certification_id = c.id) then raise exception 'this certification is approved already' using errcode = '55000'; end if;
   select x.sha256 into m from review.bundle_manifest x where x.bundle_id = c.bundle_id;
-  e := audit.write(tenancy.installation(), 'approve', 'ok', jsonb_build_object('what', 'certification', 'certification', c.id, 'certified_as', c.event_id, 'manifest', encode(m, 'hex'), 'reason', review.need_reason(reason))::text, null, null, null, 'audit');
-  insert into review.certification_approval (certification_id, reviewer_id, approver_id, reason, event_id) values (c.id, c.reviewer_id, who, review.need_reason(reason), e);
+  e := audit.write(tenancy.installation(), 'approve', 'ok', jsonb_build_object('what', 'certification', 'certification', c.id, 'certified_as', c.event_id, 'manifest', encode(m, 'hex'), 'reason', core.require_reason(reason))::text, null, null, null, 'audit');
+  insert into review.certification_approval (certification_id, reviewer_id, approver_id, reason, event_id) values (c.id, c.reviewer_id, who, core.require_reason(reason), e);
   return jsonb_build_object('id', c.id, 'event_id', e);
 end $$;
 

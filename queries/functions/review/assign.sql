@@ -4,7 +4,7 @@ begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then raise exception '% does not review this clinic', to_user using errcode = '42501'; end if;
   perform review.need_apart(u, a.id, a.actor_id, a.subject_id);
   if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then raise exception 'this anomaly is %', a.state using errcode = 'WARD3'; end if;
-  r := review.change(a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, review.need_reason(reason));
+  r := review.change(a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, core.require_reason(reason));
   update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
   return r;
 end $$;

@@ -9,8 +9,8 @@ begin
     when 'text' then length(btrim(v)) between 4 and 2000
     when 'choice' then v = any (f.choices)
     when 'count' then v ~ '^[1-9][0-9]{0,8}$'
-    when 'past' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between '2000-01-01' and review.today()
-    when 'future' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between review.today() + 1 and review.today() + 366
+    when 'past' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between '2000-01-01' and core.today()
+    when 'future' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between core.today() + 1 and core.today() + 366
     when 'discovery' then v = a.discovered_on::text
     when 'states' then v ~ '^[A-Z]{2}:[0-9]{1,9}(,[A-Z]{2}:[0-9]{1,9})*$' and not exists (select from regexp_split_to_table(v, ',') x group by left(x, 2) having count(*) > 1)
     when 'assessment' then exists (select from review.assessment s where s.id::text = v and s.anomaly_id = a.id and s.outcome = case new.disposition when 'breach' then 'breach' else 'low_probability' end

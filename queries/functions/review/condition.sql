@@ -28,6 +28,6 @@ begin
   if f ? 'actor' then cond := cond || format(' and a.actor_id = %L', tenancy.user_named(f->>'actor')); end if;
   -- one that went back to new is anybody's again, whomever it is assigned to
   if (f->>'mine')::boolean then cond := cond || format(' and (a.assigned_to = %L or a.assigned_to is null or a.state = ''new'')', who); end if;
-  if f ? 'due' then cond := cond || format(' and a.due_on <= %L::date', review.today() + (f->>'due')::int); end if;
+  if f ? 'due' then cond := cond || format(' and a.due_on <= %L::date', core.today() + (f->>'due')::int); end if;
   if f ? 'ids' then cond := cond || format(' and a.id = any (array(select x::uuid from jsonb_array_elements_text(%L::jsonb) x))', f->>'ids'); end if;
 end $$;

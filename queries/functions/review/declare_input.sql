@@ -6,7 +6,7 @@ begin
   if ready is null or not exists (select from review.input i where i.name = declare_input.input) then
     raise exception 'no input "%"', input using errcode = '02000', hint = (select string_agg(i.name, ', ' order by i.name) from review.input i);
   end if;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'input ' || case when ready then 'declared' else 'withdrawn' end, 'input', input, 'reason', review.need_reason(reason))::text);
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'input ' || case when ready then 'declared' else 'withdrawn' end, 'input', input, 'reason', core.require_reason(reason))::text);
   update review.input i set ready = declare_input.ready where i.name = declare_input.input;
   update review.rule r set missing = case when ready then array_remove(r.missing, declare_input.input) else array_append(array_remove(r.missing, declare_input.input), declare_input.input) end, known_since = clock_timestamp()
     where r.front_matter -> 'requires' ? declare_input.input;

@@ -1,7 +1,7 @@
 -- What a day's digest says. since: the digest before it.
 create or replace function review.digest(since timestamptz) returns jsonb language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   with open as (select a.*, t.slug from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id where a.open),
-    clocks as (select c.*, t.slug, c.due_on - review.today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < review.today() + 10)
+    clocks as (select c.*, t.slug, c.due_on - core.today() as days_left from review.clock c join tenancy.tenant t on t.id = c.tenant_id where c.due_on < core.today() + 10)
   select jsonb_build_object('since', since,
     'open', jsonb_build_object('critical', count(*) filter (where o.severity = 'critical'), 'high', count(*) filter (where o.severity = 'high'), 'medium', count(*) filter (where o.severity = 'medium'),
       'low', count(*) filter (where o.severity = 'low'), 'new', count(*) filter (where o.created_at > since)),

@@ -2,7 +2,7 @@ create or replace function review.escalate(anomaly text, seen int, reason text) 
 declare a review.anomaly := review.anomaly_within(anomaly, 'escalate'); who uuid := tenancy.user_id();
 begin
   perform review.need_lease(a, who);
-  return review.change(a, seen, 'escalate', 'escalated', who, review.need_reason(reason));
+  return review.change(a, seen, 'escalate', 'escalated', who, core.require_reason(reason));
 end $$;
 
 grant execute on function review.escalate to ward_reviewer;

@@ -5,7 +5,7 @@ begin
   if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.open) then
     raise exception 'it has happened again since: work the newer anomaly' using errcode = 'WARD3';
   end if;
-  r := review.change(a, seen, 'reopen', 'in_review', who, review.need_reason(reason));
+  r := review.change(a, seen, 'reopen', 'in_review', who, core.require_reason(reason));
   perform review.unclose(a.id);
   update review.anomaly x set assigned_to = who, lease_until = clock_timestamp() + interval '30 minutes' where x.id = a.id;
   perform review.settle(a.id, who);

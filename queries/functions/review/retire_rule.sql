@@ -8,7 +8,7 @@ begin
   if r.loaded_at > clock_timestamp() - interval '5 minutes' then
     raise exception 'a worker has the file of rule % (seen %): take it away first', r.id, to_char(r.loaded_at at time zone 'UTC', 'HH24:MI:SS "UTC"') using errcode = '55000';
   end if;
-  e := audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'rule retired', 'rule', r.id, 'version', r.version, 'content', r.content_hash, 'reason', review.need_reason(reason))::text, null, null, null, 'audit');
+  e := audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'rule retired', 'rule', r.id, 'version', r.version, 'content', r.content_hash, 'reason', core.require_reason(reason))::text, null, null, null, 'audit');
   update review.rule x set missing = array[format('its file (retired by %s on %s)', (select u.slug from tenancy.users u where u.id = who), to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD'))] where x.id = r.id;
   return e;
 end $$;

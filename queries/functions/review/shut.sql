@@ -6,7 +6,7 @@ begin
   if not found then
     raise exception 'no disposition "%": one of %', disposition, (select string_agg(x.name, ', ' order by x.name) from review.disposition x) using errcode = '22023';
   end if;
-  reason := review.need_reason(reason);
+  reason := core.require_reason(reason);
   perform review.as_seen(a.id, seen);
   perform review.fill(a, seen + 1, disposition, coalesce(fields, '{}'), who);
   -- the columns that a closed state demands come first

@@ -27,9 +27,9 @@ begin
   if review.suppression_about(s, who) then raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD2'; end if;
   s.id := gen_random_uuid();
   e := audit.write(t, 'suppress', 'ok', jsonb_strip_nulls(jsonb_build_object('what', 'asked', 'suppression', s.id, 'rule', r.id, 'actor', s.actor_id, 'record', s.record_id, 'action', s.action, 'days', days,
-    'reason', review.need_reason(what->>'reason'), 'ticket', what->>'ticket', 'renews', old.id))::text, null, null, s.patient_id, 'audit');
+    'reason', core.require_reason(what->>'reason'), 'ticket', what->>'ticket', 'renews', old.id))::text, null, null, s.patient_id, 'audit');
   insert into review.suppression (id, rule_id, tier, tenant_id, actor_id, patient_id, record_id, action, reason, ticket, created_by, starts_at, expires_at, renews, event_id)
-  select s.id, r.id, r.tier, t, s.actor_id, s.patient_id, s.record_id, s.action, review.need_reason(what->>'reason'), btrim(what->>'ticket'), who, x.at, x.at + days * interval '1 day', old.id, e
+  select s.id, r.id, r.tier, t, s.actor_id, s.patient_id, s.record_id, s.action, core.require_reason(what->>'reason'), btrim(what->>'ticket'), who, x.at, x.at + days * interval '1 day', old.id, e
   from (select greatest(clock_timestamp(), old.expires_at) as at) x returning * into s;
   return review.suppression_row(s) || jsonb_build_object('event_id', e);
 end $$;

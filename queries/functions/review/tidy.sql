@@ -3,7 +3,7 @@ create or replace function review.tidy() returns int language plpgsql volatile s
 declare a review.anomaly; n int := 0; e bigint; worker uuid; back boolean; why text;
 begin
   select u.id into worker from tenancy.users u where u.slug = 'ward-worker';
-  for a in select * from review.anomaly x where (x.state = 'claimed' and x.lease_until < clock_timestamp()) or (x.review_on <= review.today() and x.state = 'closed'
+  for a in select * from review.anomaly x where (x.state = 'claimed' and x.lease_until < clock_timestamp()) or (x.review_on <= core.today() and x.state = 'closed'
       and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.open)) order by x.id limit 500 for update skip locked loop
     back := a.state = 'closed';
     why := case when back then 'undetermined: the day to look again has come' else 'nobody edited it for 30 minutes' end;

@@ -13,7 +13,7 @@ begin
   update review.delivery x set state = 'failed', attempts = d.attempts, error = d.error, done_at = clock_timestamp(), event_id = review.delivery_event(d, 'failed') where x.id = d.id;
   select * into n from review.alert x where x.id = d.alert_id;
   if n.kind <> 'failing' then
-    perform review.tell('failing/' || d.target || '/' || review.today(), 'failing', tenancy.installation(), null, 'high', jsonb_build_object('what', d.target), d.target);
+    perform review.tell('failing/' || d.target || '/' || core.today(), 'failing', tenancy.installation(), null, 'high', jsonb_build_object('what', d.target), d.target);
   end if;
 end $$;
 

@@ -3,7 +3,7 @@ declare a review.anomaly := review.anomaly_within(anomaly, 'note'); who uuid := 
 begin
   perform review.need_lease(a, who);
   if a.state = 'escalated' then raise exception 'this anomaly is with the incident process: note what is missing there' using errcode = 'WARD3'; end if;
-  return review.change(a, seen, 'note', 'waiting_info', who, review.need_reason(reason));
+  return review.change(a, seen, 'note', 'waiting_info', who, core.require_reason(reason));
 end $$;
 
 grant execute on function review.wait to ward_reviewer;

@@ -10,7 +10,7 @@ begin
   end if;
   if hours <= 0 or hours > 87600 then raise exception 'a grant lasts more than 0 and at most 87,600 hours' using errcode = '22023'; end if;
   insert into tenancy.reviewer_grant (user_id, role, tenant_id, granted_by, reason, ticket, starts_at, expires_at)
-  values (u, add_grant.role, t, by_user, review.need_reason(reason), ticket, now_at, case when hours is not null then now_at + hours * interval '1 hour' end) returning id into g;
+  values (u, add_grant.role, t, by_user, core.require_reason(reason), ticket, now_at, case when hours is not null then now_at + hours * interval '1 hour' end) returning id into g;
   perform audit.write(coalesce(t, tenancy.installation()), 'grant', 'ok', jsonb_build_object('grant', g, 'user', u, 'role', role, 'tenant', t, 'reason', reason, 'ticket', ticket, 'hours', hours)::text);
   return g;
 end $$;

@@ -26,7 +26,7 @@ begin
   update tenancy.users x set disabled_at = clock_timestamp() where x.id = u.id;
   perform tenancy.keep_administrator();
   sessions := coalesce(cardinality(live), 0);
-  e := audit.write(tenancy.installation(), 'terminate', 'ok', jsonb_build_object('what', 'user disable', 'user', u.id, 'memberships', memberships, 'grants', grants, 'sessions', sessions, 'reason', review.need_reason(reason))::text);
+  e := audit.write(tenancy.installation(), 'terminate', 'ok', jsonb_build_object('what', 'user disable', 'user', u.id, 'memberships', memberships, 'grants', grants, 'sessions', sessions, 'reason', core.require_reason(reason))::text);
   return jsonb_build_object('user_id', u.id, 'memberships_ended', memberships, 'grants_ended', grants, 'sessions_ended', sessions, 'event_id', e);
 end $$;
 

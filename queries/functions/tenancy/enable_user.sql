@@ -4,7 +4,7 @@ declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenanc
 begin
   update tenancy.users x set disabled_at = null where x.id = u and x.disabled_at is not null;
   if not found then raise exception '% is not disabled', who using errcode = '55000'; end if;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user enable', 'user', u, 'reason', review.need_reason(reason))::text);
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user enable', 'user', u, 'reason', core.require_reason(reason))::text);
   return u;
 end $$;
 

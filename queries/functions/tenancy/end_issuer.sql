@@ -4,7 +4,7 @@ begin
   perform tenancy.reviewer_of('configure', null);
   i := tenancy.issuer_named(end_issuer.issuer);
   update tenancy.issuer x set ended_at = clock_timestamp() where x.id = i.id;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'oidc remove', 'issuer', issuer, 'reason', review.need_reason(reason))::text);
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'oidc remove', 'issuer', issuer, 'reason', core.require_reason(reason))::text);
   return i.id;
 end $$;
 

@@ -5,14 +5,14 @@ declare head jsonb; k tenancy.issuer_key; aud jsonb; now_s numeric := extract(ep
 begin
   why := 'not an identity token';
   if id_token is null or length(id_token) > 16384 or id_token !~ '^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$' then return; end if;
-  head := convert_from(tenancy.unb64(split_part(id_token, '.', 1)), 'utf8')::jsonb;
-  claims := convert_from(tenancy.unb64(split_part(id_token, '.', 2)), 'utf8')::jsonb;
+  head := convert_from(core.from_base64url(split_part(id_token, '.', 1)), 'utf8')::jsonb;
+  claims := convert_from(core.from_base64url(split_part(id_token, '.', 2)), 'utf8')::jsonb;
   if jsonb_typeof(head) <> 'object' or jsonb_typeof(claims) <> 'object' or head ? 'crit' or upper(coalesce(head->>'typ', 'JWT')) <> 'JWT' or claims ? 'events' then return; end if;
   select * into issuer from tenancy.issuer i where i.issuer = claims->>'iss' and i.ended_at is null;
   if issuer.id is null then why := 'the issuer is not declared here'; return; end if;
   select * into k from tenancy.issuer_key x where x.issuer_id = issuer.id and x.kid = head->>'kid' and x.retired_at is null;
   if k.id is null then why := 'the key is not one of the issuer''s: ward oidc refresh'; return; end if;
-  if head->>'alg' is distinct from k.alg or not tenancy.rs256(convert_to(split_part(id_token, '.', 1) || '.' || split_part(id_token, '.', 2), 'utf8'), tenancy.unb64(split_part(id_token, '.', 3)), k.n, k.e) then
+  if head->>'alg' is distinct from k.alg or not core.rs256(convert_to(split_part(id_token, '.', 1) || '.' || split_part(id_token, '.', 2), 'utf8'), core.from_base64url(split_part(id_token, '.', 3)), k.n, k.e) then
     why := 'signature'; return;
   end if;
   aud := case jsonb_typeof(claims->'aud') when 'array' then claims->'aud' else jsonb_build_array(claims->'aud') end;

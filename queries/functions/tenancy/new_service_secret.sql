@@ -1,7 +1,7 @@
 -- A new secret, which only this answer holds. The one before it goes on for the overlap, those before that end now: two at most are valid. No overlap:
 -- the old ones are not trusted any more, so the account's sessions end too.
 create or replace function tenancy.new_service_secret(who text, days int default 90, overlap interval default '24 hours') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); by_user uuid := tenancy.reviewer_of_service('configure', u.id); secret text := 'wardsvc_' || tenancy.b64(public.gen_random_bytes(32)); s tenancy.service_secret; kept uuid; ended int := 0;
+declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); by_user uuid := tenancy.reviewer_of_service('configure', u.id); secret text := 'wardsvc_' || core.base64url(public.gen_random_bytes(32)); s tenancy.service_secret; kept uuid; ended int := 0;
 begin
   if days is null or days not between 1 and 366 then raise exception 'a secret lasts 1 to 366 days' using errcode = '22023'; end if;
   if overlap is null or overlap < interval '0' or overlap > interval '7 days' then raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023'; end if;

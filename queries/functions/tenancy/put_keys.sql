@@ -4,10 +4,10 @@ declare changed int; gone int;
 begin
   if jsonb_typeof(keys) is distinct from 'array' or jsonb_array_length(keys) not between 1 and 20 then raise exception 'an issuer has 1 to 20 RSA signing keys' using errcode = '22023'; end if;
   update tenancy.issuer_key k set retired_at = clock_timestamp() where k.issuer_id = put_keys.issuer and k.retired_at is null
-    and not exists (select from jsonb_array_elements(keys) j where j->>'kid' = k.kid and tenancy.unb64(j->>'n') = k.n and (j->>'e')::int = k.e);
+    and not exists (select from jsonb_array_elements(keys) j where j->>'kid' = k.kid and core.from_base64url(j->>'n') = k.n and (j->>'e')::int = k.e);
   get diagnostics gone = row_count;
   insert into tenancy.issuer_key (issuer_id, kid, n, e)
-    select put_keys.issuer, j->>'kid', tenancy.unb64(j->>'n'), (j->>'e')::int from jsonb_array_elements(keys) j
+    select put_keys.issuer, j->>'kid', core.from_base64url(j->>'n'), (j->>'e')::int from jsonb_array_elements(keys) j
     where not exists (select from tenancy.issuer_key k where k.issuer_id = put_keys.issuer and k.retired_at is null and k.kid = j->>'kid');
   get diagnostics changed = row_count;
   return changed + gone;

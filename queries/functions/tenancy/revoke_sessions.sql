@@ -1,6 +1,6 @@
 -- Ends sessions by an administrator: one by its id (or first characters), or all of a user, within reach; one event for each, in its clinic.
 create or replace function tenancy.revoke_sessions(session text, of_user text, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := tenancy.reviewer('revoke'); u uuid := case when of_user is not null then tenancy.user_named(of_user) end; s tenancy.session; ended uuid[] := '{}'; why text := review.need_reason(reason);
+declare who uuid := tenancy.reviewer('revoke'); u uuid := case when of_user is not null then tenancy.user_named(of_user) end; s tenancy.session; ended uuid[] := '{}'; why text := core.require_reason(reason);
 begin
   if (session is null) = (of_user is null) then raise exception 'name a session or a user' using errcode = '22023'; end if;
   if session !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not a session id', session using errcode = '22023', hint = 'ward session list shows them'; end if;

@@ -8,7 +8,7 @@ begin
   k := 'k' || to_char(t at time zone 'UTC', 'YYYYMMDDHH24MISSUS');
   update tenancy.signing_key set retire_at = least(retire_at, t + overlap) where retired_at is null;
   update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= t;
-  insert into tenancy.signing_key (kid, head, secret) values (k, tenancy.b64(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k)::text, 'utf8')), public.gen_random_bytes(32));
+  insert into tenancy.signing_key (kid, head, secret) values (k, core.base64url(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', k)::text, 'utf8')), public.gen_random_bytes(32));
   return k;
 end $$;
 

@@ -6,8 +6,8 @@ begin
   update tenancy.signing_key set retired_at = retire_at, secret = null where retired_at is null and retire_at <= clock_timestamp();
   select head, secret into k from tenancy.signing_key where retired_at is null and retire_at is null order by created_at desc limit 1;
   if not found then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
-  signed := k.head || '.' || tenancy.b64(convert_to(claims::text, 'utf8'));
-  return signed || '.' || tenancy.b64(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
+  signed := k.head || '.' || core.base64url(convert_to(claims::text, 'utf8'));
+  return signed || '.' || core.base64url(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
 end $$;
 
 grant execute on function tenancy.sign to ward_owner;

@@ -12,7 +12,7 @@ begin
   if hours is null or hours <= 0 or hours > 4 then raise exception 'an on-call grant lasts more than 0 and at most 4 hours' using errcode = '22023'; end if;
   now_at := clock_timestamp();
   insert into tenancy.reviewer_grant (user_id, role, tenant_id, granted_by, reason, ticket, starts_at, expires_at)
-  values (who, 'on_call_engineer', t.id, who, review.need_reason(reason), ticket, now_at, now_at + hours * interval '1 hour') returning * into g;
+  values (who, 'on_call_engineer', t.id, who, core.require_reason(reason), ticket, now_at, now_at + hours * interval '1 hour') returning * into g;
   e := audit.write(t.id, 'grant', 'ok', jsonb_build_object('grant', g.id, 'user', who, 'role', g.role, 'tenant', t.id, 'reason', reason, 'ticket', ticket, 'hours', hours)::text);
   return jsonb_build_object('grant', g.id, 'tenant', t.slug, 'expires_at', g.expires_at, 'event_id', e);
 end $$;

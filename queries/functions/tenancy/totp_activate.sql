@@ -11,7 +11,7 @@ begin
   update tenancy.totp x set active_at = clock_timestamp(), last_step = s where x.id = t.id;
   execute format('create sequence tenancy.%I', 'totp_' || replace(t.id::text, '-', ''));
   for i in 1..10 loop
-    c := lower(tenancy.base32(public.gen_random_bytes(10)));
+    c := lower(core.base32(public.gen_random_bytes(10)));
     insert into tenancy.recovery_code (totp_id, sha256) values (t.id, tenancy.recovery_hash(c));
     codes := codes || concat_ws('-', substr(c, 1, 4), substr(c, 5, 4), substr(c, 9, 4), substr(c, 13, 4));
   end loop;

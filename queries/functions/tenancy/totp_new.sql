@@ -5,7 +5,7 @@ declare k bytea := public.gen_random_bytes(20);
 begin
   update tenancy.totp x set ended_at = clock_timestamp() where x.user_id = who and x.active_at is null and x.ended_at is null;
   insert into tenancy.totp (user_id, secret, session_id) values (who, k, session);
-  return tenancy.base32(k);
+  return core.base32(k);
 end $$;
 
 grant execute on function tenancy.totp_new to ward_owner;

@@ -3,7 +3,7 @@ declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenanc
 begin
   if u = by_user then raise exception 'nobody removes their own second factor: another administrator does, or replace it with ward totp enroll --recovery' using errcode = 'WARD2'; end if;
   if not tenancy.totp_end(u) then raise exception '% has no second factor', who using errcode = '02000'; end if;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'totp remove', 'user', u, 'reason', review.need_reason(reason))::text);
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'totp remove', 'user', u, 'reason', core.require_reason(reason))::text);
   return u;
 end $$;
 

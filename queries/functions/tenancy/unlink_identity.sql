@@ -3,7 +3,7 @@ declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenanc
 begin
   update tenancy.identity x set ended_at = clock_timestamp() where x.issuer = unlink_identity.issuer and x.subject = unlink_identity.subject and x.user_id = u and x.ended_at is null;
   if not found then raise exception 'this subject is not linked to %', who using errcode = '02000', hint = 'ward oidc list --json shows the links'; end if;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user unlink', 'user', u, 'issuer', issuer, 'subject', subject, 'reason', review.need_reason(reason))::text);
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user unlink', 'user', u, 'issuer', issuer, 'subject', subject, 'reason', core.require_reason(reason))::text);
   return u;
 end $$;
 

@@ -1,2 +1,2 @@
-create trigger no_delete before delete on tenancy.account_link for each row execute function tenancy.no_delete();
-create trigger no_truncate before truncate on tenancy.account_link for each statement execute function tenancy.no_delete();
+create trigger no_delete before delete on tenancy.account_link for each row execute function core.no_delete();
+create trigger no_truncate before truncate on tenancy.account_link for each statement execute function core.no_delete();

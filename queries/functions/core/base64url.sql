@@ -1,6 +1,5 @@
--- Owner: ward_keys
 -- What runs in every transaction is plpgsql: a SQL function that pins its search_path cannot be inlined and is planned anew at each call.
-create or replace function tenancy.b64(b bytea) returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as
+create or replace function core.base64url(b bytea) returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as
 $$ begin return rtrim(translate(encode(b, 'base64'), E'+/\n', '-_'), '='); end $$;
 
-grant execute on function tenancy.b64 to ward_owner;
+grant execute on function core.base64url to ward_keys;

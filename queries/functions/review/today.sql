@@ -1,4 +1,0 @@
-create or replace function review.today() returns date language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-  return (clock_timestamp() at time zone 'UTC')::date;
-end $$;

@@ -1,5 +1,0 @@
--- Owner: ward_keys
-create or replace function tenancy.unb64(t text) returns bytea language plpgsql immutable set search_path = pg_catalog, pg_temp as
-$$ begin return decode(replace(replace(t, '-', '+'), '_', '/') || repeat('=', (4 - length(t) % 4) % 4), 'base64'); end $$;
-
-grant execute on function tenancy.unb64 to ward_owner;
