@@ -218,7 +218,7 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 		}
 	})
 	t.Run("a lease that is over", func(t *testing.T) {
-		super(t, a.e, "delete from audit.ask")
+		super(t, a.e, "delete from tenancy.disclosure")
 		if events, err := l.Older(t.Context(), nil, 100); err == nil || events != nil {
 			t.Errorf("%d events, %v", len(events), err)
 		}

@@ -74,7 +74,7 @@ func TestCrash(t *testing.T) {
 		}
 		restore()
 	})
-	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on tenancy.disclosure"); run(t, conn, "checkpoint") })
 	t.Run("D1 works without the trigger", func(t *testing.T) {
 		works(t, cluster, token, "commit", patients, asks["commit"])
 	})
@@ -124,8 +124,8 @@ func withoutLeftovers(t *testing.T, cluster *postgres.Cluster) (restore func()) 
 		onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, text) })
 	}
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
-		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil || !strings.Contains(text, part) {
-			t.Fatalf("audit.durable no longer says %q: %v", part, err)
+		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('tenancy.durable'::regproc)").Scan(&text); err != nil || !strings.Contains(text, part) {
+			t.Fatalf("tenancy.durable no longer says %q: %v", part, err)
 		}
 	})
 	replace(strings.Replace(text, part, "false", 1))

@@ -95,7 +95,7 @@ func parallelPlans(t *testing.T, cluster *postgres.Cluster, super *pgx.Conn, tok
 			run(t, reader, fmt.Sprintf("set local enable_indexscan = %s; set local enable_bitmapscan = %[1]s", scans), pgx.QueryExecModeSimpleProtocol)
 			run(t, reader, "select tenancy.begin($1, $2)", token, d)
 			if parallel(t, reader, sql) {
-				t.Fatalf("%s: a worker looks, who has no identity: audit.disclosed is no longer parallel unsafe", sql)
+				t.Fatalf("%s: a worker looks, who has no identity: tenancy.disclosed is no longer parallel unsafe", sql)
 			}
 			var n int
 			if err := reader.QueryRow(ctx, sql).Scan(&n); err != nil || n != 1 {

@@ -115,15 +115,15 @@ func TestLeaseEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	super(t, l.e, "update audit.ask set expires_at = expires_at - interval '10 minutes'")
+	super(t, l.e, "update tenancy.disclosure set expires_at = expires_at - interval '10 minutes'")
 	narrow, err := lease.Search(ctx, audit.Filter{Outcome: "ok"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := wardtest.One[float64](l.e, "select extract(epoch from max(expires_at) - clock_timestamp())::float8 from audit.ask where session_id = (select session_id from audit.event where action = 'search')"); left > (5 * time.Minute).Seconds() {
+	if left := wardtest.One[float64](l.e, "select extract(epoch from max(expires_at) - clock_timestamp())::float8 from tenancy.disclosure where session_id = (select session_id from audit.event where action = 'search')"); left > (5 * time.Minute).Seconds() {
 		t.Errorf("a search made the lease last another %.0f s", left)
 	}
-	super(t, l.e, "update audit.ask set expires_at = clock_timestamp()")
+	super(t, l.e, "update tenancy.disclosure set expires_at = clock_timestamp()")
 	for name, err := range map[string]error{"page": fails(lease.Older(ctx, nil, 10)), "page of a search": fails(narrow.Newer(ctx, nil, 10)), "search": fails(lease.Search(ctx, audit.Filter{}))} {
 		if err == nil || !strings.Contains(err.Error(), "open it again") {
 			t.Errorf("%s after the lease: %v", name, err)

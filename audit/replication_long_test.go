@@ -97,7 +97,7 @@ func TestReplication(t *testing.T) {
 	start(t, primary)
 	onCluster(t, primary, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
 		run(t, conn, "set synchronous_commit = local")
-		run(t, conn, "drop trigger durable on audit.ask")
+		run(t, conn, "drop trigger durable on tenancy.disclosure")
 	})
 	t.Run("works without the trigger: a client does not wait for any standby", func(t *testing.T) {
 		d := uuid.New()

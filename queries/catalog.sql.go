@@ -66,9 +66,9 @@ select x.record_table::text as record_table, x.why::text as why from (
       and pol.qual = '(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))' and pol.wcheck = pol.qual)
   union all select pol.record_table, format('policy %s lets ward_app reach rows that nobody disclosed', pol.polname) from pol
     where pol.polpermissive and pol.polcmd <> 'a' and pol.roles && array['ward_app', 'public']
-      and coalesce(pol.qual, '') <> format('(id = ANY (( SELECT (audit.disclosed(%L::text)).ids AS ids)::uuid[]))', pol.record_table)
+      and coalesce(pol.qual, '') <> format('(id = ANY (( SELECT (tenancy.disclosed(%L::text)).ids AS ids)::uuid[]))', pol.record_table)
   union all select c.record_table, 'writes are not audited: the trigger audit_write is missing, changed or not enabled always' from c where not exists (
-    select from pg_catalog.pg_trigger g where g.tgrelid = c.oid and g.tgname = 'audit_write' and g.tgenabled = 'A' and g.tgtype = 29 and g.tgqual is null and g.tgattr = '' and g.tgfoid = 'audit.on_write'::regproc)
+    select from pg_catalog.pg_trigger g where g.tgrelid = c.oid and g.tgname = 'audit_write' and g.tgenabled = 'A' and g.tgtype = 29 and g.tgqual is null and g.tgattr = '' and g.tgfoid = 'tenancy.on_write'::regproc)
   union all select c.record_table, format('%s on it is granted to %s', a.privilege_type, case when a.grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee) end)
     from c cross join lateral pg_catalog.aclexplode(c.relacl) a
     where a.grantee <> c.relowner and (a.is_grantable or not (pg_catalog.pg_get_userbyid(a.grantee) = 'ward_app' and a.privilege_type in ('INSERT', 'DELETE') or pg_catalog.pg_get_userbyid(a.grantee) = 'ward_reader' and a.privilege_type = 'SELECT'))
@@ -79,13 +79,13 @@ select x.record_table::text as record_table, x.why::text as why from (
   union all select vw.record_table, 'the view phi.' || vw.name || ' is missing' from vw where vw.oid is null
   union all select vw.record_table, 'the view phi.' || vw.name || ' is not ward_reader''s, no security barrier, or shows more than what was disclosed' from vw
     where vw.oid is not null and not (pg_catalog.pg_get_userbyid(vw.relowner) = 'ward_reader' and coalesce(vw.reloptions::text[] @> array['security_barrier=true'], false)
-      and pg_catalog.pg_get_viewdef(vw.oid) like '%SELECT audit.disclosed(' || quote_literal(vw.record_table) || '::text)%' and pg_catalog.pg_get_viewdef(vw.oid) like '%= ANY ((d.r).ids))%= (d.r).tenant)%ORDER BY %OFFSET 0%')
+      and pg_catalog.pg_get_viewdef(vw.oid) like '%SELECT tenancy.disclosed(' || quote_literal(vw.record_table) || '::text)%' and pg_catalog.pg_get_viewdef(vw.oid) like '%= ANY ((d.r).ids))%= (d.r).tenant)%ORDER BY %OFFSET 0%')
   union all select vw.record_table, format('the view phi.%s is granted to %s for %s', vw.name, case when a.grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee) end, a.privilege_type)
     from vw cross join lateral pg_catalog.aclexplode(vw.relacl) a where a.grantee <> vw.relowner and not (pg_catalog.pg_get_userbyid(a.grantee) = 'ward_app' and a.privilege_type = 'SELECT' and not a.is_grantable)
   union all select part.record_table, format('row level security of its partition %s is not enabled and forced', part.name) from part where not (part.relrowsecurity and part.relforcerowsecurity)
   union all select part.record_table, format('its partition %s has a policy of its own', part.name) from part where exists (select from pg_catalog.pg_policy p where p.polrelid = part.oid)
   union all select part.record_table, format('writes to its partition %s are not audited', part.name) from part where not exists (
-    select from pg_catalog.pg_trigger g where g.tgrelid = part.oid and g.tgname = 'audit_write' and g.tgenabled = 'A' and g.tgfoid = 'audit.on_write'::regproc)
+    select from pg_catalog.pg_trigger g where g.tgrelid = part.oid and g.tgname = 'audit_write' and g.tgenabled = 'A' and g.tgfoid = 'tenancy.on_write'::regproc)
   union all select part.record_table, format('%s on its partition %s is granted to %s', a.privilege_type, part.name, case when a.grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee) end)
     from part cross join lateral pg_catalog.aclexplode(part.relacl) a where a.grantee <> part.relowner
   union all select distinct c.record_table, format('%s reads it without asking: only phi.%s may', r.ev_class::regclass, c.relname)

@@ -28,7 +28,7 @@ func TestWhatTheApplicationCanCall(t *testing.T) {
 	e := wardtest.New(t)
 	got := list(t, e, `select p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_app', p.oid, 'execute') and has_schema_privilege('ward_app', n.oid, 'usage') order by 1`)
-	want := []string{"audit.disclose", "audit.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.ask", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
+	want := []string{"audit.disclose", "tenancy.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.ask", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
 		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.uncover", "tenancy.user_id", "tenancy.whoami", "tenancy.wipe"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("ward_app can call\n%v, want\n%v", got, want)
@@ -75,7 +75,7 @@ func TestRoles(t *testing.T) {
 			"create schema mine", "create table public.mine (id int)", "create function public.f() returns int language sql as 'select 1'", "create extension dblink", "select lo_create(0)", "create temp table t (id int)",
 			"select secret from tenancy.signing_key", "select secret from tenancy.mac_key", "select secret from tenancy.totp", "select sha256 from tenancy.recovery_code", "update tenancy.issuer_key set e = 65539", "select password_hash from tenancy.users", "select sha256 from tenancy.refresh_token", "select tenancy.sign('{}')",
 			"select tenancy.proven('a')", "select tenancy.fingerprint('a')", "select tenancy.rotate_key()", "select tenancy.open_session(null, 'app', null, null, 'oidc')", "select tenancy.conclude(null, true)", "select ticket from tenancy.attempt", "delete from tenancy.throttle", "select nextval('tenancy.begun')", "alter table public.patients disable row level security",
-			"create policy p on public.patients using (true)", "create rule r as on select to public.patients do instead select 1", "truncate public.patients", "select audit.remember(gen_random_uuid(), 'public.patients', '{}', null, '1 hour')",
+			"create policy p on public.patients using (true)", "create rule r as on select to public.patients do instead select 1", "truncate public.patients", "select tenancy.remember_ask(gen_random_uuid(), 'public.patients', '{}', null, '1 hour')",
 			"copy public.patients to program 'true'", "alter system set fsync = off"} {
 			if _, err := conn.Exec(t.Context(), sql); err == nil {
 				t.Errorf("%s can: %s", role, sql)

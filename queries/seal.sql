@@ -91,7 +91,7 @@ order by c.seq;
 select audit.classify()::int;
 
 -- name: ForgetAsks :one
-select audit.forget_asks()::int;
+select tenancy.forget_asks()::int;
 
 -- name: Tick :one
 select tenancy.tick()::float8;

@@ -203,7 +203,7 @@ func (q *Queries) EventsWithoutPlace(ctx context.Context) ([]EventsWithoutPlaceR
 }
 
 const forgetAsks = `-- name: ForgetAsks :one
-select audit.forget_asks()::int
+select tenancy.forget_asks()::int
 `
 
 func (q *Queries) ForgetAsks(ctx context.Context) (int32, error) {

@@ -235,7 +235,7 @@ func TestLooksAreWriteAhead(t *testing.T) {
 					refused("the "+other, n, err)
 				}
 			}
-			d.do("update audit.ask set expires_at = clock_timestamp() where disclosure_id = $1", id)
+			d.do("update tenancy.disclosure set expires_at = clock_timestamp() where disclosure_id = $1", id)
 			n, err = d.read(dana, id, look.read)
 			refused("after the lease", n, err)
 		})

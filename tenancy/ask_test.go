@@ -20,7 +20,7 @@ func TestAttackAsk(t *testing.T) {
 	a, casey, d := s.conn(t), s.token("casey@cedar"), uuid.New()
 	ids := []uuid.UUID{s.mine}
 	asks := func(d uuid.UUID) (n [2]int) {
-		return [2]int{s.events("action = 'view' and outcome = 'ok' and disclosure_id = $1", d), wardtest.One[int](s.Env, "select count(*) from audit.ask where disclosure_id = $1", d)}
+		return [2]int{s.events("action = 'view' and outcome = 'ok' and disclosure_id = $1", d), wardtest.One[int](s.Env, "select count(*) from tenancy.disclosure where disclosure_id = $1", d)}
 	}
 	t.Run("it leaves no identity", func(t *testing.T) {
 		a.must("begin")
@@ -76,7 +76,7 @@ func TestAttackAsk(t *testing.T) {
 	t.Run("a role that may not", func(t *testing.T) {
 		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"), ids), "42501", "may not view")
 		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'tenancy.users', $2)", casey, ids), "42704", "is not a protected table")
-		defer s.without(t, "audit.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ")()
+		defer s.without(t, "tenancy.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ")()
 		if err := a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"), ids); err != nil {
 			t.Fatalf("does not work without its defence: %v", err)
 		}
@@ -100,8 +100,8 @@ func TestAttackAsk(t *testing.T) {
 func TestLookUpsAreByIndex(t *testing.T) {
 	s := newScene(t)
 	casey := s.narrow()
-	s.super("delete from audit.ask")
-	for _, table := range []string{"audit.ask", "tenancy.session", "tenancy.membership", "tenancy.users", "tenancy.tenant", "tenancy.permission"} {
+	s.super("delete from tenancy.disclosure")
+	for _, table := range []string{"tenancy.disclosure", "tenancy.session", "tenancy.membership", "tenancy.users", "tenancy.tenant", "tenancy.permission"} {
 		s.super("vacuum analyze " + table)
 	}
 	update := tenancy.Do("update public.patients set phone = '555' where id = $1", s.mine)
@@ -120,7 +120,7 @@ func TestLookUpsAreByIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		return wardtest.One[int](s.Env, `select sum(seq_scan)::int from pg_stat_user_tables where schemaname || '.' || relname in
-			('audit.ask', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant', 'tenancy.permission', 'tenancy.phi_table', 'tenancy.record',
+			('tenancy.disclosure', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant', 'tenancy.permission', 'tenancy.phi_table', 'tenancy.record',
 			'tenancy.signing_key', 'tenancy.instance', 'tenancy.application')`)
 	}
 	before := scans()
@@ -132,7 +132,7 @@ func TestLookUpsAreByIndex(t *testing.T) {
 	if n := scans() - before; n != 0 {
 		t.Errorf("%d sequential scans in 5 reads", n)
 	}
-	s.super("alter function audit.disclosed set enable_seqscan = on")
+	s.super("alter function tenancy.disclosed set enable_seqscan = on")
 	if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do(readNames)); err != nil {
 		t.Fatal(err)
 	}

@@ -351,7 +351,7 @@ func TestAttackD1(t *testing.T) {
 		return a, d
 	}
 	for _, sql := range []string{
-		"set constraints all immediate", "set constraints audit.durable immediate", "prepare transaction 'p'", "commit; set synchronous_commit = off", "set local synchronous_commit = off; commit",
+		"set constraints all immediate", "set constraints tenancy.durable immediate", "prepare transaction 'p'", "commit; set synchronous_commit = off", "set local synchronous_commit = off; commit",
 		"/* /* */ commit */ set constraints all immediate", "--\rset constraints all immediate /*\ncommit */", "do 'begin commit; end'",
 	} {
 		t.Run("D1 "+strings.NewReplacer("\r", "CR", "\n", "NL").Replace(sql), func(t *testing.T) {
@@ -377,7 +377,7 @@ func TestAttackD1(t *testing.T) {
 			a.sees("Canarycedar")
 		})
 	}
-	s.super("drop trigger durable on audit.ask")
+	s.super("drop trigger durable on tenancy.disclosure")
 	t.Run("D1 works without the trigger", func(t *testing.T) {
 		a, _ := asking(t)
 		a.must("set constraints all immediate")

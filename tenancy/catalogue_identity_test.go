@@ -234,7 +234,7 @@ func truncate(t *testing.T, s *scene) {
 		for table := range columnsOf {
 			a.cannot(t, "truncate "+table+" cascade")
 		}
-		a.cannot(t, "truncate audit.event", "truncate audit.chain", "truncate audit.ask", "truncate tenancy.record", "truncate tenancy.users cascade", "truncate review.anomaly cascade")
+		a.cannot(t, "truncate audit.event", "truncate audit.chain", "truncate tenancy.disclosure", "truncate tenancy.record", "truncate tenancy.users cascade", "truncate review.anomaly cascade")
 	})
 	before := s.events("true")
 	s.super("grant truncate on public.messages to ward_app")

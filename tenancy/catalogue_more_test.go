@@ -31,7 +31,7 @@ func heldCursorAtCommit(t *testing.T, s *scene) {
 	a.accepted(s.token("casey@cedar"), d)
 	a.must("declare h cursor with hold for select audit.disclose('" + d.String() + "', 'public.patients', array['" + s.mine.String() + "'::uuid])")
 	refused(t, a.try("commit"), "25000", "WITH HOLD")
-	restore := s.without(t, "audit.durable", "exists (select from pg_cursors where is_holdable)", "false")
+	restore := s.without(t, "tenancy.durable", "exists (select from pg_cursors where is_holdable)", "false")
 	defer restore()
 	if after, err := asyncAfter(); err != nil || after != "off" {
 		t.Fatalf("does not work without it: %q, %v", after, err)
@@ -42,7 +42,7 @@ func heldCursorAtCommit(t *testing.T, s *scene) {
 const acrossRescans = "select coalesce(q.last_name, '') from generate_series(1, 4) g left join lateral (select p.last_name, g from phi.patients p offset 0) q on true"
 
 // looseView is the view as it was: the clinic by the policy alone, whose answer is kept for the whole statement.
-const looseView = "create or replace view phi.patients with (security_barrier) as select x.* from (select audit.disclosed('public.patients') as r offset 0) d cross join lateral (select * from public.patients where id = any ((d.r).ids) offset 0) x offset 0"
+const looseView = "create or replace view phi.patients with (security_barrier) as select x.* from (select tenancy.disclosed('public.patients') as r offset 0) d cross join lateral (select * from public.patients where id = any ((d.r).ids) offset 0) x offset 0"
 
 func identityBetweenRows(t *testing.T, s *scene) {
 	got, err := s.switched(t, acrossRescans)
@@ -316,7 +316,7 @@ func arguments(t *testing.T, s *scene) {
 		{"select audit.disclose(gen_random_uuid(), 'public.patients', null)", nil}, {"select audit.disclose(gen_random_uuid(), null, array[gen_random_uuid()])", nil}, {"select audit.disclose(gen_random_uuid(), 'public.patients', array[[null]]::uuid[])", nil},
 		{"select audit.disclose(gen_random_uuid(), 'public.patients', array[gen_random_uuid()], $1)", []any{long}}, {"select audit.disclose(gen_random_uuid(), 'public.patients', array[gen_random_uuid()], 'no purpose')", nil},
 		{"select audit.disclose(gen_random_uuid(), 'pg_catalog.pg_class', array[gen_random_uuid()])", nil}, {"select audit.disclose(gen_random_uuid(), 0::oid::regclass, array[gen_random_uuid()])", nil},
-		{"select audit.disclosed(null)", nil}, {"select audit.disclosed($1)", []any{long}}, {"select audit.evaluate('public.patients', '[]', 'id', 2147483647)", nil},
+		{"select tenancy.disclosed(null)", nil}, {"select tenancy.disclosed($1)", []any{long}}, {"select audit.evaluate('public.patients', '[]', 'id', 2147483647)", nil},
 	} {
 		a.must("savepoint s")
 		if err := a.try(c.sql, c.args...); err == nil {

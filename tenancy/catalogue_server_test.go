@@ -138,7 +138,7 @@ func timing(t *testing.T, s *scene) {
 	}
 	s.super("create index loose on public.patients (id)")
 	s.super("drop policy tenant_boundary on public.patients; create policy tenant_boundary on public.patients as restrictive to ward_reader using (tenant_id || '' = (select tenancy.tenant_id()) || '')")
-	s.super("create or replace view phi.patients with (security_barrier) as select * from public.patients where id = any ((select (audit.disclosed('public.patients')).ids)::uuid[])")
+	s.super("create or replace view phi.patients with (security_barrier) as select * from public.patients where id = any ((select (tenancy.disclosed('public.patients')).ids)::uuid[])")
 	if same(s.theirs, uuid.New()) {
 		t.Fatal("does not with a policy that no index serves: is the measure blind?")
 	}

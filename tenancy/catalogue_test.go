@@ -139,7 +139,7 @@ func (s *scene) undisclosed() uuid.UUID {
 }
 
 // openView shows rows by a plain condition: the view without its barrier and without OFFSET 0.
-const openView = "create or replace view phi.patients with (security_barrier = false) as select * from public.patients where (audit.disclosed('public.patients')).ids @> array[id]"
+const openView = "create or replace view phi.patients with (security_barrier = false) as select * from public.patients where (tenancy.disclosed('public.patients')).ids @> array[id]"
 
 // grantTemp gives ward_app the right to make temporary objects, which the first migration takes away.
 const grantTemp = "do $$ begin execute format('grant temporary on database %I to ward_app', current_database()); end $$"

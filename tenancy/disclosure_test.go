@@ -268,7 +268,7 @@ func TestFind(t *testing.T) {
 	})
 	t.Run("values are stored nowhere in clear", func(t *testing.T) {
 		n := wardtest.One[int](s.Env, "select count(*) from audit.event where action = 'search' and detail like '%last_name%'")
-		clear := wardtest.One[int](s.Env, "select (select count(*) from audit.event e where e::text ilike '%canary%') + (select count(*) from audit.ask k where k::text ilike '%canary%')")
+		clear := wardtest.One[int](s.Env, "select (select count(*) from audit.event e where e::text ilike '%canary%') + (select count(*) from tenancy.disclosure k where k::text ilike '%canary%')")
 		if n == 0 || clear != 0 {
 			t.Fatalf("%d searches on record, %d rows repeat a value", n, clear)
 		}

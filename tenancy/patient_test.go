@@ -183,7 +183,7 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 		name, function, part, instead string
 		attack                        func(a *attacker) bool
 	}{
-		{"the look", "audit.disclosed", "c ? 'pat'", "false", func(a *attacker) bool {
+		{"the look", "tenancy.disclosed", "c ? 'pat'", "false", func(a *attacker) bool {
 			got, err := p.shows(a, p.pia, p.mine, p.other)
 			return err == nil && got == "Canarycedar,Canaryother"
 		}},
@@ -192,7 +192,7 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 			_, err := p.finds(a, p.pia, `[{"column": "last_name", "op": "=", "value": "Canaryother"}]`, "id")
 			return err == nil && p.events("action = 'view' and record_id = $1", p.other) == before+1 // how many there are, at least
 		}},
-		{"the write", "audit.on_write", "c ? 'pat'", "false", func(a *attacker) bool {
+		{"the write", "tenancy.on_write", "c ? 'pat'", "false", func(a *attacker) bool {
 			a.accepted(p.pia, uuid.Nil)
 			defer a.must("rollback")
 			return a.try(p.messages, p.cedar, uuid.New(), p.other) == nil

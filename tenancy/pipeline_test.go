@@ -196,10 +196,10 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// tenancy.begin and audit.durable know ward's own statements by their whole text and do not search those.
+// tenancy.begin and tenancy.durable know ward's own statements by their whole text and do not search those.
 func TestOwnTextsAreKnown(t *testing.T) {
 	s := newScene(t)
-	for function, text := range map[string]string{"tenancy.begin": "$own$" + queries.Pipelined("begin") + "$own$", "audit.durable": "'" + queries.Pipelined("commit") + "'"} {
+	for function, text := range map[string]string{"tenancy.begin": "$own$" + queries.Pipelined("begin") + "$own$", "tenancy.durable": "'" + queries.Pipelined("commit") + "'"} {
 		if !strings.Contains(wardtest.One[string](s.Env, "select prosrc from pg_proc where oid = $1::text::regproc", function), text) {
 			t.Errorf("%s does not know %s", function, text)
 		}

@@ -41,19 +41,19 @@ func TestWithoutTheDefence(t *testing.T) {
 		name, function, part, instead string
 		attack                        func(a *attacker) bool
 	}{
-		{"ask and look in one transaction", "audit.disclosed", " and a.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
+		{"ask and look in one transaction", "tenancy.disclosed", " and a.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
 			d := uuid.New()
 			a.accepted(casey, d)
 			a.must("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
 			names, err := a.names(readNames)
 			return err == nil && len(names) == 1
 		}},
-		{"another session's disclosure", "audit.disclosed", " and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid", "", func(a *attacker) bool {
+		{"another session's disclosure", "tenancy.disclosed", " and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid", "", func(a *attacker) bool {
 			return shown(a, carla, a.asked(casey, s.mine))
 		}},
-		{"an expired lease", "audit.disclosed", " and a.expires_at > clock_timestamp()", "", func(a *attacker) bool {
+		{"an expired lease", "tenancy.disclosed", " and a.expires_at > clock_timestamp()", "", func(a *attacker) bool {
 			d := a.asked(casey, s.mine)
-			s.super("update audit.ask set expires_at = clock_timestamp() - interval '1 second' where disclosure_id = $1", d)
+			s.super("update tenancy.disclosure set expires_at = clock_timestamp() - interval '1 second' where disclosure_id = $1", d)
 			return shown(a, casey, d)
 		}},
 		{"E2 an old snapshot", "tenancy.begin", "current_setting('transaction_isolation') <> 'read committed'", "false", func(a *attacker) bool {
@@ -99,7 +99,7 @@ func TestWithoutTheDefence(t *testing.T) {
 			a.accepted(casey, d)
 			return a.try("select audit.evaluate('public.patients', '[]')") == nil
 		}},
-		{"a front desk opens notes", "audit.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ", func(a *attacker) bool {
+		{"a front desk opens notes", "tenancy.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ", func(a *attacker) bool {
 			a.accepted(s.token("frank@cedar"), uuid.Nil)
 			return a.try("select audit.disclose(gen_random_uuid(), 'public.notes', array[gen_random_uuid()])") == nil
 		}},

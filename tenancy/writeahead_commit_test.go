@@ -335,7 +335,7 @@ func TestWriteAheadInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.Rollback(t.Context())
-		if _, err := tx.Exec(t.Context(), "lock table audit.ask in share mode"); err != nil {
+		if _, err := tx.Exec(t.Context(), "lock table tenancy.disclosure in share mode"); err != nil {
 			t.Fatal(err)
 		}
 		a.accepted(casey, d)

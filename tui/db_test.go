@@ -218,7 +218,7 @@ func TestLeaseEnds(t *testing.T) {
 	settle(t, m, m.Init())
 	do(t, m, "p", "enter")
 	mustShow(t, m, "sign_in")
-	if _, err := e.Super.Exec(t.Context(), "update audit.ask set expires_at = clock_timestamp() - interval '1 second'"); err != nil {
+	if _, err := e.Super.Exec(t.Context(), "update tenancy.disclosure set expires_at = clock_timestamp() - interval '1 second'"); err != nil {
 		t.Fatal(err)
 	}
 	do(t, m, "r")

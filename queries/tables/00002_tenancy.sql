@@ -206,6 +206,21 @@ create table tenancy.phi_table (
   generator      text not null   -- what made its policies, triggers and view (core.release): an older one is made anew by ward migrate
 );
 
+-- Committed permissions to look, for seconds (PHI) or minutes (review). Unlogged: after a crash they are gone, and so is the permission; the
+-- events that they were written with are not.
+create unlogged table tenancy.disclosure (
+  disclosure_id uuid not null,
+  session_id    uuid not null,
+  user_id       uuid not null,
+  tenant_id     uuid,                 -- null: a reviewer's look over several clinics
+  what          text not null,        -- a PHI table, 'find:' and a PHI table, or what a reviewer looks at
+  ids           uuid[] not null default '{}',
+  payload       jsonb not null default '{}',
+  xid           xid8 not null default pg_current_xact_id(),
+  expires_at    timestamptz not null
+);
+create index disclosure_id on tenancy.disclosure (disclosure_id);
+
 -- Which record belongs to which tenant and patient: random ids only, kept by the write trigger, so that the worker can tell whose an asked
 -- id was without reading any PHI table. The tenant is in the key: the same id in two clinics is no conflict, hence tells nothing.
 create table tenancy.record (

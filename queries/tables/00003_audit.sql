@@ -51,21 +51,6 @@ create policy read_by_function on audit.event for select to ward_owner using (tr
 create policy read_by_worker on audit.event for select to ward_worker using (true);
 grant select on audit.event to ward_worker;
 
--- Committed permissions to look, for seconds (PHI) or minutes (review). Unlogged: after a crash they are gone, and so is the permission; the
--- events that they were written with are not.
-create unlogged table audit.ask (
-  disclosure_id uuid not null,
-  session_id    uuid not null,
-  user_id       uuid not null,
-  tenant_id     uuid,                 -- null: a reviewer's look over several clinics
-  what          text not null,        -- a PHI table, 'find:' and a PHI table, or what a reviewer looks at
-  ids           uuid[] not null default '{}',
-  payload       jsonb not null default '{}',
-  xid           xid8 not null default pg_current_xact_id(),
-  expires_at    timestamptz not null
-);
-create index ask_disclosure on audit.ask (disclosure_id);
-
 create table audit.chain (
   tenant_id   uuid not null,
   seq         bigint not null check (seq > 0),

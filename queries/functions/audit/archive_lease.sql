@@ -1,6 +1,6 @@
 -- What a reviewer needs in order to read on in the archive, under an open lease: whose rows, by which filter, up to when, and how far the archive must reach.
 create or replace function audit.archive_lease() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a audit.ask := audit.the_ask('events'); f jsonb := a.payload->'filter';
+declare a tenancy.disclosure := tenancy.the_ask('events'); f jsonb := a.payload->'filter';
 begin
   return (select jsonb_build_object('tenant_id', a.tenant_id, 'region', tenancy.region_here(), 'filter', f, 'head_size', coalesce(max(p.head_size), 0),
       'before', (max(p.month) + interval '1 month') at time zone 'UTC',

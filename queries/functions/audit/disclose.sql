@@ -1,6 +1,6 @@
 create or replace function audit.disclose(disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform audit.ask_records(disclosure, record_table::text, ids, 'view', purpose);
+  perform tenancy.ask_records(disclosure, record_table::text, ids, 'view', purpose);
 end $$;
 
 grant execute on function audit.disclose to ward_app;

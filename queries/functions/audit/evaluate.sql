@@ -2,7 +2,7 @@
 create or replace function audit.evaluate(record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare asked jsonb; f jsonb; cond text := ''; guard text; kind regtype; col text := split_part(coalesce(ordering, 'id'), ' ', 1); subject text; ids uuid[]; subjects uuid[]; source text := record_table::text; patient uuid := (tenancy.claims()->>'pat')::uuid;
 begin
-  select a.payload into asked from audit.asked('find:' || record_table::text) a;
+  select a.payload into asked from tenancy.asked('find:' || record_table::text) a;
   if not found then raise exception 'no committed search of %: audit.find(...), commit, then tenancy.begin(token, disclosure)', record_table using errcode = '42501'; end if;
   if asked - 'purpose' <> audit.search_terms(record_table::text, filter, ordering, max_rows) then
     raise exception 'this is not the search that was recorded' using errcode = '42501';

@@ -2,7 +2,7 @@
 create or replace function audit.events(older boolean default true, pos_at timestamptz default null, pos_id bigint default null, max_rows int default 200) returns table (
   event_id bigint, recorded_at timestamptz, occurred_at timestamptz, actor text, actor_id uuid, actor_kind text, action text, outcome text, record_table text, record_id uuid, patient_id uuid,
   purpose text, session_id uuid, membership_id uuid, disclosure_id uuid, detail text, source text, seq bigint, hash bytea) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a audit.ask := audit.the_ask('events'); f jsonb := a.payload->'filter'; cond text := ''; k text;
+declare a tenancy.disclosure := tenancy.the_ask('events'); f jsonb := a.payload->'filter'; cond text := ''; k text;
 begin
   if max_rows not between 1 and 5000 then raise exception 'a page is 1 to 5,000 rows' using errcode = '22023'; end if;
   foreach k in array array['outcome', 'record_table', 'purpose'] loop

@@ -7,7 +7,7 @@ begin
   perform tenancy.require(record_table::text, 'view');
   terms := audit.search_terms(record_table::text, filter, ordering, max_rows);
   perform audit.write(tenancy.tenant_id(), 'search', 'ok', terms::text, record_table::text, null, null, purpose, disclosure);
-  perform audit.remember(disclosure, 'find:' || record_table::text, null, terms || jsonb_build_object('purpose', purpose), (select disclosure_lease from tenancy.setting));
+  perform tenancy.remember_ask(disclosure, 'find:' || record_table::text, null, terms || jsonb_build_object('purpose', purpose), (select disclosure_lease from tenancy.setting));
 end $$;
 
 grant execute on function audit.find to ward_app;

@@ -1,6 +1,6 @@
 -- Which of these names (short names or ids) are users that are, or were, members of the clinic. Under the import's own, committed event.
 create or replace function audit.import_actors(actors text[]) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a audit.ask := audit.the_ask('import');
+declare a tenancy.disclosure := tenancy.the_ask('import');
 begin
   perform tenancy.reviewer('import', a.tenant_id);
   if cardinality(actors) > 5000 then raise exception 'at most 5,000 at a time' using errcode = '22023'; end if;

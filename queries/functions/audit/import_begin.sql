@@ -6,7 +6,7 @@ begin
   if system is null or system !~ '^[a-z0-9][a-z0-9._-]{0,39}$' then raise exception 'a system has a short name of a-z, 0-9, dot, dash and underscore' using errcode = '22023'; end if;
   e := audit.write(t, 'import', 'ok', jsonb_build_object('what', 'history', 'import', import, 'system', system, 'file', encode(file, 'hex'), 'dry_run', dry_run, 'reason', core.require_reason(reason))::text, null, null, null, 'audit', import);
   if not dry_run then insert into audit.import (id, tenant_id, system, file, started_by, event_id) values (import, t, import_begin.system, import_begin.file, who, e); end if;
-  perform audit.remember(import, 'import', null, '{}', (select review_lease from tenancy.setting), t);
+  perform tenancy.remember_ask(import, 'import', null, '{}', (select review_lease from tenancy.setting), t);
   -- how far an earlier import of the same file came
   return jsonb_build_object('event_id', e, 'tenant_id', t, 'upto_line', (select coalesce(max(b.upto_line), 0) from audit.import i join audit.import_batch b on b.import_id = i.id where i.tenant_id = t and i.system = import_begin.system and i.file = import_begin.file));
 end $$;

@@ -3,7 +3,7 @@ declare t uuid := tenancy.tenant_named(tenant, 'open'); f jsonb := audit.checked
 begin
   if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then raise exception 'opening a clinic''s audit rows needs a reason of at least four characters' using errcode = '22023'; end if;
   perform audit.write(t, 'open', 'ok', jsonb_build_object('screen', 'events', 'reason', reason, 'ticket', ticket, 'filter', f)::text, null, null, null, 'audit', ask);
-  perform audit.remember(ask, 'events', null, jsonb_build_object('filter', f, 'reason', reason), (select review_lease from tenancy.setting), t);
+  perform tenancy.remember_ask(ask, 'events', null, jsonb_build_object('filter', f, 'reason', reason), (select review_lease from tenancy.setting), t);
 end $$;
 
 grant execute on function audit.open to ward_reviewer;

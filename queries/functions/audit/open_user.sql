@@ -8,7 +8,7 @@ begin
   for t in select x.id from tenancy.tenant x where tenancy.reaches(by_user, x.id, 'open')
       and (exists (select from tenancy.membership m where m.tenant_id = x.id and m.user_id = u) or exists (select from audit.event e where e.tenant_id = x.id and e.user_id = u)) loop
     if t <> tenancy.installation() then perform audit.write(t, 'open', 'ok', said::text, null, null, null, 'audit', ask); end if;
-    perform audit.remember(ask, 'events of a user', array[u], jsonb_build_object('filter', f), lease, t);
+    perform tenancy.remember_ask(ask, 'events of a user', array[u], jsonb_build_object('filter', f), lease, t);
   end loop;
 end $$;
 

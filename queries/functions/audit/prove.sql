@@ -11,7 +11,7 @@ begin
   else
     t := tenancy.tenant_named(tenant, 'prove');
   end if;
-  perform audit.look(ask, 'prove', 'prove', null, jsonb_strip_nulls(jsonb_build_object('event', event, 'seq', c.seq)), null, t);
+  perform tenancy.look(ask, 'prove', 'prove', null, jsonb_strip_nulls(jsonb_build_object('event', event, 'seq', c.seq)), null, t);
 end $$;
 
 grant execute on function audit.prove to ward_reviewer;

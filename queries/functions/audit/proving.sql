@@ -1,5 +1,5 @@
 create or replace function audit.proving() returns table (tenant_id uuid, seq bigint) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a audit.ask := audit.the_ask('prove');
+declare a tenancy.disclosure := tenancy.the_ask('prove');
 begin
   return query select a.tenant_id, coalesce((a.payload->>'seq')::bigint, 0);
 end $$;

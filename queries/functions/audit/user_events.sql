@@ -3,7 +3,7 @@ create or replace function audit.user_events(pos_at timestamptz default null, po
 declare who uuid := tenancy.reviewing(); f jsonb; u uuid; tenants uuid[];
 begin
   if max_rows is null or max_rows not between 1 and 5000 then raise exception 'a page is 1 to 5,000 rows' using errcode = '22023'; end if;
-  select array_agg(a.tenant_id), min(a.ids[1]::text)::uuid, (jsonb_agg(a.payload->'filter'))->0 into tenants, u, f from audit.asked('events of a user') a where tenancy.reaches(a.user_id, a.tenant_id, 'open');
+  select array_agg(a.tenant_id), min(a.ids[1]::text)::uuid, (jsonb_agg(a.payload->'filter'))->0 into tenants, u, f from tenancy.asked('events of a user') a where tenancy.reaches(a.user_id, a.tenant_id, 'open');
   if tenants is null then return; end if;
   return query select jsonb_build_object('tenant', t.slug, 'event_id', e.event_id, 'recorded_at', e.recorded_at, 'occurred_at', e.occurred_at, 'actor', s.slug, 'actor_id', e.user_id, 'actor_kind', e.actor_kind, 'action', e.action,
       'outcome', e.outcome, 'record_table', e.record_table, 'record_id', e.record_id, 'patient_id', coalesce(e.subject_id, r.subject_id), 'purpose', e.purpose, 'session_id', e.session_id, 'membership_id', e.membership_id,

@@ -1,5 +1,5 @@
 create or replace function review.alerts() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('alerts');
+declare k tenancy.disclosure := tenancy.the_ask('alerts');
 begin
   return query select jsonb_build_object('id', n.id, 'kind', n.kind, 'tenant', t.slug, 'anomaly_id', n.anomaly_id, 'rule_id', n.content->>'rule_id', 'what', n.content->>'what', 'severity', n.severity, 'created_at', n.created_at,
       'target', d.target, 'state', coalesce(d.state, 'nobody'), 'attempts', coalesce(d.attempts, 0), 'error', d.error, 'done_at', d.done_at, 'event_id', d.event_id)

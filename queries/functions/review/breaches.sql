@@ -1,5 +1,5 @@
 create or replace function review.breaches() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('breaches'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
+declare k tenancy.disclosure := tenancy.the_ask('breaches'); reach uuid[] := tenancy.reach(k.user_id, 'browse');
 begin
   return query select review.breach_row(a) from unnest(k.ids) with ordinality x(id, n) join review.anomaly a on a.id = x.id where reach is null or a.tenant_id = any (reach) order by x.n;
 end $$;

@@ -17,7 +17,7 @@ begin
   -- the simplest statement that does it, since it is planned each time
   execute format('select array_agg(a.id), array_agg(a.tenant_id) from (select a.id, a.tenant_id from review.anomaly a where %1$s order by %2$s limit %3$s) a', cond, ordering, n) into found_ids, tenants;
   select jsonb_object_agg(x.tenant, x.ids) into shown from (select x.tenant, jsonb_agg(x.id) as ids from unnest(tenants, found_ids) x(tenant, id) group by x.tenant) x;
-  perform audit.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'), null, c);
+  perform tenancy.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'), null, c);
 end $$;
 
 grant execute on function review.browse to ward_reviewer;

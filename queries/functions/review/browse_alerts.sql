@@ -6,7 +6,7 @@ begin
   select array_agg(x.id order by x.created_at desc, x.id), jsonb_object_agg(x.tenant_id, x.ids) into found_ids, shown
   from (select n.id, n.created_at, n.tenant_id, jsonb_agg(n.id) over (partition by n.tenant_id) as ids from (
     select * from review.alert n where case when n.tenant_id = tenancy.installation() then tenancy.reaches_all(who, 'browse') else tenancy.reaches(who, n.tenant_id, 'browse') end order by n.created_at desc, n.id limit max_rows) n) x;
-  perform audit.look(ask, 'alerts', 'browse', shown - tenancy.installation()::text, jsonb_build_object('limit', max_rows), coalesce(found_ids, '{}'));
+  perform tenancy.look(ask, 'alerts', 'browse', shown - tenancy.installation()::text, jsonb_build_object('limit', max_rows), coalesce(found_ids, '{}'));
 end $$;
 
 grant execute on function review.browse_alerts to ward_reviewer;

@@ -6,7 +6,7 @@ begin
   select array_agg(x.id order by x.discovered_on, x.id), jsonb_object_agg(x.tenant_id, x.ids) into found_ids, shown
   from (select a.id, a.discovered_on, a.tenant_id, jsonb_agg(a.id) over (partition by a.tenant_id) ids from review.anomaly a where a.disposition = 'breach' and (reach is null or a.tenant_id = any (reach))
     and (year is null or (a.state = 'closed' and extract(year from a.discovered_on) = year))) x;
-  perform audit.look(ask, 'breaches', action, shown, jsonb_strip_nulls(jsonb_build_object('year', year)), coalesce(found_ids, '{}'));
+  perform tenancy.look(ask, 'breaches', action, shown, jsonb_strip_nulls(jsonb_build_object('year', year)), coalesce(found_ids, '{}'));
 end $$;
 
 grant execute on function review.browse_breaches to ward_reviewer;

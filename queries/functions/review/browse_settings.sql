@@ -3,7 +3,7 @@ create or replace function review.browse_settings(ask uuid, what text) returns v
 declare who uuid := tenancy.reviewer('browse');
 begin
   if what not in ('terms', 'accounts', 'dispositions') then raise exception 'terms, accounts or dispositions' using errcode = '22023'; end if;
-  perform audit.look(ask, what, 'browse', null, '{}', '{}');
+  perform tenancy.look(ask, what, 'browse', null, '{}', '{}');
 end $$;
 
 grant execute on function review.browse_settings to ward_reviewer;

@@ -1,5 +1,5 @@
 create or replace function review.details() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare k audit.ask := audit.the_ask('anomaly'); a review.anomaly;
+declare k tenancy.disclosure := tenancy.the_ask('anomaly'); a review.anomaly;
 begin
   select * into a from review.anomaly x where x.id = k.ids[1];
   return jsonb_build_object(

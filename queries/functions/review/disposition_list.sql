@@ -1,6 +1,6 @@
 create or replace function review.disposition_list() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform audit.the_ask('dispositions');
+  perform tenancy.the_ask('dispositions');
   return query select jsonb_array_elements(review.dispositions(null));
 end $$;
 

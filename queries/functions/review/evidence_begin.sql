@@ -21,7 +21,7 @@ begin
     if one <> tenancy.installation() then perform audit.write(one, 'export', 'ok', said::text, null, null, null, 'audit', ask); end if;
   end loop;
   insert into review.bundle (id, made_by, tenants, from_at, to_at, as_of, event_id) values (ask, who, named, from_at, till, upto, e);
-  perform audit.remember(ask, 'evidence', named, '{}', (select review_lease from tenancy.setting));
+  perform tenancy.remember_ask(ask, 'evidence', named, '{}', (select review_lease from tenancy.setting));
 end $$;
 
 grant execute on function review.evidence_begin to ward_reviewer;

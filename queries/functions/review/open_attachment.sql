@@ -9,7 +9,7 @@ begin
     when no_data_found then raise exception 'no file % is attached to this anomaly', file using errcode = '02000', hint = 'ward queue show lists them';
     when too_many_rows then raise exception 'more than one file begins with %', file using errcode = '22023';
   end;
-  perform audit.look(ask, 'attachment', 'open', null, jsonb_build_object('anomaly', a.id, 'file_sha256', h), array[a.id], a.tenant_id);
+  perform tenancy.look(ask, 'attachment', 'open', null, jsonb_build_object('anomaly', a.id, 'file_sha256', h), array[a.id], a.tenant_id);
 end $$;
 
 grant execute on function review.open_attachment to ward_reviewer;

@@ -12,10 +12,10 @@ begin
     p := tenancy.proven(token);
   end if;
   if p.why is not null then
-    perform audit.refused(p, p.why);
+    perform tenancy.record_refusal(p, p.why);
     return p.why;
   end if;
-  n := audit.ask_records(disclosure, record_table, ids, 'view', purpose, p.c);
+  n := tenancy.ask_records(disclosure, record_table, ids, 'view', purpose, p.c);
   return null;
 end $$;
 

@@ -28,7 +28,7 @@ begin
   if why is not null then
     if strict then raise exception 'refused: %', why using errcode = '28000'; end if;
     perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
-      set_config('search_path', 'public, pg_catalog, pg_temp', true), audit.refused(p, why);
+      set_config('search_path', 'public, pg_catalog, pg_temp', true), tenancy.record_refusal(p, why);
     return why;
   end if;
   deadline := least((p.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;

@@ -7,20 +7,20 @@ begin
   if what not in ('tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'rules', 'runs', 'jobs', 'archive', 'verifications', 'sessions', 'keys', 'applications', 'suppressions') then raise exception 'no list "%"', what using errcode = '22023'; end if;
   if what = 'member' then
     m := tenancy.membership_named(arg, 'browse');
-    perform audit.look(ask, 'list:member', 'browse', null, f, array[m.id], m.tenant_id);
+    perform tenancy.look(ask, 'list:member', 'browse', null, f, array[m.id], m.tenant_id);
   elsif what = 'members' and arg is not null then
     t := tenancy.tenant_named(arg, 'browse');
-    perform audit.look(ask, 'list:members', 'browse', null, f, array[t], t);
+    perform tenancy.look(ask, 'list:members', 'browse', null, f, array[t], t);
   elsif what = 'sessions' then
     perform tenancy.browse_sessions(ask, arg);
   elsif what = 'user' then
     t := tenancy.user_named(arg);
     if not tenancy.sees_user(who, t) then raise exception 'no user "%" within your reach', arg using errcode = '02000', hint = 'ward user list shows them'; end if;
-    perform audit.look(ask, 'list:user', 'browse', null, f, array[t]);
+    perform tenancy.look(ask, 'list:user', 'browse', null, f, array[t]);
   else
     if what = 'keys' then perform tenancy.reviewer('configure'); end if;
     if what = 'members' then select jsonb_object_agg(x.id, '[]'::jsonb) into shown from tenancy.tenant x where x.kind = 'clinic' and tenancy.reaches(who, x.id, 'browse'); end if;
-    perform audit.look(ask, 'list:' || what, 'browse', shown, f, null);
+    perform tenancy.look(ask, 'list:' || what, 'browse', shown, f, null);
   end if;
 end $$;
 

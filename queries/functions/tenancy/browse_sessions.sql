@@ -5,5 +5,5 @@ begin
   select array_agg(x.session_id) into ids from (select s.session_id from tenancy.session s where s.revoked_at is null and s.expires_at > clock_timestamp() and (u is null or s.user_id = u)
     and tenancy.reaches_session(who, s, 'browse') order by s.created_at desc limit 500) x;
   select jsonb_object_agg(x.t, x.l) into shown from (select s.tenant_id as t, jsonb_agg(s.session_id) as l from tenancy.session s where s.session_id = any (ids) and s.tenant_id is not null group by 1) x;
-  perform audit.look(ask, 'list:sessions', 'browse', shown, jsonb_strip_nulls(jsonb_build_object('of', u)), ids);
+  perform tenancy.look(ask, 'list:sessions', 'browse', shown, jsonb_strip_nulls(jsonb_build_object('of', u)), ids);
 end $$;

@@ -1,6 +1,6 @@
 create or replace function tenancy.listed_issuers() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform audit.the_ask('list:issuers');
+  perform tenancy.the_ask('list:issuers');
   perform tenancy.reviewer_of('configure', null);
   return query select jsonb_build_object('id', i.id, 'issuer', i.issuer, 'client_id', i.client_id, 'required_acr', i.required_acr, 'required_amr', i.required_amr, 'kids', tenancy.kids(i.id), 'declared_by', d.slug,
       'declared_at', i.declared_at, 'fetched_at', i.fetched_at, 'ended_at', i.ended_at,

@@ -1,5 +1,5 @@
 create or replace function tenancy.listing(what text) returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a audit.ask := audit.the_ask('list:' || what); who uuid := tenancy.user_id();
+declare a tenancy.disclosure := tenancy.the_ask('list:' || what); who uuid := tenancy.user_id();
 begin
   case what
   when 'tenants' then return query select jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'region', t.region, 'kind', t.kind, 'created_at', t.created_at, 'retain_years', t.retain_years,

@@ -21,10 +21,10 @@ begin
   execute format('drop policy if exists disclosed on %s', t);
   execute format('drop policy if exists through_view on %s', t);
   execute format('create policy tenant_boundary on %s as restrictive to ward_app, ward_reader using (tenant_id = (select tenancy.tenant_id())) with check (tenant_id = (select tenancy.tenant_id()))', t);
-  execute format('create policy disclosed on %s to ward_app using (id = any ((select (audit.disclosed(%L)).ids)::uuid[])) with check (true)', t, t::text);
+  execute format('create policy disclosed on %s to ward_app using (id = any ((select (tenancy.disclosed(%L)).ids)::uuid[])) with check (true)', t, t::text);
   execute format('create policy through_view on %s for select to ward_reader using (true)', t);
   execute format('drop trigger if exists audit_write on %s', t);
-  execute format('create trigger audit_write after insert or update or delete on %s for each row execute function audit.on_write(%L)', t, coalesce(subject, ''));
+  execute format('create trigger audit_write after insert or update or delete on %s for each row execute function tenancy.on_write(%L)', t, coalesce(subject, ''));
   execute format('alter table %s enable always trigger audit_write', t);
   execute format('revoke all on %s from public, ward_app, ward_worker, ward_reviewer', t);
   select string_agg(quote_ident(a.attname), ', ') into cols from pg_attribute a where a.attrelid = t and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attname <> all (keys);

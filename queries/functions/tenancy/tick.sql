@@ -19,7 +19,7 @@ begin
   update tenancy.refresh_token x set issued_at = x.issued_at - back, used_at = x.used_at - back where x.sha256 in (select r.sha256 from tenancy.refresh_token r for no key update skip locked);
   update tenancy.throttle x set level_at = x.level_at - back, until = x.until - back, forget_at = x.forget_at - back where x.key in (select t.key from tenancy.throttle t for no key update skip locked);
   update tenancy.attempt x set tried_at = x.tried_at - back where x.ticket in (select a.ticket from tenancy.attempt a for no key update skip locked);
-  update audit.ask x set expires_at = x.expires_at - back;
+  update tenancy.disclosure x set expires_at = x.expires_at - back;
   kid := tenancy.rotate_key(interval '0');
   update tenancy.instance i set seen_at = n where i.one;
   insert into audit.event (tenant_id, user_id, actor_kind, action, detail)

@@ -1,5 +1,5 @@
 -- Writes are audited in their own transaction. First argument: the column that names the patient, or ''.
-create or replace function audit.on_write() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function tenancy.on_write() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
   tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;  -- a partition's rows are its table's

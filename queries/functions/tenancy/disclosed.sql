@@ -1,12 +1,12 @@
 -- The ids that this transaction may see of a PHI table, and the clinic whose they are: of one identity, checked once. None is an error, not an empty
--- chart: that would read as "no allergies". The conditions are those of audit.asked. No sequential scans: the table of asks is small when a connection plans
+-- chart: that would read as "no allergies". The conditions are those of tenancy.asked. No sequential scans: the table of asks is small when a connection plans
 -- this, and thousands of rows a minute later.
-create or replace function audit.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function tenancy.disclosed(record_table text, out ids uuid[], out tenant uuid) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare asks int; c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000'; end if;
   tenant := (c->>'tid')::uuid;
-  select count(*), min(a.ids) into asks, ids from audit.ask a
+  select count(*), min(a.ids) into asks, ids from tenancy.disclosure a
   where a.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid and a.what = disclosed.record_table and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid
     and a.expires_at > clock_timestamp() and a.xid is distinct from pg_current_xact_id_if_assigned() and a.tenant_id = disclosed.tenant;
   if asks = 0 then
@@ -14,7 +14,7 @@ begin
       hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
   end if;
   if asks > 1 then
-    select array_agg(i) into ids from audit.asked(record_table, c) a cross join unnest(a.ids) i where a.tenant_id = disclosed.tenant;
+    select array_agg(i) into ids from tenancy.asked(record_table, c) a cross join unnest(a.ids) i where a.tenant_id = disclosed.tenant;
   end if;
   -- a portal identity sees its patient's records, whatever was asked for
   if c ? 'pat' then
@@ -24,4 +24,4 @@ begin
   ids := coalesce(ids, '{}');
 end $$;
 
-grant execute on function audit.disclosed to ward_app, ward_reader;
+grant execute on function tenancy.disclosed to ward_app, ward_reader;

@@ -1,5 +1,5 @@
 -- Writes who wants which records, one event per id, and reads no PHI table, so that a rollback has taught nothing.
-create or replace function audit.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function tenancy.ask_records(disclosure uuid, record_table text, ids uuid[], action text, purpose text, c jsonb default tenancy.claims()) returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare n int;
 begin
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
@@ -15,7 +15,7 @@ begin
     perform tenancy.require(record_table, action, c);  -- says why
     raise exception 'the permission of % changed meanwhile: ask again', record_table using errcode = '40001';
   end if;
-  insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
+  insert into tenancy.disclosure (disclosure_id, session_id, user_id, tenant_id, what, ids, expires_at)
   select disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, (c->>'tid')::uuid, ask_records.record_table, ask_records.ids, clock_timestamp() + s.disclosure_lease from tenancy.setting s where s.one;
   return n;
 end $$;

@@ -4,7 +4,7 @@
 -- is not enough: the commit record can come any time later. A cursor WITH HOLD is read to its end by the commit itself, after its triggers, and can
 -- switch the setting off again there, so none may be open. The pattern reads comments as PostgreSQL's lexer does (see tenancy.unfit). A pipeline without
 -- BEGIN commits at its Sync, where there is no query text and nothing of the client's comes after: that null passes.
-create or replace function audit.durable() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.durable() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if current_query() <> 'commit' and current_query() !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*(commit|end)\M[^;]*;?\s*\Z$re$ then
     raise exception 'an ask is committed by a COMMIT of its own: send it as one statement, without SET CONSTRAINTS' using errcode = '25000';

@@ -1,6 +1,0 @@
-create or replace function audit.remember(disclosure uuid, what text, ids uuid[], payload jsonb, lease interval, tenant uuid default null, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
-  insert into audit.ask (disclosure_id, session_id, user_id, tenant_id, what, ids, payload, expires_at)
-  values (disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, coalesce(tenant, (c->>'tid')::uuid), what, coalesce(ids, '{}'), coalesce(payload, '{}'), clock_timestamp() + lease);
-end $$;

@@ -1,0 +1,10 @@
+-- Asks that have run out; the worker removes them now and then.
+create or replace function tenancy.forget_asks() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare n int;
+begin
+  delete from tenancy.disclosure where expires_at < clock_timestamp() - interval '1 minute';
+  get diagnostics n = row_count;
+  return n;
+end $$;
+
+grant execute on function tenancy.forget_asks to ward_worker;
