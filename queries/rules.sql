@@ -120,7 +120,7 @@ values (sqlc.arg(run_id), sqlc.arg(rule_id), sqlc.arg(rule_version), sqlc.arg(co
 
 -- name: Inputs :many
 -- What a rule may require and this installation has: kinds of relationships, and inputs that are filled.
-select distinct kind::text as name from review.relation union select name from review.input where ready order by name;
+select distinct kind::text as name from tenancy.relation union select name from review.input where ready order by name;
 
 -- name: Installation :one
 select tenancy.installation()::uuid;

@@ -252,7 +252,7 @@ func (q *Queries) FilteredUpTo(ctx context.Context, arg FilteredUpToParams) (int
 }
 
 const inputs = `-- name: Inputs :many
-select distinct kind::text as name from review.relation union select name from review.input where ready order by name
+select distinct kind::text as name from tenancy.relation union select name from review.input where ready order by name
 `
 
 // What a rule may require and this installation has: kinds of relationships, and inputs that are filled.

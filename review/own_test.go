@@ -166,7 +166,7 @@ func TestLoadOwnRefuses(t *testing.T) {
 		"neither a number":           strings.Replace(good, "least: 1", "least: [1]", 1),
 		"have one uuid":              strings.Replace(good, "version: 1", fmt.Sprintf("version: 1\nuuid: %s", shipped(t)[0].UUID), 1),
 		"a comment within a comment": strings.Replace(good, "select a.tenant_id", "/* /* */ ' */ /* ' */ select a.tenant_id", 1),
-		"without x.tenant_id":        strings.Replace(good, "a.at <= :now and", "a.at <= :now and exists (select from review.relationship x where x.patient_id = a.patient_id) and", 1),
+		"without x.tenant_id":        strings.Replace(good, "a.at <= :now and", "a.at <= :now and exists (select from tenancy.relationship x where x.patient_id = a.patient_id) and", 1),
 	} {
 		if _, err := loadOwn(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q in it", err, want)

@@ -57,7 +57,7 @@ type TestPermission struct {
 	ToHour   int    `yaml:"to_hour,omitempty"` // 0: 24
 }
 
-// TestRelation is a row of review.relationship.
+// TestRelation is a row of tenancy.relationship.
 type TestRelation struct {
 	Kind    string `yaml:"kind"`
 	User    string `yaml:"user"`
@@ -71,7 +71,7 @@ type TestRelation struct {
 	Times   int    `yaml:"times,omitempty"`  // for patients patient-1 to patient-N
 }
 
-// TestCoverage is a row of review.coverage: User stands in for Covered.
+// TestCoverage is a row of tenancy.coverage: User stands in for Covered.
 type TestCoverage struct {
 	User    string `yaml:"user"`
 	Covered string `yaml:"covered"`

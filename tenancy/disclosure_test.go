@@ -316,13 +316,13 @@ func TestSameIDInTwoClinics(t *testing.T) {
 		a.must("commit")
 	}
 	book(s.token("casey@cedar"), s.cedar, s.mine, "2026-01-01")
-	const kept = "select (user_id, patient_id, from_at, void_at)::text from review.relationship where tenant_id = $1 and record_id = $2"
+	const kept = "select (user_id, patient_id, from_at, void_at)::text from tenancy.relationship where tenant_id = $1 and record_id = $2"
 	before := wardtest.One[string](s.Env, kept, s.cedar, visit)
 	book(s.token("hugo@harbor"), s.harbor, s.theirs, "2030-01-01")
 	if after := wardtest.One[string](s.Env, kept, s.cedar, visit); after != before {
 		t.Fatal("one clinic changed what is kept of another's appointment")
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from review.relationship r join tenancy.record x using (record_table, record_id, tenant_id) where record_id = $1", visit); n != 2 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.relationship r join tenancy.record x using (record_table, record_id, tenant_id) where record_id = $1", visit); n != 2 {
 		t.Fatalf("%d appointments of that id are known, want both clinics'", n)
 	}
 }

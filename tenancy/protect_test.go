@@ -165,7 +165,7 @@ func TestRelate(t *testing.T) {
 	a.accepted(casey, uuid.Nil)
 	a.must("insert into public.appointments (tenant_id, id, patient_id, provider_id, scheduled_at) values ($1, $2, $3, tenancy.user_id(), now() + interval '1 day')", s.cedar, visit, s.mine)
 	a.must("commit")
-	const known = "select count(*) from review.relationship r join tenancy.users u on u.id = r.user_id where r.record_id = $1 and r.patient_id = $2 and r.kind = 'appointment' and u.slug = 'casey' and r.author_id = u.id and (r.void_at is null) = $3"
+	const known = "select count(*) from tenancy.relationship r join tenancy.users u on u.id = r.user_id where r.record_id = $1 and r.patient_id = $2 and r.kind = 'appointment' and u.slug = 'casey' and r.author_id = u.id and (r.void_at is null) = $3"
 	if n := wardtest.One[int](s.Env, known, visit, s.mine, true); n != 1 {
 		t.Fatalf("%d relationships of an appointment", n)
 	}
@@ -184,7 +184,7 @@ func TestRelate(t *testing.T) {
 	refused(t, owner.try(`select tenancy.relate('public.appointments', 'appointment', '{"user": "provider_id", "patient": "patient_id", "from": "nope"}')`), "22023", "wrong: nope")
 	refused(t, owner.try(`select tenancy.relate('tenancy.users', 'user', '{"user": "id", "patient": "id", "from": "created_at"}')`), "55000", "not a protected table")
 	t.Run("for rows that were there", func(t *testing.T) {
-		s.super("delete from review.relationship")
+		s.super("delete from tenancy.relationship")
 		owner.must(`select tenancy.relate('public.appointments', 'appointment', '{"user": "provider_id", "patient": "patient_id", "from": "scheduled_at", "author": "provider_id", "void": "cancelled_at", "known": "created_at"}')`)
 		if n := wardtest.One[int](s.Env, known, visit, s.mine, false); n != 1 {
 			t.Fatal("not filled")

@@ -9,7 +9,7 @@ from tenancy.tenant t join tenancy.users u on u.slug like 'bench-' || t.slug || 
 insert into bench.member select row_number() over (order by m.id) - 1, m.tenant_id, m.user_id, m.id from tenancy.membership m join tenancy.users u on u.id = m.user_id where u.slug like 'bench-%';
 insert into bench.patient select p.tenant_id, row_number() over (partition by p.tenant_id order by p.id) - 1, p.id from public.patients p;
 select audit.ensure_month((current_date - n * interval '1 month')::date) from generate_series(0, 5) n;
-insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, known_at)
+insert into tenancy.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, known_at)
 select 'bench', gen_random_uuid(), 'appointment', m.tenant_id, m.user_id, p.id, now() - interval '5 days', now() - interval '20 days'
 from bench.member m join bench.patient p using (tenant_id) where (m.i * 31 + p.i) % 20 > 0;
 
@@ -28,6 +28,6 @@ create function bench.happen(n bigint, first_batch bigint, first timestamptz, la
     insert into review.explanation (event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, run_id)
     select e.event_id, 'F01-appointment', 1, e.tenant_id, e.user_id, e.subject_id, e.recorded_at, 'appointment', e.recorded_at + interval '7 days', gen_random_uuid() from e where examined
   )
-  insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, known_at)
+  insert into tenancy.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, known_at)
   select 'bench', gen_random_uuid(), 'appointment', e.tenant_id, e.user_id, e.subject_id, e.recorded_at, e.recorded_at - interval '7 days' from e where examined and e.event_id % 10 = 0
 $$;

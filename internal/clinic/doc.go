@@ -7,7 +7,7 @@
 //
 // # What explains an ordinary access
 //
-// Every ordinary access has a cause, written as rows whose ids and times review.relationship keeps (T is the time of the access, p the patient):
+// Every ordinary access has a cause, written as rows whose ids and times tenancy.relationship keeps (T is the time of the access, p the patient):
 //
 //   - clinician, nurse, purpose treatment (and their writes, which carry no purpose). A row of the actor's own with p, in the same clinic:
 //     an appointment that somebody else booked, known at T, scheduled from 30 days before to 14 days after T, and not cancelled more than a day before T;

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// explainer judges accesses by the package comment's criteria, from the rows alone: what review.relationship keeps, and nothing that the generator knows.
+// explainer judges accesses by the package comment's criteria, from the rows alone: what tenancy.relationship keeps, and nothing that the generator knows.
 type explainer struct {
 	h      *History
 	own    map[[2]int][]*row // user, chart

@@ -49,7 +49,7 @@ func (h *History) Load(ctx context.Context, superuserDSN string, afterDay func(c
 		}
 		first = last
 	}
-	if _, err := conn.Exec(ctx, "analyze audit.event, tenancy.record, review.relationship"); err != nil {
+	if _, err := conn.Exec(ctx, "analyze audit.event, tenancy.record, tenancy.relationship"); err != nil {
 		return fmt.Errorf("load simulation: gather statistics: %w", err)
 	}
 	return nil

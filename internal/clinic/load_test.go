@@ -80,14 +80,14 @@ func TestLoad(t *testing.T) {
 			and e.record_id = d.record_id and e.user_id = d.user_id and e.outcome = 'ok' and e.action = 'view' and d.detail = jsonb_build_object('event', e.event_id, 'reason', d.detail::jsonb->>'reason')::text)`,
 		"details that jsonb would print otherwise":                `select count(*) from audit.event where source = 'simulation' and detail is not null and detail <> detail::jsonb::text`,
 		"imported events that were recorded before they happened": `select count(*) from audit.event where source = 'import' and (occurred_at is null or occurred_at >= recorded_at or session_id is not null)`,
-		"relationships of no row":                                 `select count(*) from review.relationship where record_table = 'public.appointments' and record_id not in (select id from public.appointments)`,
+		"relationships of no row":                                 `select count(*) from tenancy.relationship where record_table = 'public.appointments' and record_id not in (select id from public.appointments)`,
 	} {
 		if n := wardtest.One[int](e, sql); n != 0 {
 			t.Errorf("%s: %d", what, n)
 		}
 	}
 	for _, kind := range []string{"appointment", "encounter", "message", "claim"} {
-		if n := wardtest.One[int](e, "select count(*) from review.relationship where kind = $1 and known_at < $2", kind, h.Config.Now); n < 50 {
+		if n := wardtest.One[int](e, "select count(*) from tenancy.relationship where kind = $1 and known_at < $2", kind, h.Config.Now); n < 50 {
 			t.Errorf("%d relationships of kind %s with a time of the past", n, kind)
 		}
 	}

@@ -81,7 +81,7 @@ func (h *History) loadCovers(ctx context.Context, tx pgx.Tx) error {
 		c := &h.covers[i]
 		return []any{h.Tenants[c.tenant].ID, h.Users[c.user].ID, h.Users[c.covered].ID, h.time(c.from), h.time(c.to), h.user(c.author), h.time(c.known)}, nil
 	})
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "coverage"}, []string{"tenant_id", "user_id", "covered_id", "from_at", "to_at", "author_id", "known_at"}, source); err != nil {
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tenancy", "coverage"}, []string{"tenant_id", "user_id", "covered_id", "from_at", "to_at", "author_id", "known_at"}, source); err != nil {
 		return fmt.Errorf("copy %d lines of the roster: %w", len(h.covers), err)
 	}
 	return nil

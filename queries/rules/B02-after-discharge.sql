@@ -35,7 +35,7 @@ with ended as (
   from review.unexplained a cross join lateral (
     -- until when the person's own rows reach, those ahead too: a claim for longer
     select max(coalesce(r.to_at, r.from_at) + make_interval(days => case r.kind when 'claim' then :billing_days::int - :ended_days::int else 0 end)) as over_at
-    from review.relationship r
+    from tenancy.relationship r
     where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and coalesce(r.void_at > a.at - interval '1 day', true)
       and r.known_at <= a.at + make_interval(days => case when r.author_id is distinct from a.user_id then :documented_days else 0 end)) l
   where a.batch > :from and a.batch <= :to and l.over_at < a.at - make_interval(days => :ended_days)

@@ -33,11 +33,11 @@ with broken as (
   where a.batch > :from and a.batch <= :to and a.purpose = 'break_glass' and a.outcome = 'ok' and a.patient_id is not null and a.known
 ), judged as (
   select b.*, exists (
-      select from review.relationship r
+      select from tenancy.relationship r
       where r.tenant_id = b.tenant_id and r.patient_id = b.patient_id and r.kind = 'encounter' and r.author_id is distinct from b.user_id and r.void_at is null
         and r.from_at between b.at - make_interval(hours => :within_hours) and b.at + make_interval(hours => :within_hours)) as followed,
     exists (
-      select from review.relationship c
+      select from tenancy.relationship c
       where c.tenant_id = b.tenant_id and c.patient_id = b.patient_id and c.user_id = b.user_id and c.kind = 'message' and c.author_id is distinct from b.user_id and c.void_at is null
         and c.from_at between b.at - make_interval(hours => :within_hours) and b.at) as called,
     (select count(distinct x.patient_id) from review.access x

@@ -37,10 +37,10 @@ with accesses as (
   select a.*, l.dead
   from accesses a cross join lateral (
     select count(*) as links, sum((r.kind = 'appointment' and coalesce(r.void_at, r.from_at) < a.at - make_interval(days => :grace_days) and (r.void_at is not null or not exists (
-        select from review.relationship e
+        select from tenancy.relationship e
         where e.tenant_id = r.tenant_id and e.patient_id = r.patient_id and e.kind = 'encounter'
           and e.from_at between r.from_at - make_interval(days => :grace_days) and r.from_at + make_interval(days => :documented_days))))::int) as dead
-    from review.relationship r
+    from tenancy.relationship r
     where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id
       and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)) l
   where l.dead = l.links

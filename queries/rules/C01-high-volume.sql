@@ -35,7 +35,7 @@ with touched as (
     d.patients - (
       select count(*) from review.activity_patient p
       where p.tenant_id = d.tenant_id and p.user_id = d.user_id and p.day = d.day and exists (
-        select from review.relationship r
+        select from tenancy.relationship r
         where r.tenant_id = p.tenant_id and r.patient_id = p.patient_id and r.user_id = p.user_id and r.kind in ('appointment', 'encounter')
           and (r.void_at is null or r.void_at > p.first_at) and r.author_id is distinct from p.user_id
           and r.from_at between p.first_at - interval '1 day' and p.first_at + interval '1 day' offset 0)) as unexpected,

@@ -34,7 +34,7 @@ with apart as (
   from review.staff_access a
   where a.batch > :from and a.batch <= :to
     and not exists (
-      select from review.relationship r
+      select from tenancy.relationship r
       where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind in ('appointment', 'encounter')
         and r.from_at between a.at - make_interval(hours => :visit_hours) and a.at + make_interval(hours => :visit_hours)
       offset 0)

@@ -44,7 +44,7 @@ with touched as (
   from returned r join seen s on s.tenant_id = r.tenant_id and s.user_id = r.user_id and s.recorded_at >= r.back and s.recorded_at < r.back + interval '1 day'
   where s.outcome = 'ok' and s.action in ('view', 'modify', 'export') and s.patient_id is not null and s.known
     and not exists (
-      select from review.relationship x
+      select from tenancy.relationship x
       where x.tenant_id = s.tenant_id and x.patient_id = s.patient_id and x.user_id = s.user_id and x.kind in ('appointment', 'encounter') and x.author_id is distinct from s.user_id
         and x.from_at between s.at - interval '1 day' and s.at + interval '1 day')
 )

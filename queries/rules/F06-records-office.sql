@@ -25,7 +25,7 @@ limits:
 select a.tenant_id, a.user_id as actor_id, a.event_id, 'chart_audit' as reason, null::timestamptz as valid_until
 from review.staff_access a
 where a.batch > :from and a.batch <= :to and a.role = 'records' and a.purpose = 'operations' and exists (
-  select from review.relationship r
+  select from tenancy.relationship r
   where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.kind = 'encounter' and r.known_at <= a.at
     and coalesce(r.to_at, r.from_at) between a.at - make_interval(days => :audit_days) and a.at
   offset 0)

@@ -1,4 +1,5 @@
--- The tables of schema tenancy: regions, tenants, users, memberships, sessions, keys, sign-in; the roles and what they may do.
+-- The tables of schema tenancy: regions, tenants, users, memberships, sessions, keys, sign-in; the roles and what they may do; protected
+-- tables, disclosures, and who has to do with whose care.
 -- None of it is PHI. ward_app reads none of it directly: it calls functions.
 
 -- +goose Up
@@ -442,5 +443,56 @@ create table tenancy.service_permission_log (
   user_id uuid not null, tenant_id uuid, action text not null, record_table text not null, from_hour int not null, to_hour int not null, removed boolean not null
 );
 create index user_log_user on tenancy.user_log (user_id, id);
+
+-- What the rules know about care: ids and times, no content.
+create table tenancy.relation (
+  record_table   text not null references tenancy.phi_table,
+  kind           text not null check (kind ~ '^[a-z][a-z_]{0,39}$'),
+  user_column    text not null,
+  patient_column text not null,
+  from_column    text not null,
+  to_column      text,
+  author_column  text,   -- who wrote the row; without it, who the transaction's identity is
+  void_column    text,   -- a time since when the row means nothing (a cancellation)
+  known_column   text,   -- since when the system has known the row; without it, the time of the write
+  primary key (record_table, kind)
+);
+
+create table tenancy.relationship (
+  record_table text not null,
+  record_id    uuid not null,
+  kind         text not null,
+  tenant_id    uuid not null,
+  user_id      uuid not null,
+  patient_id   uuid not null,
+  from_at      timestamptz not null,
+  to_at        timestamptz,
+  author_id    uuid,
+  void_at      timestamptz,
+  known_at     timestamptz not null,
+  primary key (record_id, record_table, kind, tenant_id)  -- the same id in two clinics is no conflict
+);
+-- by time too: what ties two people goes on growing for years, and rules ask about some days of it
+create index relationship_pair on tenancy.relationship (tenant_id, patient_id, user_id, from_at);
+create index relationship_encounter on tenancy.relationship (tenant_id, patient_id, from_at) where kind = 'encounter';
+grant select on tenancy.relationship, tenancy.relation to ward_worker, ward_migrate;
+
+-- Who stands in for whom, and when: a colleague's patients are then one's own. No patient is in it. A row is never changed but to end it.
+create table tenancy.coverage (
+  id         uuid primary key default gen_random_uuid(),
+  tenant_id  uuid not null references tenancy.tenant,
+  user_id    uuid not null references tenancy.users,   -- who covers
+  covered_id uuid not null references tenancy.users,   -- for whom
+  from_at    timestamptz not null,
+  to_at      timestamptz not null check (to_at > from_at and to_at <= from_at + interval '90 days'),
+  author_id  uuid references tenancy.users,
+  void_at    timestamptz,
+  known_at   timestamptz not null default clock_timestamp(),
+  event_id   bigint,
+  constraint nobody_covers_themself check (user_id <> covered_id)
+);
+create index coverage_user on tenancy.coverage (tenant_id, user_id, from_at);
+grant select on tenancy.coverage to ward_worker;
+grant select on tenancy.relationship, tenancy.coverage to ward_rule;
 
 reset role;

@@ -1,41 +1,7 @@
--- The tables of schema review: what rules know about care, the rules and their runs, the anomaly queue, its casework, alerts,
--- and the evidence of a period.
+-- The tables of schema review: the rules and their runs, the anomaly queue, its casework, alerts, and the evidence of a period.
 
 -- +goose Up
 set local role ward_owner;
-
--- What the rules know about care: ids and times, no content.
-create table review.relation (
-  record_table   text not null references tenancy.phi_table,
-  kind           text not null check (kind ~ '^[a-z][a-z_]{0,39}$'),
-  user_column    text not null,
-  patient_column text not null,
-  from_column    text not null,
-  to_column      text,
-  author_column  text,   -- who wrote the row; without it, who the transaction's identity is
-  void_column    text,   -- a time since when the row means nothing (a cancellation)
-  known_column   text,   -- since when the system has known the row; without it, the time of the write
-  primary key (record_table, kind)
-);
-
-create table review.relationship (
-  record_table text not null,
-  record_id    uuid not null,
-  kind         text not null,
-  tenant_id    uuid not null,
-  user_id      uuid not null,
-  patient_id   uuid not null,
-  from_at      timestamptz not null,
-  to_at        timestamptz,
-  author_id    uuid,
-  void_at      timestamptz,
-  known_at     timestamptz not null,
-  primary key (record_id, record_table, kind, tenant_id)  -- the same id in two clinics is no conflict
-);
--- by time too: what ties two people goes on growing for years, and rules ask about some days of it
-create index relationship_pair on review.relationship (tenant_id, patient_id, user_id, from_at);
-create index relationship_encounter on review.relationship (tenant_id, patient_id, from_at) where kind = 'encounter';
-grant select on review.relationship, review.relation to ward_worker, ward_migrate;
 
 create table review.rule (
   id           text primary key,
@@ -251,23 +217,6 @@ grant select on review.anomaly to ward_worker;
 grant insert (id, tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of,
   suppression_id, state), update (summary, facts, first_at, last_at, version) on review.anomaly to ward_worker;
 
--- Who stands in for whom, and when: a colleague's patients are then one's own. No patient is in it. A row is never changed but to end it.
-create table review.coverage (
-  id         uuid primary key default gen_random_uuid(),
-  tenant_id  uuid not null references tenancy.tenant,
-  user_id    uuid not null references tenancy.users,   -- who covers
-  covered_id uuid not null references tenancy.users,   -- for whom
-  from_at    timestamptz not null,
-  to_at      timestamptz not null check (to_at > from_at and to_at <= from_at + interval '90 days'),
-  author_id  uuid references tenancy.users,
-  void_at    timestamptz,
-  known_at   timestamptz not null default clock_timestamp(),
-  event_id   bigint,
-  constraint nobody_covers_themself check (user_id <> covered_id)
-);
-create index coverage_user on review.coverage (tenant_id, user_id, from_at);
-grant select on review.coverage to ward_worker;
-
 -- Which filter explains which access, and why. An access may have several; a flag sees those that have none.
 create table review.explanation (
   event_id       bigint not null,
@@ -339,7 +288,7 @@ grant select, insert, update on review.activity, review.activity_patient to ward
 grant delete on review.activity_patient to ward_worker;
 grant select, update on review.baseline to ward_worker;
 
-grant select on review.explanation, review.relationship, review.coverage, review.activity, review.activity_patient, review.input to ward_rule;
+grant select on review.explanation, review.activity, review.activity_patient, review.input to ward_rule;
 
 -- A patient record of a user's, or of their family's.
 create table review.person_link (

@@ -16,16 +16,16 @@ select tenancy.installation()
 -- name: permission
 insert into tenancy.service_permission (user_id, tenant_id, action, record_table, from_hour, to_hour) values ($1, $2, $3, $4, $5, $6)
 -- name: relation
-insert into review.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
+insert into tenancy.relationship (record_table, record_id, kind, tenant_id, user_id, patient_id, from_at, to_at, author_id, void_at, known_at)
 values ('test', gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- name: coverage
-insert into review.coverage (tenant_id, user_id, covered_id, from_at, to_at, author_id, void_at, known_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into tenancy.coverage (tenant_id, user_id, covered_id, from_at, to_at, author_id, void_at, known_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
 -- name: end
 update tenancy.membership set ended_on = $2, terminated_at = $3, reason = 'left' where id = $1
 -- name: records
 insert into tenancy.record (record_table, record_id, tenant_id, subject_id) select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) on conflict do nothing
 -- name: analyze
-analyze audit.event, audit.chain, tenancy.record, review.relationship
+analyze audit.event, audit.chain, tenancy.record, tenancy.relationship
 -- name: link
 insert into review.person_link (tenant_id, user_id, patient_id) values ($1, $2, $3)
 -- name: trait

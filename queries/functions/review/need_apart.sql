@@ -2,6 +2,6 @@ create or replace function review.need_apart(who uuid, anomaly uuid, actor uuid,
 declare as_what text := review.party(who, anomaly, actor, subject);
 begin
   if as_what is null then return; end if;
-  if who is distinct from tenancy.user_id() then raise exception 'this anomaly is about %', review.slug_of(who) using errcode = 'WARD2'; end if;
+  if who is distinct from tenancy.user_id() then raise exception 'this anomaly is about %', tenancy.slug_of(who) using errcode = 'WARD2'; end if;
   raise exception '%: somebody else reviews it', case as_what when 'actor' then 'this anomaly is about yourself' else 'this anomaly is about a patient who you are, or whose portal account is yours' end using errcode = 'WARD2';
 end $$;

@@ -11,7 +11,7 @@ begin
     raise exception 'both must work at this clinic' using errcode = '23503';
   end if;
   e := audit.write(t, 'configure', 'ok', jsonb_build_object('what', 'coverage', 'covering', covering, 'covered', covered, 'from', from_at, 'to', to_at)::text, null, null, null, 'operations');
-  insert into review.coverage (id, tenant_id, user_id, covered_id, from_at, to_at, author_id, event_id) values (cover.id, t, covering, covered, cover.from_at, cover.to_at, tenancy.user_id(), e);
+  insert into tenancy.coverage (id, tenant_id, user_id, covered_id, from_at, to_at, author_id, event_id) values (cover.id, t, covering, covered, cover.from_at, cover.to_at, tenancy.user_id(), e);
 end $$;
 
 grant execute on function tenancy.cover to ward_app;

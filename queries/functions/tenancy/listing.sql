@@ -18,7 +18,7 @@ begin
   when 'members' then return query select tenancy.member_row(m) from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id
     where (a.tenant_id is null or m.tenant_id = a.tenant_id) and tenancy.reaches(who, m.tenant_id, 'browse') order by m.terminated_at is not null, t.slug, u.slug;
   when 'member' then return query select tenancy.member_row(m) || jsonb_build_object(
-      'upcoming_appointments', (select count(*) from review.relationship r where r.user_id = m.user_id and r.tenant_id = m.tenant_id and r.kind = 'appointment' and r.from_at > clock_timestamp() and r.void_at is null),
+      'upcoming_appointments', (select count(*) from tenancy.relationship r where r.user_id = m.user_id and r.tenant_id = m.tenant_id and r.kind = 'appointment' and r.from_at > clock_timestamp() and r.void_at is null),
       'open_anomalies', (select count(*) from review.anomaly x where x.actor_id = m.user_id and x.tenant_id = m.tenant_id and x.open),
       'other_memberships', coalesce((select jsonb_agg(jsonb_build_object('tenant', t.slug, 'tenant_name', t.name, 'role', o.role)) from tenancy.membership o join tenancy.tenant t on t.id = o.tenant_id
         where o.user_id = m.user_id and o.id <> m.id and o.terminated_at is null and tenancy.reaches(who, o.tenant_id, 'browse')), '[]')) || tenancy.left_behind(m.user_id, who)

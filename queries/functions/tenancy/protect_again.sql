@@ -14,7 +14,7 @@ begin
       using errcode = '55000', hint = 'protect it first: select tenancy.protect(...)';
   end if;
   perform tenancy.protect(t, protected.subject_column, protected.open_columns);
-  for related in select * from review.relation r where r.record_table = t::text loop
+  for related in select * from tenancy.relation r where r.record_table = t::text loop
     perform tenancy.relate(t, related.kind, jsonb_strip_nulls(jsonb_build_object(
       'user', related.user_column, 'patient', related.patient_column, 'from', related.from_column,
       'to', related.to_column, 'author', related.author_column, 'void', related.void_column,

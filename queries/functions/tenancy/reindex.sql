@@ -10,8 +10,8 @@ begin
     raise exception '% of % belong to no clinic that ward knows', format('%s row(s)', strays), t using errcode = '23503', hint = 'ward tenant list: make the clinic, or correct tenant_id of those rows';
   end if;
   execute format('select tenancy.remember_records(%L, array_agg(id), array_agg(tenant_id), array_agg(%s)) from %s having count(*) > 0', t::text, coalesce(quote_ident(subject), 'null::uuid'), t);
-  for r in select * from review.relation where record_table = t::text loop
-    execute format('select review.remember_relationships(%L, %L, jsonb_agg(jsonb_build_array(id, tenant_id, %I, %I, %s, %s, %s, %s, %s))) from %s having count(*) > 0', t::text, r.kind, r.user_column, r.patient_column,
+  for r in select * from tenancy.relation where record_table = t::text loop
+    execute format('select tenancy.remember_relationships(%L, %L, jsonb_agg(jsonb_build_array(id, tenant_id, %I, %I, %s, %s, %s, %s, %s))) from %s having count(*) > 0', t::text, r.kind, r.user_column, r.patient_column,
       quote_ident(r.from_column), coalesce(quote_ident(r.to_column), 'null'), coalesce(quote_ident(r.author_column), 'null'), coalesce(quote_ident(r.void_column), 'null'), coalesce(quote_ident(r.known_column), 'null'), t);
   end loop;
   execute format('alter table %s force row level security', t);

@@ -8,9 +8,9 @@ begin
   if bad is not null or columns->>'user' is null or columns->>'patient' is null or columns->>'from' is null then
     raise exception 'relate needs {"user", "patient", "from"} and may have {"to", "author", "void", "known"}, columns of %; wrong: %', t, coalesce(bad, 'one is missing') using errcode = '22023';
   end if;
-  perform review.register_relation(t::text, kind, columns);
+  perform tenancy.register_relation(t::text, kind, columns);
   execute format('drop trigger if exists relate_%s on %s', kind, t);
-  execute format('create trigger relate_%s after insert or update or delete on %s for each row execute function review.on_relation(%L)', kind, t, kind);
+  execute format('create trigger relate_%s after insert or update or delete on %s for each row execute function tenancy.on_relation(%L)', kind, t, kind);
   perform tenancy.reindex(t);
 end $$;
 
