@@ -51,7 +51,10 @@ func TestRandomCrashes(t *testing.T) {
 		t.Fatal("too little was going on to show anything")
 	}
 	t.Run("works without the trigger", func(t *testing.T) {
-		onCluster(t, c.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on tenancy.disclosure"); run(t, conn, "checkpoint") })
+		onCluster(t, c.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+			run(t, conn, "drop trigger durable on tenancy.disclosure")
+			run(t, conn, "checkpoint")
+		})
 		for crash := range 20 {
 			if one := c.round(true); one.lost > 0 {
 				t.Logf("crash %d lost the events of %d records received", crash, one.lost)

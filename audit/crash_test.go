@@ -74,7 +74,10 @@ func TestCrash(t *testing.T) {
 		}
 		restore()
 	})
-	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on tenancy.disclosure"); run(t, conn, "checkpoint") })
+	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
+		run(t, conn, "drop trigger durable on tenancy.disclosure")
+		run(t, conn, "checkpoint")
+	})
 	t.Run("D1 works without the trigger", func(t *testing.T) {
 		works(t, cluster, token, "commit", patients, asks["commit"])
 	})

@@ -87,7 +87,9 @@ func LiftHold(ctx context.Context, s *tenancy.Session, hold, reason string) (uui
 
 // Holds lists the legal holds within reach, those in force first.
 func Holds(ctx context.Context, s *tenancy.Session) ([]Hold, error) {
-	return tenancy.List[Hold](ctx, s, "archive", "")
+	return tenancy.List[Hold](ctx, s, "legal holds", func(q *queries.Queries, ask uuid.UUID) error {
+		return q.BrowseAuditList(ctx, queries.BrowseAuditListParams{Ask: ask, What: "archive"})
+	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListHolds(ctx) })
 }
 
 func filled(s string) *string {

@@ -63,8 +63,41 @@ select tenancy.own_service(sqlc.arg(who)::text, sqlc.arg(owner)::text);
 -- name: Browse :exec
 select tenancy.browse(sqlc.arg(ask)::uuid, sqlc.arg(what)::text, sqlc.narg(arg)::text);
 
--- name: Listing :many
-select tenancy.listing(sqlc.arg(what)::text)::jsonb;
+-- name: ListTenants :many
+select review.list_tenants()::jsonb;
+
+-- name: ListUsers :many
+select tenancy.list_users()::jsonb;
+
+-- name: ShowUser :many
+select tenancy.show_user()::jsonb;
+
+-- name: ListMembers :many
+select tenancy.list_members()::jsonb;
+
+-- name: ShowMember :many
+select review.show_member()::jsonb;
+
+-- name: ListGrants :many
+select tenancy.list_grants()::jsonb;
+
+-- name: ListOnCall :many
+select tenancy.list_on_call()::jsonb;
+
+-- name: ListRoles :many
+select tenancy.list_roles()::jsonb;
+
+-- name: ListServices :many
+select tenancy.list_services()::jsonb;
+
+-- name: ListSessions :many
+select tenancy.list_sessions()::jsonb;
+
+-- name: ListKeys :many
+select tenancy.list_keys()::jsonb;
+
+-- name: ListApplications :many
+select tenancy.list_applications()::jsonb;
 
 -- name: Protect :exec
 select tenancy.protect(sqlc.arg(record_table)::text::regclass, sqlc.narg(subject)::text, sqlc.arg(open)::text[]);
@@ -80,3 +113,12 @@ select audit.place_hold(sqlc.narg(tenant)::text, sqlc.narg(month)::text, sqlc.ar
 
 -- name: LiftHold :one
 select audit.lift_hold(sqlc.arg(hold)::text, sqlc.arg(reason)::text)::uuid;
+
+-- name: BrowseAuditList :exec
+select audit.browse(sqlc.arg(ask)::uuid, sqlc.arg(what)::text, sqlc.narg(arg)::text);
+
+-- name: ListHolds :many
+select audit.list_holds()::jsonb;
+
+-- name: ListVerifications :many
+select audit.list_verifications()::jsonb;

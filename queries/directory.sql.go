@@ -171,6 +171,21 @@ func (q *Queries) Browse(ctx context.Context, arg BrowseParams) error {
 	return err
 }
 
+const browseAuditList = `-- name: BrowseAuditList :exec
+select audit.browse($1::uuid, $2::text, $3::text)
+`
+
+type BrowseAuditListParams struct {
+	Ask  uuid.UUID
+	What string
+	Arg  *string
+}
+
+func (q *Queries) BrowseAuditList(ctx context.Context, arg BrowseAuditListParams) error {
+	_, err := q.db.Exec(ctx, browseAuditList, arg.Ask, arg.What, arg.Arg)
+	return err
+}
+
 const changeRole = `-- name: ChangeRole :one
 select tenancy.change_role($1::text, $2::text, $3::text)::jsonb
 `
@@ -313,12 +328,276 @@ func (q *Queries) LiftHold(ctx context.Context, arg LiftHoldParams) (uuid.UUID, 
 	return column_1, err
 }
 
-const listing = `-- name: Listing :many
-select tenancy.listing($1::text)::jsonb
+const listApplications = `-- name: ListApplications :many
+select tenancy.list_applications()::jsonb
 `
 
-func (q *Queries) Listing(ctx context.Context, what string) ([]json.RawMessage, error) {
-	rows, err := q.db.Query(ctx, listing, what)
+func (q *Queries) ListApplications(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listApplications)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listGrants = `-- name: ListGrants :many
+select tenancy.list_grants()::jsonb
+`
+
+func (q *Queries) ListGrants(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listGrants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listHolds = `-- name: ListHolds :many
+select audit.list_holds()::jsonb
+`
+
+func (q *Queries) ListHolds(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listHolds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listKeys = `-- name: ListKeys :many
+select tenancy.list_keys()::jsonb
+`
+
+func (q *Queries) ListKeys(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMembers = `-- name: ListMembers :many
+select tenancy.list_members()::jsonb
+`
+
+func (q *Queries) ListMembers(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listMembers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOnCall = `-- name: ListOnCall :many
+select tenancy.list_on_call()::jsonb
+`
+
+func (q *Queries) ListOnCall(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listOnCall)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRoles = `-- name: ListRoles :many
+select tenancy.list_roles()::jsonb
+`
+
+func (q *Queries) ListRoles(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listRoles)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listServices = `-- name: ListServices :many
+select tenancy.list_services()::jsonb
+`
+
+func (q *Queries) ListServices(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listServices)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSessions = `-- name: ListSessions :many
+select tenancy.list_sessions()::jsonb
+`
+
+func (q *Queries) ListSessions(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listSessions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTenants = `-- name: ListTenants :many
+select review.list_tenants()::jsonb
+`
+
+func (q *Queries) ListTenants(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listTenants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUsers = `-- name: ListUsers :many
+select tenancy.list_users()::jsonb
+`
+
+func (q *Queries) ListUsers(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listUsers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listVerifications = `-- name: ListVerifications :many
+select audit.list_verifications()::jsonb
+`
+
+func (q *Queries) ListVerifications(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listVerifications)
 	if err != nil {
 		return nil, err
 	}
@@ -445,6 +724,54 @@ type SetRetentionParams struct {
 func (q *Queries) SetRetention(ctx context.Context, arg SetRetentionParams) error {
 	_, err := q.db.Exec(ctx, setRetention, arg.Tenant, arg.Years, arg.Reason)
 	return err
+}
+
+const showMember = `-- name: ShowMember :many
+select review.show_member()::jsonb
+`
+
+func (q *Queries) ShowMember(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, showMember)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const showUser = `-- name: ShowUser :many
+select tenancy.show_user()::jsonb
+`
+
+func (q *Queries) ShowUser(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, showUser)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const takeOnCall = `-- name: TakeOnCall :one

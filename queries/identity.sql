@@ -24,8 +24,8 @@ select tenancy.unlink_identity(sqlc.arg(who)::text, sqlc.arg(issuer)::text, sqlc
 -- name: BrowseIssuers :exec
 select tenancy.browse_issuers(sqlc.arg(ask)::uuid);
 
--- name: ListedIssuers :many
-select tenancy.listed_issuers()::jsonb;
+-- name: ListIssuers :many
+select tenancy.list_issuers()::jsonb;
 
 -- name: EnrollTOTP :one
 select tenancy.totp_enroll(sqlc.narg(recovery)::text)::jsonb;

@@ -132,12 +132,12 @@ func (q *Queries) LinkIdentity(ctx context.Context, arg LinkIdentityParams) (uui
 	return column_1, err
 }
 
-const listedIssuers = `-- name: ListedIssuers :many
-select tenancy.listed_issuers()::jsonb
+const listIssuers = `-- name: ListIssuers :many
+select tenancy.list_issuers()::jsonb
 `
 
-func (q *Queries) ListedIssuers(ctx context.Context) ([]json.RawMessage, error) {
-	rows, err := q.db.Query(ctx, listedIssuers)
+func (q *Queries) ListIssuers(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listIssuers)
 	if err != nil {
 		return nil, err
 	}

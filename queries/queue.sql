@@ -87,14 +87,29 @@ select review.set_state_term(sqlc.arg(state)::text, sqlc.narg(days)::int, sqlc.a
 -- name: BrowseReviewSettings :exec
 select review.browse_settings(sqlc.arg(ask)::uuid, sqlc.arg(what)::text);
 
+-- name: BrowseReviewList :exec
+select review.browse_list(sqlc.arg(ask)::uuid, sqlc.arg(what)::text, sqlc.narg(arg)::text);
+
+-- name: ListRules :many
+select review.list_rules()::jsonb;
+
+-- name: ListRuns :many
+select review.list_runs()::jsonb;
+
+-- name: ListJobs :many
+select review.list_jobs()::jsonb;
+
+-- name: ListSuppressions :many
+select review.list_suppressions()::jsonb;
+
 -- name: Terms :many
 select review.terms()::jsonb;
 
 -- name: LinkAccounts :one
 select tenancy.link_accounts(sqlc.arg(account)::text, sqlc.arg(same_as)::text, sqlc.arg(reason)::text, sqlc.arg(ending)::boolean)::bigint;
 
--- name: LinkedAccounts :many
-select tenancy.linked_accounts()::jsonb;
+-- name: ListLinkedAccounts :many
+select tenancy.list_linked_accounts()::jsonb;
 
 -- name: Tidy :one
 select review.tidy()::int;

@@ -170,6 +170,21 @@ func (q *Queries) BrowseBreaches(ctx context.Context, arg BrowseBreachesParams) 
 	return err
 }
 
+const browseReviewList = `-- name: BrowseReviewList :exec
+select review.browse_list($1::uuid, $2::text, $3::text)
+`
+
+type BrowseReviewListParams struct {
+	Ask  uuid.UUID
+	What string
+	Arg  *string
+}
+
+func (q *Queries) BrowseReviewList(ctx context.Context, arg BrowseReviewListParams) error {
+	_, err := q.db.Exec(ctx, browseReviewList, arg.Ask, arg.What, arg.Arg)
+	return err
+}
+
 const browseReviewSettings = `-- name: BrowseReviewSettings :exec
 select review.browse_settings($1::uuid, $2::text)
 `
@@ -417,12 +432,108 @@ func (q *Queries) LinkAccounts(ctx context.Context, arg LinkAccountsParams) (int
 	return column_1, err
 }
 
-const linkedAccounts = `-- name: LinkedAccounts :many
-select tenancy.linked_accounts()::jsonb
+const listJobs = `-- name: ListJobs :many
+select review.list_jobs()::jsonb
 `
 
-func (q *Queries) LinkedAccounts(ctx context.Context) ([]json.RawMessage, error) {
-	rows, err := q.db.Query(ctx, linkedAccounts)
+func (q *Queries) ListJobs(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listJobs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLinkedAccounts = `-- name: ListLinkedAccounts :many
+select tenancy.list_linked_accounts()::jsonb
+`
+
+func (q *Queries) ListLinkedAccounts(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listLinkedAccounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRules = `-- name: ListRules :many
+select review.list_rules()::jsonb
+`
+
+func (q *Queries) ListRules(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listRules)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRuns = `-- name: ListRuns :many
+select review.list_runs()::jsonb
+`
+
+func (q *Queries) ListRuns(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listRuns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []json.RawMessage
+	for rows.Next() {
+		var column_1 json.RawMessage
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSuppressions = `-- name: ListSuppressions :many
+select review.list_suppressions()::jsonb
+`
+
+func (q *Queries) ListSuppressions(ctx context.Context) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, listSuppressions)
 	if err != nil {
 		return nil, err
 	}

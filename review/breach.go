@@ -136,7 +136,7 @@ type AccountLink struct {
 func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error) {
 	return look[AccountLink](ctx, s, "linked accounts", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "accounts"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.LinkedAccounts(ctx) })
+	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListLinkedAccounts(ctx) })
 }
 
 // LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them is one under both. It returns the event.

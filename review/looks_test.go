@@ -198,7 +198,7 @@ func TestLooksAreWriteAhead(t *testing.T) {
 		}, "select * from audit.events()"},
 		"list": {func(tx tenancy.Tx, id uuid.UUID) error {
 			return queries.New(tx).Browse(ctx, queries.BrowseParams{Ask: id, What: "tenants"})
-		}, "select tenancy.listing('tenants')"},
+		}, "select review.list_tenants()"},
 	}
 	for name, look := range looks {
 		t.Run(name, func(t *testing.T) {

@@ -83,21 +83,17 @@ type Termination struct {
 	EventID       int64     `json:"event_id"`
 }
 
-// List reads one of the directory's lists by write-ahead look: what is one of those that tenancy.browse knows; of
-// narrows it ("" : everything within reach). T is the row.
-func List[T any](ctx context.Context, s *Session, what, of string) ([]T, error) {
+// List reads a list by write-ahead look: browse records the look under the id of an ask, and once that is committed, read reads what was recorded.
+// T is the row.
+func List[T any](ctx context.Context, s *Session, what string, browse func(*queries.Queries, uuid.UUID) error, read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
 	var out []T
 	err := s.Look(ctx, func(tx Tx, id uuid.UUID) error {
-		arg := queries.BrowseParams{Ask: id, What: what}
-		if of != "" {
-			arg.Arg = &of
-		}
-		if err := queries.New(tx).Browse(ctx, arg); err != nil {
+		if err := browse(queries.New(tx), id); err != nil {
 			return fmt.Errorf("list %s: %w", what, explain(err))
 		}
 		return nil
 	}, func(tx Tx) error {
-		rows, err := queries.New(tx).Listing(ctx, what)
+		rows, err := read(queries.New(tx))
 		if err != nil {
 			return fmt.Errorf("list %s: %w", what, explain(err))
 		}
@@ -105,6 +101,13 @@ func List[T any](ctx context.Context, s *Session, what, of string) ([]T, error) 
 		return err
 	})
 	return out, err
+}
+
+// list reads one of the directory's lists: what is one of those that tenancy.browse knows; of narrows it ("": everything within reach).
+func list[T any](ctx context.Context, s *Session, what, of string, read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+	return List[T](ctx, s, what, func(q *queries.Queries, ask uuid.UUID) error {
+		return q.Browse(ctx, queries.BrowseParams{Ask: ask, What: what, Arg: optional(of)})
+	}, read)
 }
 
 // Decode turns rows of JSON, as ward's functions return them, into values.
@@ -120,25 +123,27 @@ func Decode[T any, R ~[]byte](rows []R) ([]T, error) {
 
 // Tenants lists the tenants within the session's reach.
 func (s *Session) Tenants(ctx context.Context) ([]Tenant, error) {
-	return List[Tenant](ctx, s, "tenants", "")
+	return list[Tenant](ctx, s, "tenants", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListTenants(ctx) })
 }
 
 // Users lists the users within reach.
-func (s *Session) Users(ctx context.Context) ([]User, error) { return List[User](ctx, s, "users", "") }
+func (s *Session) Users(ctx context.Context) ([]User, error) {
+	return list[User](ctx, s, "users", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListUsers(ctx) })
+}
 
 // Members lists the memberships of a tenant (slug or id), or of every tenant within reach when it is empty: live ones first.
 func (s *Session) Members(ctx context.Context, tenant string) ([]Membership, error) {
-	return List[Membership](ctx, s, "members", tenant)
+	return list[Membership](ctx, s, "members", tenant, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListMembers(ctx) })
 }
 
 // Grants lists reviewers' grants.
 func (s *Session) Grants(ctx context.Context) ([]Grant, error) {
-	return List[Grant](ctx, s, "grants", "")
+	return list[Grant](ctx, s, "grants", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListGrants(ctx) })
 }
 
 // Consequences shows what terminating a membership (id or its first characters) would do.
 func (s *Session) Consequences(ctx context.Context, membership string) (Consequences, error) {
-	rows, err := List[Consequences](ctx, s, "member", membership)
+	rows, err := list[Consequences](ctx, s, "member", membership, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ShowMember(ctx) })
 	if err != nil {
 		return Consequences{}, err
 	}

@@ -121,21 +121,9 @@ func (s *Session) EndIssuer(ctx context.Context, issuer, reason string) error {
 
 // Issuers lists the providers that were ever declared, and whom they name, by write-ahead look.
 func (s *Session) Issuers(ctx context.Context) ([]Issuer, error) {
-	var out []Issuer
-	err := s.Look(ctx, func(tx Tx, id uuid.UUID) error {
-		if err := queries.New(tx).BrowseIssuers(ctx, id); err != nil {
-			return fmt.Errorf("list issuers: %w", explain(err))
-		}
-		return nil
-	}, func(tx Tx) error {
-		rows, err := queries.New(tx).ListedIssuers(ctx)
-		if err != nil {
-			return fmt.Errorf("list issuers: %w", explain(err))
-		}
-		out, err = Decode[Issuer](rows)
-		return err
-	})
-	return out, err
+	return List[Issuer](ctx, s, "issuers", func(q *queries.Queries, ask uuid.UUID) error {
+		return q.BrowseIssuers(ctx, ask)
+	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListIssuers(ctx) })
 }
 
 // LinkIdentity makes a provider's subject a user's, for ever.

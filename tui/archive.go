@@ -2,16 +2,14 @@ package tui
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/ward-health/ward/archive"
-	"github.com/ward-health/ward/tenancy"
+	"github.com/ward-health/ward/audit"
 )
 
 // How many findings are kept of a month, and how many stand under it in the list of months; the command's report has all.
@@ -19,37 +17,6 @@ const (
 	findingsKept  = 500
 	findingsUnder = 3
 )
-
-// verification is one row of the list of verifications.
-type verification struct {
-	By         string                     `json:"by"`
-	StartedAt  time.Time                  `json:"started_at"`
-	FinishedAt *time.Time                 `json:"finished_at"`
-	Store      string                     `json:"store"`
-	Region     *string                    `json:"region"` // nil: all
-	Whole      bool                       `json:"whole"`  // not one clinic's rows alone
-	Months     []string                   `json:"months"` // none: all
-	Verdict    *string                    `json:"verdict"`
-	ByWorkers  bool                       `json:"by_workers"` // they recomputed the rows
-	Found      map[string]archive.Verdict `json:"found"`
-}
-
-// covers says whether a verification was about all of a month of a store.
-func (v verification) covers(store, region, month string) bool {
-	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store && (v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
-}
-
-// of is what it says about one month that it covers: a break elsewhere is none of this month's.
-func (v verification) of(region, month string) archive.Verdict {
-	here, everywhere := v.Found[monthKey(region, month)], v.Found[""]
-	switch {
-	case archive.Verdict(*v.Verdict) == archive.Valid || here == "" && everywhere == "":
-		return archive.Valid
-	case here == archive.Invalid || everywhere == archive.Invalid:
-		return archive.Invalid
-	}
-	return archive.NotProven
-}
 
 // archiveRow is a month, a finding under one, a part of one, or a line of its own.
 type archiveRow struct {
@@ -84,7 +51,7 @@ type openFinding struct {
 type archiveScreen struct {
 	months   []archive.MonthSummary
 	heads    []archive.Head
-	past     []verification
+	past     []audit.Verification
 	findings map[string][]archive.Finding // by region/month; "" is what is about no month
 	found    map[string]int               // how many there are, where not all are kept
 	marked   map[string]bool
@@ -202,7 +169,7 @@ func (s *archiveScreen) show(m *model) tea.Cmd {
 type archiveData struct {
 	Months []archive.MonthSummary
 	Heads  []archive.Head
-	Past   []verification
+	Past   []audit.Verification
 }
 
 func (s *archiveScreen) load(m *model) tea.Cmd {
@@ -213,11 +180,11 @@ func (s *archiveScreen) load(m *model) tea.Cmd {
 	}
 	return perform(m, &s.page, func(ctx context.Context) (archiveData, error) {
 		var d archiveData
-		if _, err := tenancy.List[json.RawMessage](ctx, m.session, "archive", ""); err != nil {
+		if err := audit.BrowseArchive(ctx, m.session, ""); err != nil {
 			return d, err
 		}
 		var err error
-		if d.Past, err = tenancy.List[verification](ctx, m.session, "verifications", ""); err != nil {
+		if d.Past, err = audit.Verifications(ctx, m.session); err != nil {
 			return d, err
 		}
 		if d.Months, d.Heads, err = archive.Summarize(ctx, m.cfg.Store, key); err != nil {
@@ -337,7 +304,7 @@ func (s *archiveScreen) look(m *model, r archiveRow) tea.Cmd {
 		return nil
 	}
 	return perform(m, &s.opening, func(ctx context.Context) ([]archive.PartSummary, error) {
-		if _, err := tenancy.List[json.RawMessage](ctx, m.session, "archive", monthKey(month.Region, month.Month)); err != nil {
+		if err := audit.BrowseArchive(ctx, m.session, monthKey(month.Region, month.Month)); err != nil {
 			return nil, err
 		}
 		return month.ListParts(ctx, m.cfg.Store)

@@ -59,7 +59,7 @@ func (s *archiveScreen) monthVerdict(m *model, month archive.MonthSummary) strin
 	if !ok {
 		return verdictWord(string(archive.NotProven)) + ": nobody has verified it yet"
 	}
-	verdict := v.of(month.Region, month.Month)
+	verdict := v.Of(month.Region, month.Month)
 	text := verdictWord(string(verdict)) + ", " + s.lastVerified(m, month) + ": "
 	if v.ByWorkers {
 		text = verdictWord(string(verdict)) + ", " + s.lastVerified(m, month) + ", by the workers' word: "

@@ -180,11 +180,11 @@ func (s *archiveScreen) took(m *model, run *archiveRun, r *archive.Report) {
 		}
 	}
 	now, word := m.now(), string(r.Verdict)
-	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
+	v := audit.Verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
 	if run.region != "" {
 		v.Region = &run.region
 	}
-	s.past = append([]verification{v}, s.past...)
+	s.past = append([]audit.Verification{v}, s.past...)
 	s.layout()
 }
 

@@ -11,6 +11,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"github.com/ward-health/ward/archive"
+	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/review"
 )
 
@@ -233,11 +234,11 @@ func brief(s string) string {
 }
 
 // latest is the newest finished verification of all of a month.
-func (s *archiveScreen) latest(m *model, month archive.MonthSummary) (verification, bool) {
+func (s *archiveScreen) latest(m *model, month archive.MonthSummary) (audit.Verification, bool) {
 	store := m.cfg.Store.String()
-	i := slices.IndexFunc(s.past, func(v verification) bool { return v.covers(store, month.Region, month.Month) })
+	i := slices.IndexFunc(s.past, func(v audit.Verification) bool { return v.Covers(store, month.Region, month.Month) })
 	if i < 0 {
-		return verification{}, false
+		return audit.Verification{}, false
 	}
 	return s.past[i], true
 }
@@ -274,7 +275,7 @@ func (s *archiveScreen) verdictOf(m *model, month archive.MonthSummary) string {
 	if !ok {
 		return verdictWord(string(archive.NotProven))
 	}
-	text := verdictWord(string(v.of(month.Region, month.Month)))
+	text := verdictWord(string(v.Of(month.Region, month.Month)))
 	if n := s.found[s.keyOf(month)]; n > 0 {
 		text += fmt.Sprintf(" %s", plural(n, "finding", "findings"))
 	}

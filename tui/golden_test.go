@@ -162,7 +162,7 @@ func goldenArchive(w, h int) *model {
 	s.loaded = true
 	s.months = []archive.MonthSummary{month("2026-11", 231, 9120334, 612e6), month("2026-10", 310, 12480120, 841e6), month("2026-09", 304, 12011902, 808e6), month("2026-08", 299, 11870004, 799e6)}
 	s.heads = []archive.Head{{Size: 1204, KeyName: "ward/main/us-west"}}
-	s.past = []verification{
+	s.past = []audit.Verification{
 		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Store: "s3://phi-audit", Whole: true, Region: ptr("us-west"), Months: []string{"2026-11"}, Verdict: ptr("valid")},
 		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Store: "s3://phi-audit", Whole: true, Months: []string{"2026-09", "2026-10"}, Verdict: ptr("INVALID"),
 			Found: map[string]archive.Verdict{"us-west/2026-09": archive.Invalid}},

@@ -41,7 +41,7 @@ func (a *app) archiveListCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := tenancy.List[json.RawMessage](cmd.Context(), session, "archive", ""); err != nil {
+			if err := audit.BrowseArchive(cmd.Context(), session, ""); err != nil {
 				return explained(err)
 			}
 			months, heads, err := archive.Summarize(cmd.Context(), store, key)

@@ -1,10 +1,9 @@
--- A list: recorded and committed by tenancy.browse, then read by tenancy.listing. what: tenants, users, user (one, with what disabling it would do), members (of clinic arg, or of all within reach), member (one, with
--- what terminating it would do), grants, oncall, roles (arg: one), services (arg: one), rules, runs (of rule arg, or of all), jobs (the worker's: not done, or dead), archive, verifications, sessions (live ones, of user arg
--- or of all within reach), keys, applications, suppressions.
+-- A list of tenancy's: recorded and committed by tenancy.browse, then read by the function of that list. what: tenants, users, user (one, with what disabling it would do), members (of clinic arg, or of all within reach),
+-- member (one, with what terminating it would do), grants, oncall, roles (arg: one), services (arg: one), sessions (live ones, of user arg or of all within reach), keys, applications.
 create or replace function tenancy.browse(ask uuid, what text, arg text default null) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare who uuid := tenancy.reviewer('browse'); t uuid; m tenancy.membership; f jsonb := jsonb_strip_nulls(jsonb_build_object('of', arg)); shown jsonb;
 begin
-  if what not in ('tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'rules', 'runs', 'jobs', 'archive', 'verifications', 'sessions', 'keys', 'applications', 'suppressions') then raise exception 'no list "%"', what using errcode = '22023'; end if;
+  if what not in ('tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'sessions', 'keys', 'applications') then raise exception 'no list "%"', what using errcode = '22023'; end if;
   if what = 'member' then
     m := tenancy.membership_named(arg, 'browse');
     perform tenancy.look(ask, 'list:member', 'browse', null, f, array[m.id], m.tenant_id);

@@ -1,4 +1,4 @@
-create or replace function tenancy.listed_issuers() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.list_issuers() returns setof jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform tenancy.the_ask('list:issuers');
   perform tenancy.reviewer_of('configure', null);
@@ -9,4 +9,4 @@ begin
     from tenancy.issuer i join tenancy.users d on d.id = i.declared_by order by i.ended_at is not null, i.declared_at;
 end $$;
 
-grant execute on function tenancy.listed_issuers to ward_reviewer;
+grant execute on function tenancy.list_issuers to ward_reviewer;
