@@ -288,7 +288,7 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	worker := a.e.Conn("ward_worker")
 	refused := func(what string, event int64, code string) {
 		t.Helper()
-		_, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event)
+		_, err := worker.Exec(t.Context(), "select review.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != code || a.rows() != 30 {
 			t.Errorf("%s: %v, %d rows left", what, err, a.rows())
@@ -328,11 +328,11 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	refused("a rule behind", event, "55000")
 	super(t, a.e, "update review.rule set last_run_at = clock_timestamp() - interval '31 days'") // retired
 	a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1)
-	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event); err == nil || !strings.Contains(err.Error(), "no place in the chain") || a.rows() != 31 {
+	if _, err := worker.Exec(t.Context(), "select review.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event); err == nil || !strings.Contains(err.Error(), "no place in the chain") || a.rows() != 31 {
 		t.Errorf("an unsealed event: %v", err)
 	}
 	a.rewrite("delete from audit.event where recorded_at >= '2026-05-09Z' and recorded_at < '2026-06-01Z'")
-	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, 30, sha256('x'), array['x'], 1)", event); err == nil || !strings.Contains(err.Error(), "have changed since") || a.rows() != 30 {
+	if _, err := worker.Exec(t.Context(), "select review.prune_month($1, 30, sha256('x'), array['x'], 1)", event); err == nil || !strings.Contains(err.Error(), "have changed since") || a.rows() != 30 {
 		t.Errorf("another digest: %v", err)
 	}
 	a.rewrite(fmt.Sprintf("update audit.event set recorded_at = recorded_at - interval '25 hours' where event_id = %d", event))

@@ -25,10 +25,10 @@ select d.rows::bigint as rows, d.unsealed::bigint as unsealed, d.newest_batch::b
 select audit.may_prune((sqlc.arg(month)::text || '-01')::date);
 
 -- name: NotRead :one
-select coalesce(audit.not_read(sqlc.arg(batch)::bigint), '')::text;
+select coalesce(review.not_read(sqlc.arg(batch)::bigint), '')::text;
 
 -- name: PruneMonth :one
-select audit.prune_month(sqlc.arg(request)::bigint, sqlc.arg(expected_rows)::bigint, sqlc.arg(expected_digest)::bytea, sqlc.arg(parts)::text[], sqlc.arg(head_size)::bigint)::bigint;
+select review.prune_month(sqlc.arg(request)::bigint, sqlc.arg(expected_rows)::bigint, sqlc.arg(expected_digest)::bytea, sqlc.arg(parts)::text[], sqlc.arg(head_size)::bigint)::bigint;
 
 -- name: IsPruned :one
 select exists (select from audit.pruned where month = (sqlc.arg(month)::text || '-01')::date)::boolean;

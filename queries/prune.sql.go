@@ -261,7 +261,7 @@ func (q *Queries) MonthDigest(ctx context.Context, month string) (MonthDigestRow
 }
 
 const notRead = `-- name: NotRead :one
-select coalesce(audit.not_read($1::bigint), '')::text
+select coalesce(review.not_read($1::bigint), '')::text
 `
 
 func (q *Queries) NotRead(ctx context.Context, batch int64) (string, error) {
@@ -272,7 +272,7 @@ func (q *Queries) NotRead(ctx context.Context, batch int64) (string, error) {
 }
 
 const pruneMonth = `-- name: PruneMonth :one
-select audit.prune_month($1::bigint, $2::bigint, $3::bytea, $4::text[], $5::bigint)::bigint
+select review.prune_month($1::bigint, $2::bigint, $3::bytea, $4::text[], $5::bigint)::bigint
 `
 
 type PruneMonthParams struct {

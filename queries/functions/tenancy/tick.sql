@@ -22,8 +22,7 @@ begin
   update tenancy.disclosure x set expires_at = x.expires_at - back;
   kid := tenancy.rotate_key(interval '0');
   update tenancy.instance i set seen_at = n where i.one;
-  insert into audit.event (tenant_id, user_id, actor_kind, action, detail)
-  values (tenancy.installation(), (select u.id from tenancy.users u where u.slug = 'ward-worker'), 'service', 'revoke',
+  perform audit.write_as(tenancy.installation(), (select u.id from tenancy.users u where u.slug = 'ward-worker'), null, null, 'revoke', 'ok',
     jsonb_build_object('what', 'the server''s clock went back: every access token ends', 'seconds', round(extract(epoch from back), 3), 'was', seen, 'kid', kid)::text);
   return extract(epoch from back);
 end $$;

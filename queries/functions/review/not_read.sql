@@ -1,8 +1,8 @@
 -- Who has not read the events up to a batch: what was never looked at must not go. A rule that has not run for thirty days is retired.
-create or replace function audit.not_read(batch bigint) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce((select 'the asked ids of this month are not classified yet' from audit.classified c where c.batch < not_read.batch),
+create or replace function review.not_read(batch bigint) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(audit.not_classified(batch),
     (select 'rules have not read this month yet: ' || string_agg(r.id, ', ' order by r.id) from review.rule r
       where r.missing = '{}' and r.kind <> 'watch' and r.cursor_batch < not_read.batch and (r.last_run_at is null or r.last_run_at > clock_timestamp() - interval '30 days')))
 $$;
 
-grant execute on function audit.not_read to ward_worker;
+grant execute on function review.not_read to ward_worker;
