@@ -1,0 +1,247 @@
+package queries_test
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors are ward's schemas, from the bottom up. What stands on a floor uses its own floor and those below.
+var floors = []string{
+	"core",    // pure helpers: reasons, dates, encodings, signatures, triggers that keep history; uses nothing of ward's
+	"tenancy", // who works where, proven identity, protected tables, disclosures
+	"audit",   // reading, sealing, shipping, finding and pruning events
+	"review",  // rules, the queue, evidence
+}
+
+// beside are the schemas next to the floors, each with the highest floor that it uses. No floor uses them.
+var beside = map[string]string{
+	"auth":     "tenancy", // the names that PostgREST's and Supabase's policies use
+	"boundary": "audit",   // the BAA boundary: no object yet
+	"controls": "review",  // the release audit: no object yet
+}
+
+// upward are the only names above its own floor that a schema may use. Every guard writes an event, so writing one counts as the lowest floor; reading one does not.
+var upward = map[string]string{
+	"audit.write":             "writes one event under the transaction's identity",
+	"audit.write_as":          "writes one event for somebody whose identity is not proven yet, or is refused",
+	"insert into audit.event": "one statement writes the events of many records, where a call for each would cost a multiple",
+}
+
+var (
+	qualified = regexp.MustCompile(`(?i)(insert\s+into\s+)?\b(core|tenancy|audit|review|auth|boundary|controls)\.([a-z_][a-z0-9_]*)`)
+	objects   = regexp.MustCompile(`(?i)^\s*(create|alter table|insert)\b`)
+	word      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*`)
+	dollar    = regexp.MustCompile(`^\$[A-Za-z_]*\$`)
+)
+
+// TestFloors reads the body of every function, view and trigger, and every table with its checks, defaults and policies: none uses what stands above it. Literals count,
+// since they may be dynamic SQL or name a table; comments and the messages of RAISE do not.
+func TestFloors(t *testing.T) {
+	used := map[string]bool{}
+	seen := map[string]int{}
+	for _, dir := range []string{"tables", "functions", "views", "triggers"} {
+		err := fs.WalkDir(os.DirFS("."), dir, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || path.Ext(name) != ".sql" {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			for _, statement := range statements(string(text)) {
+				schema := path.Base(path.Dir(name))
+				if dir == "tables" {
+					if !objects.MatchString(statement) {
+						continue // a grant, a role, a setting
+					}
+					first := qualified.FindStringSubmatch(statement)
+					if first == nil {
+						continue
+					}
+					schema = strings.ToLower(first[2])
+				}
+				seen[dir+" "+schema]++
+				for _, up := range above(schema, statement, used) {
+					t.Errorf("%s: %s uses %s, which stands above it", name, schema, up)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, why := range upward {
+		if !used[name] {
+			t.Errorf("nothing below uses %s any more: take it off the list (%s)", name, why)
+		}
+	}
+	for _, want := range []string{"tables tenancy", "tables audit", "tables review", "functions core", "functions tenancy", "functions audit", "functions review", "functions auth", "views review", "triggers tenancy"} {
+		if seen[want] == 0 {
+			t.Errorf("no statement of %s was read: %v", want, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}
+
+// TestFloorsReader: what counts as a use, and what does not.
+func TestFloorsReader(t *testing.T) {
+	function := func(body string) string {
+		return "-- review.rule is read elsewhere\ncreate function tenancy.f() returns void language plpgsql as $$\nbegin\n" + body + "\nend $$;\ngrant execute on function tenancy.f to ward_app;\n"
+	}
+	for _, c := range []struct{ body, want string }{
+		{"  perform review.tidy();", "review.tidy"},
+		{"  execute format('select count(*) from review.%I', x);", ""}, // no name in it
+		{"  execute format('select count(*) from review.rule where %I', x);", "review.rule"},
+		{"  execute 'select ''it''''s'' from audit.chain';", "audit.chain"},
+		{"  raise exception 'no rule: review.rule has none; audit.find comes first' using hint = format('see review.run %s', 'audit.open');", ""},
+		{"  raise exception '%: see review.rule', (select max(r.id) from review.run r);", "review.run"},
+		{"  if x then raise notice 'audit.open'; end if; select 'audit.open';", "audit.open"},
+		{"  -- perform review.tidy();\n  /* review.run /* audit.chain */ review.rule */ perform tenancy.g(), core.today(), auth_review.x;", ""},
+		{"  perform audit.write(t, 'view'); insert into audit.event (tenant_id) values (t);", ""},
+		{"  select e.detail from audit.event e; insert\n  into audit.event select * from audit.chain;", "audit.event audit.chain"},
+		{"  x := $re$^--[^\\n']*$re$; perform AUDIT.seal();", "audit.seal"},
+		{"  x := E'\\'' || review.run_of('--');", "review.run_of"},
+		{"  perform auth.jwt();", "auth.jwt"},
+	} {
+		var got []string
+		for _, s := range statements(function(c.body)) {
+			got = append(got, above("tenancy", s, map[string]bool{})...)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s\nuses %v, want %s", c.body, got, c.want)
+		}
+	}
+	if got := above("auth", "select tenancy.claims(), audit.write(1)", map[string]bool{}); len(got) != 0 {
+		t.Errorf("auth uses %v", got)
+	}
+	if got := above("auth", "select audit.events()", map[string]bool{}); len(got) != 1 {
+		t.Errorf("auth uses %v, want audit.events", got)
+	}
+	if got := above("phi", "select 1", map[string]bool{}); len(got) != 1 {
+		t.Errorf("an unknown schema: %v", got)
+	}
+}
+
+// above are the names in a statement of a schema that stand above it, but for those that may be used, which it notes in used.
+func above(schema, statement string, used map[string]bool) []string {
+	highest, known := beside[schema]
+	if !known {
+		highest = schema
+	}
+	level := slices.Index(floors, highest)
+	if level < 0 {
+		return []string{schema + " (of which no floor is known)"}
+	}
+	var out []string
+	for _, m := range qualified.FindAllStringSubmatch(statement, -1) {
+		to, name := strings.ToLower(m[2]), strings.ToLower(m[2]+"."+m[3])
+		if to == schema || slices.Index(floors, to) >= 0 && slices.Index(floors, to) <= level {
+			continue
+		}
+		allowed := name
+		if m[1] != "" {
+			allowed = "insert into " + name
+		}
+		if upward[allowed] != "" {
+			used[allowed] = true
+			continue
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// statements splits SQL at its semicolons, the bodies of functions left whole, without comments and without the texts that RAISE says.
+func statements(sql string) []string {
+	var out []string
+	var b strings.Builder
+	raising, closing := false, "" // within RAISE ...; within a body until closing
+	last := ""                    // the word before
+	for len(sql) > 0 {
+		n := 1
+		switch {
+		case strings.HasPrefix(sql, "--"):
+			if n = strings.IndexByte(sql, '\n'); n < 0 {
+				n = len(sql)
+			}
+			sql = sql[n:]
+			continue
+		case strings.HasPrefix(sql, "/*"):
+			sql = sql[comment(sql):]
+			b.WriteByte(' ')
+			continue
+		case closing != "" && strings.HasPrefix(sql, closing):
+			n, closing = len(closing), ""
+		case sql[0] == '\'':
+			if n = literal(sql, strings.EqualFold(last, "e")); raising {
+				sql = sql[n:]
+				continue
+			}
+		case dollar.MatchString(sql):
+			tag := dollar.FindString(sql)
+			if n = len(tag); closing == "" && (strings.EqualFold(last, "as") || strings.EqualFold(last, "do")) {
+				closing = tag
+			} else if end := strings.Index(sql[n:], tag); end >= 0 {
+				n += end + len(tag)
+			}
+		case sql[0] == ';':
+			raising = false
+			if closing == "" {
+				out = append(out, b.String())
+				b.Reset()
+				sql = sql[n:]
+				continue
+			}
+		default:
+			if w := word.FindString(sql); w != "" {
+				n, last = len(w), w
+				raising = raising || strings.EqualFold(w, "raise")
+			} else if sql[0] > ' ' {
+				last = ""
+			}
+		}
+		b.WriteString(sql[:n])
+		sql = sql[n:]
+	}
+	return append(out, b.String())
+}
+
+// comment is the length of the comment that sql begins with; PostgreSQL's nest.
+func comment(sql string) int {
+	depth := 0
+	for i := 0; i+1 < len(sql); i++ {
+		switch sql[i : i+2] {
+		case "/*":
+			depth++
+			i++
+		case "*/":
+			depth--
+			i++
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(sql)
+}
+
+// literal is the length of the literal that sql begins with.
+func literal(sql string, escapes bool) int {
+	for i := 1; i < len(sql); i++ {
+		switch {
+		case escapes && sql[i] == '\\':
+			i++
+		case sql[i] == '\'' && i+1 < len(sql) && sql[i+1] == '\'':
+			i++
+		case sql[i] == '\'':
+			return i + 1
+		}
+	}
+	return len(sql)
+}
