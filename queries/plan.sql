@@ -27,7 +27,7 @@ from unnest(sqlc.arg(tables)::text[]) x cross join lateral tenancy.readers(x::re
 -- Functions that run with somebody else's rights and have the table's name in their text.
 select p.oid::regprocedure::text as function, pg_catalog.pg_get_userbyid(p.proowner)::text as owner
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema', 'tenancy', 'audit', 'review', 'auth', 'boundary', 'river')
+where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema', 'core', 'tenancy', 'audit', 'review', 'auth', 'boundary', 'river')
   and p.prosrc ~* ('\m' || (select c.relname from pg_catalog.pg_class c where c.oid = sqlc.arg(record_table)::text::regclass) || '\M') order by 1;
 
 -- name: Anatomy :one

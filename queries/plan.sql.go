@@ -45,7 +45,7 @@ func (q *Queries) Anatomy(ctx context.Context, recordTable string) (json.RawMess
 const definersNaming = `-- name: DefinersNaming :many
 select p.oid::regprocedure::text as function, pg_catalog.pg_get_userbyid(p.proowner)::text as owner
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema', 'tenancy', 'audit', 'review', 'auth', 'boundary', 'river')
+where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema', 'core', 'tenancy', 'audit', 'review', 'auth', 'boundary', 'river')
   and p.prosrc ~* ('\m' || (select c.relname from pg_catalog.pg_class c where c.oid = $1::text::regclass) || '\M') order by 1
 `
 

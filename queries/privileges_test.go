@@ -27,8 +27,8 @@ func list(t *testing.T, e *wardtest.Env, sql string, args ...any) []string {
 func TestWhatTheApplicationCanCall(t *testing.T) {
 	e := wardtest.New(t)
 	got := list(t, e, `select p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_app', p.oid, 'execute') and has_schema_privilege('ward_app', n.oid, 'usage') order by 1`)
-	want := []string{"audit.disclose", "tenancy.disclosed", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.ask", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
+		where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_app', p.oid, 'execute') and has_schema_privilege('ward_app', n.oid, 'usage') order by 1`)
+	want := []string{"audit.disclose", "audit.evaluate", "audit.export", "audit.find", "auth.jwt", "tenancy.ask", "tenancy.begin", "tenancy.claims", "tenancy.cover", "tenancy.disclosed", "tenancy.issuers", "tenancy.refresh", "tenancy.sign_in",
 		"tenancy.sign_in_oidc", "tenancy.sign_in_service", "tenancy.sign_out", "tenancy.sign_out_everywhere", "tenancy.signed_in", "tenancy.tenant_id", "tenancy.totp_confirm", "tenancy.totp_enroll", "tenancy.uncover", "tenancy.user_id", "tenancy.whoami", "tenancy.wipe"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("ward_app can call\n%v, want\n%v", got, want)
@@ -38,7 +38,7 @@ func TestWhatTheApplicationCanCall(t *testing.T) {
 // No function of ward's is PUBLIC's, and each pins a search_path with pg_temp last.
 func TestFunctions(t *testing.T) {
 	e := wardtest.New(t)
-	const ours = "from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary')"
+	const ours = "from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi', 'boundary')"
 	if n := wardtest.One[int](e, "select count(*) "+ours); n < 50 {
 		t.Fatalf("%d functions", n)
 	}
@@ -88,11 +88,11 @@ func TestRoles(t *testing.T) {
 func TestWhatLoginsRead(t *testing.T) {
 	e := wardtest.New(t)
 	for role, want := range map[string]string{
-		"ward_app":      "phi.appointments phi.attachments phi.care_team phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
-		"ward_reviewer": "tenancy.phi_table",
-		"ward_identity": "",
+		"ward_app":      "core.release phi.appointments phi.attachments phi.care_team phi.claims phi.encounters phi.messages phi.notes phi.patients tenancy.phi_table",
+		"ward_reviewer": "core.release tenancy.phi_table",
+		"ward_identity": "core.release",
 	} {
-		got := strings.Join(list(t, e, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('tenancy', 'audit', 'review', 'phi', 'boundary', 'river', 'public')
+		got := strings.Join(list(t, e, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('core', 'tenancy', 'audit', 'review', 'phi', 'boundary', 'river', 'public')
 			and c.relkind in ('r', 'p', 'v', 'm') and has_schema_privilege($1, n.oid, 'usage') and has_table_privilege($1, c.oid, 'select') order by 1`, role), " ")
 		if got != want {
 			t.Errorf("%s reads %s, want %s", role, got, want)

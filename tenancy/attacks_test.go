@@ -244,7 +244,7 @@ func TestAttackC1(t *testing.T) {
 func TestAttackF1F2(t *testing.T) {
 	s := newScene(t)
 	casey := s.token("casey@cedar")
-	const counters = "select coalesce(string_agg(relname || coalesce(seq_tup_read, 0) || '/' || coalesce(idx_tup_fetch, 0) || '/' || n_tup_ins, ' ' order by relname), '') from pg_stat_xact_all_tables where schemaname in ('public', 'audit')"
+	const counters = "select coalesce(string_agg(relname || coalesce(seq_tup_read, 0) || '/' || coalesce(idx_tup_fetch, 0) || '/' || n_tup_ins, ' ' order by relname), '') from pg_stat_xact_all_tables where schemaname in ('public', 'audit') or schemaname = 'tenancy' and relname = 'disclosure'"
 	ask := func(t *testing.T, name string) (*attacker, uuid.UUID, string) {
 		a, d, filter := s.conn(t), uuid.New(), `[{"column": "last_name", "op": "=", "value": "`+name+`"}]`
 		a.accepted(casey, d)

@@ -171,7 +171,7 @@ func nowhereToCreate(t *testing.T, s *scene) {
 
 func ownOperators(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		for _, schema := range []string{"public", "tenancy", "audit", "phi", "review", "pg_catalog", "pg_temp"} {
+		for _, schema := range []string{"public", "core", "tenancy", "audit", "phi", "review", "pg_catalog", "pg_temp"} {
 			err := a.raw("create operator " + schema + ".=== (leftarg = text, rightarg = text, function = texteq, restrict = eqsel)")
 			if err == nil {
 				t.Fatalf("an operator in %s", schema)

@@ -213,7 +213,7 @@ func largeObjects(t *testing.T, s *scene) {
 }
 
 func notifications(t *testing.T, s *scene) {
-	if n := wardtest.One[string](s.Env, `select coalesce(string_agg(p.oid::regproc::text, ' '), '') from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi') and p.prosrc ~* '\mpg_notify\M|(?<!ward )\mnotify +[a-z]'`); n != "" {
+	if n := wardtest.One[string](s.Env, `select coalesce(string_agg(p.oid::regproc::text, ' '), '') from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi') and p.prosrc ~* '\mpg_notify\M|(?<!ward )\mnotify +[a-z]'`); n != "" {
 		t.Fatalf("%s notify", n)
 	}
 	if n := wardtest.One[int](s.Env, `select count(*) from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.prosrc ~* '\mpg_notify\M|(?<!ward )\mnotify +[a-z]'`); n != 0 {
@@ -236,7 +236,7 @@ func advisoryLocks(t *testing.T, s *scene) {
 }
 
 func sequences(t *testing.T, s *scene) {
-	names := strings.Fields(wardtest.One[string](s.Env, "select string_agg(oid::regclass::text, ' ') from pg_class where relkind = 'S' and relnamespace::regnamespace::text in ('audit', 'tenancy', 'review', 'public')"))
+	names := strings.Fields(wardtest.One[string](s.Env, "select string_agg(oid::regclass::text, ' ') from pg_class where relkind = 'S' and relnamespace::regnamespace::text in ('core', 'audit', 'tenancy', 'review', 'public')"))
 	if len(names) < 2 {
 		t.Fatalf("sequences: %v", names)
 	}

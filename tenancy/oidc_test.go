@@ -334,7 +334,7 @@ func TestIdentityRole(t *testing.T) {
 		refused(t, a.try(sql), "42501", "permission denied")
 	}
 	callable := value[int](&attacker{t, p.Conn("postgres")}, `select count(*)::int from pg_proc f join pg_namespace n on n.oid = f.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity', n.oid, 'usage')`)
+		where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity', n.oid, 'usage')`)
 	if callable != 3 {
 		t.Errorf("ward_identity can call %d functions, want replace_keys, issuers and wipe", callable)
 	}

@@ -355,7 +355,7 @@ func (s *scene) everyReviewersFunctionRefuses(t *testing.T, token string) {
 	free := map[string]bool{"tenancy.begin": true, "tenancy.sign_in": true, "tenancy.signed_in": true, "tenancy.sign_in_oidc": true, "tenancy.refresh": true, "tenancy.sign_out": true, "tenancy.sign_out_everywhere": true, "tenancy.whoami": true, "tenancy.issuers": true,
 		"tenancy.totp_enroll": true, "tenancy.totp_confirm": true, "tenancy.claims": true, "tenancy.tenant_id": true, "tenancy.user_id": true, "auth.jwt": true, "tenancy.wipe": true}
 	rows, err := s.Super.Query(t.Context(), `select p.oid::regproc::text, array(select 'null::' || format_type(a, null) from unnest(p.proargtypes) a)::text[] from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'boundary') and has_function_privilege('ward_reviewer', p.oid, 'execute')`)
+		where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'boundary') and has_function_privilege('ward_reviewer', p.oid, 'execute')`)
 	if err != nil {
 		t.Fatal(err)
 	}

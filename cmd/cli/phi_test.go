@@ -170,7 +170,7 @@ func TestNoReviewerFunctionReachesPHI(t *testing.T) {
 	s := newScene(t)
 	s.plant(t)
 	functions := rowsOf(s, `select p.oid::regprocedure::text || ' of ' || p.proowner::regrole from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'river') and has_function_privilege('ward_reviewer', p.oid, 'execute') order by 1`)
+		where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi', 'river') and has_function_privilege('ward_reviewer', p.oid, 'execute') order by 1`)
 	if len(functions) < 40 {
 		t.Fatalf("%d functions", len(functions))
 	}
@@ -197,7 +197,7 @@ func TestNoReviewerFunctionReachesPHI(t *testing.T) {
 			t.Errorf("the owner of the functions sees %d rows of %s", seen, table)
 		}
 	}
-	tables := rowsOf(s, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('tenancy', 'audit', 'review', 'river') and c.relkind = 'r' order by 1`)
+	tables := rowsOf(s, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('core', 'tenancy', 'audit', 'review', 'river') and c.relkind = 'r' order by 1`)
 	if len(tables) < 25 {
 		t.Fatalf("%d tables", len(tables))
 	}
