@@ -94,7 +94,7 @@ func (a *app) initCmd() *cobra.Command {
 			if in.Password, err = a.password("Password for " + in.Slug + " (12 characters or more)"); err != nil {
 				return err
 			}
-			db, err := tenancy.Open(cmd.Context(), url)
+			db, err := known(cmd.Context(), url)
 			if err != nil {
 				return err
 			}
@@ -172,7 +172,7 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	if err != nil {
 		return err
 	}
-	db, err := tenancy.Open(ctx, s.WorkerDatabase)
+	db, err := known(ctx, s.WorkerDatabase)
 	if err != nil {
 		return err
 	}

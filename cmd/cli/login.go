@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -272,6 +274,7 @@ func (a *app) whoamiCmd() *cobra.Command {
 // version is what this program is.
 type version struct {
 	Version string `json:"version"`
+	Schema  string `json:"schema"` // SHA-256 over the files of the schema
 	Go      string `json:"go"`
 }
 
@@ -279,11 +282,8 @@ func (a *app) versionCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "version", Short: "The version of this program", Args: cobra.NoArgs, Annotations: exempt("touches no data"),
 		RunE: func(*cobra.Command, []string) error {
-			v := version{Version: "devel"}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Version, v.Go = info.Main.Version, info.GoVersion
-			}
-			return one(a, v, "ward "+v.Version+" "+v.Go)
+			v := version{Version: queries.Version, Go: runtime.Version(), Schema: migrate.Sum()}
+			return one(a, v, fmt.Sprintf("ward %s, schema %.12s, %s", v.Version, v.Schema, v.Go))
 		},
 	}
 	a.jsonFlag(c)

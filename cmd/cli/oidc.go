@@ -84,7 +84,7 @@ Run it on a timer (hourly), on a machine of its own where you can: whoever acts 
 			if s.Identity == "" {
 				return usagef("no database for this: set identity_database in ward.yaml, or WARD_IDENTITY_DATABASE_URL (as ward_identity)")
 			}
-			db, err := tenancy.Open(cmd.Context(), s.Identity)
+			db, err := known(cmd.Context(), s.Identity)
 			if err != nil {
 				return err
 			}

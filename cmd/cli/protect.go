@@ -115,7 +115,7 @@ func ofTable(s string) (table, column string) {
 
 // planProtect prints a plan, writes its migration, or both.
 func (a *app) planProtect(ctx context.Context, url string, o *protectOptions, wish controls.Wish) error {
-	db, err := tenancy.Open(ctx, url)
+	db, err := known(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (a *app) printPlan(plan *controls.Plan) error {
 
 // protect protects the named tables in one transaction: all of them or none.
 func (a *app) protect(ctx context.Context, url string, wish controls.Wish) error {
-	db, err := tenancy.Open(ctx, url)
+	db, err := known(ctx, url)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -126,7 +127,20 @@ func (a *app) database(ctx context.Context, s *Settings) (*tenancy.DB, error) {
 	if s.Database == "" {
 		return nil, errNoDatabase
 	}
-	return tenancy.Open(ctx, asReviewer(s.Database))
+	return known(ctx, asReviewer(s.Database))
+}
+
+// known opens a database whose schema is this program's.
+func known(ctx context.Context, url string) (*tenancy.DB, error) {
+	db, err := tenancy.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate.Check(ctx, db.Pool()); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 // errNoDatabase and errNotSignedIn say what to do.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/filelock"
-	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -52,7 +51,6 @@ type record struct {
 	VerifyKey string    `json:"verify_key"`
 	Digest    string    `json:"digest"` // of the simulated history
 	MadeAt    time.Time `json:"made_at"`
-	Schema    string    `json:"schema"` // of the migrations that it was made with
 }
 
 // names of what a demo puts into its directory; Reset removes these and nothing else.
@@ -107,10 +105,13 @@ func (d *Demo) Start(ctx context.Context) (bool, error) {
 	if err := d.cluster.Start(ctx); err != nil {
 		return false, err
 	}
-	if !found {
-		if err := d.make(ctx); err != nil {
-			return false, err
-		}
+	if found {
+		err = d.upgrade(ctx)
+	} else {
+		err = d.make(ctx)
+	}
+	if err != nil {
+		return false, err
 	}
 	if err := d.onCall(ctx); err != nil {
 		return false, err
@@ -129,9 +130,6 @@ func (d *Demo) load() (bool, error) {
 	}
 	if err := json.Unmarshal(b, &d.made); err != nil {
 		return false, fmt.Errorf("demo record %s is damaged: ward demo reset, then ward demo, makes a new one", d.path(recordFile))
-	}
-	if d.made.Schema != migrate.Sum() {
-		return false, fmt.Errorf("the demo in %s was made by another version of ward, with another schema: ward demo reset, then ward demo, makes a new one", d.Dir)
 	}
 	return true, nil
 }

@@ -248,7 +248,7 @@ func (m *maker) review(ctx context.Context) error {
 
 // finish writes what the demo's commands read, and the record last.
 func (m *maker) finish() error {
-	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(), migrate.Sum()
+	m.made.Seed, m.made.Digest, m.made.MadeAt = m.opts.Seed, m.history.Digest(), m.opts.Now()
 	if err := m.history.WriteLabels(filepath.Join(m.dir, labelsFile)); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/notify"
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 )
 
@@ -61,6 +62,9 @@ func (c *Config) defaults() {
 // runs what is due, and the ledger decides.
 func Run(ctx context.Context, c Config) error {
 	c.defaults()
+	if err := migrate.Check(ctx, c.Pool); err != nil {
+		return err
+	}
 	if err := review.Register(ctx, c.Pool, c.Rules); err != nil {
 		return err
 	}
@@ -79,6 +83,7 @@ func Run(ctx context.Context, c Config) error {
 	g.Go(func() error { return c.lead(loops) })
 	g.Go(func() error { return c.schedule(loops, client) })
 	g.Go(func() error { return c.tell(loops, client) })
+	g.Go(func() error { return c.sameSchema(loops) })
 	err = g.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -95,6 +100,27 @@ func Run(ctx context.Context, c Config) error {
 		return nil
 	}
 	return err
+}
+
+// schemaEvery is how often a worker makes sure that nobody has migrated the database meanwhile.
+const schemaEvery = 10 * time.Second
+
+// sameSchema ends the worker with a [migrate.SchemaError] once the database has another schema than the worker knows. A
+// database that does not answer is no reason to: the loops that work on it say so.
+func (c *Config) sameSchema(ctx context.Context) error {
+	tick := time.NewTicker(schemaEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		var other *migrate.SchemaError
+		if err := migrate.Check(ctx, c.Pool); errors.As(err, &other) {
+			return err
+		}
+	}
 }
 
 // recordTime is how long a rule that is cancelled may take to say so in the ledger.

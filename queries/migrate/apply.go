@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,6 +13,7 @@ import (
 type maker struct {
 	db    querier
 	state *state
+	old   []string // signatures of functions that no file has any more, dropped once nothing uses them
 }
 
 // apply makes what the plan lists, drops what no file defines any more, and writes both down.
@@ -21,22 +21,18 @@ func (m *maker) apply(ctx context.Context, p *Plan) error {
 	if _, err := m.db.Exec(ctx, "set local check_function_bodies = off"); err != nil {
 		return fmt.Errorf("prepare for functions: %w", err)
 	}
-	var old []string // signatures that a file no longer has
-	var functions []made
+	var objects []made
 	for _, o := range p.release.Objects {
-		if !slices.ContainsFunc(p.Make, func(c Change) bool { return c.Kind == o.Kind && c.Name == o.Name }) {
+		if !p.makes(o.Kind, o.Name) {
 			continue
 		}
-		signature, err := m.make(ctx, o)
+		signature, err := m.make(ctx, p, o)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", o.Kind, o.Name, err)
 		}
-		if was := m.state.objects[[2]string{o.Kind, o.Name}].Signature; was != "" && was != signature {
-			old = append(old, was)
-		}
-		functions = append(functions, made{Kind: o.Kind, Name: o.Name, Signature: signature, Sum: o.Sum})
+		objects = append(objects, made{Kind: o.Kind, Name: o.Name, Signature: signature, Sum: o.Sum})
 	}
-	for _, signature := range old {
+	for _, signature := range m.old {
 		if err := m.dropFunction(ctx, signature); err != nil {
 			return err
 		}
@@ -44,41 +40,31 @@ func (m *maker) apply(ctx context.Context, p *Plan) error {
 	if err := m.drop(ctx, p.Drop); err != nil {
 		return err
 	}
-	if err := m.validate(ctx, functions); err != nil {
+	if err := m.validate(ctx, objects); err != nil {
 		return err
 	}
-	return m.remember(ctx, p, functions)
+	return m.remember(ctx, p, objects)
 }
 
 // make runs an object's file as its owner, so that it ends with exactly the grants that stand there, and returns a
 // function's signature.
-func (m *maker) make(ctx context.Context, o Object) (signature string, err error) {
+func (m *maker) make(ctx context.Context, p *Plan, o Object) (signature string, err error) {
 	done, err := m.become(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	was := m.state.objects[[2]string{o.Kind, o.Name}]
 	switch o.Kind {
 	case KindFunction:
-		err = m.ungrant(ctx, "function", was.Signature)
+		signature, err = m.makeFunction(ctx, o)
 	case KindView:
-		err = m.prepareView(ctx, o)
+		err = m.makeView(ctx, p, o)
 	case KindTriggers:
-		err = m.dropTriggers(ctx, o.Name)
-	}
-	if err == nil {
-		_, err = m.db.Exec(ctx, o.SQL, pgx.QueryExecModeSimpleProtocol)
+		if err = m.dropTriggers(ctx, o.Name); err == nil {
+			_, err = m.db.Exec(ctx, o.SQL, pgx.QueryExecModeSimpleProtocol)
+		}
 	}
 	if err != nil {
-		return "", m.explain(err)
-	}
-	if o.Kind == KindFunction {
-		if signature, err = m.signature(ctx, o, was.Signature); err != nil {
-			return "", err
-		}
-		if _, err := m.db.Exec(ctx, "revoke execute on function "+signature+" from public"); err != nil {
-			return "", fmt.Errorf("close it to PUBLIC: %w", err)
-		}
+		return "", explain(err)
 	}
 	return signature, done()
 }
@@ -108,57 +94,8 @@ func (m *maker) become(ctx context.Context, o Object) (done func() error, err er
 	}, nil
 }
 
-// ungrant takes away what the catalog grants on a function or view, which may be more than its file says.
-func (m *maker) ungrant(ctx context.Context, kind, name string) error {
-	catalog, acl, oid := "pg_proc", "proacl", "regprocedure"
-	if kind == KindView {
-		catalog, acl, oid = "pg_class", "relacl", "regclass"
-	}
-	rows, err := m.db.Query(ctx, fmt.Sprintf(`
-		select distinct case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end
-		from %s c cross join lateral aclexplode(c.%s) a
-		where c.oid = case when $1 <> '' then to_%s($1) end and a.grantee <> a.grantor`, catalog, acl, oid), name)
-	if err != nil {
-		return fmt.Errorf("read its grants: %w", err)
-	}
-	grantees, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("read its grants: %w", err)
-	}
-	object := name
-	if kind == KindFunction {
-		object = "function " + name
-	}
-	for _, g := range grantees {
-		if _, err := m.db.Exec(ctx, "revoke all on "+object+" from "+g+" cascade"); err != nil {
-			return fmt.Errorf("take its grants away: %w", err)
-		}
-	}
-	return nil
-}
-
-// signature is the function that a file has just made: the one of its name that was not there before.
-func (m *maker) signature(ctx context.Context, o Object, was string) (string, error) {
-	rows, err := m.db.Query(ctx, `select p.oid::regprocedure::text
-		from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname || '.' || p.proname = $1`, o.Name)
-	if err != nil {
-		return "", fmt.Errorf("look it up: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return "", fmt.Errorf("look it up: %w", err)
-	}
-	if len(found) > 1 {
-		found = slices.DeleteFunc(found, func(s string) bool { return s == was })
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("a file makes one function of its own name, but the catalog has %d: %v", len(found), found)
-	}
-	return found[0], nil
-}
-
 // explain says what to do about an error that PostgreSQL leaves to the reader.
-func (m *maker) explain(err error) error {
+func explain(err error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		return err
@@ -171,13 +108,6 @@ func (m *maker) explain(err error) error {
 		return fmt.Errorf("%w (at character %d)", err, e.Position)
 	}
 	return err
-}
-
-func (m *maker) dropFunction(ctx context.Context, signature string) error {
-	if _, err := m.db.Exec(ctx, "drop function if exists "+signature); err != nil {
-		return fmt.Errorf("drop function %s: %w", signature, m.explain(err))
-	}
-	return nil
 }
 
 // dropTriggers drops all triggers of one of ward's tables, those that somebody added too: its file makes what belongs
@@ -200,11 +130,6 @@ func (m *maker) dropTriggers(ctx context.Context, table string) error {
 	return nil
 }
 
-// prepareView takes a view's grants away where it is there already.
-func (m *maker) prepareView(ctx context.Context, o Object) error {
-	return m.ungrant(ctx, KindView, o.Name)
-}
-
 // drop drops what no file defines any more.
 func (m *maker) drop(ctx context.Context, gone []Change) error {
 	for _, c := range gone {
@@ -214,7 +139,7 @@ func (m *maker) drop(ctx context.Context, gone []Change) error {
 			err = m.dropFunction(ctx, m.state.objects[[2]string{c.Kind, c.Name}].Signature)
 		case KindView:
 			if _, err = m.db.Exec(ctx, "drop view if exists "+c.Name); err != nil {
-				err = fmt.Errorf("drop view %s: %w", c.Name, m.explain(err))
+				err = fmt.Errorf("drop view %s: %w", c.Name, explain(err))
 			}
 		case KindTriggers:
 			err = m.dropTriggers(ctx, c.Name)
@@ -247,7 +172,7 @@ func (m *maker) validate(ctx context.Context, functions []made) error {
 		}
 		validator := map[string]string{"sql": "fmgr_sql_validator", "plpgsql": "plpgsql_validator"}[language]
 		if _, err := m.db.Exec(ctx, "select "+validator+"($1::regprocedure)", f.Signature); err != nil {
-			return fmt.Errorf("function %s: %w", f.Name, m.explain(err))
+			return fmt.Errorf("function %s: %w", f.Name, explain(err))
 		}
 	}
 	return nil

@@ -102,6 +102,11 @@ func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release
 		if err := applyTables(ctx, conn, r); err != nil {
 			return nil, err
 		}
+		tables := p.Tables
+		if p, err = newPlan(ctx, tx, r); err != nil { // a numbered file drops what it changes the signature of
+			return nil, err
+		}
+		p.Tables = tables
 	}
 	m := maker{db: tx, state: p.state}
 	if !p.Empty() {

@@ -43,6 +43,11 @@ func (p *Plan) Empty() bool {
 	return len(p.Tables)+len(p.Make)+len(p.Drop)+len(p.Protected) == 0 && p.state.sum == p.release.Sum
 }
 
+// makes says whether the plan makes an object anew.
+func (p *Plan) makes(kind, name string) bool {
+	return slices.ContainsFunc(p.Make, func(c Change) bool { return c.Kind == kind && c.Name == name })
+}
+
 // A made is a row of core.object, with what the catalog says now.
 type made struct {
 	Kind, Name, Signature, Sum, Live, Now string
@@ -71,7 +76,7 @@ func readState(ctx context.Context, db querier) (*state, error) {
 		return s, nil
 	}
 	err := db.QueryRow(ctx, "select version, sum, generator from core.release").Scan(&s.version, &s.sum, &s.generator)
-	if err != nil {
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // none: its tables were made by the transaction that this is part of
 		return nil, fmt.Errorf("read the release of the database: %w", err)
 	}
 	rows, err := db.Query(ctx, "select version, name, sum from core.table_file")
@@ -116,7 +121,7 @@ func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
 		return nil, err
 	}
 	p.compareObjects()
-	if s.version == "" || len(p.Tables)+len(p.Make) > 0 && s.generator == "" {
+	if s.version == "" {
 		return p, nil
 	}
 	p.Protected, err = olderThan(ctx, db, r.Generator)
