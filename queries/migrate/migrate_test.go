@@ -158,7 +158,7 @@ func TestSignatureChangesAndFunctionsGo(t *testing.T) {
 	o := next(t, map[string]string{
 		"functions/tenancy/whoami.sql": edited(t, "functions/tenancy/whoami.sql", "tenancy.whoami()",
 			"tenancy.whoami(more text default null)"),
-		"functions/review/business_day.sql": "",
+		"functions/core/business_day.sql": "",
 		"functions/tenancy/added.sql": "create or replace function tenancy.added() returns int language sql immutable " +
 			"set search_path = pg_catalog, pg_temp as $$ select 1 $$;\n\ngrant execute on function tenancy.added to ward_app;\n",
 	})
@@ -166,7 +166,7 @@ func TestSignatureChangesAndFunctionsGo(t *testing.T) {
 	if got := names(p.Make); got != "function tenancy.added new; function tenancy.whoami changed" {
 		t.Errorf("made: %s", got)
 	}
-	if got := names(p.Drop); !strings.HasPrefix(got, "function review.business_day") {
+	if got := names(p.Drop); !strings.HasPrefix(got, "function core.business_day") {
 		t.Errorf("dropped: %s", got)
 	}
 	for sql, want := range map[string]int{
@@ -175,7 +175,7 @@ func TestSignatureChangesAndFunctionsGo(t *testing.T) {
 		"select count(*)::int from pg_proc where proname = 'business_day'":              0,
 		"select has_function_privilege('ward_app', 'tenancy.added()', 'execute')::int":  1,
 		"select has_function_privilege('public', 'tenancy.added()', 'execute')::int":    0,
-		"select count(*)::int from core.object where name = 'review.business_day'":      0,
+		"select count(*)::int from core.object where name = 'core.business_day'":      0,
 		"select count(*)::int from core.release where version = '9.9.9' and tables > 0": 1,
 	} {
 		if got := wardtest.One[int](e, sql); got != want {
