@@ -71,12 +71,8 @@ func (p *printer) lift(start int) {
 		return
 	}
 	p.lines[last].trail = ""
-	indent := 0
-	for indent < len(p.lines[start].text) && p.lines[start].text[indent] == ' ' {
-		indent++
-	}
 	var above []line
-	for _, text := range wrapAll([]remark{{text: l.trail}}, indent) {
+	for _, text := range wrapAll([]remark{{text: l.trail}}, indentation(p.lines[start].text)) {
 		above = append(above, line{text: text, remarks: true})
 	}
 	p.lines = append(p.lines[:start], append(above, p.lines[start:]...)...)
@@ -86,15 +82,17 @@ func (p *printer) lift(start int) {
 func (p *printer) compound(s *statement, indent int) {
 	for i, part := range s.parts {
 		at := indent + part.indent
-		if i > 0 && !p.sameLine(s, i) {
-			p.begin(part.head.first(), at, false)
+		if i > 0 && p.sameLine(s, i) {
+			at = indent
+		} else if i > 0 {
+			p.beginPart(part, at)
 		}
 		if part.code != nil {
 			p.function(s, indent)
 			return
 		}
 		p.layout(part.head, at, 0)
-		if oneLine(part) && p.beside(part, at) {
+		if oneLine(part) && p.beside(part, at) || i+1 < len(s.parts) && p.sameLine(s, i+1) {
 			continue
 		}
 		p.newline(at + 2)
@@ -108,8 +106,20 @@ func (p *printer) sameLine(s *statement, i int) bool {
 	if before.word() != "exception" || t.word() != "when" || t.brk || i != len(s.parts)-2 || before.tok.trail != "" {
 		return false
 	}
-	s.parts[i].indent = 0
 	return p.flat(s.parts[i].head, 0)
+}
+
+// beginPart starts the line of a part. Comments before the end of a block belong into the block.
+func (p *printer) beginPart(part part, at int) {
+	t := part.head.first()
+	if t.word() == "end" {
+		p.newline(at + 2)
+		p.above(t.lead, false, true)
+		p.newline(at)
+		p.bare = true
+		return
+	}
+	p.begin(t, at, false)
 }
 
 // oneLine: the author has the one statement of the part on the part's line: declare x int; and when x then null;

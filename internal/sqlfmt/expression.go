@@ -94,6 +94,10 @@ func contents(inner, before []*node) *node {
 		}
 	case name == "table":
 		return definitions(inner)
+	case name == "format":
+		n := expression(inner)
+		n.head = n.shape == list
+		return n
 	}
 	for i := len(before) - 1; i >= 0; i-- {
 		w := before[i].word()
@@ -321,10 +325,10 @@ func operation(nodes []*node) *node {
 			return &node{shape: clause, kids: []*node{rowOf(nodes[:i+1]), operation(nodes[i+1:])}}
 		}
 	}
-	if n := operators2(nodes, "or"); n != nil {
+	if n := joined(nodes, "or"); n != nil {
 		return n
 	}
-	if n := operators2(nodes, "and"); n != nil {
+	if n := joined(nodes, "and"); n != nil {
 		return n
 	}
 	for i := 1; i < len(nodes)-1; i++ {
@@ -333,11 +337,27 @@ func operation(nodes []*node) *node {
 			return glue(operation(nodes[:i]), &node{shape: row, kids: []*node{nodes[i], operation(rest)}})
 		}
 	}
+	for i, n := range nodes {
+		if n.word() == "between" && i > 0 {
+			return rangeOf(nodes, i)
+		}
+	}
 	return concatenation(nodes)
 }
 
-// operators2 is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if there is none.
-func operators2(nodes []*node, w string) *node {
+// rangeOf is x between a and b.
+func rangeOf(nodes []*node, between int) *node {
+	for i := between + 2; i < len(nodes)-1; i++ {
+		if nodes[i].word() == "and" {
+			low := append(nodes[:between+1:between+1], operation(nodes[between+1:i:i]))
+			return glue(rowOf(low), prefixed(nodes[i:], operation))
+		}
+	}
+	return rowOf(nodes)
+}
+
+// joined is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if there is none.
+func joined(nodes []*node, w string) *node {
 	between := 0
 	parts := split(nodes, func(i int) bool {
 		switch nodes[i].word() {

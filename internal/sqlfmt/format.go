@@ -2,12 +2,16 @@ package sqlfmt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 )
 
 // rounds after which a layout has to be stable. One is enough but where a comment is moved.
 const rounds = 4
+
+// errWrong is a fault of this package, whatever the source.
+var errWrong = errors.New("this formatter is wrong")
 
 // Format lays SQL out. The result has the tokens and the comments of the source, and formatting it again changes nothing; where
 // that does not hold, or the source cannot be read, Format returns an error.
@@ -19,14 +23,14 @@ func Format(src []byte) ([]byte, error) {
 			return nil, err
 		}
 		if err := same(in, out); err != nil {
-			return nil, fmt.Errorf("this formatter is wrong: %w", err)
+			return nil, fmt.Errorf("%w: %s", errWrong, err)
 		}
 		if out == in {
 			return []byte(out), nil
 		}
 		in = out
 	}
-	return nil, fmt.Errorf("this formatter is wrong: its layout is not stable")
+	return nil, fmt.Errorf("%w: its layout is not stable", errWrong)
 }
 
 func once(src string) (string, error) {

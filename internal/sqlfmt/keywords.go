@@ -34,10 +34,10 @@ var operandWords = set(`
 
 // spacedWords have a blank before a parenthesis.
 var spacedWords = set(`
-	all always and any as between by case check collate conflict constraint cross default delete distinct else elsif elseif
-	enum except exclude execute exists filter from full grant group having identity if ilike in include index inner insert intersect
+	all always and any as between by case check collate conflict constraint copy cross default delete distinct else elsif elseif
+	explain enum except exclude execute exists filter from full grant group having identity if ilike in include index inner insert intersect
 	into is join key lateral like limit materialized nothing not notnull null of offset on only or order over partition
-	perform primary query references return returning select set similar some stored table then to trigger union unique update
+	perform primary query references return returning select set similar some stdin stdout stored table then to trigger union unique update
 	until using values view when where while window with within`)
 
 // blockWords are those after which a statement of plpgsql begins.

@@ -3,6 +3,8 @@ package sqlfmt
 // Widths by which lists are judged.
 const (
 	wide   = 60 // an item of a list that is wider has a line of its own
+	few    = 3  // items of a list that are filled however wide they are
+	cast   = 20 // behind a bracket, as in (...)::text
 	beside = 48 // arguments before a bracket that may stay on its line while it is broken
 )
 
@@ -34,7 +36,7 @@ func (p *printer) write(n *node, base int, breaks bool) {
 	}
 	base = p.origin(n, base)
 	for i, k := range n.kids {
-		if breaks && n.opens(i) && k.first().brk {
+		if breaks && n.opens(i) && k.first().brk || n.shape == heading && i > 0 && p.indent > base {
 			p.newline(n.indent(i, base))
 		}
 		p.write(k, n.inside(i, base), breaks)
@@ -153,7 +155,8 @@ func (p *printer) stays(n *node, i, tail int) bool {
 	if p.flat(k, tail) {
 		return true
 	}
-	if !k.hard() && p.indent+2+k.width()+tail <= columns {
+	isCase := n.shape == soft && k.shape == row && k.kids[0].is("=") && k.kids[1].shape == cases
+	if !k.hard() && !isCase && p.indent+2+k.width()+tail <= columns {
 		return false
 	}
 	return k.breakable() && p.needs(k, k.lead())
@@ -162,27 +165,31 @@ func (p *printer) stays(n *node, i, tail int) bool {
 // items prints a list or a chain: each on a line, or as many on a line as fit.
 func (p *printer) items(n *node, base, tail int) {
 	each := n.each || n.remarked()
+	begun := len(p.lines)
 	for i, k := range n.kids {
-		if i > 0 && (each || p.alone(n, i-1) || p.alone(n, i) || !p.flat(k, n.after(i, tail))) && !p.endsChain(n, i, tail) {
+		// the item before this one took several lines, the last of which begins where this one would
+		several := n.shape == list && len(p.lines) > begun && p.indent >= n.indent(i, base)
+		if i > 0 && (each || several || p.alone(n, i-1) || p.alone(n, i) || !p.flat(k, n.after(i, tail))) &&
+			!p.opensBeside(n, i, tail) {
 			p.newline(n.indent(i, base))
 		}
+		begun = len(p.lines)
 		p.kid(n, i, base, tail)
 	}
 }
 
-// endsChain: the last operand of a chain like a || ( ... ) stays on the line when it would not fit on one of its own.
-func (p *printer) endsChain(n *node, i, tail int) bool {
-	return n.shape == chain && !n.each && i == len(n.kids)-1 && !n.remarked() && bracketed(n.kids[i]) && p.stays(n, i, tail)
+// opensBeside: an operand like || ( ... ) stays on the line when it would not fit on one of its own.
+func (p *printer) opensBeside(n *node, i, tail int) bool {
+	return n.shape == chain && !n.each && !n.remarked() && bracketed(n.kids[i]) && p.stays(n, i, tail)
 }
 
 // alone: a wide item, or one that is broken itself, has a line of its own.
 func (p *printer) alone(n *node, i int) bool {
-	k := n.kids[i]
 	if n.shape != list {
 		return false
 	}
-	format := i == 0 && !n.each && k.first().kind == str && k.first() == k.kids[0].last() && k.width() > 30
-	return k.hard() || k.width() > wide || format
+	k := n.kids[i]
+	return k.hard() || k.width() > wide && len(n.kids) > few || n.head && i == 0
 }
 
 // remarked says whether comments stand between the items.
@@ -211,25 +218,32 @@ func (p *printer) clause(n *node, base, tail int) {
 
 // query prints each clause on a line of its own, but for short ones that go with the clause before them.
 func (p *printer) query(n *node, base, tail int) {
-	for i, k := range n.kids {
-		if i > 0 {
-			begun := len(p.lines)
-			_ = begun
-			if !(goesWith(n.kids[i-1], k) && p.indent == base && p.flat(k, n.after(i, tail))) {
-				p.newline(base)
-			}
+	for i := range n.kids {
+		if i > 0 && !p.together(n, i, base, tail) {
+			p.newline(base)
 		}
 		p.kid(n, i, base, tail)
 	}
 }
 
+// together says whether clause i stands on the line of the clause before it.
+func (p *printer) together(n *node, i, base, tail int) bool {
+	before, k := n.kids[i-1], n.kids[i]
+	if before.word() == "select" && k.first().word() == "from" && p.trail == "" && !k.first().ownRemarks() {
+		return true // exists (select from ...)
+	}
+	return goesWith(before, k) && p.indent == base && p.flat(k, n.after(i, tail))
+}
+
 func goesWith(before, k *node) bool {
 	b, w := before.first().word(), k.first().word()
 	switch w {
-	case "into", "set", "limit", "offset", "for", "fetch", "having", "returning":
+	case "into", "set", "having", "returning":
 		return true
 	case "on": // conflict
-		return true
+		return b == "values"
+	case "limit", "offset", "for", "fetch":
+		return b != "where"
 	case "order":
 		return b == "group"
 	}
@@ -262,8 +276,11 @@ func (p *printer) hugsLast(body *node) bool {
 		return bracketed(body) && !body.first().ownRemarks()
 	}
 	last := len(body.kids) - 1
-	if body.each || body.remarked() || !bracketed(body.kids[last]) || body.kids[last].hard() && body.kids[last].first().ownRemarks() {
+	if body.each || body.remarked() || !bracketed(body.kids[last]) {
 		return false
+	}
+	if k := body.kids[last]; k.first().ownRemarks() || !k.hard() && p.indent+2+k.width() <= columns {
+		return false // it fits on a line of its own
 	}
 	before := body.kids[last-1].last().at - body.first().at + 2
 	if body.kids[0].first().ownRemarks() || body.kids[last-1].last().hards > body.first().hards || before > beside {
@@ -317,7 +334,7 @@ func (p *printer) hugFirst(n *node, base, tail int) {
 	}
 }
 
-// bracketed: the node ends with a bracket in which it can be broken, and nothing else in it has to be.
+// bracketed: the node has one bracket in which it can be broken, with no more than a name before and a cast behind it.
 func bracketed(n *node) bool {
 	switch n.shape {
 	case parens:
@@ -325,13 +342,17 @@ func bracketed(n *node) bool {
 	case cases:
 		return true
 	case row:
-		last := len(n.kids) - 1
+		at := -1
 		for i, k := range n.kids {
-			if i < last && k.shape != leaf {
+			switch {
+			case k.shape == leaf, k.shape == parens && len(k.kids) == 2:
+			case at < 0 && bracketed(k):
+				at = i
+			default:
 				return false
 			}
 		}
-		return bracketed(n.kids[last])
+		return at >= 0 && (at == len(n.kids)-1 || n.last().at-n.kids[at].last().at <= cast)
 	}
 	return false
 }

@@ -26,6 +26,7 @@ type node struct {
 
 	each  bool // list and chain: when it does not fit on a line, each item has one
 	below bool // clause: what belongs to it stands below it when the whole does not fit on a line
+	head  bool // list: the first item has a line of its own when the list needs several
 	level bool // clause: the list that belongs to it is not indented
 }
 
@@ -104,6 +105,10 @@ func (n *node) inside(i, base int) int {
 		return n.indent(i, base)
 	case ddl:
 		if i == 0 {
+			return base
+		}
+	case soft:
+		if i == 0 && n.kids[0].shape == list {
 			return base
 		}
 	}

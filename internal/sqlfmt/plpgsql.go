@@ -361,7 +361,11 @@ func phrases(nodes []*node, starts ...string) *node {
 		if i == 0 && p[0].word() == "raise" && len(p) > 1 && p[1].shape == leaf && p[1].tok.kind == word {
 			kw = 2 // the level, or the name of a condition
 		}
-		n.kids = append(n.kids, &node{shape: clause, kids: operand([]*node{rowOf(p[:kw:kw])}, p[kw:])})
+		c := &node{shape: clause, kids: operand([]*node{rowOf(p[:kw:kw])}, p[kw:])}
+		if body := c.kids[len(c.kids)-1]; kw == 2 && body.shape == list {
+			body.head = true
+		}
+		n.kids = append(n.kids, c)
 	}
 	return n
 }

@@ -121,13 +121,14 @@ func (q *queryParser) clause(kw, rest []*node) *node {
 	case "with":
 		n.level = true
 		body = listOf(rest, expression)
-		body.each = body.shape == list
+		body.each = body.each || body.shape == list
 	case "from", "using":
 		body = listOf(rest, joins)
-		body.each = body.shape == list
+		body.each = body.each || body.shape == list
 	case "values":
 		body = listOf(rest, expression)
-		body.each = body.shape == list
+		body.each = body.each || body.shape == list
+		n.below = body.shape == list
 	case "insert":
 		body = rowOf(rest)
 	default:
@@ -168,8 +169,8 @@ func joinStart(nodes []*node, i int) bool {
 func join(nodes []*node) *node {
 	for i := 1; i < len(nodes)-1; i++ {
 		if nodes[i].word() == "on" {
-			on := &node{shape: clause, kids: []*node{nodes[i], expression(nodes[i+1:])}}
-			return glue(rowOf(nodes[:i]), on)
+			on := &node{shape: clause, level: true, kids: []*node{nodes[i], expression(nodes[i+1:])}}
+			return &node{shape: row, kids: append(nodes[:i:i], on)}
 		}
 	}
 	return rowOf(nodes)

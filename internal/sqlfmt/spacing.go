@@ -108,7 +108,9 @@ func beforeParen(tokens []*token, i int) bool {
 		return true
 	case "exists":
 		return n > 0 && (tokens[n-1].word() == "not" || tokens[n-1].word() == "if")
-	case "as", "on", "view", "only", "with", "recursive", "copy", "type", "update", "conflict", "index", "by":
+	case "on":
+		return inIndex(tokens, n) || !tokens[i].near
+	case "as", "view", "only", "with", "recursive", "copy", "type", "update", "conflict", "index", "by":
 		return !tokens[i].near
 	case "":
 		// an alias with its columns, or two names in a row
@@ -116,7 +118,30 @@ func beforeParen(tokens []*token, i int) bool {
 			return !tokens[i].near
 		}
 	}
-	return before.kind == word && before.word() != "" && !keywords[before.word()] && !tokens[i].near
+	return !tokens[i].near && (before.kind == word && before.word() != "" && !keywords[before.word()] || namesColumns(tokens, i))
+}
+
+// inIndex: the on at n is that of create index.
+func inIndex(tokens []*token, n int) bool {
+	for n--; n >= 0 && !tokens[n].is(";") && !tokens[n].is(")"); n-- {
+		if tokens[n].word() == "index" {
+			return true
+		}
+	}
+	return false
+}
+
+// namesColumns: the bracket at i is that of "with a (x, y) as (...)".
+func namesColumns(tokens []*token, i int) bool {
+	for i++; i < len(tokens); i++ {
+		switch {
+		case tokens[i].is(")"):
+			return i+2 < len(tokens) && tokens[i+1].word() == "as" && tokens[i+2].is("(")
+		case tokens[i].kind != word && tokens[i].kind != quoted && !tokens[i].is(","):
+			return false
+		}
+	}
+	return false
 }
 
 // index gives each token its place on an endless line, and counts what comes before it.

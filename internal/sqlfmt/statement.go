@@ -117,6 +117,9 @@ func command(nodes []*node) *node {
 
 // clauses of a statement that is no query.
 func clauses(nodes []*node) *node {
+	if n := actions(nodes); n != nil {
+		return n
+	}
 	parts := split(nodes, func(i int) bool { return clauseStart(nodes, i) })
 	n := &node{shape: ddl}
 	for _, p := range parts {
@@ -125,11 +128,31 @@ func clauses(nodes []*node) *node {
 	return n
 }
 
+// actions are those of alter table, each on a line if there are several; nil for any other statement.
+func actions(nodes []*node) *node {
+	if nodes[0].word() != "alter" || len(items(nodes)) == 1 {
+		return nil
+	}
+	for i, n := range nodes {
+		switch n.word() {
+		case "add", "drop", "alter", "enable", "disable", "force", "validate", "set":
+			if i > 1 {
+				body := listOf(nodes[i:], definition)
+				body.each = true
+				return &node{shape: clause, below: true, kids: []*node{rowOf(nodes[:i:i]), body}}
+			}
+		}
+	}
+	return nil
+}
+
 func clauseStart(nodes []*node, i int) bool {
 	switch nodes[i].word() {
-	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references", "is", "include",
+	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references", "include",
 		"partition":
 		return true
+	case "is":
+		return nodes[0].word() == "comment"
 	case "with":
 		return i+1 < len(nodes) && (nodes[i+1].word() == "check" || nodes[i+1].shape == parens)
 	case "add", "drop", "enable", "alter", "set":
