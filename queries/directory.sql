@@ -7,19 +7,28 @@ select tenancy.init(sqlc.arg(region)::text, sqlc.arg(slug)::text, sqlc.arg(name)
 select tenancy.add_tenant(sqlc.arg(slug)::text, sqlc.arg(name)::text)::uuid;
 
 -- name: AddUser :one
-select tenancy.add_user(sqlc.arg(slug)::text, sqlc.arg(name)::text, sqlc.arg(kind)::text, sqlc.narg(owner)::text, sqlc.narg(password)::text)::uuid;
+select tenancy.add_user(
+  sqlc.arg(slug)::text, sqlc.arg(name)::text, sqlc.arg(kind)::text, sqlc.narg(owner)::text, sqlc.narg(password)::text
+)::uuid;
 
 -- name: AddMember :one
-select tenancy.add_member(sqlc.arg(tenant)::text, sqlc.arg(who)::text, sqlc.arg(role)::text, sqlc.narg(patient)::uuid)::uuid;
+select tenancy.add_member(
+  sqlc.arg(tenant)::text, sqlc.arg(who)::text, sqlc.arg(role)::text, sqlc.narg(patient)::uuid
+)::uuid;
 
 -- name: AddGrant :one
-select tenancy.add_grant(sqlc.arg(who)::text, sqlc.arg(role)::text, sqlc.narg(tenant)::text, sqlc.arg(reason)::text, sqlc.narg(ticket)::text, sqlc.narg(hours)::float8::numeric)::uuid;
+select tenancy.add_grant(
+  sqlc.arg(who)::text, sqlc.arg(role)::text, sqlc.narg(tenant)::text, sqlc.arg(reason)::text, sqlc.narg(ticket)::text,
+  sqlc.narg(hours)::float8::numeric
+)::uuid;
 
 -- name: EndGrant :one
 select tenancy.end_grant(sqlc.arg(grant_id)::text, sqlc.arg(reason)::text)::uuid;
 
 -- name: Terminate :one
-select tenancy.terminate(sqlc.arg(membership)::text, sqlc.arg(typed)::text, sqlc.arg(reason)::text, sqlc.narg(ended_on)::date)::jsonb;
+select tenancy.terminate(
+  sqlc.arg(membership)::text, sqlc.arg(typed)::text, sqlc.arg(reason)::text, sqlc.narg(ended_on)::date
+)::jsonb;
 
 -- name: ChangeRole :one
 select tenancy.change_role(sqlc.arg(membership)::text, sqlc.arg(role)::text, sqlc.arg(reason)::text)::jsonb;
@@ -34,7 +43,9 @@ select tenancy.enable_user(sqlc.arg(who)::text, sqlc.arg(reason)::text)::uuid;
 select tenancy.add_role(sqlc.arg(name)::text, sqlc.arg(note)::text);
 
 -- name: AllowRole :exec
-select tenancy.allow_role(sqlc.arg(role)::text, sqlc.arg(record_table)::text, sqlc.arg(actions)::text[], sqlc.arg(allowed)::boolean);
+select tenancy.allow_role(
+  sqlc.arg(role)::text, sqlc.arg(record_table)::text, sqlc.arg(actions)::text[], sqlc.arg(allowed)::boolean
+);
 
 -- name: AddOnCall :one
 select tenancy.add_on_call(sqlc.arg(who)::text, sqlc.narg(tenant)::text, sqlc.arg(reason)::text)::uuid;
@@ -43,19 +54,28 @@ select tenancy.add_on_call(sqlc.arg(who)::text, sqlc.narg(tenant)::text, sqlc.ar
 select tenancy.remove_on_call(sqlc.arg(who)::text, sqlc.narg(tenant)::text, sqlc.arg(reason)::text)::int;
 
 -- name: TakeOnCall :one
-select tenancy.take_on_call(sqlc.arg(tenant)::text, sqlc.arg(reason)::text, sqlc.arg(ticket)::text, sqlc.arg(hours)::float8::numeric)::jsonb;
+select tenancy.take_on_call(
+  sqlc.arg(tenant)::text, sqlc.arg(reason)::text, sqlc.arg(ticket)::text, sqlc.arg(hours)::float8::numeric
+)::jsonb;
 
 -- name: EndOnCall :one
 select tenancy.end_on_call(sqlc.arg(reason)::text)::int;
 
 -- name: NewServiceSecret :one
-select tenancy.new_service_secret(sqlc.arg(who)::text, sqlc.arg(days)::int, sqlc.arg(overlap_seconds)::float8 * interval '1 second')::jsonb;
+select tenancy.new_service_secret(
+  sqlc.arg(who)::text, sqlc.arg(days)::int, sqlc.arg(overlap_seconds)::float8 * interval '1 second'
+)::jsonb;
 
 -- name: DeclareService :exec
-select tenancy.declare_service(sqlc.arg(who)::text, sqlc.arg(action)::text, sqlc.arg(record_table)::text, sqlc.narg(tenant)::text, sqlc.arg(from_hour)::int, sqlc.arg(to_hour)::int);
+select tenancy.declare_service(
+  sqlc.arg(who)::text, sqlc.arg(action)::text, sqlc.arg(record_table)::text, sqlc.narg(tenant)::text,
+  sqlc.arg(from_hour)::int, sqlc.arg(to_hour)::int
+);
 
 -- name: UndeclareService :one
-select tenancy.undeclare_service(sqlc.arg(who)::text, sqlc.arg(action)::text, sqlc.arg(record_table)::text, sqlc.narg(tenant)::text)::int;
+select tenancy.undeclare_service(
+  sqlc.arg(who)::text, sqlc.arg(action)::text, sqlc.arg(record_table)::text, sqlc.narg(tenant)::text
+)::int;
 
 -- name: OwnService :exec
 select tenancy.own_service(sqlc.arg(who)::text, sqlc.arg(owner)::text);

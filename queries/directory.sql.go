@@ -14,7 +14,10 @@ import (
 )
 
 const addGrant = `-- name: AddGrant :one
-select tenancy.add_grant($1::text, $2::text, $3::text, $4::text, $5::text, $6::float8::numeric)::uuid
+select tenancy.add_grant(
+  $1::text, $2::text, $3::text, $4::text, $5::text,
+  $6::float8::numeric
+)::uuid
 `
 
 type AddGrantParams struct {
@@ -41,7 +44,9 @@ func (q *Queries) AddGrant(ctx context.Context, arg AddGrantParams) (uuid.UUID, 
 }
 
 const addMember = `-- name: AddMember :one
-select tenancy.add_member($1::text, $2::text, $3::text, $4::uuid)::uuid
+select tenancy.add_member(
+  $1::text, $2::text, $3::text, $4::uuid
+)::uuid
 `
 
 type AddMemberParams struct {
@@ -111,7 +116,9 @@ func (q *Queries) AddTenant(ctx context.Context, arg AddTenantParams) (uuid.UUID
 }
 
 const addUser = `-- name: AddUser :one
-select tenancy.add_user($1::text, $2::text, $3::text, $4::text, $5::text)::uuid
+select tenancy.add_user(
+  $1::text, $2::text, $3::text, $4::text, $5::text
+)::uuid
 `
 
 type AddUserParams struct {
@@ -136,7 +143,9 @@ func (q *Queries) AddUser(ctx context.Context, arg AddUserParams) (uuid.UUID, er
 }
 
 const allowRole = `-- name: AllowRole :exec
-select tenancy.allow_role($1::text, $2::text, $3::text[], $4::boolean)
+select tenancy.allow_role(
+  $1::text, $2::text, $3::text[], $4::boolean
+)
 `
 
 type AllowRoleParams struct {
@@ -204,7 +213,10 @@ func (q *Queries) ChangeRole(ctx context.Context, arg ChangeRoleParams) (json.Ra
 }
 
 const declareService = `-- name: DeclareService :exec
-select tenancy.declare_service($1::text, $2::text, $3::text, $4::text, $5::int, $6::int)
+select tenancy.declare_service(
+  $1::text, $2::text, $3::text, $4::text,
+  $5::int, $6::int
+)
 `
 
 type DeclareServiceParams struct {
@@ -617,7 +629,9 @@ func (q *Queries) ListVerifications(ctx context.Context) ([]json.RawMessage, err
 }
 
 const newServiceSecret = `-- name: NewServiceSecret :one
-select tenancy.new_service_secret($1::text, $2::int, $3::float8 * interval '1 second')::jsonb
+select tenancy.new_service_secret(
+  $1::text, $2::int, $3::float8 * interval '1 second'
+)::jsonb
 `
 
 type NewServiceSecretParams struct {
@@ -775,7 +789,9 @@ func (q *Queries) ShowUser(ctx context.Context) ([]json.RawMessage, error) {
 }
 
 const takeOnCall = `-- name: TakeOnCall :one
-select tenancy.take_on_call($1::text, $2::text, $3::text, $4::float8::numeric)::jsonb
+select tenancy.take_on_call(
+  $1::text, $2::text, $3::text, $4::float8::numeric
+)::jsonb
 `
 
 type TakeOnCallParams struct {
@@ -798,7 +814,9 @@ func (q *Queries) TakeOnCall(ctx context.Context, arg TakeOnCallParams) (json.Ra
 }
 
 const terminate = `-- name: Terminate :one
-select tenancy.terminate($1::text, $2::text, $3::text, $4::date)::jsonb
+select tenancy.terminate(
+  $1::text, $2::text, $3::text, $4::date
+)::jsonb
 `
 
 type TerminateParams struct {
@@ -821,7 +839,9 @@ func (q *Queries) Terminate(ctx context.Context, arg TerminateParams) (json.RawM
 }
 
 const undeclareService = `-- name: UndeclareService :one
-select tenancy.undeclare_service($1::text, $2::text, $3::text, $4::text)::int
+select tenancy.undeclare_service(
+  $1::text, $2::text, $3::text, $4::text
+)::int
 `
 
 type UndeclareServiceParams struct {

@@ -14,7 +14,10 @@ import (
 )
 
 const events = `-- name: Events :many
-select to_jsonb(e)::jsonb from audit.events($1::boolean, $2::timestamptz, $3::bigint, $4::int) e
+select to_jsonb(e)::jsonb
+from audit.events(
+  $1::boolean, $2::timestamptz, $3::bigint, $4::int
+) e
 `
 
 type EventsParams struct {
@@ -65,7 +68,9 @@ func (q *Queries) ExamineStore(ctx context.Context, arg ExamineStoreParams) erro
 
 const openEvents = `-- name: OpenEvents :exec
 
-select audit.open($1::uuid, $2::text, $3::text, $4::jsonb, $5::text)
+select audit.open(
+  $1::uuid, $2::text, $3::text, $4::jsonb, $5::text
+)
 `
 
 type OpenEventsParams struct {
@@ -89,7 +94,9 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) error {
 }
 
 const openUserEvents = `-- name: OpenUserEvents :exec
-select audit.open_user($1::uuid, $2::text, $3::text, $4::jsonb, $5::text)
+select audit.open_user(
+  $1::uuid, $2::text, $3::text, $4::jsonb, $5::text
+)
 `
 
 type OpenUserEventsParams struct {
@@ -187,7 +194,10 @@ func (q *Queries) UserEvents(ctx context.Context, arg UserEventsParams) ([]json.
 }
 
 const verifyBegin = `-- name: VerifyBegin :exec
-select audit.verify_begin($1::uuid, $2::text, $3::text, $4::uuid, $5::text[])
+select audit.verify_begin(
+  $1::uuid, $2::text, $3::text, $4::uuid,
+  $5::text[]
+)
 `
 
 type VerifyBeginParams struct {
@@ -210,7 +220,10 @@ func (q *Queries) VerifyBegin(ctx context.Context, arg VerifyBeginParams) error 
 }
 
 const verifyEnd = `-- name: VerifyEnd :exec
-select audit.verify_end($1::uuid, $2::text, $3::bigint, $4::int, $5::jsonb)
+select audit.verify_end(
+  $1::uuid, $2::text, $3::bigint, $4::int,
+  $5::jsonb
+)
 `
 
 type VerifyEndParams struct {

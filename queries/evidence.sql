@@ -1,7 +1,10 @@
 -- Evidence bundles and certifications.
 
 -- name: EvidenceBegin :exec
-select review.evidence_begin(sqlc.arg(ask)::uuid, sqlc.arg(tenants)::text[], sqlc.arg(from_at)::timestamptz, sqlc.narg(to_at)::timestamptz, sqlc.narg(as_of)::timestamptz);
+select review.evidence_begin(
+  sqlc.arg(ask)::uuid, sqlc.arg(tenants)::text[], sqlc.arg(from_at)::timestamptz, sqlc.narg(to_at)::timestamptz,
+  sqlc.narg(as_of)::timestamptz
+);
 
 -- name: EvidenceScope :one
 select review.evidence_scope()::jsonb;

@@ -80,7 +80,10 @@ func (q *Queries) Certify(ctx context.Context, arg CertifyParams) (json.RawMessa
 
 const evidenceBegin = `-- name: EvidenceBegin :exec
 
-select review.evidence_begin($1::uuid, $2::text[], $3::timestamptz, $4::timestamptz, $5::timestamptz)
+select review.evidence_begin(
+  $1::uuid, $2::text[], $3::timestamptz, $4::timestamptz,
+  $5::timestamptz
+)
 `
 
 type EvidenceBeginParams struct {

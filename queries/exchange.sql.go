@@ -57,7 +57,10 @@ func (q *Queries) ImportActors(ctx context.Context, actors []string) (json.RawMe
 }
 
 const importBegin = `-- name: ImportBegin :one
-select audit.import_begin($1::uuid, $2::text, $3::text, $4::bytea, $5::text, $6::boolean)::jsonb
+select audit.import_begin(
+  $1::uuid, $2::text, $3::text, $4::bytea, $5::text,
+  $6::boolean
+)::jsonb
 `
 
 type ImportBeginParams struct {

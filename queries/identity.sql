@@ -1,13 +1,20 @@
 -- Signing in by an identity provider, and the second factor. Secrets are bind parameters, always.
 
 -- name: SignInOIDC :one
-select to_jsonb(s)::jsonb from tenancy.sign_in_oidc(sqlc.arg(id_token)::text, sqlc.narg(tenant)::text, sqlc.narg(role)::text, sqlc.arg(audience)::text, sqlc.narg(code)::text) s;
+select to_jsonb(s)::jsonb
+from tenancy.sign_in_oidc(
+  sqlc.arg(id_token)::text, sqlc.narg(tenant)::text, sqlc.narg(role)::text, sqlc.arg(audience)::text,
+  sqlc.narg(code)::text
+) s;
 
 -- name: Issuers :many
 select i.issuer::text as issuer, i.client_id::text as client_id from tenancy.issuers() i;
 
 -- name: AddIssuer :one
-select tenancy.add_issuer(sqlc.arg(issuer)::text, sqlc.arg(client_id)::text, sqlc.arg(endpoints)::jsonb, sqlc.arg(keys)::jsonb, sqlc.arg(required_acr)::text[], sqlc.arg(required_amr)::text[])::uuid;
+select tenancy.add_issuer(
+  sqlc.arg(issuer)::text, sqlc.arg(client_id)::text, sqlc.arg(endpoints)::jsonb, sqlc.arg(keys)::jsonb,
+  sqlc.arg(required_acr)::text[], sqlc.arg(required_amr)::text[]
+)::uuid;
 
 -- name: EndIssuer :one
 select tenancy.end_issuer(sqlc.arg(issuer)::text, sqlc.arg(reason)::text)::uuid;
@@ -19,7 +26,9 @@ select tenancy.replace_keys(sqlc.arg(issuer)::text, sqlc.arg(keys)::jsonb)::int;
 select tenancy.link_identity(sqlc.arg(who)::text, sqlc.arg(issuer)::text, sqlc.arg(subject)::text)::uuid;
 
 -- name: UnlinkIdentity :one
-select tenancy.unlink_identity(sqlc.arg(who)::text, sqlc.arg(issuer)::text, sqlc.arg(subject)::text, sqlc.arg(reason)::text)::uuid;
+select tenancy.unlink_identity(
+  sqlc.arg(who)::text, sqlc.arg(issuer)::text, sqlc.arg(subject)::text, sqlc.arg(reason)::text
+)::uuid;
 
 -- name: BrowseIssuers :exec
 select tenancy.browse_issuers(sqlc.arg(ask)::uuid);

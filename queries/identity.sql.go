@@ -13,7 +13,10 @@ import (
 )
 
 const addIssuer = `-- name: AddIssuer :one
-select tenancy.add_issuer($1::text, $2::text, $3::jsonb, $4::jsonb, $5::text[], $6::text[])::uuid
+select tenancy.add_issuer(
+  $1::text, $2::text, $3::jsonb, $4::jsonb,
+  $5::text[], $6::text[]
+)::uuid
 `
 
 type AddIssuerParams struct {
@@ -199,7 +202,11 @@ func (q *Queries) RequireSecondFactor(ctx context.Context, mode string) error {
 
 const signInOIDC = `-- name: SignInOIDC :one
 
-select to_jsonb(s)::jsonb from tenancy.sign_in_oidc($1::text, $2::text, $3::text, $4::text, $5::text) s
+select to_jsonb(s)::jsonb
+from tenancy.sign_in_oidc(
+  $1::text, $2::text, $3::text, $4::text,
+  $5::text
+) s
 `
 
 type SignInOIDCParams struct {
@@ -225,7 +232,9 @@ func (q *Queries) SignInOIDC(ctx context.Context, arg SignInOIDCParams) (json.Ra
 }
 
 const unlinkIdentity = `-- name: UnlinkIdentity :one
-select tenancy.unlink_identity($1::text, $2::text, $3::text, $4::text)::uuid
+select tenancy.unlink_identity(
+  $1::text, $2::text, $3::text, $4::text
+)::uuid
 `
 
 type UnlinkIdentityParams struct {

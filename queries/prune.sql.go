@@ -53,10 +53,14 @@ func (q *Queries) ArchiveNames(ctx context.Context, arg ArchiveNamesParams) (jso
 
 const chainTenants = `-- name: ChainTenants :many
 with recursive t(id) as (
-  (select c.tenant_id from audit.chain c order by c.tenant_id limit 1)
-  union all
-  select (select c.tenant_id from audit.chain c where c.tenant_id > t.id order by c.tenant_id limit 1) from t where t.id is not null)
-select t.id::uuid as id from t where t.id is not null order by 1
+  (select c.tenant_id from audit.chain c order by c.tenant_id limit 1) union all select (
+    select c.tenant_id from audit.chain c where c.tenant_id > t.id order by c.tenant_id limit 1
+  ) from t where t.id is not null
+)
+select t.id::uuid as id
+from t
+where t.id is not null
+order by 1
 `
 
 // Every tenant that the chain has, by the index's steps.
@@ -81,7 +85,10 @@ func (q *Queries) ChainTenants(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const firstRowAfter = `-- name: FirstRowAfter :many
-select seq, event_id from audit.chain where tenant_id = $1 and seq > $2 order by seq limit 1
+select seq, event_id
+from audit.chain
+where tenant_id = $1 and seq > $2
+order by seq limit 1
 `
 
 type FirstRowAfterParams struct {
@@ -126,11 +133,23 @@ func (q *Queries) IsPruned(ctx context.Context, month string) (bool, error) {
 }
 
 const liveRows = `-- name: LiveRows :many
-select c.tenant_id as chain_tenant_id, c.seq, c.event_id as chain_event_id, c.recorded_at as chain_recorded_at, c.sealed_at, c.nonce, c.hash, (e.event_id is null)::boolean as gone,
-  exists (select from audit.pruned p where c.recorded_at >= p.month::timestamp at time zone 'UTC' and c.recorded_at < (p.month + interval '1 month') at time zone 'UTC')::boolean as pruned,
-  coalesce(e.event_id, 0)::bigint as event_id, coalesce(e.recorded_at, 'epoch')::timestamptz as recorded_at, e.occurred_at, coalesce(e.tenant_id, c.tenant_id)::uuid as tenant_id, e.user_id, coalesce(e.actor_kind, '')::text as actor_kind, e.session_id,
-  e.membership_id, e.disclosure_id, coalesce(e.action, '')::text as action, coalesce(e.outcome, '')::text as outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, coalesce(e.source, '')::text as source
-from audit.chain c left join lateral (select x.event_id, x.recorded_at, x.occurred_at, x.xid, x.tenant_id, x.user_id, x.actor_kind, x.session_id, x.membership_id, x.disclosure_id, x.action, x.outcome, x.record_table, x.record_id, x.subject_id, x.purpose, x.detail, x.source from audit.event x where x.recorded_at = c.recorded_at and x.event_id = c.event_id offset 0) e on true
+select c.tenant_id as chain_tenant_id, c.seq, c.event_id as chain_event_id, c.recorded_at as chain_recorded_at,
+  c.sealed_at, c.nonce, c.hash, (e.event_id is null)::boolean as gone,
+  exists (
+    select from audit.pruned p
+    where c.recorded_at >= p.month::timestamp at time zone 'UTC'
+      and c.recorded_at < (p.month + interval '1 month') at time zone 'UTC'
+  )::boolean as pruned,
+  coalesce(e.event_id, 0)::bigint as event_id,
+  coalesce(e.recorded_at, 'epoch')::timestamptz as recorded_at,
+  e.occurred_at, coalesce(e.tenant_id, c.tenant_id)::uuid as tenant_id, e.user_id,
+  coalesce(e.actor_kind, '')::text as actor_kind, e.session_id, e.membership_id, e.disclosure_id,
+  coalesce(e.action, '')::text as action, coalesce(e.outcome, '')::text as outcome, e.record_table, e.record_id,
+  e.subject_id, e.purpose, e.detail, coalesce(e.source, '')::text as source
+from audit.chain c
+  left join lateral (
+    select x.event_id, x.recorded_at, x.occurred_at, x.xid, x.tenant_id, x.user_id, x.actor_kind, x.session_id, x.membership_id, x.disclosure_id, x.action, x.outcome, x.record_table, x.record_id, x.subject_id, x.purpose, x.detail, x.source from audit.event x where x.recorded_at = c.recorded_at and x.event_id = c.event_id offset 0
+  ) e on true
 where c.tenant_id = $1 and c.seq between $2 and $3
   and c.recorded_at >= $4::timestamptz and c.recorded_at < $5::timestamptz
 order by c.seq
@@ -173,8 +192,8 @@ type LiveRowsRow struct {
 	Source          string
 }
 
-// A piece of a tenant's chain with the events as they are now. gone: there is none; pruned: as it should be. OFFSET 0 makes it a look-up for each row: a
-// hash join would read the whole of audit.event for every piece.
+// A piece of a tenant's chain with the events as they are now. gone: there is none; pruned: as it should be. OFFSET 0
+// makes it a look-up for each row: a hash join would read the whole of audit.event for every piece.
 func (q *Queries) LiveRows(ctx context.Context, arg LiveRowsParams) ([]LiveRowsRow, error) {
 	rows, err := q.db.Query(ctx, liveRows,
 		arg.TenantID,
@@ -238,7 +257,9 @@ func (q *Queries) MayPrune(ctx context.Context, month string) error {
 }
 
 const monthDigest = `-- name: MonthDigest :one
-select d.rows::bigint as rows, d.unsealed::bigint as unsealed, d.newest_batch::bigint as newest_batch, d.digest::bytea as digest from audit.month_digest(($1::text || '-01')::date) d
+select d.rows::bigint as rows, d.unsealed::bigint as unsealed, d.newest_batch::bigint as newest_batch,
+  d.digest::bytea as digest
+from audit.month_digest(($1::text || '-01')::date) d
 `
 
 type MonthDigestRow struct {
@@ -272,7 +293,10 @@ func (q *Queries) NotRead(ctx context.Context, batch int64) (string, error) {
 }
 
 const pruneMonth = `-- name: PruneMonth :one
-select review.prune_month($1::bigint, $2::bigint, $3::bytea, $4::text[], $5::bigint)::bigint
+select review.prune_month(
+  $1::bigint, $2::bigint, $3::bytea, $4::text[],
+  $5::bigint
+)::bigint
 `
 
 type PruneMonthParams struct {
@@ -340,7 +364,9 @@ func (q *Queries) RequestLive(ctx context.Context) (int64, error) {
 
 const requestPrune = `-- name: RequestPrune :one
 
-select audit.request_prune($1::text, $2::text, $3::boolean, $4::boolean)::bigint
+select audit.request_prune(
+  $1::text, $2::text, $3::boolean, $4::boolean
+)::bigint
 `
 
 type RequestPruneParams struct {
@@ -364,7 +390,8 @@ func (q *Queries) RequestPrune(ctx context.Context, arg RequestPruneParams) (int
 }
 
 const saveAnswer = `-- name: SaveAnswer :exec
-insert into audit.answer (request, state, report) values ($1, $2, $3) on conflict do nothing
+insert into audit.answer (request, state, report)
+values ($1, $2, $3) on conflict do nothing
 `
 
 type SaveAnswerParams struct {
@@ -379,8 +406,10 @@ func (q *Queries) SaveAnswer(ctx context.Context, arg SaveAnswerParams) error {
 }
 
 const spansOfMonth = `-- name: SpansOfMonth :many
-select c.tenant_id, min(c.seq)::bigint as first_seq, max(c.seq)::bigint as last_seq from audit.chain c
-where c.recorded_at >= $1::timestamptz and c.recorded_at < $2::timestamptz group by 1 order by 1
+select c.tenant_id, min(c.seq)::bigint as first_seq, max(c.seq)::bigint as last_seq
+from audit.chain c
+where c.recorded_at >= $1::timestamptz and c.recorded_at < $2::timestamptz
+group by 1 order by 1
 `
 
 type SpansOfMonthParams struct {
@@ -416,8 +445,13 @@ func (q *Queries) SpansOfMonth(ctx context.Context, arg SpansOfMonthParams) ([]S
 }
 
 const strayEvents = `-- name: StrayEvents :many
-select e.tenant_id, e.event_id, e.recorded_at, (s.snapshot is null or not pg_visible_in_snapshot(e.xid, s.snapshot))::boolean as pending, coalesce(x.seq, 0)::bigint as seq, coalesce(x.tenant_id, e.tenant_id)::uuid as chain_tenant_id,
-  (x.seq is not null and exists (select from audit.event o where o.recorded_at = x.recorded_at and o.event_id = x.event_id))::boolean as original
+select e.tenant_id, e.event_id, e.recorded_at,
+  (s.snapshot is null or not pg_visible_in_snapshot(e.xid, s.snapshot))::boolean as pending,
+  coalesce(x.seq, 0)::bigint as seq, coalesce(x.tenant_id, e.tenant_id)::uuid as chain_tenant_id,
+  (
+    x.seq is not null
+    and exists (select from audit.event o where o.recorded_at = x.recorded_at and o.event_id = x.event_id)
+  )::boolean as original
 from audit.event e cross join audit.seal_state s left join audit.chain x on x.event_id = e.event_id
 where not exists (select from audit.chain c where c.event_id = e.event_id and c.recorded_at = e.recorded_at)
 order by e.recorded_at, e.event_id limit $1
@@ -433,7 +467,8 @@ type StrayEventsRow struct {
 	Original      bool
 }
 
-// Events without their place in the chain. pending: the sealer's next batch takes them; seq: the chain has this id, at another time.
+// Events without their place in the chain. pending: the sealer's next batch takes them; seq: the chain has this id, at
+// another time.
 func (q *Queries) StrayEvents(ctx context.Context, most int32) ([]StrayEventsRow, error) {
 	rows, err := q.db.Query(ctx, strayEvents, most)
 	if err != nil {

@@ -13,7 +13,9 @@ select review.claim(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int)::jsonb;
 select review.release(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Assign :one
-select review.assign(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(to_user)::text, sqlc.arg(reason)::text)::jsonb;
+select review.assign(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(to_user)::text, sqlc.arg(reason)::text
+)::jsonb;
 
 -- name: Note :one
 select review.note(sqlc.arg(anomaly)::text, sqlc.arg(said)::text)::jsonb;
@@ -22,10 +24,15 @@ select review.note(sqlc.arg(anomaly)::text, sqlc.arg(said)::text)::jsonb;
 select review.wait(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Close :one
-select review.close(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(disposition)::text, sqlc.arg(reason)::text, sqlc.arg(fields)::jsonb)::jsonb;
+select review.close(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(disposition)::text, sqlc.arg(reason)::text,
+  sqlc.arg(fields)::jsonb
+)::jsonb;
 
 -- name: Approve :one
-select review.approve(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text)::jsonb;
+select review.approve(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
+)::jsonb;
 
 -- name: Escalate :one
 select review.escalate(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
@@ -43,22 +50,38 @@ select coalesce(review.requested(sqlc.arg(event)::bigint), 'null')::jsonb;
 select review.take(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: CloseMany :many
-select review.close_many(sqlc.arg(batch)::uuid, sqlc.arg(items)::jsonb, sqlc.arg(expected)::int, sqlc.arg(disposition)::text, sqlc.arg(reason)::text, sqlc.arg(fields)::jsonb)::jsonb;
+select review.close_many(
+  sqlc.arg(batch)::uuid, sqlc.arg(items)::jsonb, sqlc.arg(expected)::int, sqlc.arg(disposition)::text,
+  sqlc.arg(reason)::text, sqlc.arg(fields)::jsonb
+)::jsonb;
 
 -- name: Assess :one
-select review.assess(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(nature)::text, sqlc.arg(recipient)::text, sqlc.arg(acquired)::text, sqlc.arg(mitigated)::text, sqlc.arg(outcome)::text)::jsonb;
+select review.assess(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(nature)::text, sqlc.arg(recipient)::text,
+  sqlc.arg(acquired)::text, sqlc.arg(mitigated)::text, sqlc.arg(outcome)::text
+)::jsonb;
 
 -- name: Discovered :one
-select review.discovered(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(discovered_on)::text::date, sqlc.arg(reason)::text)::jsonb;
+select review.discovered(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(discovered_on)::text::date, sqlc.arg(reason)::text
+)::jsonb;
 
 -- name: ConfirmDiscovery :one
-select review.confirm(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text)::jsonb;
+select review.confirm(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
+)::jsonb;
 
 -- name: LawHold :one
-select review.law_hold(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(until)::text::date, sqlc.arg(written)::boolean, sqlc.arg(official)::text)::jsonb;
+select review.law_hold(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(until)::text::date, sqlc.arg(written)::boolean,
+  sqlc.arg(official)::text
+)::jsonb;
 
 -- name: Noticed :one
-select review.noticed(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(duty)::text, sqlc.arg(made_on)::text::date, sqlc.arg(reference)::text)::jsonb;
+select review.noticed(
+  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(duty)::text, sqlc.arg(made_on)::text::date,
+  sqlc.arg(reference)::text
+)::jsonb;
 
 -- name: Link :one
 select review.link(sqlc.arg(anomaly)::text, sqlc.arg(other)::text, sqlc.arg(reason)::text)::jsonb;
@@ -79,7 +102,9 @@ select review.browse_breaches(sqlc.arg(ask)::uuid, sqlc.narg(year)::int);
 select review.breaches()::jsonb;
 
 -- name: SetTenantTerm :one
-select review.set_tenant_term(sqlc.arg(tenant)::text, sqlc.narg(state)::text, sqlc.narg(contract_days)::int, sqlc.arg(reason)::text)::bigint;
+select review.set_tenant_term(
+  sqlc.arg(tenant)::text, sqlc.narg(state)::text, sqlc.narg(contract_days)::int, sqlc.arg(reason)::text
+)::bigint;
 
 -- name: SetStateTerm :one
 select review.set_state_term(sqlc.arg(state)::text, sqlc.narg(days)::int, sqlc.arg(citation)::text)::bigint;
@@ -106,7 +131,9 @@ select review.list_suppressions()::jsonb;
 select review.terms()::jsonb;
 
 -- name: LinkAccounts :one
-select tenancy.link_accounts(sqlc.arg(account)::text, sqlc.arg(same_as)::text, sqlc.arg(reason)::text, sqlc.arg(ending)::boolean)::bigint;
+select tenancy.link_accounts(
+  sqlc.arg(account)::text, sqlc.arg(same_as)::text, sqlc.arg(reason)::text, sqlc.arg(ending)::boolean
+)::bigint;
 
 -- name: ListLinkedAccounts :many
 select tenancy.list_linked_accounts()::jsonb;

@@ -24,7 +24,9 @@ func (q *Queries) AnomalyDetails(ctx context.Context) (json.RawMessage, error) {
 }
 
 const approve = `-- name: Approve :one
-select review.approve($1::text, $2::int, $3::boolean, $4::text)::jsonb
+select review.approve(
+  $1::text, $2::int, $3::boolean, $4::text
+)::jsonb
 `
 
 type ApproveParams struct {
@@ -47,7 +49,10 @@ func (q *Queries) Approve(ctx context.Context, arg ApproveParams) (json.RawMessa
 }
 
 const assess = `-- name: Assess :one
-select review.assess($1::text, $2::int, $3::text, $4::text, $5::text, $6::text, $7::text)::jsonb
+select review.assess(
+  $1::text, $2::int, $3::text, $4::text,
+  $5::text, $6::text, $7::text
+)::jsonb
 `
 
 type AssessParams struct {
@@ -76,7 +81,9 @@ func (q *Queries) Assess(ctx context.Context, arg AssessParams) (json.RawMessage
 }
 
 const assign = `-- name: Assign :one
-select review.assign($1::text, $2::int, $3::text, $4::text)::jsonb
+select review.assign(
+  $1::text, $2::int, $3::text, $4::text
+)::jsonb
 `
 
 type AssignParams struct {
@@ -216,7 +223,10 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) (json.RawMessage, 
 }
 
 const close = `-- name: Close :one
-select review.close($1::text, $2::int, $3::text, $4::text, $5::jsonb)::jsonb
+select review.close(
+  $1::text, $2::int, $3::text, $4::text,
+  $5::jsonb
+)::jsonb
 `
 
 type CloseParams struct {
@@ -241,7 +251,10 @@ func (q *Queries) Close(ctx context.Context, arg CloseParams) (json.RawMessage, 
 }
 
 const closeMany = `-- name: CloseMany :many
-select review.close_many($1::uuid, $2::jsonb, $3::int, $4::text, $5::text, $6::jsonb)::jsonb
+select review.close_many(
+  $1::uuid, $2::jsonb, $3::int, $4::text,
+  $5::text, $6::jsonb
+)::jsonb
 `
 
 type CloseManyParams struct {
@@ -281,7 +294,9 @@ func (q *Queries) CloseMany(ctx context.Context, arg CloseManyParams) ([]json.Ra
 }
 
 const confirmDiscovery = `-- name: ConfirmDiscovery :one
-select review.confirm($1::text, $2::int, $3::boolean, $4::text)::jsonb
+select review.confirm(
+  $1::text, $2::int, $3::boolean, $4::text
+)::jsonb
 `
 
 type ConfirmDiscoveryParams struct {
@@ -304,7 +319,9 @@ func (q *Queries) ConfirmDiscovery(ctx context.Context, arg ConfirmDiscoveryPara
 }
 
 const discovered = `-- name: Discovered :one
-select review.discovered($1::text, $2::int, $3::text::date, $4::text)::jsonb
+select review.discovered(
+  $1::text, $2::int, $3::text::date, $4::text
+)::jsonb
 `
 
 type DiscoveredParams struct {
@@ -368,7 +385,10 @@ func (q *Queries) Escalate(ctx context.Context, arg EscalateParams) (json.RawMes
 }
 
 const lawHold = `-- name: LawHold :one
-select review.law_hold($1::text, $2::int, $3::text::date, $4::boolean, $5::text)::jsonb
+select review.law_hold(
+  $1::text, $2::int, $3::text::date, $4::boolean,
+  $5::text
+)::jsonb
 `
 
 type LawHoldParams struct {
@@ -410,7 +430,9 @@ func (q *Queries) Link(ctx context.Context, arg LinkParams) (json.RawMessage, er
 }
 
 const linkAccounts = `-- name: LinkAccounts :one
-select tenancy.link_accounts($1::text, $2::text, $3::text, $4::boolean)::bigint
+select tenancy.link_accounts(
+  $1::text, $2::text, $3::text, $4::boolean
+)::bigint
 `
 
 type LinkAccountsParams struct {
@@ -569,7 +591,10 @@ func (q *Queries) Note(ctx context.Context, arg NoteParams) (json.RawMessage, er
 }
 
 const noticed = `-- name: Noticed :one
-select review.noticed($1::text, $2::int, $3::text, $4::text::date, $5::text)::jsonb
+select review.noticed(
+  $1::text, $2::int, $3::text, $4::text::date,
+  $5::text
+)::jsonb
 `
 
 type NoticedParams struct {
@@ -703,7 +728,9 @@ func (q *Queries) SetStateTerm(ctx context.Context, arg SetStateTermParams) (int
 }
 
 const setTenantTerm = `-- name: SetTenantTerm :one
-select review.set_tenant_term($1::text, $2::text, $3::int, $4::text)::bigint
+select review.set_tenant_term(
+  $1::text, $2::text, $3::int, $4::text
+)::bigint
 `
 
 type SetTenantTermParams struct {

@@ -15,9 +15,16 @@ import (
 )
 
 const addEvidence = `-- name: AddEvidence :execrows
-insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq, hash, added_by_run)
-select $1, a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id, a.patient_id, a.session_id, a.purpose, a.seq, a.hash, $2
-from unnest($3::bigint[]) x(event_id) cross join lateral (select batch, seq, hash, sealed_at, event_id, tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, record_table, record_id, patient_id, known, purpose, detail, at, recorded_at, disclosure_id, source from review.access a where a.event_id = x.event_id offset 0) a where a.tenant_id = $4 on conflict do nothing
+insert into review.evidence (
+  anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, session_id, purpose, seq,
+  hash, added_by_run
+)
+select $1, a.event_id, a.recorded_at, a.at, a.action, a.outcome, a.record_table, a.record_id,
+  a.patient_id, a.session_id, a.purpose, a.seq, a.hash, $2
+from unnest($3::bigint[]) x(event_id)
+  cross join lateral (select batch, seq, hash, sealed_at, event_id, tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, record_table, record_id, patient_id, known, purpose, detail, at, recorded_at, disclosure_id, source from review.access a where a.event_id = x.event_id offset 0) a
+where a.tenant_id = $4
+on conflict do nothing
 `
 
 type AddEvidenceParams struct {
@@ -27,7 +34,8 @@ type AddEvidenceParams struct {
 	TenantID  uuid.UUID
 }
 
-// Each event by its place in the chain (OFFSET 0): by a list of ids, it was a pass over everything that the clinic ever recorded, for each match.
+// Each event by its place in the chain (OFFSET 0): by a list of ids, it was a pass over everything that the clinic ever
+// recorded, for each match.
 func (q *Queries) AddEvidence(ctx context.Context, arg AddEvidenceParams) (int64, error) {
 	result, err := q.db.Exec(ctx, addEvidence,
 		arg.AnomalyID,
@@ -53,7 +61,9 @@ func (q *Queries) AdvanceActivity(ctx context.Context, upto int64) (int64, error
 }
 
 const advanceRule = `-- name: AdvanceRule :exec
-update review.rule set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz where id = $3
+update review.rule
+set cursor_batch = greatest(cursor_batch, $1), last_run_at = $2::timestamptz
+where id = $3
 `
 
 type AdvanceRuleParams struct {
@@ -129,9 +139,16 @@ func (q *Queries) CountHit(ctx context.Context, id uuid.UUID) error {
 }
 
 const dueRules = `-- name: DueRules :many
-select r.id, x.period_end from review.rule r left join lateral (
-  select x.period_end from review.run x where x.rule_id = r.id and x.status = 'ok' and x.period_end is not null order by x.period_end desc limit 1) x on true
-where r.missing = '{}' order by r.id
+select r.id, x.period_end
+from review.rule r
+  left join lateral (
+    select x.period_end
+    from review.run x
+    where x.rule_id = r.id and x.status = 'ok' and x.period_end is not null
+    order by x.period_end desc limit 1
+  ) x on true
+where r.missing = '{}'
+order by r.id
 `
 
 type DueRulesRow struct {
@@ -177,10 +194,17 @@ func (q *Queries) EndSuppression(ctx context.Context, arg EndSuppressionParams) 
 }
 
 const explain = `-- name: Explain :execrows
-insert into review.explanation (event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, inherited_from, run_id)
-select a.event_id, $1, $2, a.tenant_id, a.user_id, a.patient_id, a.at, x.reason, nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), $3
-from (select unnest($4::uuid[]) as tenant_id, unnest($5::uuid[]) as actor_id, unnest($6::bigint[]) as event_id, unnest($7::text[]) as reason,
-    unnest($8::timestamptz[]) as valid_until, unnest($9::bigint[]) as inherited_from) x
+insert into review.explanation (
+  event_id, filter, filter_version, tenant_id, user_id, patient_id, at, reason, valid_until, inherited_from, run_id
+)
+select a.event_id, $1, $2, a.tenant_id, a.user_id, a.patient_id, a.at, x.reason,
+  nullif(x.valid_until, 'epoch'), nullif(x.inherited_from, 0), $3
+from (
+  select unnest($4::uuid[]) as tenant_id, unnest($5::uuid[]) as actor_id,
+    unnest($6::bigint[]) as event_id, unnest($7::text[]) as reason,
+    unnest($8::timestamptz[]) as valid_until,
+    unnest($9::bigint[]) as inherited_from
+) x
   cross join lateral (select batch, seq, hash, sealed_at, event_id, tenant_id, user_id, actor_kind, session_id, membership_id, action, outcome, record_table, record_id, patient_id, known, purpose, detail, at, recorded_at, disclosure_id, source, role from review.staff_access a where a.event_id = x.event_id offset 0) a
 where a.tenant_id = x.tenant_id and a.user_id = x.actor_id
 on conflict do nothing
@@ -218,7 +242,9 @@ func (q *Queries) Explain(ctx context.Context, arg ExplainParams) (int64, error)
 }
 
 const explained = `-- name: Explained :one
-select count(*) from review.explanation where filter = $1 and event_id = any ($2::bigint[])
+select count(*)
+from review.explanation
+where filter = $1 and event_id = any ($2::bigint[])
 `
 
 type ExplainedParams struct {
@@ -235,7 +261,9 @@ func (q *Queries) Explained(ctx context.Context, arg ExplainedParams) (int64, er
 }
 
 const filteredUpTo = `-- name: FilteredUpTo :one
-select coalesce(min(cursor_batch), $1::bigint)::bigint from review.rule where kind = 'filter' and missing = '{}' and stage < $2::int
+select coalesce(min(cursor_batch), $1::bigint)::bigint
+from review.rule
+where kind = 'filter' and missing = '{}' and stage < $2::int
 `
 
 type FilteredUpToParams struct {
@@ -335,9 +363,12 @@ func (q *Queries) KnownLateness(ctx context.Context, arg KnownLatenessParams) (b
 }
 
 const lastClosedByKey = `-- name: LastClosedByKey :one
-select id, summary, facts, (created_at > clock_timestamp() - $1::float8 * interval '1 second')::boolean as within,
+select id, summary, facts,
+  (created_at > clock_timestamp() - $1::float8 * interval '1 second')::boolean as within,
   (select count(*) from review.evidence e where e.anomaly_id = review.anomaly.id)::bigint as evidence
-from review.anomaly where key = $2 and state = 'closed' order by created_at desc limit 1
+from review.anomaly
+where key = $2 and state = 'closed'
+order by created_at desc limit 1
 `
 
 type LastClosedByKeyParams struct {
@@ -353,7 +384,8 @@ type LastClosedByKeyRow struct {
 	Evidence int64
 }
 
-// The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is found belongs to it still. Closing moves no window.
+// The newest closed one of a matter, and whether it was made within the window: then, where the rule says so, what is
+// found belongs to it still. Closing moves no window.
 func (q *Queries) LastClosedByKey(ctx context.Context, arg LastClosedByKeyParams) (LastClosedByKeyRow, error) {
 	row := q.db.QueryRow(ctx, lastClosedByKey, arg.WindowSeconds, arg.Key)
 	var i LastClosedByKeyRow
@@ -368,7 +400,10 @@ func (q *Queries) LastClosedByKey(ctx context.Context, arg LastClosedByKeyParams
 }
 
 const lastPeriod = `-- name: LastPeriod :one
-select period_end from review.run where rule_id = $1 and status = 'ok' and period_end is not null order by period_end desc limit 1
+select period_end
+from review.run
+where rule_id = $1 and status = 'ok' and period_end is not null
+order by period_end desc limit 1
 `
 
 // Asked for with the rule's row locked: nobody else decides about its periods meanwhile.
@@ -380,9 +415,16 @@ func (q *Queries) LastPeriod(ctx context.Context, id string) (*time.Time, error)
 }
 
 const lastSuccesses = `-- name: LastSuccesses :many
-select r.id, coalesce(x.finished_at, r.known_since)::timestamptz as at from review.rule r left join lateral (
-  select x.finished_at from review.run x where x.rule_id = r.id and x.status = 'ok' order by x.finished_at desc limit 1) x on true
-where r.missing = '{}' order by r.id
+select r.id, coalesce(x.finished_at, r.known_since)::timestamptz as at
+from review.rule r
+  left join lateral (
+    select x.finished_at
+    from review.run x
+    where x.rule_id = r.id and x.status = 'ok'
+    order by x.finished_at desc limit 1
+  ) x on true
+where r.missing = '{}'
+order by r.id
 `
 
 type LastSuccessesRow struct {
@@ -412,7 +454,9 @@ func (q *Queries) LastSuccesses(ctx context.Context) ([]LastSuccessesRow, error)
 }
 
 const lookedTwice = `-- name: LookedTwice :one
-select exists (select from review.run where rule_id = $1 and second_look = $2::date and status = 'ok')
+select exists (
+  select from review.run where rule_id = $1 and second_look = $2::date and status = 'ok'
+)
 `
 
 type LookedTwiceParams struct {
@@ -428,7 +472,10 @@ func (q *Queries) LookedTwice(ctx context.Context, arg LookedTwiceParams) (bool,
 }
 
 const mergeAnomaly = `-- name: MergeAnomaly :exec
-update review.anomaly set version = version + 1, summary = $1, facts = $2, first_at = least(first_at, $3), last_at = greatest(last_at, $4) where id = $5
+update review.anomaly
+set version = version + 1, summary = $1, facts = $2,
+  first_at = least(first_at, $3), last_at = greatest(last_at, $4)
+where id = $5
 `
 
 type MergeAnomalyParams struct {
@@ -452,9 +499,16 @@ func (q *Queries) MergeAnomaly(ctx context.Context, arg MergeAnomalyParams) erro
 }
 
 const newAnomaly = `-- name: NewAnomaly :one
-insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at, recurrence_of, suppression_id, state)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, case when $14::uuid is null then 'new' else 'suppressed' end)
-returning id
+insert into review.anomaly (
+  tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at,
+  recurrence_of, suppression_id, state
+)
+values (
+  $1, $2, $3, $4, $5,
+  $6, $7, $8, $9, $10, $11,
+  $12, $13, $14,
+  case when $14::uuid is null then 'new' else 'suppressed' end
+) returning id
 `
 
 type NewAnomalyParams struct {
@@ -497,7 +551,8 @@ func (q *Queries) NewAnomaly(ctx context.Context, arg NewAnomalyParams) (uuid.UU
 }
 
 const newTransition = `-- name: NewTransition :exec
-insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence) values ($1, 1, null, $2::text, $3, $4)
+insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence)
+values ($1, 1, null, $2::text, $3, $4)
 `
 
 type NewTransitionParams struct {
@@ -530,11 +585,15 @@ func (q *Queries) OldestSealedAfter(ctx context.Context, batch int64) (time.Time
 }
 
 const oldestUnsealed = `-- name: OldestUnsealed :one
-select e.recorded_at from audit.event e where e.xid >= (select coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) from audit.seal_state s) order by e.xid, e.event_id limit 1
+select e.recorded_at
+from audit.event e
+where e.xid >= (select coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) from audit.seal_state s)
+order by e.xid, e.event_id limit 1
 `
 
-// When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction, as the sealer takes them. Where
-// the sealer stands is a subquery, hence a bound of the index: joined, it was a filter on every event there is.
+// When the oldest event was recorded that has no place in the chain yet; no row: there is none. Old is by transaction,
+// as the sealer takes them. Where the sealer stands is a subquery, hence a bound of the index: joined, it was a filter
+// on every event there is.
 func (q *Queries) OldestUnsealed(ctx context.Context) (time.Time, error) {
 	row := q.db.QueryRow(ctx, oldestUnsealed)
 	var recorded_at time.Time
@@ -567,8 +626,16 @@ func (q *Queries) OpenAnomalyByKey(ctx context.Context, key []byte) (OpenAnomaly
 }
 
 const recordRun = `-- name: RecordRun :exec
-insert into review.run (run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at, status, error, requested_by, event_id, recorded_as, period_start, period_end, second_look)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::date)
+insert into review.run (
+  run_id, rule_id, rule_version, content_hash, from_batch, to_batch, matched, created, merged, suppressed, started_at,
+  status, error, requested_by, event_id, recorded_as, period_start, period_end, second_look
+)
+values (
+  $1, $2, $3, $4, $5,
+  $6, $7, $8, $9, $10,
+  $11, $12, $13, $14, $15,
+  $16, $17, $18, $19::date
+)
 `
 
 type RecordRunParams struct {
@@ -667,7 +734,8 @@ func (q *Queries) RuleForRun(ctx context.Context, id string) (RuleForRunRow, err
 }
 
 const rulesLoaded = `-- name: RulesLoaded :exec
-update review.rule set loaded_at = clock_timestamp() where id = any ($1::text[]) and loaded_at < clock_timestamp() - interval '30 seconds'
+update review.rule set loaded_at = clock_timestamp()
+where id = any ($1::text[]) and loaded_at < clock_timestamp() - interval '30 seconds'
 `
 
 // A worker says which rules it has the files of.
@@ -679,9 +747,13 @@ func (q *Queries) RulesLoaded(ctx context.Context, ids []string) error {
 const saveRule = `-- name: SaveRule :exec
 
 insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, missing, kind, stage, own)
-values ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, $10, $11)
-on conflict (id) do update set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title, content_hash = excluded.content_hash, front_matter = excluded.front_matter,
-  missing = excluded.missing, kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp()
+values (
+  $1, $2, $3, $4, $5, $6,
+  $7, $8::text[], $9, $10, $11
+) on conflict (id) do update
+set version = excluded.version, tier = excluded.tier, severity = excluded.severity, title = excluded.title,
+  content_hash = excluded.content_hash, front_matter = excluded.front_matter, missing = excluded.missing,
+  kind = excluded.kind, stage = excluded.stage, own = excluded.own, loaded_at = clock_timestamp()
 `
 
 type SaveRuleParams struct {
@@ -734,7 +806,13 @@ func (q *Queries) SealedUpTo(ctx context.Context, arg SealedUpToParams) (int64, 
 }
 
 const seenEvidence = `-- name: SeenEvidence :one
-select (not exists (select from unnest($1::bigint[]) x(id) where not exists (select from review.evidence e join review.anomaly a on a.id = e.anomaly_id where a.key = $2 and e.event_id = x.id)))::boolean
+select (not exists (
+  select from unnest($1::bigint[]) x(id)
+  where not exists (
+    select from review.evidence e join review.anomaly a on a.id = e.anomaly_id
+    where a.key = $2 and e.event_id = x.id
+  )
+))::boolean
 `
 
 type SeenEvidenceParams struct {
@@ -751,7 +829,12 @@ func (q *Queries) SeenEvidence(ctx context.Context, arg SeenEvidenceParams) (boo
 }
 
 const sliceEnd = `-- name: SliceEnd :one
-select coalesce((select c.batch from audit.chain c where c.batch > $1::bigint and c.batch <= $2::bigint order by c.batch offset $3::bigint limit 1), $2::bigint)::bigint
+select coalesce((
+  select c.batch
+  from audit.chain c
+  where c.batch > $1::bigint and c.batch <= $2::bigint
+  order by c.batch offset $3::bigint limit 1
+), $2::bigint)::bigint
 `
 
 type SliceEndParams struct {
@@ -781,7 +864,9 @@ func (q *Queries) Suppress(ctx context.Context, what json.RawMessage) (json.RawM
 
 const suppressedAnomaly = `-- name: SuppressedAnomaly :one
 select a.id, a.summary, a.facts, (select count(*) from review.evidence e where e.anomaly_id = a.id)::bigint as evidence
-from review.anomaly a where a.key = $1 and a.suppression_id = $2::uuid and a.state = 'suppressed' for update of a
+from review.anomaly a
+where a.key = $1 and a.suppression_id = $2::uuid and a.state = 'suppressed'
+for update of a
 `
 
 type SuppressedAnomalyParams struct {
@@ -810,7 +895,12 @@ func (q *Queries) SuppressedAnomaly(ctx context.Context, arg SuppressedAnomalyPa
 }
 
 const suppressedBy = `-- name: SuppressedBy :one
-select coalesce(review.suppressed_by($1::text, $2::uuid, $3::uuid, $4::bigint[]), '00000000-0000-0000-0000-000000000000')::uuid as id
+select coalesce(
+  review.suppressed_by(
+    $1::text, $2::uuid, $3::uuid, $4::bigint[]
+  ),
+  '00000000-0000-0000-0000-000000000000'
+)::uuid as id
 `
 
 type SuppressedByParams struct {

@@ -30,7 +30,8 @@ func (q *Queries) AdvanceBatch(ctx context.Context, arg AdvanceBatchParams) (int
 }
 
 const chainAt = `-- name: ChainAt :many
-select c.tenant_id, c.seq, c.hash from (select unnest($1::uuid[]) as t, unnest($2::bigint[]) as s) a
+select c.tenant_id, c.seq, c.hash
+from (select unnest($1::uuid[]) as t, unnest($2::bigint[]) as s) a
   cross join lateral (select c.tenant_id, c.seq, c.hash from audit.chain c where c.tenant_id = a.t and c.seq = a.s
     union all select r.tenant_id, r.seq, r.hash from audit.resume r where r.tenant_id = a.t and r.seq = a.s limit 1) c
 `
@@ -68,7 +69,8 @@ func (q *Queries) ChainAt(ctx context.Context, arg ChainAtParams) ([]ChainAtRow,
 }
 
 const chainHead = `-- name: ChainHead :one
-select seq::bigint as seq, hash::bytea as hash, sealed_at::timestamptz as sealed_at from audit.chain_head($1)
+select seq::bigint as seq, hash::bytea as hash, sealed_at::timestamptz as sealed_at
+from audit.chain_head($1)
 `
 
 type ChainHeadRow struct {
@@ -85,7 +87,9 @@ func (q *Queries) ChainHead(ctx context.Context, tenantID uuid.UUID) (ChainHeadR
 }
 
 const chainHeads = `-- name: ChainHeads :many
-select t.id as tenant_id, h.seq::bigint as seq, h.hash::bytea as hash from tenancy.tenant t cross join lateral audit.chain_head(t.id) h order by t.id
+select t.id as tenant_id, h.seq::bigint as seq, h.hash::bytea as hash
+from tenancy.tenant t cross join lateral audit.chain_head(t.id) h
+order by t.id
 `
 
 type ChainHeadsRow struct {
@@ -137,7 +141,8 @@ func (q *Queries) EnsureMonths(ctx context.Context) (int32, error) {
 }
 
 const eventsWithoutPlace = `-- name: EventsWithoutPlace :many
-select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id,
+  e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.event e
 where not exists (select from audit.chain c where c.event_id = e.event_id)
 order by e.tenant_id, e.event_id
@@ -243,9 +248,12 @@ func (q *Queries) HoldsInForce(ctx context.Context) ([]HoldsInForceRow, error) {
 }
 
 const monthsToShip = `-- name: MonthsToShip :many
-select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month, min(seq)::bigint as first_seq, max(seq)::bigint as last_seq,
-  min(recorded_at)::timestamptz as recorded_from, max(recorded_at)::timestamptz as recorded_to
-from audit.chain where tenant_id = $1 and seq > $2 group by 1 order by 1
+select to_char(sealed_at at time zone 'UTC', 'YYYY-MM')::text as month,
+  min(seq)::bigint as first_seq, max(seq)::bigint as last_seq, min(recorded_at)::timestamptz as recorded_from,
+  max(recorded_at)::timestamptz as recorded_to
+from audit.chain
+where tenant_id = $1 and seq > $2
+group by 1 order by 1
 `
 
 type MonthsToShipParams struct {
@@ -323,7 +331,10 @@ func (q *Queries) RegionHere(ctx context.Context) (string, error) {
 
 const replace = `-- name: Replace :exec
 insert into audit.chain (tenant_id, seq, event_id, recorded_at, batch, sealed_at, nonce, hash)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values (
+  $1, $2, $3, $4, $5, $6,
+  $7, $8
+)
 `
 
 type ReplaceParams struct {
@@ -354,7 +365,8 @@ func (q *Queries) Replace(ctx context.Context, arg ReplaceParams) error {
 
 const resume = `-- name: Resume :exec
 insert into audit.resume (tenant_id, seq, hash, sealed_at, event_id)
-values ($1, $2, $3, $4, $5) on conflict do nothing
+values ($1, $2, $3, $4, $5)
+on conflict do nothing
 `
 
 type ResumeParams struct {
@@ -394,7 +406,9 @@ func (q *Queries) SaveSealState(ctx context.Context, arg SaveSealStateParams) (i
 }
 
 const sealState = `-- name: SealState :one
-select epoch, batch, coalesce(pg_snapshot_xmax(snapshot)::text, '0')::text as xmax, coalesce((select array_agg(x::text) from pg_snapshot_xip(snapshot) x), '{}')::text[] as xip,
+select epoch, batch,
+  coalesce(pg_snapshot_xmax(snapshot)::text, '0')::text as xmax,
+  coalesce((select array_agg(x::text) from pg_snapshot_xip(snapshot) x), '{}')::text[] as xip,
   case when floor = '-infinity' then 'epoch' else floor end::timestamptz as floor
 from audit.seal_state for update
 `
@@ -421,8 +435,9 @@ func (q *Queries) SealState(ctx context.Context) (SealStateRow, error) {
 }
 
 const sealedRows = `-- name: SealedRows :many
-select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome,
-  e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id,
+  e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id,
+  e.subject_id, e.purpose, e.detail, e.source
 from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
 where c.tenant_id = $1 and c.seq between $2 and $3
 order by c.seq
@@ -510,7 +525,10 @@ func (q *Queries) SetCluster(ctx context.Context) error {
 }
 
 const strangeSnapshot = `-- name: StrangeSnapshot :one
-select (s.cluster is distinct from c.system_identifier::text or coalesce(pg_snapshot_xmax(s.snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false))::bool as strange,
+select (
+  s.cluster is distinct from c.system_identifier::text
+  or coalesce(pg_snapshot_xmax(s.snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false)
+)::bool as strange,
   (s.cluster is not null or s.snapshot is not null or exists (select from audit.chain))::bool as restored,
   coalesce(s.cluster, '')::text as before, c.system_identifier::text as now
 from audit.seal_state s, pg_control_system() c
@@ -523,7 +541,8 @@ type StrangeSnapshotRow struct {
 	Now      string
 }
 
-// Whether the transactions that the state names are not those of this server: after a restore into another one, or where its numbers were set back.
+// Whether the transactions that the state names are not those of this server: after a restore into another one, or
+// where its numbers were set back.
 func (q *Queries) StrangeSnapshot(ctx context.Context) (StrangeSnapshotRow, error) {
 	row := q.db.QueryRow(ctx, strangeSnapshot)
 	var i StrangeSnapshotRow
@@ -591,9 +610,12 @@ func (q *Queries) Tick(ctx context.Context) (float64, error) {
 }
 
 const unplacedEvents = `-- name: UnplacedEvents :many
-select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id,
+  e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.event e
-where e.tenant_id = $1 and e.recorded_at = any ($2::timestamptz[]) and e.event_id = any ($3::bigint[])
+where e.tenant_id = $1
+  and e.recorded_at = any ($2::timestamptz[])
+  and e.event_id = any ($3::bigint[])
   and not exists (select from audit.chain c where c.event_id = e.event_id)
 `
 
@@ -663,9 +685,13 @@ func (q *Queries) UnplacedEvents(ctx context.Context, arg UnplacedEventsParams) 
 }
 
 const unsealedEvents = `-- name: UnsealedEvents :many
-select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
+select e.event_id, e.recorded_at, e.occurred_at, e.tenant_id, e.user_id, e.actor_kind, e.session_id, e.membership_id,
+  e.disclosure_id, e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
 from audit.event e
-where (e.xid >= $1::text::xid8 and e.xid < pg_snapshot_xmax(pg_current_snapshot()) or e.xid = any ($2::text[]::xid8[]))
+where (
+  e.xid >= $1::text::xid8 and e.xid < pg_snapshot_xmax(pg_current_snapshot())
+  or e.xid = any ($2::text[]::xid8[])
+)
   and not exists (select from audit.chain c where c.event_id = e.event_id)
 order by e.tenant_id, e.event_id
 `
@@ -695,9 +721,9 @@ type UnsealedEventsRow struct {
 	Source       string
 }
 
-// By bracket of snapshots, not by id or clock: what an earlier batch could not see is in this one, however long its transaction took. What was restored from
-// another server carries that one's transaction numbers: those still to come here are no part of the bracket, and a number that comes a second time does not
-// bring an event a second place.
+// By bracket of snapshots, not by id or clock: what an earlier batch could not see is in this one, however long its
+// transaction took. What was restored from another server carries that one's transaction numbers: those still to come
+// here are no part of the bracket, and a number that comes a second time does not bring an event a second place.
 func (q *Queries) UnsealedEvents(ctx context.Context, arg UnsealedEventsParams) ([]UnsealedEventsRow, error) {
 	rows, err := q.db.Query(ctx, unsealedEvents, arg.Xmax, arg.Xip)
 	if err != nil {

@@ -4,13 +4,19 @@
 select coalesce(tenancy.begin(sqlc.arg(token)::text, sqlc.narg(disclosure)::uuid), '')::text;
 
 -- name: SignIn :one
-select tenancy.sign_in(sqlc.arg(who)::text, sqlc.arg(password)::text, sqlc.narg(tenant)::text, sqlc.arg(audience)::text, sqlc.narg(code)::text, sqlc.narg(role)::text, sqlc.narg(source)::text)::text;
+select tenancy.sign_in(
+  sqlc.arg(who)::text, sqlc.arg(password)::text, sqlc.narg(tenant)::text, sqlc.arg(audience)::text,
+  sqlc.narg(code)::text, sqlc.narg(role)::text, sqlc.narg(source)::text
+)::text;
 
 -- name: SignedIn :one
 select to_jsonb(s)::jsonb from tenancy.signed_in(sqlc.arg(ticket)::text) s;
 
 -- name: SignInService :one
-select to_jsonb(s)::jsonb from tenancy.sign_in_service(sqlc.arg(who)::text, sqlc.arg(secret)::text, sqlc.arg(tenant)::text, sqlc.arg(audience)::text) s;
+select to_jsonb(s)::jsonb
+from tenancy.sign_in_service(
+  sqlc.arg(who)::text, sqlc.arg(secret)::text, sqlc.arg(tenant)::text, sqlc.arg(audience)::text
+) s;
 
 -- name: Refresh :one
 select to_jsonb(s)::jsonb from tenancy.refresh(sqlc.arg(token)::text) s;

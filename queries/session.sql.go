@@ -87,7 +87,10 @@ func (q *Queries) RotateSigningKey(ctx context.Context, atOnce bool) (json.RawMe
 }
 
 const signIn = `-- name: SignIn :one
-select tenancy.sign_in($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text)::text
+select tenancy.sign_in(
+  $1::text, $2::text, $3::text, $4::text,
+  $5::text, $6::text, $7::text
+)::text
 `
 
 type SignInParams struct {
@@ -116,7 +119,10 @@ func (q *Queries) SignIn(ctx context.Context, arg SignInParams) (string, error) 
 }
 
 const signInService = `-- name: SignInService :one
-select to_jsonb(s)::jsonb from tenancy.sign_in_service($1::text, $2::text, $3::text, $4::text) s
+select to_jsonb(s)::jsonb
+from tenancy.sign_in_service(
+  $1::text, $2::text, $3::text, $4::text
+) s
 `
 
 type SignInServiceParams struct {

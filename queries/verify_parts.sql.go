@@ -14,7 +14,10 @@ import (
 
 const beatPart = `-- name: BeatPart :execrows
 update audit.part_check c set beat_at = clock_timestamp()
-where c.verification = $1 and c.path = $2 and c.worker = $3::text and c.outcome is null
+where c.verification = $1
+  and c.path = $2
+  and c.worker = $3::text
+  and c.outcome is null
   and exists (select from audit.verification v where v.id = c.verification and v.finished_at is null)
 `
 
@@ -51,7 +54,11 @@ func (q *Queries) CheckPart(ctx context.Context, arg CheckPartParams) error {
 }
 
 const leavePart = `-- name: LeavePart :exec
-update audit.part_check c set beat_at = null where c.verification = $1 and c.path = $2 and c.worker = $3::text and c.outcome is null
+update audit.part_check c set beat_at = null
+where c.verification = $1
+  and c.path = $2
+  and c.worker = $3::text
+  and c.outcome is null
 `
 
 type LeavePartParams struct {
@@ -67,7 +74,9 @@ func (q *Queries) LeavePart(ctx context.Context, arg LeavePartParams) error {
 }
 
 const partsChecked = `-- name: PartsChecked :one
-select audit.parts_checked($1::uuid, $2::text[], make_interval(secs => $3::float8))::jsonb
+select audit.parts_checked(
+  $1::uuid, $2::text[], make_interval(secs => $3::float8)
+)::jsonb
 `
 
 type PartsCheckedParams struct {
@@ -84,7 +93,8 @@ func (q *Queries) PartsChecked(ctx context.Context, arg PartsCheckedParams) (jso
 }
 
 const savePart = `-- name: SavePart :exec
-update audit.part_check c set outcome = $1::jsonb, finished_at = clock_timestamp() where c.verification = $2 and c.path = $3 and c.outcome is null
+update audit.part_check c set outcome = $1::jsonb, finished_at = clock_timestamp()
+where c.verification = $2 and c.path = $3 and c.outcome is null
 `
 
 type SavePartParams struct {
@@ -101,7 +111,10 @@ func (q *Queries) SavePart(ctx context.Context, arg SavePartParams) error {
 
 const takePart = `-- name: TakePart :one
 update audit.part_check c set tries = c.tries + 1, worker = $1::text, beat_at = clock_timestamp()
-where c.verification = $2 and c.path = $3 and c.outcome is null and (c.beat_at is null or c.beat_at < clock_timestamp() - make_interval(secs => $4::float8))
+where c.verification = $2
+  and c.path = $3
+  and c.outcome is null
+  and (c.beat_at is null or c.beat_at < clock_timestamp() - make_interval(secs => $4::float8))
   and exists (select from audit.verification v where v.id = c.verification and v.finished_at is null)
 returning c.task
 `

@@ -121,8 +121,8 @@ func TestChangedFunction(t *testing.T) {
 func TestChangedByHand(t *testing.T) {
 	e := wardtest.New(t)
 	for _, c := range []struct{ sql, want string }{
-		{"create or replace function tenancy.no_delete() returns trigger language plpgsql set search_path = pg_catalog, " +
-			"pg_temp as 'begin return old; end'", "function tenancy.no_delete changed by hand"},
+		{"create or replace function core.no_delete() returns trigger language plpgsql set search_path = pg_catalog, " +
+			"pg_temp as 'begin return old; end'", "function core.no_delete changed by hand"},
 		{"grant execute on function tenancy.add_user to ward_app", "function tenancy.add_user changed by hand"},
 		{"grant execute on function tenancy.sign to public", "function tenancy.sign changed by hand"},
 		{"alter function tenancy.sign_in security invoker", "function tenancy.sign_in changed by hand"},

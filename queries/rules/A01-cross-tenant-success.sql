@@ -26,16 +26,28 @@ triage: >-
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s reached %s %s of %s, says an imported log', coalesce(max(u.slug), 'somebody'), count(distinct a.record_id), case when count(distinct a.record_id) = 1 then 'record' else 'records' end, string_agg(distinct o.slug, ', ')) as summary,
-  jsonb_build_object('records', count(distinct a.record_id), 'accesses', count(*), 'owner', string_agg(distinct o.slug, ', '), 'clinic', max(t.slug)) as facts,
+  format(
+    '%s reached %s %s of %s, says an imported log',
+    coalesce(max(u.slug), 'somebody'), count(distinct a.record_id),
+    case when count(distinct a.record_id) = 1 then 'record' else 'records' end,
+    string_agg(distinct o.slug, ', ')
+  ) as summary,
+  jsonb_build_object(
+    'records', count(distinct a.record_id), 'accesses', count(*), 'owner', string_agg(distinct o.slug, ', '),
+    'clinic', max(t.slug)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from review.access a join tenancy.tenant t on t.id = a.tenant_id left join tenancy.users u on u.id = a.user_id
   cross join lateral (
     select w.slug from tenancy.tenant w
-    where w.id <> a.tenant_id and w.slug = a.detail::jsonb ->> 'owner_tenant'
+    where w.id <> a.tenant_id and w.slug = a.detail::jsonb->>'owner_tenant'
     union
     select w.slug from tenancy.record r join tenancy.tenant w on w.id = r.tenant_id
     where not a.known and r.record_id = a.record_id and r.record_table = a.record_table
     order by 1 limit 1) o
-where a.batch > :from and a.batch <= :to and a.source = 'import' and a.outcome = 'ok' and a.action in ('view', 'create', 'modify', 'delete', 'export')
+where a.batch > :from
+  and a.batch <= :to
+  and a.source = 'import'
+  and a.outcome = 'ok'
+  and a.action in ('view', 'create', 'modify', 'delete', 'export')
 group by a.tenant_id, a.user_id

@@ -22,12 +22,20 @@ triage: "What was opened, and for whom? Ask HR for the exact end; ask IT why the
 max_new_per_run: 500
 ---*/
 with ended as (
-  select m.*, least(m.terminated_at, ((m.ended_on + 1)::timestamp at time zone 'UTC') + make_interval(hours => :day_ends_after_hours)) as over_at
-  from tenancy.membership m where m.ended_on is not null or m.terminated_at is not null
-), late as (
+  select m.*,
+    least(
+      m.terminated_at, ((m.ended_on + 1)::timestamp at time zone 'UTC') + make_interval(hours => :day_ends_after_hours)
+    ) as over_at
+  from tenancy.membership m
+  where m.ended_on is not null or m.terminated_at is not null
+),
+late as (
   -- terminations that arrived in this run: their whole membership is looked at again
-  select t.tenant_id, (t.detail::jsonb ->> 'membership')::uuid as membership_id from review.access t where t.batch > :from and t.batch <= :to and t.action = 'terminate' and t.outcome = 'ok'
-), touched as (
+  select t.tenant_id, (t.detail::jsonb->>'membership')::uuid as membership_id
+  from review.access t
+  where t.batch > :from and t.batch <= :to and t.action = 'terminate' and t.outcome = 'ok'
+),
+touched as (
   select a.event_id, a.tenant_id, a.user_id, a.at, a.patient_id, m.over_at, m.ended_on, m.terminated_at
   from ended m join review.access a on a.membership_id = m.id
   where a.batch > :from and a.batch <= :to and a.at > m.over_at
@@ -37,9 +45,15 @@ with ended as (
   where a.batch <= :to and a.at > m.over_at
 )
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s made %s accesses to %s patients after the membership was over (HR %s, terminated %s)', max(u.slug), count(*), count(distinct a.patient_id),
-    coalesce(max(a.ended_on)::text, 'unknown'), coalesce(to_char(max(a.terminated_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), 'not yet')) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'ended_on', max(a.ended_on), 'terminated_at', max(a.terminated_at)) as facts,
+  format(
+    '%s made %s accesses to %s patients after the membership was over (HR %s, terminated %s)',
+    max(u.slug), count(*), count(distinct a.patient_id), coalesce(max(a.ended_on)::text, 'unknown'),
+    coalesce(to_char(max(a.terminated_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), 'not yet')
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct a.patient_id), 'ended_on', max(a.ended_on),
+    'terminated_at', max(a.terminated_at)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from touched a join review.access x using (event_id, tenant_id) join tenancy.users u on u.id = a.user_id
 where x.action in ('view', 'create', 'modify', 'delete', 'export') and x.outcome = 'ok'

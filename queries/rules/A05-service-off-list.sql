@@ -19,13 +19,30 @@ triage: "Ask the account's owner for the job and its ticket. No ticket: treat th
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s did %s things off its list: %s', max(u.slug), count(*), string_agg(distinct a.action || ' ' || replace(coalesce(a.record_table, '-'), 'public.', '') || ' at ' || to_char(a.at at time zone 'UTC', 'HH24') || 'h UTC', ', ')) as summary,
+  format(
+    '%s did %s things off its list: %s',
+    max(u.slug), count(*),
+    string_agg(
+      distinct a.action || ' ' || replace(coalesce(a.record_table, '-'), 'public.', '') || ' at '
+        || to_char(a.at at time zone 'UTC', 'HH24') || 'h UTC',
+      ', '
+    )
+  ) as summary,
   jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id)) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from review.access a join tenancy.users u on u.id = a.user_id
-where a.batch > :from and a.batch <= :to and a.actor_kind = 'service' and a.outcome = 'ok' and a.action in ('view', 'create', 'modify', 'delete', 'export')
+where a.batch > :from
+  and a.batch <= :to
+  and a.actor_kind = 'service'
+  and a.outcome = 'ok'
+  and a.action in ('view', 'create', 'modify', 'delete', 'export')
   and not exists (
     select from tenancy.service_permission p
-    where p.user_id = a.user_id and p.action = a.action and p.record_table = a.record_table and (p.tenant_id is null or p.tenant_id = a.tenant_id)
-      and extract(hour from a.at at time zone 'UTC') >= p.from_hour and extract(hour from a.at at time zone 'UTC') < p.to_hour)
+    where p.user_id = a.user_id
+      and p.action = a.action
+      and p.record_table = a.record_table
+      and (p.tenant_id is null or p.tenant_id = a.tenant_id)
+      and extract(hour from a.at at time zone 'UTC') >= p.from_hour
+      and extract(hour from a.at at time zone 'UTC') < p.to_hour
+  )
 group by a.tenant_id, a.user_id

@@ -33,30 +33,66 @@ with touched as (
   select distinct a.tenant_id, a.user_id, date_trunc('day', a.recorded_at, 'UTC') as day
   from review.access a
   where a.batch > :from and a.batch <= :to and a.actor_kind = 'service'
-), read as (
-  select t.day, date_trunc('hour', a.recorded_at, 'UTC') as hour, a.tenant_id, t.user_id, a.event_id, a.at, a.patient_id, a.disclosure_id, a.record_table, a.record_id
-  from touched t join review.access a on a.tenant_id = t.tenant_id and a.user_id = t.user_id and a.recorded_at >= t.day and a.recorded_at < t.day + interval '1 day'
-  where a.batch <= :to and a.outcome = 'ok' and a.action = 'view' and a.purpose is distinct from 'patient_request' and a.patient_id is not null and a.known
-), records as (
+),
+read as (
+  select t.day, date_trunc('hour', a.recorded_at, 'UTC') as hour, a.tenant_id, t.user_id, a.event_id, a.at,
+    a.patient_id, a.disclosure_id, a.record_table, a.record_id
+  from touched t
+    join review.access a on a.tenant_id = t.tenant_id
+      and a.user_id = t.user_id
+      and a.recorded_at >= t.day
+      and a.recorded_at < t.day + interval '1 day'
+  where a.batch <= :to
+    and a.outcome = 'ok'
+    and a.action = 'view'
+    and a.purpose is distinct from 'patient_request'
+    and a.patient_id is not null
+    and a.known
+),
+records as (
   select r.tenant_id, r.user_id, r.day, r.patient_id, count(distinct r.disclosure_id) as asks
   from read r group by r.tenant_id, r.user_id, r.day, r.patient_id, r.record_table, r.record_id
   having max(r.at) - min(r.at) >= make_interval(secs => :least_seconds)
-), days as (
+),
+days as (
   select s.tenant_id, s.user_id, s.day, s.patient_id, max(s.asks) as asks,
-    nth_value(max(s.asks), :most_patients::int + 1) over (partition by s.tenant_id, s.user_id, s.day order by max(s.asks) desc rows between unbounded preceding and unbounded following) as others
-  from records s group by s.tenant_id, s.user_id, s.day, s.patient_id
-), hours as (
-  select r.tenant_id, r.user_id, r.day, r.hour, r.patient_id, count(distinct r.disclosure_id) as asks, max(r.at) - min(r.at) as lasted, count(*) over (partition by r.tenant_id, r.user_id, r.hour) as patients
-  from read r group by r.tenant_id, r.user_id, r.day, r.hour, r.patient_id
-), charts as (
-  select d.tenant_id, d.user_id, d.day, d.patient_id from days d where d.asks >= :asks_a_day::int and d.asks >= 2 * coalesce(d.others, 0)
+    nth_value(max(s.asks), :most_patients::int + 1) over (
+      partition by s.tenant_id, s.user_id, s.day
+      order by max(s.asks) desc rows between unbounded preceding and unbounded following
+    ) as others
+  from records s
+  group by s.tenant_id, s.user_id, s.day, s.patient_id
+),
+hours as (
+  select r.tenant_id, r.user_id, r.day, r.hour, r.patient_id, count(distinct r.disclosure_id) as asks,
+    max(r.at) - min(r.at) as lasted,
+    count(*) over (partition by r.tenant_id, r.user_id, r.hour) as patients
+  from read r
+  group by r.tenant_id, r.user_id, r.day, r.hour, r.patient_id
+),
+charts as (
+  select d.tenant_id, d.user_id, d.day, d.patient_id
+  from days d
+  where d.asks >= :asks_a_day::int and d.asks >= 2 * coalesce(d.others, 0)
   union
-  select h.tenant_id, h.user_id, h.day, h.patient_id from hours h where h.asks >= :asks_an_hour::int and h.lasted >= make_interval(secs => :least_seconds) and h.patients <= :most_patients::int
+  select h.tenant_id, h.user_id, h.day, h.patient_id
+  from hours h
+  where h.asks >= :asks_an_hour::int
+    and h.lasted >= make_interval(secs => :least_seconds)
+    and h.patients <= :most_patients::int
 )
 select c.tenant_id, c.user_id as actor_id, null::uuid as patient_id, min(r.at) as first_at, max(r.at) as last_at,
-  format('%s read %s of %s as a person would, in %s asks', max(u.slug), case when count(distinct r.record_table) = 1 then '1 table' else count(distinct r.record_table) || ' tables' end,
-    case when count(distinct c.patient_id) = 1 then '1 patient' else count(distinct c.patient_id) || ' patients' end, count(distinct r.disclosure_id)) as summary,
-  jsonb_build_object('asks', count(distinct r.disclosure_id), 'patients', count(distinct c.patient_id), 'days', count(distinct c.day), 'accesses', count(*)) as facts,
+  format(
+    '%s read %s of %s as a person would, in %s asks',
+    max(u.slug),
+    case when count(distinct r.record_table) = 1 then '1 table' else count(distinct r.record_table) || ' tables' end,
+    case when count(distinct c.patient_id) = 1 then '1 patient' else count(distinct c.patient_id) || ' patients' end,
+    count(distinct r.disclosure_id)
+  ) as summary,
+  jsonb_build_object(
+    'asks', count(distinct r.disclosure_id), 'patients', count(distinct c.patient_id), 'days', count(distinct c.day),
+    'accesses', count(*)
+  ) as facts,
   array_agg(r.event_id order by r.at) as event_ids
 from charts c join read r using (tenant_id, user_id, day, patient_id) join tenancy.users u on u.id = c.user_id
 group by c.tenant_id, c.user_id

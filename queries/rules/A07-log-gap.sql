@@ -30,7 +30,8 @@ max_new_per_run: 500
 ---*/
 with placed as (
   select c.tenant_id, c.seq, c.event_id, c.sealed_at from audit.chain c where c.batch > :from and c.batch <= :to
-), found as (
+),
+found as (
   select p.tenant_id, p.event_id, p.sealed_at as at, 'gap' as what
   from placed p
   where p.seq > 1 and not exists (select from audit.chain b where b.tenant_id = p.tenant_id and b.seq = p.seq - 1)
@@ -40,16 +41,27 @@ with placed as (
   from placed p join audit.chain b on b.tenant_id = p.tenant_id and b.seq = p.seq - 1
   where b.sealed_at > p.sealed_at
   union all
-  select a.tenant_id, a.event_id, a.at, case when a.action = 'verify' then 'invalid' when a.at > a.recorded_at then 'clock' else 'waited' end
+  select a.tenant_id, a.event_id, a.at,
+    case when a.action = 'verify' then 'invalid' when a.at > a.recorded_at then 'clock' else 'waited' end
   from review.access a
   where a.batch > :from and a.batch <= :to and (a.at > a.recorded_at + make_interval(mins => :skew_minutes)
     or a.source = 'ward' and a.sealed_at > a.recorded_at + make_interval(mins => :wait_minutes)
-    or a.action = 'verify' and a.detail::jsonb ->> 'verdict' = 'INVALID')
+    or a.action = 'verify' and a.detail::jsonb->>'verdict' = 'INVALID')
 )
 select f.tenant_id, null::uuid as actor_id, null::uuid as patient_id, min(f.at) as first_at, max(f.at) as last_at,
-  string_agg(distinct format(case f.what when 'gap' then '%s times a place in the chain is missing' when 'backwards' then '%s times sealing time runs backwards'
-    when 'invalid' then '%s verifications found it INVALID' when 'waited' then '%s events waited for their place in the chain' else '%s events are from a clock that is ahead' end, f.times), '; ') as summary,
-  jsonb_object_agg(f.what, f.times) as facts,
-  array_agg(distinct f.event_id) as event_ids
+  string_agg(
+    distinct format(
+      case f.what
+        when 'gap' then '%s times a place in the chain is missing'
+        when 'backwards' then '%s times sealing time runs backwards'
+        when 'invalid' then '%s verifications found it INVALID'
+        when 'waited' then '%s events waited for their place in the chain'
+        else '%s events are from a clock that is ahead'
+      end,
+      f.times
+    ),
+    '; '
+  ) as summary,
+  jsonb_object_agg(f.what, f.times) as facts, array_agg(distinct f.event_id) as event_ids
 from (select x.*, count(*) over (partition by x.tenant_id, x.what) as times from found x) f
 group by f.tenant_id

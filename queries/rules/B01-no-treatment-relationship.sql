@@ -29,9 +29,15 @@ triage: "Open the evidence, see what explained the person's other accesses, look
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) reached %s %s %s times with nothing on record that connects them', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
-    case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end, count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
+  format(
+    '%s (%s) reached %s %s %s times with nothing on record that connects them',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end,
+    count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from review.unexplained a join tenancy.users u on u.id = a.user_id
 where a.batch > :from and a.batch <= :to

@@ -32,18 +32,34 @@ max_new_per_run: 500
 ---*/
 with ended as (
   select a.*, l.over_at
-  from review.unexplained a cross join lateral (
-    -- until when the person's own rows reach, those ahead too: a claim for longer
-    select max(coalesce(r.to_at, r.from_at) + make_interval(days => case r.kind when 'claim' then :billing_days::int - :ended_days::int else 0 end)) as over_at
-    from tenancy.relationship r
-    where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and coalesce(r.void_at > a.at - interval '1 day', true)
-      and r.known_at <= a.at + make_interval(days => case when r.author_id is distinct from a.user_id then :documented_days else 0 end)) l
+  from review.unexplained a
+    cross join lateral (
+      -- until when the person's own rows reach, those ahead too: a claim for longer
+      select max(
+        coalesce(r.to_at, r.from_at)
+        + make_interval(days => case r.kind when 'claim' then :billing_days::int - :ended_days::int else 0 end)
+      ) as over_at
+      from tenancy.relationship r
+      where r.tenant_id = a.tenant_id
+        and r.patient_id = a.patient_id
+        and r.user_id = a.user_id
+        and coalesce(r.void_at > a.at - interval '1 day', true)
+        and r.known_at <= a.at
+            + make_interval(days => case when r.author_id is distinct from a.user_id then :documented_days else 0 end)
+    ) l
   where a.batch > :from and a.batch <= :to and l.over_at < a.at - make_interval(days => :ended_days)
 )
 select e.tenant_id, e.user_id as actor_id, null::uuid as patient_id, min(e.at) as first_at, max(e.at) as last_at,
-  format('%s (%s) reached %s former %s %s times, up to %s days after all that tied them', max(u.slug), coalesce(max(e.role), 'no role'), count(distinct e.patient_id),
-    case when count(distinct e.patient_id) = 1 then 'patient' else 'patients' end, count(*), extract(day from max(e.at - e.over_at))) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct e.patient_id), 'days_after', extract(day from max(e.at - e.over_at))) as facts,
+  format(
+    '%s (%s) reached %s former %s %s times, up to %s days after all that tied them',
+    max(u.slug), coalesce(max(e.role), 'no role'), count(distinct e.patient_id),
+    case when count(distinct e.patient_id) = 1 then 'patient' else 'patients' end,
+    count(*), extract(day from max(e.at - e.over_at))
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct e.patient_id),
+    'days_after', extract(day from max(e.at - e.over_at))
+  ) as facts,
   array_agg(e.event_id order by e.at) as event_ids
 from ended e join tenancy.users u on u.id = e.user_id
 group by e.tenant_id, e.user_id

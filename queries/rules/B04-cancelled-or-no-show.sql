@@ -30,25 +30,51 @@ max_new_per_run: 500
 with accesses as (
   select a.tenant_id, a.user_id, a.patient_id, a.event_id, a.at
   from review.staff_access a
-  where a.batch > :from and a.batch <= :to
+  where a.batch > :from
+    and a.batch <= :to
     -- explained by more than the appointment
-    and not exists (select from review.explanation x where x.event_id = a.event_id and x.filter not in ('F01-appointment', 'F90-repeat-access') offset 0)
-), judged as (
+    and not exists (
+      select from review.explanation x
+      where x.event_id = a.event_id and x.filter not in ('F01-appointment', 'F90-repeat-access')
+      offset 0
+    )
+),
+judged as (
   select a.*, l.dead
-  from accesses a cross join lateral (
-    select count(*) as links, sum((r.kind = 'appointment' and coalesce(r.void_at, r.from_at) < a.at - make_interval(days => :grace_days) and (r.void_at is not null or not exists (
-        select from tenancy.relationship e
-        where e.tenant_id = r.tenant_id and e.patient_id = r.patient_id and e.kind = 'encounter'
-          and e.from_at between r.from_at - make_interval(days => :grace_days) and r.from_at + make_interval(days => :documented_days))))::int) as dead
-    from tenancy.relationship r
-    where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id
-      and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)) l
+  from accesses a
+    cross join lateral (
+      select count(*) as links,
+        sum((
+          r.kind = 'appointment'
+          and coalesce(r.void_at, r.from_at) < a.at - make_interval(days => :grace_days)
+          and (
+            r.void_at is not null
+            or not exists (
+              select from tenancy.relationship e
+              where e.tenant_id = r.tenant_id
+                and e.patient_id = r.patient_id
+                and e.kind = 'encounter'
+                and e.from_at between r.from_at - make_interval(days => :grace_days)
+                  and r.from_at + make_interval(days => :documented_days)
+            )
+          )
+        )::int) as dead
+      from tenancy.relationship r
+      where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id
+        and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)
+    ) l
   where l.dead = l.links
 )
 select j.tenant_id, j.user_id as actor_id, null::uuid as patient_id, min(j.at) as first_at, max(j.at) as last_at,
-  format('%s reached %s %s %s times with whom they had nothing but appointments that did not take place', max(u.slug), count(distinct j.patient_id), case when count(distinct j.patient_id) = 1 then 'patient' else 'patients' end,
-    count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct j.patient_id), 'appointments', max(j.dead)) as facts,
+  format(
+    '%s reached %s %s %s times with whom they had nothing but appointments that did not take place',
+    max(u.slug), count(distinct j.patient_id),
+    case when count(distinct j.patient_id) = 1 then 'patient' else 'patients' end,
+    count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct j.patient_id), 'appointments', max(j.dead)
+  ) as facts,
   array_agg(j.event_id order by j.at) as event_ids
 from judged j join tenancy.users u on u.id = j.user_id
 group by j.tenant_id, j.user_id

@@ -26,10 +26,17 @@ triage: "What does your policy say about one's own record? The first time: tell 
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) opened their own record or a relative''s, %s times', max(u.slug), coalesce(max(a.role), 'no role'), count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'records', count(distinct a.record_id), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
+  format(
+    '%s (%s) opened their own record or a relative''s, %s times',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'records', count(distinct a.record_id), 'patients', count(distinct a.patient_id),
+    'tables', count(distinct a.record_table)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from review.staff_access a join review.person_link k on k.tenant_id = a.tenant_id and k.user_id = a.user_id and k.patient_id = a.patient_id
+from review.staff_access a
+  join review.person_link k on k.tenant_id = a.tenant_id and k.user_id = a.user_id and k.patient_id = a.patient_id
   join tenancy.users u on u.id = a.user_id
 where a.batch > :from and a.batch <= :to
 group by a.tenant_id, a.user_id

@@ -27,13 +27,28 @@ triage: "Do the two work together? Do not ask the colleague first. The superviso
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) opened the records of %s %s, %s times', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id), case when count(distinct a.patient_id) = 1 then 'co-worker' else 'co-workers' end, count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'co_workers', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
+  format(
+    '%s (%s) opened the records of %s %s, %s times',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'co-worker' else 'co-workers' end,
+    count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'co_workers', count(distinct a.patient_id), 'tables', count(distinct a.record_table)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from review.unexplained a join tenancy.users u on u.id = a.user_id
-where a.batch > :from and a.batch <= :to
-  and not exists (select from review.person_link o where o.tenant_id = a.tenant_id and o.patient_id = a.patient_id and o.user_id = a.user_id)
+where a.batch > :from
+  and a.batch <= :to
+  and not exists (
+    select from review.person_link o
+    where o.tenant_id = a.tenant_id and o.patient_id = a.patient_id and o.user_id = a.user_id
+  )
   and exists (
     select from review.person_link k join tenancy.membership m on m.tenant_id = k.tenant_id and m.user_id = k.user_id
-    where k.tenant_id = a.tenant_id and k.patient_id = a.patient_id and m.patient_id is null and coalesce(m.terminated_at > a.at, true))
+    where k.tenant_id = a.tenant_id
+      and k.patient_id = a.patient_id
+      and m.patient_id is null
+      and coalesce(m.terminated_at > a.at, true)
+  )
 group by a.tenant_id, a.user_id

@@ -27,13 +27,32 @@ triage: "Family, flatmate or neighbour? HR knows the address, not who else lives
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) opened the records of %s %s, %s times', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id), case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end || ' of the same address', count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
+  format(
+    '%s (%s) opened the records of %s %s, %s times',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end || ' of the same address',
+    count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from review.unexplained a join tenancy.users u on u.id = a.user_id
+from review.unexplained a
+  join tenancy.users u on u.id = a.user_id
   join review.trait mine on mine.tenant_id = a.tenant_id and mine.user_id = a.user_id and mine.input = 'address_hash'
-  join review.trait theirs on theirs.tenant_id = a.tenant_id and theirs.patient_id = a.patient_id and theirs.input = 'address_hash' and theirs.key = mine.key
-where a.batch > :from and a.batch <= :to
+  join review.trait theirs on theirs.tenant_id = a.tenant_id
+    and theirs.patient_id = a.patient_id
+    and theirs.input = 'address_hash'
+    and theirs.key = mine.key
+where a.batch > :from
+  and a.batch <= :to
   -- what many patients of the clinic share says nothing about one of them
-  and (select count(*) from (select from review.trait x where x.tenant_id = a.tenant_id and x.input = 'address_hash' and x.key = theirs.key and x.patient_id is not null limit :most_alike::int + 1) alike) <= :most_alike::int
+  and (
+    select count(*)
+    from (
+      select from review.trait x
+      where x.tenant_id = a.tenant_id and x.input = 'address_hash' and x.key = theirs.key and x.patient_id is not null
+      limit :most_alike::int + 1
+    ) alike
+  ) <= :most_alike::int
 group by a.tenant_id, a.user_id

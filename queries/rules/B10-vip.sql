@@ -26,11 +26,18 @@ triage: "Tell whoever looks after this patient's privacy today, not at the end o
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) opened the records of %s %s watched over, %s times', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id), case when count(distinct a.patient_id) = 1 then 'patient who is' else 'patients who are' end,
-    count(*)) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)) as facts,
+  format(
+    '%s (%s) opened the records of %s %s watched over, %s times',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'patient who is' else 'patients who are' end,
+    count(*)
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct a.patient_id), 'tables', count(distinct a.record_table)
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from review.unexplained a join review.trait v on v.tenant_id = a.tenant_id and v.patient_id = a.patient_id and v.input = 'vip'
+from review.unexplained a
+  join review.trait v on v.tenant_id = a.tenant_id and v.patient_id = a.patient_id and v.input = 'vip'
   join tenancy.users u on u.id = a.user_id
 where a.batch > :from and a.batch <= :to
 group by a.tenant_id, a.user_id

@@ -26,11 +26,21 @@ triage: "A letter from the family, a court, a registry, a case review? Then its 
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s (%s) reached %s %s %s times, up to %s days after death', max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id), case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end,
-    count(*), extract(day from max(a.at - d.at))) as summary,
-  jsonb_build_object('accesses', count(*), 'patients', count(distinct a.patient_id), 'days_after', extract(day from max(a.at - d.at))) as facts,
+  format(
+    '%s (%s) reached %s %s %s times, up to %s days after death',
+    max(u.slug), coalesce(max(a.role), 'no role'), count(distinct a.patient_id),
+    case when count(distinct a.patient_id) = 1 then 'patient' else 'patients' end,
+    count(*), extract(day from max(a.at - d.at))
+  ) as summary,
+  jsonb_build_object(
+    'accesses', count(*), 'patients', count(distinct a.patient_id), 'days_after', extract(day from max(a.at - d.at))
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
-from review.staff_access a join review.trait d on d.tenant_id = a.tenant_id and d.patient_id = a.patient_id and d.input = 'deceased_at'
+from review.staff_access a
+  join review.trait d on d.tenant_id = a.tenant_id and d.patient_id = a.patient_id and d.input = 'deceased_at'
   join tenancy.users u on u.id = a.user_id
-where a.batch > :from and a.batch <= :to and d.at < a.at - make_interval(days => :after_days) and coalesce(a.role not in ('billing', 'records'), true)
+where a.batch > :from
+  and a.batch <= :to
+  and d.at < a.at - make_interval(days => :after_days)
+  and coalesce(a.role not in ('billing', 'records'), true)
 group by a.tenant_id, a.user_id

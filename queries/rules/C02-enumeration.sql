@@ -31,26 +31,47 @@ with touched as (
   select distinct a.tenant_id, a.user_id, date_trunc('minute', a.recorded_at, 'UTC') + n * interval '1 minute' as minute
   from review.access a cross join generate_series(0, 1) n
   where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.action = 'view'
-), opened as (
-  select t.tenant_id, t.user_id, t.minute, a.event_id, a.at, coalesce(a.patient_id, a.record_id) as whom, a.disclosure_id
-  from touched t join review.access a on a.tenant_id = t.tenant_id and a.user_id = t.user_id and a.recorded_at >= t.minute - interval '1 minute' and a.recorded_at < t.minute + interval '1 minute'
+),
+opened as (
+  select t.tenant_id, t.user_id, t.minute, a.event_id, a.at, coalesce(a.patient_id, a.record_id) as whom,
+    a.disclosure_id
+  from touched t
+    join review.access a on a.tenant_id = t.tenant_id
+      and a.user_id = t.user_id
+      and a.recorded_at >= t.minute - interval '1 minute'
+      and a.recorded_at < t.minute + interval '1 minute'
   where a.batch <= :to and a.action = 'view' and a.outcome = 'ok'
-), asks as (  -- a list is one
+),
+asks as (  -- a list is one
   select o.tenant_id, o.user_id, o.minute, (array_agg(o.whom order by o.at))[1] as whom, min(o.at) as at
   from opened o group by o.tenant_id, o.user_id, o.minute, o.disclosure_id
-), turns as (  -- a chart is one
-  select k.tenant_id, k.user_id, k.minute, k.whom, min(k.at) as at from asks k group by k.tenant_id, k.user_id, k.minute, k.whom
-), paced as (
-  select n.tenant_id, n.user_id, n.minute, n.at, count(*) over (w range between current row and interval '1 minute' following) as in_a_minute,
+),
+turns as (  -- a chart is one
+  select k.tenant_id, k.user_id, k.minute, k.whom, min(k.at) as at
+  from asks k
+  group by k.tenant_id, k.user_id, k.minute, k.whom
+),
+paced as (
+  select n.tenant_id, n.user_id, n.minute, n.at,
+    count(*) over (w range between current row and interval '1 minute' following) as in_a_minute,
     count(*) over (w range between current row and make_interval(secs => :once_seconds) following) as at_once
-  from turns n window w as (partition by n.tenant_id, n.user_id, n.minute order by n.at)
-), fast as (
-  select p.tenant_id, p.user_id, p.minute, max(p.in_a_minute) as pace, min(p.at) as since, max(p.at) + interval '1 minute' as until
-  from paced p where p.in_a_minute >= :per_minute::int or p.at_once >= :at_once::int group by p.tenant_id, p.user_id, p.minute
+  from turns n
+  window w as (partition by n.tenant_id, n.user_id, n.minute order by n.at)
+),
+fast as (
+  select p.tenant_id, p.user_id, p.minute, max(p.in_a_minute) as pace, min(p.at) as since,
+    max(p.at) + interval '1 minute' as until
+  from paced p
+  where p.in_a_minute >= :per_minute::int or p.at_once >= :at_once::int
+  group by p.tenant_id, p.user_id, p.minute
 )
 select f.tenant_id, f.user_id as actor_id, null::uuid as patient_id, min(o.at) as first_at, max(o.at) as last_at,
-  format('%s asked for %s patients or ids one by one, up to %s in a minute', max(u.slug), count(distinct o.whom), max(f.pace)) as summary,
-  jsonb_build_object('patients_or_ids', count(distinct o.whom), 'most_in_a_minute', max(f.pace), 'asks', count(distinct o.disclosure_id)) as facts,
+  format(
+    '%s asked for %s patients or ids one by one, up to %s in a minute', max(u.slug), count(distinct o.whom), max(f.pace)
+  ) as summary,
+  jsonb_build_object(
+    'patients_or_ids', count(distinct o.whom), 'most_in_a_minute', max(f.pace), 'asks', count(distinct o.disclosure_id)
+  ) as facts,
   array_agg(distinct o.event_id) as event_ids
 from fast f join opened o using (tenant_id, user_id, minute) join tenancy.users u on u.id = f.user_id
 where o.at >= f.since and o.at <= f.until

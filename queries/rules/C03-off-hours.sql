@@ -30,29 +30,52 @@ triage: "Look at the roster and the on-call list of that night. Neither: whose a
 max_new_per_run: 500
 ---*/
 with apart as (
-  select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, extract(hour from a.at at time zone 'UTC')::int as hour, a.event_id, a.at, a.patient_id
+  select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day,
+    extract(hour from a.at at time zone 'UTC')::int as hour, a.event_id, a.at, a.patient_id
   from review.staff_access a
-  where a.batch > :from and a.batch <= :to
+  where a.batch > :from
+    and a.batch <= :to
     and not exists (
       select from tenancy.relationship r
-      where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind in ('appointment', 'encounter')
-        and r.from_at between a.at - make_interval(hours => :visit_hours) and a.at + make_interval(hours => :visit_hours)
-      offset 0)
-), hours as (
-  select distinct a.tenant_id, a.user_id, a.day, a.hour from apart a
-), unusual as materialized (
-  select h.* from hours h cross join lateral (
-    select count(*) as here, sum((d.hours[1 + (h.hour + 23) % 24] + d.hours[1 + h.hour] + d.hours[1 + (h.hour + 1) % 24] > 0)::int) as then_too
-    from review.activity d where d.tenant_id = h.tenant_id and d.user_id = h.user_id and d.day < h.day and d.day >= h.day - :history_days::int) x
+      where r.tenant_id = a.tenant_id
+        and r.patient_id = a.patient_id
+        and r.user_id = a.user_id
+        and r.kind in ('appointment', 'encounter')
+        and r.from_at between a.at - make_interval(hours => :visit_hours)
+          and a.at + make_interval(hours => :visit_hours)
+      offset 0
+    )
+),
+hours as (select distinct a.tenant_id, a.user_id, a.day, a.hour from apart a),
+unusual as materialized (
+  select h.*
+  from hours h
+    cross join lateral (
+      select count(*) as here,
+        sum((
+          d.hours[1 + (h.hour + 23) % 24] + d.hours[1 + h.hour] + d.hours[1 + (h.hour + 1) % 24] > 0
+        )::int) as then_too
+      from review.activity d
+      where d.tenant_id = h.tenant_id
+        and d.user_id = h.user_id
+        and d.day < h.day
+        and d.day >= h.day - :history_days::int
+    ) x
   where x.here >= :least_days::int and x.then_too * :usual_in::int < x.here
-), nights as (
+),
+nights as (
   select n.tenant_id, n.user_id, n.day, array_agg(distinct n.hour) as hours
   from unusual n join apart a using (tenant_id, user_id, day, hour)
   group by n.tenant_id, n.user_id, n.day having count(distinct a.patient_id) >= :least_patients::int
 )
 select n.tenant_id, n.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,
-  format('%s read %s patients at %s UTC, when they are hardly ever here', max(u.slug), count(distinct a.patient_id), string_agg(distinct to_char(a.hour, 'FM00"h"'), ', ')) as summary,
-  jsonb_build_object('patients', count(distinct a.patient_id), 'accesses', count(*), 'hours', count(distinct (a.day, a.hour))) as facts,
+  format(
+    '%s read %s patients at %s UTC, when they are hardly ever here',
+    max(u.slug), count(distinct a.patient_id), string_agg(distinct to_char(a.hour, 'FM00"h"'), ', ')
+  ) as summary,
+  jsonb_build_object(
+    'patients', count(distinct a.patient_id), 'accesses', count(*), 'hours', count(distinct (a.day, a.hour))
+  ) as facts,
   array_agg(a.event_id order by a.at) as event_ids
 from nights n join apart a using (tenant_id, user_id, day) join tenancy.users u on u.id = n.user_id
 where a.hour = any (n.hours)

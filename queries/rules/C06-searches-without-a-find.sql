@@ -29,19 +29,41 @@ with touched as (
   select distinct a.tenant_id, a.user_id, date_trunc('day', a.recorded_at, 'UTC') as day
   from review.access a
   where a.batch > :from and a.batch <= :to and a.action = 'search'
-), searches as (
-  select t.tenant_id, t.user_id, t.day, a.event_id, a.at, exists (
+),
+searches as (
+  select t.tenant_id, t.user_id, t.day, a.event_id, a.at,
+    exists (
       select from audit.event v
-      where v.tenant_id = a.tenant_id and v.user_id = t.user_id and v.recorded_at >= a.recorded_at and v.recorded_at < a.recorded_at + interval '15 minutes'
-        and case v.action when 'view' then v.disclosure_id = a.disclosure_id when 'create' then v.record_table = a.record_table else false end) as answered
-  from touched t join review.access a on a.tenant_id = t.tenant_id and a.user_id = t.user_id and a.recorded_at >= t.day and a.recorded_at < t.day + interval '1 day'
-  where a.batch <= :to and a.action = 'search' and a.actor_kind = 'human' and a.record_table is not null  -- a reviewer searches events
-), days as (
-  select s.tenant_id, s.user_id, s.day, count(*) as searches, count(*) - sum(s.answered::int) as misses from searches s group by s.tenant_id, s.user_id, s.day
+      where v.tenant_id = a.tenant_id
+        and v.user_id = t.user_id
+        and v.recorded_at >= a.recorded_at
+        and v.recorded_at < a.recorded_at + interval '15 minutes'
+        and case v.action
+          when 'view' then v.disclosure_id = a.disclosure_id
+          when 'create' then v.record_table = a.record_table
+          else false
+        end
+    ) as answered
+  from touched t
+    join review.access a on a.tenant_id = t.tenant_id
+      and a.user_id = t.user_id
+      and a.recorded_at >= t.day
+      and a.recorded_at < t.day + interval '1 day'
+  -- a reviewer searches events
+  where a.batch <= :to and a.action = 'search' and a.actor_kind = 'human' and a.record_table is not null
+),
+days as (
+  select s.tenant_id, s.user_id, s.day, count(*) as searches, count(*) - sum(s.answered::int) as misses
+  from searches s
+  group by s.tenant_id, s.user_id, s.day
 )
 select d.tenant_id, d.user_id as actor_id, null::uuid as patient_id, min(s.at) as first_at, max(s.at) as last_at,
-  format('%s searched %s times in a day and found nobody %s times', max(u.slug), max(d.searches), max(d.misses)) as summary,
-  jsonb_build_object('searches', max(d.searches), 'without_a_find', max(d.misses), 'days', count(distinct d.day)) as facts,
+  format(
+    '%s searched %s times in a day and found nobody %s times', max(u.slug), max(d.searches), max(d.misses)
+  ) as summary,
+  jsonb_build_object(
+    'searches', max(d.searches), 'without_a_find', max(d.misses), 'days', count(distinct d.day)
+  ) as facts,
   array_agg(s.event_id order by s.at) as event_ids
 from days d join searches s using (tenant_id, user_id, day) join tenancy.users u on u.id = d.user_id
 where d.misses >= :least_misses::int and d.misses > d.searches / 2 and not s.answered

@@ -28,19 +28,31 @@ with touched as (
   select distinct a.tenant_id, a.user_id, date_trunc('minute', a.recorded_at, 'UTC') as minute
   from review.access a
   where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.session_id is not null
-), worked as (
+),
+worked as (
   select t.tenant_id, t.user_id, t.minute, a.event_id, a.at, s.key
-  from touched t join review.access a on a.tenant_id = t.tenant_id and a.user_id = t.user_id and a.recorded_at >= t.minute and a.recorded_at < t.minute + interval '1 minute'
+  from touched t
+    join review.access a on a.tenant_id = t.tenant_id
+      and a.user_id = t.user_id
+      and a.recorded_at >= t.minute
+      and a.recorded_at < t.minute + interval '1 minute'
     join review.trait s on s.tenant_id = t.tenant_id and s.session_id = a.session_id
   where a.batch <= :to
-), both_places as (
-  select w.tenant_id, w.user_id, w.minute, date_trunc('day', w.minute, 'UTC') as day from worked w group by w.tenant_id, w.user_id, w.minute having count(distinct w.key) > 1
-), often as (
-  select b.*, count(*) over (partition by b.tenant_id, b.user_id, b.day) as minutes from both_places b
-)
+),
+both_places as (
+  select w.tenant_id, w.user_id, w.minute, date_trunc('day', w.minute, 'UTC') as day
+  from worked w
+  group by w.tenant_id, w.user_id, w.minute having count(distinct w.key) > 1
+),
+often as (select b.*, count(*) over (partition by b.tenant_id, b.user_id, b.day) as minutes from both_places b)
 select o.tenant_id, o.user_id as actor_id, null::uuid as patient_id, min(w.at) as first_at, max(w.at) as last_at,
-  format('%s worked from %s sources in the same minute, in %s minutes', max(u.slug), count(distinct w.key), count(distinct o.minute)) as summary,
-  jsonb_build_object('sources', count(distinct w.key), 'minutes', count(distinct o.minute), 'events', count(distinct w.event_id)) as facts,
+  format(
+    '%s worked from %s sources in the same minute, in %s minutes',
+    max(u.slug), count(distinct w.key), count(distinct o.minute)
+  ) as summary,
+  jsonb_build_object(
+    'sources', count(distinct w.key), 'minutes', count(distinct o.minute), 'events', count(distinct w.event_id)
+  ) as facts,
   array_agg(distinct w.event_id) as event_ids
 from often o join worked w using (tenant_id, user_id, minute) join tenancy.users u on u.id = o.user_id
 where o.minutes >= :least_minutes::int

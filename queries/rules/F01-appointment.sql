@@ -23,11 +23,20 @@ limits:
   - "an appointment that was booked after the access"
   - "a cancelled appointment: a day after it was cancelled"
 ---*/
-select a.tenant_id, a.user_id as actor_id, a.event_id, 'appointment' as reason, a.at + make_interval(days => :carried_days) as valid_until
+select a.tenant_id, a.user_id as actor_id, a.event_id, 'appointment' as reason,
+  a.at + make_interval(days => :carried_days) as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and exists (
-  select from tenancy.relationship r
-  where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind = 'appointment' and r.author_id is distinct from a.user_id
-    and r.known_at <= a.at and (r.void_at is null or r.void_at > a.at - interval '1 day')
-    and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and exists (
+    select from tenancy.relationship r
+    where r.tenant_id = a.tenant_id
+      and r.patient_id = a.patient_id
+      and r.user_id = a.user_id
+      and r.kind = 'appointment'
+      and r.author_id is distinct from a.user_id
+      and r.known_at <= a.at
+      and (r.void_at is null or r.void_at > a.at - interval '1 day')
+      and r.from_at between a.at - make_interval(days => :before_days) and a.at + make_interval(days => :after_days)
+    offset 0
+  )

@@ -22,11 +22,21 @@ limits:
   - "an encounter that the person recorded: nobody explains themself"
   - "an encounter documented too late: more than two days after the access"
 ---*/
-select a.tenant_id, a.user_id as actor_id, a.event_id, 'encounter' as reason, a.at + make_interval(days => :carried_days) as valid_until
+select a.tenant_id, a.user_id as actor_id, a.event_id, 'encounter' as reason,
+  a.at + make_interval(days => :carried_days) as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and exists (
-  select from tenancy.relationship r
-  where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind = 'encounter' and r.author_id is distinct from a.user_id
-    and (r.void_at is null or r.void_at > a.at) and r.known_at <= a.at + make_interval(days => :documented_days)
-    and r.from_at <= a.at + make_interval(days => :documented_days) and coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days)
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and exists (
+    select from tenancy.relationship r
+    where r.tenant_id = a.tenant_id
+      and r.patient_id = a.patient_id
+      and r.user_id = a.user_id
+      and r.kind = 'encounter'
+      and r.author_id is distinct from a.user_id
+      and (r.void_at is null or r.void_at > a.at)
+      and r.known_at <= a.at + make_interval(days => :documented_days)
+      and r.from_at <= a.at + make_interval(days => :documented_days)
+      and coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days)
+    offset 0
+  )

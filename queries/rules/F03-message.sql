@@ -22,10 +22,19 @@ limits:
   - "a message after the access"
   - "a message to a colleague"
 ---*/
-select a.tenant_id, a.user_id as actor_id, a.event_id, 'message' as reason, a.at + make_interval(days => :carried_days) as valid_until
+select a.tenant_id, a.user_id as actor_id, a.event_id, 'message' as reason,
+  a.at + make_interval(days => :carried_days) as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and exists (
-  select from tenancy.relationship r
-  where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind = 'message' and r.author_id is distinct from a.user_id
-    and (r.void_at is null or r.void_at > a.at) and r.from_at between a.at - make_interval(days => :before_days) and a.at
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and exists (
+    select from tenancy.relationship r
+    where r.tenant_id = a.tenant_id
+      and r.patient_id = a.patient_id
+      and r.user_id = a.user_id
+      and r.kind = 'message'
+      and r.author_id is distinct from a.user_id
+      and (r.void_at is null or r.void_at > a.at)
+      and r.from_at between a.at - make_interval(days => :before_days) and a.at
+    offset 0
+  )

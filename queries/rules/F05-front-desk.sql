@@ -22,10 +22,18 @@ limits:
   - "an appointment known too late: more than an hour after the access"
   - "another role: a clinician's access is not explained by a colleague's appointment"
 ---*/
-select a.tenant_id, a.user_id as actor_id, a.event_id, 'front_desk' as reason, a.at + make_interval(days => :carried_days) as valid_until
+select a.tenant_id, a.user_id as actor_id, a.event_id, 'front_desk' as reason,
+  a.at + make_interval(days => :carried_days) as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and a.role = 'front_desk' and exists (
-  select from tenancy.relationship r
-  where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.kind = 'appointment' and r.known_at <= a.at + interval '1 hour'
-    and r.from_at between a.at - interval '7 days' and a.at + make_interval(days => :before_days)
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and a.role = 'front_desk'
+  and exists (
+    select from tenancy.relationship r
+    where r.tenant_id = a.tenant_id
+      and r.patient_id = a.patient_id
+      and r.kind = 'appointment'
+      and r.known_at <= a.at + interval '1 hour'
+      and r.from_at between a.at - interval '7 days' and a.at + make_interval(days => :before_days)
+    offset 0
+  )

@@ -24,11 +24,26 @@ limits:
 ---*/
 select a.tenant_id, a.user_id as actor_id, a.event_id, 'covering' as reason, null::timestamptz as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and exists (
-  select from tenancy.coverage c join tenancy.relationship r on r.tenant_id = c.tenant_id and r.user_id = c.covered_id
-  where c.tenant_id = a.tenant_id and c.user_id = a.user_id and c.author_id is distinct from a.user_id and c.from_at <= a.at and c.to_at > a.at
-    and (c.void_at is null or c.void_at > a.at) and c.known_at <= a.at + make_interval(days => :documented_days)
-    and r.patient_id = a.patient_id and r.author_id is distinct from a.user_id and r.kind in ('appointment', 'encounter', 'care_team')
-    and (r.void_at is null or r.void_at > a.at) and r.known_at <= a.at
-    and r.from_at <= a.at + make_interval(days => :after_days) and (coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days) or r.kind = 'care_team' and r.to_at is null)
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and exists (
+    select from tenancy.coverage c join tenancy.relationship r on r.tenant_id = c.tenant_id and r.user_id = c.covered_id
+    where c.tenant_id = a.tenant_id
+      and c.user_id = a.user_id
+      and c.author_id is distinct from a.user_id
+      and c.from_at <= a.at
+      and c.to_at > a.at
+      and (c.void_at is null or c.void_at > a.at)
+      and c.known_at <= a.at + make_interval(days => :documented_days)
+      and r.patient_id = a.patient_id
+      and r.author_id is distinct from a.user_id
+      and r.kind in ('appointment', 'encounter', 'care_team')
+      and (r.void_at is null or r.void_at > a.at)
+      and r.known_at <= a.at
+      and r.from_at <= a.at + make_interval(days => :after_days)
+      and (
+        coalesce(r.to_at, r.from_at) >= a.at - make_interval(days => :before_days)
+        or r.kind = 'care_team' and r.to_at is null
+      )
+    offset 0
+  )

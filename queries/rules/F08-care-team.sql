@@ -23,8 +23,18 @@ limits:
 ---*/
 select a.tenant_id, a.user_id as actor_id, a.event_id, 'care_team' as reason, null::timestamptz as valid_until
 from review.staff_access a
-where a.batch > :from and a.batch <= :to and exists (
-  select from tenancy.relationship r
-  where r.tenant_id = a.tenant_id and r.patient_id = a.patient_id and r.user_id = a.user_id and r.kind = 'care_team' and r.author_id is distinct from a.user_id
-    and r.known_at <= a.at and (r.void_at is null or r.void_at > a.at) and r.from_at <= a.at and (r.to_at is null or r.to_at >= a.at)
-  offset 0)
+where a.batch > :from
+  and a.batch <= :to
+  and exists (
+    select from tenancy.relationship r
+    where r.tenant_id = a.tenant_id
+      and r.patient_id = a.patient_id
+      and r.user_id = a.user_id
+      and r.kind = 'care_team'
+      and r.author_id is distinct from a.user_id
+      and r.known_at <= a.at
+      and (r.void_at is null or r.void_at > a.at)
+      and r.from_at <= a.at
+      and (r.to_at is null or r.to_at >= a.at)
+    offset 0
+  )

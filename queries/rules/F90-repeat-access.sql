@@ -20,11 +20,18 @@ limits:
   - "a repeat of what nothing explains: the second look of a snoop"
   - "another patient of the same person"
 ---*/
-select a.tenant_id, a.user_id as actor_id, a.event_id, e.reason, null::timestamptz as valid_until, e.event_id as inherited_from
-from review.staff_access a cross join lateral (
-  select x.event_id, x.reason
-  from review.explanation x
-  where x.tenant_id = a.tenant_id and x.user_id = a.user_id and x.patient_id = a.patient_id and x.at < a.at and x.valid_until >= a.at
-  order by x.at desc, x.filter limit 1) e
+select a.tenant_id, a.user_id as actor_id, a.event_id, e.reason, null::timestamptz as valid_until,
+  e.event_id as inherited_from
+from review.staff_access a
+  cross join lateral (
+    select x.event_id, x.reason
+    from review.explanation x
+    where x.tenant_id = a.tenant_id
+      and x.user_id = a.user_id
+      and x.patient_id = a.patient_id
+      and x.at < a.at
+      and x.valid_until >= a.at
+    order by x.at desc, x.filter limit 1
+  ) e
 where a.batch > :from and a.batch <= :to
   and not exists (select from review.explanation o where o.event_id = a.event_id and o.inherited_from is null offset 0)

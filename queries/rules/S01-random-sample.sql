@@ -25,14 +25,27 @@ triage: "Of each: what was the access for? Ask the person, or read the chart's v
 max_new_per_run: 2000
 ---*/
 with drawn as (
-  select a.tenant_id, a.event_id, a.at, a.user_id, a.patient_id, row_number() over (partition by a.tenant_id order by a.hash) as nth, count(*) over (partition by a.tenant_id) as accesses,
+  select a.tenant_id, a.event_id, a.at, a.user_id, a.patient_id,
+    row_number() over (partition by a.tenant_id order by a.hash) as nth,
+    count(*) over (partition by a.tenant_id) as accesses,
     greatest(ceil(extract(epoch from max(a.sealed_at) over () - min(a.sealed_at) over ()) / 604800), 1) as weeks
   from review.access a
-  where a.batch > :from and a.batch <= :to and a.actor_kind = 'human' and a.outcome = 'ok' and a.action in ('view', 'create', 'modify', 'delete', 'export') and a.patient_id is not null and a.known
+  where a.batch > :from
+    and a.batch <= :to
+    and a.actor_kind = 'human'
+    and a.outcome = 'ok'
+    and a.action in ('view', 'create', 'modify', 'delete', 'export')
+    and a.patient_id is not null
+    and a.known
 )
 select d.tenant_id, null::uuid as actor_id, null::uuid as patient_id, min(d.at) as first_at, max(d.at) as last_at,
-  format('%s of %s accesses, drawn by chance: %s people, %s patients', count(*), max(d.accesses), count(distinct d.user_id), count(distinct d.patient_id)) as summary,
-  jsonb_build_object('drawn', count(*), 'accesses', max(d.accesses), 'people', count(distinct d.user_id), 'weeks', max(d.weeks)) as facts,
+  format(
+    '%s of %s accesses, drawn by chance: %s people, %s patients',
+    count(*), max(d.accesses), count(distinct d.user_id), count(distinct d.patient_id)
+  ) as summary,
+  jsonb_build_object(
+    'drawn', count(*), 'accesses', max(d.accesses), 'people', count(distinct d.user_id), 'weeks', max(d.weeks)
+  ) as facts,
   array_agg(d.event_id order by d.at) as event_ids
 from drawn d
 where d.nth <= :per_week::int * d.weeks

@@ -20,22 +20,33 @@ triage: "Does the ticket exist, and does it explain each look? Then close as exp
 max_new_per_run: 500
 ---*/
 with found as (
-  select a.tenant_id, (a.detail::jsonb ->> 'user')::uuid as user_id, a.event_id, a.at, a.detail::jsonb ->> 'ticket' as ticket, true as taken
+  select a.tenant_id, (a.detail::jsonb->>'user')::uuid as user_id, a.event_id, a.at,
+    a.detail::jsonb->>'ticket' as ticket, true as taken
   from review.access a
-  where a.batch > :from and a.batch <= :to and a.action = 'grant' and a.detail::jsonb ->> 'role' = 'on_call_engineer'
+  where a.batch > :from and a.batch <= :to and a.action = 'grant' and a.detail::jsonb->>'role' = 'on_call_engineer'
   union all
   -- an engineer's looks, for as long as such a grant can last
   select a.tenant_id, a.user_id, a.event_id, a.at, g.ticket, false
-  from review.access a cross join lateral (
-    select g.detail::jsonb ->> 'ticket' as ticket
-    from review.access g
-    where g.batch <= :to and g.tenant_id = a.tenant_id and g.recorded_at >= a.at - interval '4 hours' and g.recorded_at <= a.at
-      and g.action = 'grant' and g.detail::jsonb ->> 'role' = 'on_call_engineer' and (g.detail::jsonb ->> 'user')::uuid = a.user_id
-    limit 1) g
+  from review.access a
+    cross join lateral (
+      select g.detail::jsonb->>'ticket' as ticket
+      from review.access g
+      where g.batch <= :to
+        and g.tenant_id = a.tenant_id
+        and g.recorded_at >= a.at - interval '4 hours'
+        and g.recorded_at <= a.at
+        and g.action = 'grant'
+        and g.detail::jsonb->>'role' = 'on_call_engineer'
+        and (g.detail::jsonb->>'user')::uuid = a.user_id
+      limit 1
+    ) g
   where a.batch > :from and a.batch <= :to and a.action in ('browse', 'open', 'search')
 )
 select f.tenant_id, f.user_id as actor_id, null::uuid as patient_id, min(f.at) as first_at, max(f.at) as last_at,
-  format('%s was on call for this clinic (%s) and looked %s times', max(u.slug), string_agg(distinct f.ticket, ', '), count(*) filter (where not f.taken)) as summary,
+  format(
+    '%s was on call for this clinic (%s) and looked %s times',
+    max(u.slug), string_agg(distinct f.ticket, ', '), count(*) filter (where not f.taken)
+  ) as summary,
   jsonb_build_object('events', count(*), 'tickets', count(distinct f.ticket)) as facts,
   array_agg(f.event_id order by f.at) as event_ids
 from found f join tenancy.users u on u.id = f.user_id

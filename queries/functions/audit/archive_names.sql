@@ -1,10 +1,24 @@
 -- Names for rows that come from the archive: short names of users, patients of the leased clinic's records.
-create or replace function audit.archive_names(users uuid[], records uuid[]) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.archive_names(users uuid[], records uuid[])
+  returns jsonb
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare a tenancy.disclosure := tenancy.the_ask('events');
 begin
-  if cardinality(users) > 5000 or cardinality(records) > 5000 then raise exception 'at most 5,000 at a time' using errcode = '22023'; end if;
-  return jsonb_build_object('users', (select coalesce(jsonb_object_agg(u.id, u.slug), '{}') from tenancy.users u where u.id = any (archive_names.users)),
-    'records', (select coalesce(jsonb_object_agg(r.record_table || ' ' || r.record_id, r.subject_id), '{}') from tenancy.record r where r.tenant_id = a.tenant_id and r.record_id = any (archive_names.records) and r.subject_id is not null));
+  if cardinality(users) > 5000 or cardinality(records) > 5000 then
+    raise exception 'at most 5,000 at a time' using errcode = '22023';
+  end if;
+  return jsonb_build_object(
+    'users', (
+      select coalesce(jsonb_object_agg(u.id, u.slug), '{}') from tenancy.users u where u.id = any (archive_names.users)
+    ),
+    'records', (
+      select coalesce(jsonb_object_agg(r.record_table || ' ' || r.record_id, r.subject_id), '{}')
+      from tenancy.record r
+      where r.tenant_id = a.tenant_id and r.record_id = any (archive_names.records) and r.subject_id is not null
+    )
+  );
 end $$;
 
 grant execute on function audit.archive_names to ward_reviewer;

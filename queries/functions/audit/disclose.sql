@@ -1,4 +1,10 @@
-create or replace function audit.disclose(disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment') returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.disclose(
+  disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment'
+)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
   perform tenancy.ask_records(disclosure, record_table::text, ids, 'view', purpose);
 end $$;

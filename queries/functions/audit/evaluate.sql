@@ -1,14 +1,37 @@
 -- Owner: ward_reader
-create or replace function audit.evaluate(record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare asked jsonb; f jsonb; cond text := ''; guard text; kind regtype; col text := split_part(coalesce(ordering, 'id'), ' ', 1); subject text; ids uuid[]; subjects uuid[]; source text := record_table::text; patient uuid := (tenancy.claims()->>'pat')::uuid;
+create or replace function audit.evaluate(
+  record_table regclass, filter jsonb, ordering text default 'id', max_rows int default 50
+)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  asked jsonb;
+  f jsonb;
+  cond text := '';
+  guard text;
+  kind regtype;
+  col text := split_part(coalesce(ordering, 'id'), ' ', 1);
+  subject text;
+  ids uuid[];
+  subjects uuid[];
+  source text := record_table::text;
+  patient uuid := (tenancy.claims()->>'pat')::uuid;
 begin
   select a.payload into asked from tenancy.asked('find:' || record_table::text) a;
-  if not found then raise exception 'no committed search of %: audit.find(...), commit, then tenancy.begin(token, disclosure)', record_table using errcode = '42501'; end if;
+  if not found then
+    raise exception 'no committed search of %: audit.find(...), commit, then tenancy.begin(token, disclosure)',
+      record_table
+      using errcode = '42501';
+  end if;
   if asked - 'purpose' <> audit.search_terms(record_table::text, filter, ordering, max_rows) then
     raise exception 'this is not the search that was recorded' using errcode = '42501';
   end if;
   for f in select * from jsonb_array_elements(filter) loop
-    select a.atttypid::regtype into kind from pg_attribute a where a.attrelid = record_table and a.attname = f->>'column' and a.attnum > 0 and not a.attisdropped;
+    select a.atttypid::regtype into kind
+    from pg_attribute a
+    where a.attrelid = record_table and a.attname = f->>'column' and a.attnum > 0 and not a.attisdropped;
     cond := cond || case f->>'op'
       when 'is_null' then format(' and %I is null', f->>'column')
       when 'starts_with' then format(' and starts_with(%I::text, %L)', f->>'column', f->>'value')
@@ -16,16 +39,32 @@ begin
   end loop;
   select p.subject_column into subject from tenancy.phi_table p where p.record_table = evaluate.record_table::text;
   -- true of every row, and what lets the planner use the table's indexes (tenancy.unguarded)
-  select string_agg(format(' and num_nulls(%I) <> 2', a.attname), '') into guard from pg_attribute a where a.attrelid = record_table and a.attnum > 0 and not a.attisdropped and exists (
-    select from pg_index i where (i.indrelid = record_table or i.indrelid in (select relid from pg_partition_tree(record_table))) and position(format('(num_nulls(%I) <> 2)', a.attname) in pg_get_expr(i.indpred, i.indrelid)) > 0);
-  -- a portal identity searches its patient's records; OFFSET 0, so that neither time nor plan depends on whom else the filter would find
+  select string_agg(format(' and num_nulls(%I) <> 2', a.attname), '') into guard
+  from pg_attribute a
+  where a.attrelid = record_table
+    and a.attnum > 0
+    and not a.attisdropped
+    and exists (
+      select from pg_index i
+      where (i.indrelid = record_table or i.indrelid in (select relid from pg_partition_tree(record_table)))
+        and position(format('(num_nulls(%I) <> 2)', a.attname) in pg_get_expr(i.indpred, i.indrelid)) > 0
+    );
+  -- a portal identity searches its patient's records; OFFSET 0, so that neither time nor plan depends on whom else the
+  -- filter would find
   if patient is not null then
-    source := format('(select * from %s where tenant_id = (select tenancy.tenant_id()) and %s%s offset 0) own', record_table, coalesce(format('%I = %L', subject, patient), 'false'), guard);
+    source := format(
+      '(select * from %s where tenant_id = (select tenancy.tenant_id()) and %s%s offset 0) own',
+      record_table, coalesce(format('%I = %L', subject, patient), 'false'), guard
+    );
   else
     cond := cond || coalesce(guard, '');
   end if;
-  execute format('select array_agg(id order by n), array_agg(subject order by n) from (select id, %s as subject, row_number() over (order by %I %s, id) n from %s where tenant_id = (select tenancy.tenant_id())%s order by n limit %s) x',
-    coalesce(quote_ident(subject), 'null::uuid'), col, case when split_part(coalesce(ordering, ''), ' ', 2) = 'desc' then 'desc' else 'asc' end, source, cond, max_rows) into ids, subjects;
+  execute format(
+    'select array_agg(id order by n), array_agg(subject order by n) from (select id, %s as subject, row_number() over (order by %I %s, id) n from %s where tenant_id = (select tenancy.tenant_id())%s order by n limit %s) x',
+    coalesce(quote_ident(subject), 'null::uuid'), col,
+    case when split_part(coalesce(ordering, ''), ' ', 2) = 'desc' then 'desc' else 'asc' end,
+    source, cond, max_rows
+  ) into ids, subjects;
   perform audit.found(record_table::text, coalesce(ids, '{}'), coalesce(subjects, '{}'), asked->>'purpose');
 exception
   -- the message of a failed cast or comparison would repeat the value

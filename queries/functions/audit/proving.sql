@@ -1,4 +1,8 @@
-create or replace function audit.proving() returns table (tenant_id uuid, seq bigint) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function audit.proving()
+  returns table (tenant_id uuid, seq bigint)
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare a tenancy.disclosure := tenancy.the_ask('prove');
 begin
   return query select a.tenant_id, coalesce((a.payload->>'seq')::bigint, 0);

@@ -1,4 +1,9 @@
-create or replace function core.append_only() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+create or replace function core.append_only()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  raise exception '% of %.% is refused: history is append-only', tg_op, tg_table_schema, tg_table_name using errcode = '42501';
+  raise exception '% of %.% is refused: history is append-only', tg_op, tg_table_schema, tg_table_name
+    using errcode = '42501';
 end $$;

@@ -1,31 +1,61 @@
--- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the day on which it happened.
-create or replace function review.advance_activity(upto bigint) returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set random_page_cost = 1.1 set jit = off as $$
-declare done bigint; n bigint;
+-- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the
+-- day on which it happened.
+create or replace function review.advance_activity(upto bigint)
+  returns bigint
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set random_page_cost = 1.1
+  set jit = off
+as $$
+declare
+  done bigint;
+  n bigint;
 begin
   select b.batch into done from review.baseline b for update;
   if upto <= done then return 0; end if;
   with fresh as materialized (
-    select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, a.patient_id, a.role, a.action, a.at, review.hour_of(a.at) as hour
-    from review.staff_access a where a.batch > done and a.batch <= upto
-  ), seen as (
+    select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, a.patient_id, a.role, a.action, a.at,
+      review.hour_of(a.at) as hour
+    from review.staff_access a
+    where a.batch > done and a.batch <= upto
+  ),
+  seen as (
     insert into review.activity_patient as p (tenant_id, user_id, day, patient_id, first_at, accesses, exports)
-    select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export') from fresh f group by f.tenant_id, f.user_id, f.day, f.patient_id
-    on conflict (tenant_id, user_id, day, patient_id) do update set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses, exports = p.exports + excluded.exports
+    select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export')
+    from fresh f
+    group by f.tenant_id, f.user_id, f.day, f.patient_id
+    on conflict (tenant_id, user_id, day, patient_id) do update
+    set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses,
+      exports = p.exports + excluded.exports
     returning tenant_id, user_id, day, xmax = 0 as first
-  ), counted as (  -- one pass over both, since a join of the two would be a loop here
-    select f.tenant_id, f.user_id, f.day, f.role, 1 as accesses, (f.action = 'export')::int as exports, f.hour, 0 as patients from fresh f
+  ),
+  counted as (  -- one pass over both, since a join of the two would be a loop here
+    select f.tenant_id, f.user_id, f.day, f.role, 1 as accesses, (f.action = 'export')::int as exports, f.hour,
+      0 as patients
+    from fresh f
     union all
-    select s.tenant_id, s.user_id, s.day, null, 0, 0, null, 1 from seen s where s.first
-  ), written as (
+    select s.tenant_id, s.user_id, s.day, null, 0, 0, null, 1
+    from seen s
+    where s.first
+  ),
+  written as (
     insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
-    select c.tenant_id, c.user_id, c.day, max(c.role), sum(c.patients), sum(c.accesses), sum(c.exports), review.by_hour(array_agg(c.hour) filter (where c.hour is not null))
-    from counted c group by c.tenant_id, c.user_id, c.day
-    on conflict (tenant_id, user_id, day) do update set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients, accesses = x.accesses + excluded.accesses,
-      exports = x.exports + excluded.exports, hours = review.add_hours(x.hours, excluded.hours)
+    select c.tenant_id, c.user_id, c.day, max(c.role), sum(c.patients), sum(c.accesses), sum(c.exports),
+      review.by_hour(array_agg(c.hour) filter (where c.hour is not null))
+    from counted c
+    group by c.tenant_id, c.user_id, c.day
+    on conflict (tenant_id, user_id, day) do update
+    set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients,
+      accesses = x.accesses + excluded.accesses, exports = x.exports + excluded.exports,
+      hours = review.add_hours(x.hours, excluded.hours)
     returning accesses
   )
-  select count(*) into n from fresh where (select count(*) from written) >= 0;
+  select count(*) into n
+  from fresh
+  where (select count(*) from written) >= 0;
   update review.baseline b set batch = upto;
   return n;
 end $$;

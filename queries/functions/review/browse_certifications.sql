@@ -1,7 +1,14 @@
-create or replace function review.browse_certifications(ask uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.browse_certifications(ask uuid)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
-  perform tenancy.look(ask, 'certifications', 'browse', null, '{}', (select array_agg(c.id) from review.certification_rows(who, 'infinity') c));
+  perform tenancy.look(
+    ask, 'certifications', 'browse', null, '{}',
+    (select array_agg(c.id) from review.certification_rows(who, 'infinity') c)
+  );
 end $$;
 
 grant execute on function review.browse_certifications to ward_reviewer;

@@ -1,7 +1,14 @@
-create or replace function review.certifications() returns setof json language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.certifications()
+  returns setof json
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare a tenancy.disclosure := tenancy.the_ask('certifications');
 begin
-  return query select to_json(c) from review.certification_rows(a.user_id, 'infinity') c where c.id = any (a.ids) order by c.certified_at desc;
+  return query select to_json(c)
+  from review.certification_rows(a.user_id, 'infinity') c
+  where c.id = any (a.ids)
+  order by c.certified_at desc;
 end $$;
 
 grant execute on function review.certifications to ward_reviewer;

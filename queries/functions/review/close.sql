@@ -1,6 +1,14 @@
 -- fields: what the disposition demands, by name (review.disposition_field).
-create or replace function review.close(anomaly text, seen int, disposition text, reason text, fields jsonb default '{}') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a review.anomaly := review.anomaly_within(anomaly, 'close'); who uuid := tenancy.user_id();
+create or replace function review.close(
+  anomaly text, seen int, disposition text, reason text, fields jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  a review.anomaly := review.anomaly_within(anomaly, 'close');
+  who uuid := tenancy.user_id();
 begin
   perform review.need_lease(a, who);
   return review.shut(a, seen, disposition, reason, fields, who);

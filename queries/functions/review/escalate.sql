@@ -1,5 +1,11 @@
-create or replace function review.escalate(anomaly text, seen int, reason text) returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare a review.anomaly := review.anomaly_within(anomaly, 'escalate'); who uuid := tenancy.user_id();
+create or replace function review.escalate(anomaly text, seen int, reason text)
+  returns jsonb
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  a review.anomaly := review.anomaly_within(anomaly, 'escalate');
+  who uuid := tenancy.user_id();
 begin
   perform review.need_lease(a, who);
   return review.change(a, seen, 'escalate', 'escalated', who, core.require_reason(reason));

@@ -1,4 +1,14 @@
-create or replace function review.evidence_316b2i_prunes(s review.bundle_scope) returns setof json language sql stable set search_path = pg_catalog, pg_temp as $$
-  select to_json(x) from (select to_char(p.month, 'YYYY-MM') as month, p.at, p.rows, encode(p.digest, 'hex') as digest, array_to_string(p.parts, ' ') as parts, p.head_size as archive_log_size, p.request as request_event_id, p.event_id
-    from audit.pruned p where p.at <= (s).as_of and tenancy.installation() = any ((s).tenants) order by p.month) x
+create or replace function review.evidence_316b2i_prunes(s review.bundle_scope)
+  returns setof json
+  language sql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select to_json(x)
+  from (
+    select to_char(p.month, 'YYYY-MM') as month, p.at, p.rows, encode(p.digest, 'hex') as digest,
+      array_to_string(p.parts, ' ') as parts, p.head_size as archive_log_size, p.request as request_event_id, p.event_id
+    from audit.pruned p
+    where p.at <= (s).as_of and tenancy.installation() = any ((s).tenants)
+    order by p.month
+  ) x
 $$;

@@ -1,9 +1,17 @@
 -- The same below the functions, whoever writes.
-create or replace function review.keep_apart() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare a review.anomaly; p uuid;
+create or replace function review.keep_apart()
+  returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  a review.anomaly;
+  p uuid;
 begin
   if tg_table_name = 'anomaly' then
-    for p in select distinct x from unnest(array[new.assigned_to, new.closed_by, new.approved_by]) x where x is not null loop
+    for p in
+      select distinct x from unnest(array[new.assigned_to, new.closed_by, new.approved_by]) x where x is not null
+    loop
       perform review.need_apart(p, new.id, new.actor_id, new.subject_id);
     end loop;
     if new.approved_by = any (tenancy.accounts_of(new.closed_by)) then

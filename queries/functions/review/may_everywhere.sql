@@ -1,3 +1,7 @@
-create or replace function review.may_everywhere(who uuid, tenants uuid[], action text) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.may_everywhere(who uuid, tenants uuid[], action text)
+  returns boolean
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
   select not exists (select from unnest(tenants) t where not tenancy.reaches(who, t, action))
 $$;

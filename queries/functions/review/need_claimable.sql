@@ -1,4 +1,10 @@
-create or replace function review.need_claimable(a review.anomaly) returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function review.need_claimable(a review.anomaly)
+  returns void
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then raise exception 'this anomaly is %: there is nothing to claim', a.state using errcode = 'WARD3'; end if;
+  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then
+    raise exception 'this anomaly is %: there is nothing to claim', a.state using errcode = 'WARD3';
+  end if;
 end $$;

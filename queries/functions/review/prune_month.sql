@@ -1,6 +1,14 @@
 -- Drops a month that every rule has read: audit.prune_month does it, and what it did is undone where a rule has not.
-create or replace function review.prune_month(request bigint, expected_rows bigint, expected_digest bytea, parts text[], head_size bigint) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare done record; behind text;
+create or replace function review.prune_month(
+  request bigint, expected_rows bigint, expected_digest bytea, parts text[], head_size bigint
+)
+  returns bigint
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  done record;
+  behind text;
 begin
   select * into done from audit.prune_month(request, expected_rows, expected_digest, parts, head_size);
   behind := review.not_read(done.newest_batch);

@@ -1,5 +1,10 @@
-create or replace function review.recount(tenant uuid) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.recount(tenant uuid)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  update review.anomaly a set due_on = coalesce((select min(d.due_on) from review.duties(a) d where d.made_on is null), 'infinity')
+  update review.anomaly a
+  set due_on = coalesce((select min(d.due_on) from review.duties(a) d where d.made_on is null), 'infinity')
   where (tenant is null or a.tenant_id = tenant) and (a.state not in ('closed', 'merged') or a.disposition = 'breach');
 end $$;

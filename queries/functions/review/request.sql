@@ -1,17 +1,37 @@
--- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run then names.
-create or replace function review.request(action text, detail jsonb) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare who uuid := case action when 'seal_recover' then tenancy.reviewer_of(action, null) else tenancy.reviewer(action) end; e bigint; named text[];  -- the chain is every clinic's
+-- Work that a reviewer asks for and the worker does: the event is the reviewer's. Returns the event's id, which the run
+-- then names.
+create or replace function review.request(action text, detail jsonb)
+  returns bigint
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  who uuid := case action when 'seal_recover' then tenancy.reviewer_of(action, null) else tenancy.reviewer(action) end;
+  e bigint;
+  named text[];  -- the chain is every clinic's
 begin
-  if action not in ('rule_run', 'ship', 'seal_recover') then raise exception 'nothing to enqueue for %', action using errcode = '22023'; end if;
-  if action = 'seal_recover' and (coalesce(detail->>'reason', '') !~ '\S' or octet_length(detail->>'reason') > 1000) then raise exception 'a recovery needs a reason of at most 1000 bytes' using errcode = '22023'; end if;
+  if action not in ('rule_run', 'ship', 'seal_recover') then
+    raise exception 'nothing to enqueue for %', action using errcode = '22023';
+  end if;
+  if action = 'seal_recover'
+    and (coalesce(detail->>'reason', '') !~ '\S' or octet_length(detail->>'reason') > 1000)
+  then
+    raise exception 'a recovery needs a reason of at most 1000 bytes' using errcode = '22023';
+  end if;
   if action = 'rule_run' and detail->>'rule' is not null then
     select array_agg(r.id) into named from review.rule r where starts_with(r.id, detail->>'rule');
-    if cardinality(named) > 1 then raise exception '"%" is the beginning of more than one rule: %', detail->>'rule', array_to_string(named, ', ') using errcode = '22023'; end if;
-    if named is null then raise exception 'no rule "%"', detail->>'rule' using errcode = '02000', hint = 'ward rule list shows them'; end if;
+    if cardinality(named) > 1 then
+      raise exception '"%" is the beginning of more than one rule: %', detail->>'rule', array_to_string(named, ', ')
+        using errcode = '22023';
+    end if;
+    if named is null then
+      raise exception 'no rule "%"', detail->>'rule' using errcode = '02000', hint = 'ward rule list shows them';
+    end if;
     detail := detail || jsonb_build_object('rule', named[1]);
   end if;
   e := audit.write(tenancy.installation(), action, 'ok', detail::text, null, null, null, 'audit');
-  insert into river.river_job (args, kind, max_attempts, queue, state) values (detail || jsonb_build_object('requested_by', who, 'event_id', e), action, 3, 'requests', 'available');
+  insert into river.river_job (args, kind, max_attempts, queue, state)
+  values (detail || jsonb_build_object('requested_by', who, 'event_id', e), action, 3, 'requests', 'available');
   return e;
 end $$;
 

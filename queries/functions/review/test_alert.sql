@@ -1,8 +1,16 @@
 -- A reviewer is about to send a test message to each of these targets.
-create or replace function review.test_alert(targets text[]) returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function review.test_alert(targets text[])
+  returns bigint
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare who uuid := tenancy.reviewer_of('ship', null);
 begin
-  return audit.write(tenancy.installation(), 'ship', 'ok', jsonb_build_object('what', 'alert test', 'targets', targets)::text, null, null, null, 'audit');
+  return audit.write(
+    tenancy.installation(), 'ship', 'ok',
+    jsonb_build_object('what', 'alert test', 'targets', targets)::text,
+    null, null, null, 'audit'
+  );
 end $$;
 
 grant execute on function review.test_alert to ward_reviewer;

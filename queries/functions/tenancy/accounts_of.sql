@@ -1,9 +1,20 @@
 -- All accounts of who this is.
-create or replace function tenancy.accounts_of(who uuid) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.accounts_of(who uuid)
+  returns uuid[]
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  return (with recursive same(id) as (select who union
-      select case when l.user_id = s.id then l.same_as else l.user_id end from same s join tenancy.account_link l on (l.user_id = s.id or l.same_as = s.id) and l.ended_at is null)
-    select array_agg(id) from same);
+  return (
+    with recursive same(id) as (
+      select who
+      union
+      select case when l.user_id = s.id then l.same_as else l.user_id end
+      from same s join tenancy.account_link l on (l.user_id = s.id or l.same_as = s.id) and l.ended_at is null
+    )
+    select array_agg(id)
+    from same
+  );
 end $$;
 
 grant execute on function tenancy.accounts_of to ward_worker;

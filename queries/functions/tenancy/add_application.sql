@@ -1,12 +1,29 @@
-create or replace function tenancy.add_application(aud text, login_role text, note text default '') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.add_application(aud text, login_role text, note text default '')
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
   perform tenancy.reviewer_of('configure', null);
-  if exists (select from tenancy.application a where a.aud = add_application.aud) then raise exception 'there is an application "%" already', aud using errcode = '23505'; end if;
-  if not exists (select from pg_roles r where r.rolname = login_role and r.rolcanlogin and pg_has_role(r.oid, 'ward_app', 'member') and not pg_has_role(r.oid, 'ward_owner', 'member')) then
-    raise exception '"%" is no login that has ward_app''s rights and no more', login_role using errcode = '22023', hint = 'create role ... login in role ward_app';
+  if exists (select from tenancy.application a where a.aud = add_application.aud) then
+    raise exception 'there is an application "%" already', aud using errcode = '23505';
   end if;
-  insert into tenancy.application (aud, login_role, note) values (add_application.aud, add_application.login_role, coalesce(add_application.note, ''));
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'application add', 'aud', aud, 'login_role', login_role)::text);
+  if not exists (
+    select from pg_roles r
+    where r.rolname = login_role
+      and r.rolcanlogin
+      and pg_has_role(r.oid, 'ward_app', 'member')
+      and not pg_has_role(r.oid, 'ward_owner', 'member')
+  ) then
+    raise exception '"%" is no login that has ward_app''s rights and no more', login_role
+      using errcode = '22023', hint = 'create role ... login in role ward_app';
+  end if;
+  insert into tenancy.application (aud, login_role, note)
+  values (add_application.aud, add_application.login_role, coalesce(add_application.note, ''));
+  perform audit.write(
+    tenancy.installation(), 'configure', 'ok',
+    jsonb_build_object('what', 'application add', 'aud', aud, 'login_role', login_role)::text
+  );
   return aud;
 end $$;
 

@@ -1,8 +1,17 @@
--- A transaction that only asks: what tenancy.begin(token) and audit.disclose(disclosure, ...) do, in one call and without an identity, since nothing else happens under
--- one. Whatever else the client sends in this transaction has none. Returns null when the token is accepted, else the reason, as begin does, and the event of the refusal is
+-- A transaction that only asks: what tenancy.begin(token) and audit.disclose(disclosure, ...) do, in one call and
+-- without an identity, since nothing else happens under one. Whatever else the client sends in this transaction has
+-- none. Returns null when the token is accepted, else the reason, as begin does, and the event of the refusal is
 -- written then. record_table as it is registered: schema-qualified.
-create or replace function tenancy.ask(token text, disclosure uuid, record_table text, ids uuid[], purpose text default 'treatment') returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare p tenancy.proof; n int;
+create or replace function tenancy.ask(
+  token text, disclosure uuid, record_table text, ids uuid[], purpose text default 'treatment'
+)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  p tenancy.proof;
+  n int;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     p.why := 'the transaction is not READ COMMITTED';

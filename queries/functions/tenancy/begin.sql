@@ -1,11 +1,22 @@
 -- Owner: ward_keys
--- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo the 'refuse' event.
--- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was asked for and committed before. strict raises all the same: for a
--- pipeline whose later statements must not run, where an earlier transaction of it has written the event or the caller begins once more to have it written.
--- The text that ward's own pipeline sends (a test holds the two together) passes tenancy.unfit and is not shown to it. The session must hold nothing that
--- a previous user of the connection could have left in it.
-create or replace function tenancy.begin(token text, disclosure uuid default null, strict boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare p tenancy.proof; why text; deadline text; k bytea; lasts interval;
+-- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo
+-- the 'refuse' event.
+-- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was
+-- asked for and committed before. strict raises all the same: for a pipeline whose later statements must not run, where
+-- an earlier transaction of it has written the event or the caller begins once more to have it written.
+-- The text that ward's own pipeline sends (a test holds the two together) passes tenancy.unfit and is not shown to it.
+-- The session must hold nothing that a previous user of the connection could have left in it.
+create or replace function tenancy.begin(token text, disclosure uuid default null, strict boolean default false)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  p tenancy.proof;
+  why text;
+  deadline text;
+  k bytea;
+  lasts interval;
 begin
   if nullif(current_setting('request.jwt.claims', true), '') is not null then
     why := 'the transaction has an identity already';
@@ -16,10 +27,16 @@ begin
   end if;
   if why is null then
     -- key and length in the same query, because one of its own costs
-    select m.secret, s.identity, case
-      when exists (select from pg_prepared_statements where from_sql) then 'the session holds a statement prepared by SQL: DISCARD ALL first'
-      when exists (select from pg_cursors where is_holdable) then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
-      when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection' end into k, lasts, why from tenancy.mac_key m cross join tenancy.setting s;
+    select m.secret, s.identity,
+      case
+        when exists (select from pg_prepared_statements where from_sql)
+        then 'the session holds a statement prepared by SQL: DISCARD ALL first'
+        when exists (select from pg_cursors where is_holdable)
+        then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
+        when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
+      end
+    into k, lasts, why
+    from tenancy.mac_key m cross join tenancy.setting s;
   end if;
   if why is null then
     p := tenancy.proven(token);
@@ -27,16 +44,34 @@ begin
   end if;
   if why is not null then
     if strict then raise exception 'refused: %', why using errcode = '28000'; end if;
-    perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true), set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
-      set_config('search_path', 'public, pg_catalog, pg_temp', true), tenancy.record_refusal(p, why);
+    perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true),
+      set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
+      set_config('search_path', 'public, pg_catalog, pg_temp', true),
+      tenancy.record_refusal(p, why);
     return why;
   end if;
   deadline := least((p.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
-  -- Claims bound to this backend, this transaction, the newest begin and the deadline, exactly as tenancy.claims reads them. Assignments, because a perform is a query
-  -- of its own.
+  -- Claims bound to this backend, this transaction, the newest begin and the deadline, exactly as tenancy.claims reads
+  -- them. Assignments, because a perform is a query of its own.
   why := set_config('request.jwt.claims', p.claims, true);
   why := set_config('request.jwt.deadline', deadline, true);
-  why := set_config('request.jwt.mac', encode(public.hmac(convert_to(concat_ws('|', length(p.claims), p.claims, deadline, pg_backend_pid(), extract(epoch from now()), nextval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex'), true);
+  why := set_config(
+    'request.jwt.mac',
+    encode(
+      public.hmac(
+        convert_to(
+          concat_ws(
+            '|', length(p.claims), p.claims, deadline, pg_backend_pid(), extract(epoch from now()),
+            nextval('tenancy.begun')
+          ),
+          'utf8'
+        ),
+        k, 'sha256'
+      ),
+      'hex'
+    ),
+    true
+  );
   why := set_config('ward.disclosure', coalesce(disclosure::text, ''), true);
   why := set_config('search_path', 'public, pg_catalog, pg_temp', true);
   return null;

@@ -1,17 +1,45 @@
 -- Owner: ward_keys
--- The proven identity of this transaction, or null when there is none. What ward's own policies rest on, and what a customer's should:
--- the setting request.jwt.claims alone is forgeable by any SQL. Besides the MAC it checks the session itself, so that claims put back
--- after a revocation (several transactions in one message share now()) are refused, and the isolation level, because an old snapshot
--- would not see that revocation. The MAC is computed here as tenancy.begin does, from which it must not differ: every call of a function that pins its
--- search_path costs, and this one is made several times in each statement.
-create or replace function tenancy.claims() returns jsonb language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
-declare c text := nullif(current_setting('request.jwt.claims', true), ''); deadline text := current_setting('request.jwt.deadline', true); mac text := current_setting('request.jwt.mac', true); j jsonb; k bytea; live boolean;
+-- The proven identity of this transaction, or null when there is none. What ward's own policies rest on, and what a
+-- customer's should: the setting request.jwt.claims alone is forgeable by any SQL. Besides the MAC it checks the
+-- session itself, so that claims put back after a revocation (several transactions in one message share now()) are
+-- refused, and the isolation level, because an old snapshot would not see that revocation. The MAC is computed here as
+-- tenancy.begin does, from which it must not differ: every call of a function that pins its search_path costs, and this
+-- one is made several times in each statement.
+create or replace function tenancy.claims()
+  returns jsonb
+  language plpgsql stable parallel restricted
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off
+as $$
+declare
+  c text := nullif(current_setting('request.jwt.claims', true), '');
+  deadline text := current_setting('request.jwt.deadline', true);
+  mac text := current_setting('request.jwt.mac', true);
+  j jsonb;
+  k bytea;
+  live boolean;
 begin
   if c is null then return null; end if;
   j := c::jsonb;
-  select m.secret, exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null) into k, live from tenancy.mac_key m where m.one;
+  select m.secret,
+    exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null)
+  into k, live
+  from tenancy.mac_key m
+  where m.one;
   -- the length first: before any begin in this session there is no count to compute a MAC with
-  if length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), 'hex') is distinct from mac then
+  if length(mac) is distinct from 64
+    or encode(
+      public.hmac(
+        convert_to(
+          concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')),
+          'utf8'
+        ),
+        k, 'sha256'
+      ),
+      'hex'
+    ) is distinct from mac
+  then
     raise exception 'unsigned claims: only tenancy.begin sets an identity' using errcode = '28000';
   end if;
   -- nor can there be more left than an identity ever has: then the clock has been set back meanwhile

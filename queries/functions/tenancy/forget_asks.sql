@@ -1,5 +1,9 @@
 -- Asks that have run out; the worker removes them now and then.
-create or replace function tenancy.forget_asks() returns int language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.forget_asks()
+  returns int
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare n int;
 begin
   delete from tenancy.disclosure where expires_at < clock_timestamp() - interval '1 minute';

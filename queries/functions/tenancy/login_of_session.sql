@@ -1,4 +1,8 @@
-create or replace function tenancy.login_of_session() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.login_of_session()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
   new.login_role := (select a.login_role from tenancy.application a where a.aud = new.aud);
   return new;

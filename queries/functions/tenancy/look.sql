@@ -1,13 +1,34 @@
--- Records a look and permits it for the review lease. An event in the installation tenant names the screen and filter; each clinic shown gets its own with the ids.
-create or replace function tenancy.look(ask uuid, what text, action text, shown jsonb, filter jsonb, ids uuid[], tenant uuid default null, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- Records a look and permits it for the review lease. An event in the installation tenant names the screen and filter;
+-- each clinic shown gets its own with the ids.
+create or replace function tenancy.look(
+  ask uuid,
+  what text,
+  action text,
+  shown jsonb,
+  filter jsonb,
+  ids uuid[],
+  tenant uuid default null,
+  c jsonb default tenancy.claims()
+)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
   if tenant is null then
     insert into audit.event (tenant_id, user_id, actor_kind, session_id, disclosure_id, action, purpose, detail)
-    select x.t, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, ask, look.action, 'audit', (jsonb_build_object('screen', what, 'filter', filter) || x.listed)::text
+    select x.t, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, ask, look.action, 'audit',
+      (jsonb_build_object('screen', what, 'filter', filter) || x.listed)::text
     from (select tenancy.installation(), jsonb_build_object('shown', coalesce(cardinality(ids), 0)) union all
       select key::uuid, jsonb_build_object('ids', value) from jsonb_each(coalesce(shown, '{}'))) x(t, listed);
   else
-    perform audit.write(tenant, action, 'ok', jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text, null, null, null, 'audit', ask, c);
+    perform audit.write(
+      tenant, action, 'ok',
+      jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text,
+      null, null, null, 'audit', ask, c
+    );
   end if;
-  perform tenancy.remember_ask(ask, what, ids, filter, (select s.review_lease from tenancy.setting s where s.one), tenant, c);
+  perform tenancy.remember_ask(
+    ask, what, ids, filter, (select s.review_lease from tenancy.setting s where s.one), tenant, c
+  );
 end $$;

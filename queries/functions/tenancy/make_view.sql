@@ -1,18 +1,32 @@
 -- Owner: ward_reader
 -- security_barrier and OFFSET 0: a caller's own conditions, leakproof ones too, stay above the disclosure filter
--- LATERAL: tenancy.disclosed is asked first, so that it raises also where no row passes the tenant's boundary. As a condition beside that boundary it was
--- never evaluated then, and a session without an identity saw an empty chart.
--- ORDER BY id: a scan by another index of the clinic's is finished before the first row comes out. Otherwise EXPLAIN of a LIMIT counted the records before
--- a disclosed one in that index's order, and its name, which the caller may change, bisected the others'.
--- tenant_id = (d.r).tenant: the ids and the clinic are of one identity. The boundary's own is looked up once in a statement, the ids again at a rescan: an identity
--- changed in between showed one clinic's rows under another's disclosure.
-create or replace function tenancy.make_view(t regclass) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare n text; s text; definition text;
+-- LATERAL: tenancy.disclosed is asked first, so that it raises also where no row passes the tenant's boundary. As a
+-- condition beside that boundary it was never evaluated then, and a session without an identity saw an empty chart.
+-- ORDER BY id: a scan by another index of the clinic's is finished before the first row comes out. Otherwise EXPLAIN of
+-- a LIMIT counted the records before a disclosed one in that index's order, and its name, which the caller may change,
+-- bisected the others'.
+-- tenant_id = (d.r).tenant: the ids and the clinic are of one identity. The boundary's own is looked up once in a
+-- statement, the ids again at a rescan: an identity changed in between showed one clinic's rows under another's
+-- disclosure.
+create or replace function tenancy.make_view(t regclass)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  n text;
+  s text;
+  definition text;
 begin
-  select c.relname, ns.nspname into n, s from pg_class c join pg_namespace ns on ns.oid = c.relnamespace where c.oid = t;
+  select c.relname, ns.nspname into n, s
+  from pg_class c join pg_namespace ns on ns.oid = c.relnamespace
+  where c.oid = t;
   if s <> 'public' then n := s || '_' || n; end if;
-  definition := format('create or replace view phi.%I with (security_barrier) as select x.* from (select tenancy.disclosed(%L) as r offset 0) d '
-    'cross join lateral (select * from %s where id = any ((d.r).ids) and tenant_id = (d.r).tenant order by id offset 0) x offset 0', n, t::text, t);
+  definition := format(
+    'create or replace view phi.%I with (security_barrier) as select x.* from (select tenancy.disclosed(%L) as r offset 0) d '
+      'cross join lateral (select * from %s where id = any ((d.r).ids) and tenant_id = (d.r).tenant order by id offset 0) x offset 0',
+    n, t::text, t
+  );
   begin
     execute definition;
   exception when invalid_table_definition then  -- its columns changed: PostgreSQL replaces a view only by one with more

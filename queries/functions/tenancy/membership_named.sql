@@ -1,10 +1,27 @@
 -- One membership by id (or its first characters) within reach.
-create or replace function tenancy.membership_named(membership text, action text) returns tenancy.membership language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare m tenancy.membership; who uuid := tenancy.reviewer(action); n int;
+create or replace function tenancy.membership_named(membership text, action text)
+  returns tenancy.membership
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  m tenancy.membership;
+  who uuid := tenancy.reviewer(action);
+  n int;
 begin
-  if membership !~ '^[0-9a-fA-F-]{4,36}$' then raise exception '"%" is not a membership id', membership using errcode = '22023', hint = 'ward member list shows them'; end if;
-  select count(*) into n from tenancy.membership x where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
-  if n <> 1 then raise exception '% memberships within your reach begin with "%"', n, membership using errcode = '02000', hint = 'ward member list shows them'; end if;
-  select * into m from tenancy.membership x where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
+  if membership !~ '^[0-9a-fA-F-]{4,36}$' then
+    raise exception '"%" is not a membership id', membership
+      using errcode = '22023', hint = 'ward member list shows them';
+  end if;
+  select count(*) into n
+  from tenancy.membership x
+  where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
+  if n <> 1 then
+    raise exception '% memberships within your reach begin with "%"', n, membership
+      using errcode = '02000', hint = 'ward member list shows them';
+  end if;
+  select * into m
+  from tenancy.membership x
+  where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
   return m;
 end $$;

@@ -1,19 +1,41 @@
-create or replace function tenancy.new_member(t uuid, u uuid, role text, patient uuid, instead_of uuid) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.new_member(t uuid, u uuid, role text, patient uuid, instead_of uuid)
+  returns uuid
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare m uuid;
 begin
   if not exists (select from tenancy.role r where r.name = new_member.role) then
-    raise exception 'no role "%": one of %', role, (select string_agg(r.name, ', ' order by r.name) from tenancy.role r) using errcode = '22023';
+    raise exception 'no role "%": one of %', role, (select string_agg(r.name, ', ' order by r.name) from tenancy.role r)
+      using errcode = '22023';
   end if;
-  if (role = 'patient') <> (patient is not null) then raise exception 'the role patient names whose records it reaches, and no other role does' using errcode = '22023', hint = '--patient ID'; end if;
-  if role = (case (select x.kind from tenancy.users x where x.id = u) when 'service' then 'patient' else 'service' end) then
+  if (role = 'patient') <> (patient is not null) then
+    raise exception 'the role patient names whose records it reaches, and no other role does'
+      using errcode = '22023', hint = '--patient ID';
+  end if;
+  if role
+    = (case (select x.kind from tenancy.users x where x.id = u) when 'service' then 'patient' else 'service' end)
+  then
     raise exception 'a person has not the role service, nor a service account the role patient' using errcode = '22023';
   end if;
   -- by ids alone; a person''s row is one whose subject is itself
-  if patient is not null and not exists (select from tenancy.record r join tenancy.phi_table p on p.record_table = r.record_table and p.subject_column = 'id'
-      where r.record_id = patient and r.tenant_id = t and r.deleted_at is null) then
+  if patient is not null
+    and not exists (
+      select from tenancy.record r
+        join tenancy.phi_table p on p.record_table = r.record_table and p.subject_column = 'id'
+      where r.record_id = patient and r.tenant_id = t and r.deleted_at is null
+    )
+  then
     raise exception 'this clinic has no patient with the id %', patient using errcode = '02000';
   end if;
-  insert into tenancy.membership (tenant_id, user_id, role, patient_id) values (t, u, new_member.role, patient) returning id into m;
-  perform audit.write(t, 'configure', 'ok', jsonb_strip_nulls(jsonb_build_object('what', 'member add', 'user', u, 'role', role, 'membership', m, 'instead_of', instead_of))::text, null, null, patient);
+  insert into tenancy.membership (tenant_id, user_id, role, patient_id)
+  values (t, u, new_member.role, patient) returning id into m;
+  perform audit.write(
+    t, 'configure', 'ok',
+    jsonb_strip_nulls(jsonb_build_object(
+      'what', 'member add', 'user', u, 'role', role, 'membership', m, 'instead_of', instead_of
+    ))::text,
+    null, null, patient
+  );
   return m;
 end $$;

@@ -1,7 +1,15 @@
-create or replace function tenancy.new_password(password text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.new_password(password text)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  if length(coalesce(password, '')) < 12 then raise exception 'a password has at least 12 characters' using errcode = '22023'; end if;
+  if length(coalesce(password, '')) < 12 then
+    raise exception 'a password has at least 12 characters' using errcode = '22023';
+  end if;
   if octet_length(password) > 72 then raise exception 'a password has at most 72 bytes' using errcode = '22023'; end if;
-  if position(password in current_query()) > 0 then raise exception 'the password stood in the query text: send it as a bind parameter' using errcode = '22023'; end if;
+  if position(password in current_query()) > 0 then
+    raise exception 'the password stood in the query text: send it as a bind parameter' using errcode = '22023';
+  end if;
   return public.crypt(password, public.gen_salt('bf', 10));
 end $$;

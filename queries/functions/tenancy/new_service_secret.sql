@@ -1,23 +1,57 @@
--- A new secret, which only this answer holds. The one before it goes on for the overlap, those before that end now: two at most are valid. No overlap:
--- the old ones are not trusted any more, so the account's sessions end too.
-create or replace function tenancy.new_service_secret(who text, days int default 90, overlap interval default '24 hours') returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare gate uuid := tenancy.reviewer('configure'); u tenancy.users := tenancy.service_named(who); by_user uuid := tenancy.reviewer_of_service('configure', u.id); secret text := 'wardsvc_' || core.base64url(public.gen_random_bytes(32)); s tenancy.service_secret; kept uuid; ended int := 0;
+-- A new secret, which only this answer holds. The one before it goes on for the overlap, those before that end now: two
+-- at most are valid. No overlap: the old ones are not trusted any more, so the account's sessions end too.
+create or replace function tenancy.new_service_secret(
+  who text, days int default 90, overlap interval default '24 hours'
+)
+  returns jsonb
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  gate uuid := tenancy.reviewer('configure');
+  u tenancy.users := tenancy.service_named(who);
+  by_user uuid := tenancy.reviewer_of_service('configure', u.id);
+  secret text := 'wardsvc_' || core.base64url(public.gen_random_bytes(32));
+  s tenancy.service_secret;
+  kept uuid;
+  ended int := 0;
 begin
-  if days is null or days not between 1 and 366 then raise exception 'a secret lasts 1 to 366 days' using errcode = '22023'; end if;
-  if overlap is null or overlap < interval '0' or overlap > interval '7 days' then raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023'; end if;
-  perform from tenancy.users x where x.id = u.id for no key update;  -- two at once take turns
-  if (select x.disabled_at from tenancy.users x where x.id = u.id) is not null then raise exception '% is disabled', u.slug using errcode = '55000', hint = 'ward user enable comes first'; end if;
-  if overlap > interval '0' then
-    select x.id into kept from tenancy.service_secret x where x.user_id = u.id and x.ended_at is null and x.expires_at > clock_timestamp() order by x.created_at desc limit 1;
+  if days is null or days not between 1 and 366 then
+    raise exception 'a secret lasts 1 to 366 days' using errcode = '22023';
   end if;
-  update tenancy.service_secret x set ended_at = clock_timestamp() where x.user_id = u.id and x.ended_at is null and x.id is distinct from kept;
+  if overlap is null or overlap < interval '0' or overlap > interval '7 days' then
+    raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023';
+  end if;
+  perform from tenancy.users x where x.id = u.id for no key update;  -- two at once take turns
+  if (select x.disabled_at from tenancy.users x where x.id = u.id) is not null then
+    raise exception '% is disabled', u.slug using errcode = '55000', hint = 'ward user enable comes first';
+  end if;
+  if overlap > interval '0' then
+    select x.id into kept
+    from tenancy.service_secret x
+    where x.user_id = u.id and x.ended_at is null and x.expires_at > clock_timestamp()
+    order by x.created_at desc limit 1;
+  end if;
+  update tenancy.service_secret x set ended_at = clock_timestamp()
+  where x.user_id = u.id and x.ended_at is null and x.id is distinct from kept;
   update tenancy.service_secret x set expires_at = least(x.expires_at, clock_timestamp() + overlap) where x.id = kept;
   if overlap = interval '0' then
-    ended := tenancy.end_sessions(array(select x.session_id from tenancy.session x where x.user_id = u.id and x.revoked_at is null), 'secret replaced at once');
+    ended := tenancy.end_sessions(array(
+      select x.session_id from tenancy.session x where x.user_id = u.id and x.revoked_at is null
+    ), 'secret replaced at once');
   end if;
-  insert into tenancy.service_secret (user_id, sha256, created_by, expires_at) values (u.id, sha256(convert_to(secret, 'utf8')), by_user, clock_timestamp() + days * interval '1 day') returning * into s;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'service secret', 'user', u.id, 'secret', s.id, 'expires_at', s.expires_at, 'before', kept, 'sessions_ended', ended)::text);
-  return jsonb_build_object('id', s.id, 'user', u.slug, 'secret', secret, 'expires_at', s.expires_at, 'before_until', (select x.expires_at from tenancy.service_secret x where x.id = kept), 'sessions_ended', ended);
+  insert into tenancy.service_secret (user_id, sha256, created_by, expires_at)
+  values (u.id, sha256(convert_to(secret, 'utf8')), by_user, clock_timestamp() + days * interval '1 day') returning *
+  into s;
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object(
+    'what', 'service secret', 'user', u.id, 'secret', s.id, 'expires_at', s.expires_at, 'before', kept,
+    'sessions_ended', ended
+  )::text);
+  return jsonb_build_object(
+    'id', s.id, 'user', u.slug, 'secret', secret, 'expires_at', s.expires_at,
+    'before_until', (select x.expires_at from tenancy.service_secret x where x.id = kept),
+    'sessions_ended', ended
+  );
 end $$;
 
 grant execute on function tenancy.new_service_secret to ward_reviewer;

@@ -1,5 +1,11 @@
 -- Writes are audited in their own transaction. First argument: the column that names the patient, or ''.
-create or replace function tenancy.on_write() returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+create or replace function tenancy.on_write()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off
+  set jit = off
+as $$
 declare
   done text := case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'modify' else 'delete' end;
   tab text := coalesce(pg_partition_root(tg_relid), tg_relid)::regclass::text;  -- a partition's rows are its table's
@@ -17,26 +23,41 @@ begin
     subject := case when tg_op = 'DELETE' then old.id else new.id end;
     before := case when tg_op = 'UPDATE' then old.id end;
   elsif tg_argv[0] <> '' then
-    subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end ->> tg_argv[0])::uuid;
-    before := case when tg_op = 'UPDATE' then (to_jsonb(old) ->> tg_argv[0])::uuid end;
+    subject := (case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end->>tg_argv[0])::uuid;
+    before := case when tg_op = 'UPDATE' then (to_jsonb(old)->>tg_argv[0])::uuid end;
   end if;
-  insert into audit.event (tenant_id, user_id, actor_kind, session_id, membership_id, action, record_table, record_id, subject_id)
-  select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, done, tab, case when tg_op = 'DELETE' then old.id else new.id end, subject
-  from tenancy.permission p where p.role = c->>'role' and p.record_table = tab and p.action = done and exists (select from tenancy.phi_table t where t.record_table = tab);
+  insert into audit.event (
+    tenant_id, user_id, actor_kind, session_id, membership_id, action, record_table, record_id, subject_id
+  )
+  select (c->>'tid')::uuid, (c->>'sub')::uuid, c->>'kind', (c->>'sid')::uuid, (c->>'mid')::uuid, done, tab,
+    case when tg_op = 'DELETE' then old.id else new.id end, subject
+  from tenancy.permission p
+  where p.role = c->>'role'
+    and p.record_table = tab
+    and p.action = done
+    and exists (select from tenancy.phi_table t where t.record_table = tab);
   if not found then
     perform tenancy.require(tab, done, c);  -- says why
     raise exception 'the permission of % changed meanwhile: write again', tab using errcode = '40001';
   end if;
   -- what a portal identity writes is about its patient, before and after
-  if c ? 'pat' and (subject is distinct from (c->>'pat')::uuid or (tg_op = 'UPDATE' and before is distinct from subject)) then
+  if c ? 'pat'
+    and (subject is distinct from (c->>'pat')::uuid or (tg_op = 'UPDATE' and before is distinct from subject))
+  then
     raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
   end if;
   if tg_op = 'DELETE' then
-    update tenancy.record set deleted_at = clock_timestamp() where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
-  elsif tg_op = 'INSERT' or old.id is distinct from new.id or old.tenant_id is distinct from new.tenant_id or before is distinct from subject then
-    insert into tenancy.record as r (record_table, record_id, tenant_id, subject_id) values (tab, new.id, new.tenant_id, subject)
-      on conflict (record_id, record_table, tenant_id) do update set subject_id = excluded.subject_id, deleted_at = null
-      where r.subject_id is distinct from excluded.subject_id or r.deleted_at is not null;
+    update tenancy.record set deleted_at = clock_timestamp()
+    where record_id = old.id and record_table = tab and tenant_id = old.tenant_id;
+  elsif tg_op = 'INSERT'
+    or old.id is distinct from new.id
+    or old.tenant_id is distinct from new.tenant_id
+    or before is distinct from subject
+  then
+    insert into tenancy.record as r (record_table, record_id, tenant_id, subject_id)
+    values (tab, new.id, new.tenant_id, subject) on conflict (record_id, record_table, tenant_id) do update
+    set subject_id = excluded.subject_id, deleted_at = null
+    where r.subject_id is distinct from excluded.subject_id or r.deleted_at is not null;
   end if;
   return null;
 end $$;

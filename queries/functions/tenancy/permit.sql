@@ -1,4 +1,8 @@
-create or replace function tenancy.permit(role text, record_table regclass, actions text[]) returns void language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.permit(role text, record_table regclass, actions text[])
+  returns void
+  language sql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
   insert into tenancy.permission select permit.role, permit.record_table::text, unnest(actions) on conflict do nothing
 $$;
 

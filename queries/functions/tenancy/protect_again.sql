@@ -1,8 +1,8 @@
--- Makes anew what protect and relate made for a table: the same protection by this release's generator. Run by the table's
--- owner, or by a role that may act as the owner.
+-- Makes anew what protect and relate made for a table: the same protection by this release's generator. Run by the
+-- table's owner, or by a role that may act as the owner.
 create or replace function tenancy.protect_again(t regclass) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   protected tenancy.phi_table;

@@ -1,9 +1,20 @@
 -- The clinics that a reviewer may do that in; null: every one.
-create or replace function tenancy.reach(who uuid, action text) returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-declare found_ids uuid[]; everywhere boolean;
+create or replace function tenancy.reach(who uuid, action text)
+  returns uuid[]
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_ids uuid[];
+  everywhere boolean;
 begin
-  select coalesce(bool_or(g.tenant_id is null), false), coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}') into everywhere, found_ids
+  select coalesce(bool_or(g.tenant_id is null), false),
+    coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}')
+  into everywhere, found_ids
   from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reach.action
-  where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp());
+  where g.user_id = who
+    and g.ended_at is null
+    and g.starts_at <= clock_timestamp()
+    and (g.expires_at is null or g.expires_at > clock_timestamp());
   return case when not everywhere then found_ids end;
 end $$;

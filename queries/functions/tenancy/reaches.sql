@@ -1,7 +1,16 @@
 -- May this reviewer do that there? tenant null: anywhere at all (what is shown is then cut to the reach).
-create or replace function tenancy.reaches(who uuid, tenant uuid, action text) returns boolean language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.reaches(who uuid, tenant uuid, action text)
+  returns boolean
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  return exists (select from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
-    where g.user_id = who and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp())
-      and (g.tenant_id is null or tenant is null or g.tenant_id = tenant));
+  return exists (
+    select from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
+    where g.user_id = who
+      and g.ended_at is null
+      and g.starts_at <= clock_timestamp()
+      and (g.expires_at is null or g.expires_at > clock_timestamp())
+      and (g.tenant_id is null or tenant is null or g.tenant_id = tenant)
+  );
 end $$;

@@ -1,6 +1,23 @@
-create or replace function tenancy.remember_ask(disclosure uuid, what text, ids uuid[], payload jsonb, lease interval, tenant uuid default null, c jsonb default tenancy.claims()) returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.remember_ask(
+  disclosure uuid,
+  what text,
+  ids uuid[],
+  payload jsonb,
+  lease interval,
+  tenant uuid default null,
+  c jsonb default tenancy.claims()
+)
+  returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
-  if disclosure is null then raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004'; end if;
+  if disclosure is null then
+    raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004';
+  end if;
   insert into tenancy.disclosure (disclosure_id, session_id, user_id, tenant_id, what, ids, payload, expires_at)
-  values (disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, coalesce(tenant, (c->>'tid')::uuid), what, coalesce(ids, '{}'), coalesce(payload, '{}'), clock_timestamp() + lease);
+  values (
+    disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, coalesce(tenant, (c->>'tid')::uuid), what, coalesce(ids, '{}'),
+    coalesce(payload, '{}'), clock_timestamp() + lease
+  );
 end $$;

@@ -1,15 +1,31 @@
--- Signs in whom the provider's identity token names; answers as signed_in does, with needs and choices for whoever the token proves. The token works once: its signed part
--- is remembered, since the text of a signature can be written in several ways. A wrong code uses it up too, so that guessing codes takes a new token each time; an answer that
--- asks for a code or a clinic does not. A code is used up in any case. Nobody is made here: an identity that is not linked is refused.
+-- Signs in whom the provider's identity token names; answers as signed_in does, with needs and choices for whoever the
+-- token proves. The token works once: its signed part is remembered, since the text of a signature can be written in
+-- several ways. A wrong code uses it up too, so that guessing codes takes a new token each time; an answer that asks
+-- for a code or a clinic does not. A code is used up in any case. Nobody is made here: an identity that is not linked
+-- is refused.
 --
--- One call, where a password takes two: whoever rolls this one back has used the token no more than before, and holds an access token that no committed transaction issued,
--- which tenancy.begin refuses. What the answer tells (is the token good, whose is it) the token's holder could read in it. There is no password to guess; guesses of a
--- code, the one thing that could be learnt unrecorded, are counted where no rollback reaches (00014).
-create or replace function tenancy.sign_in_oidc(id_token text, tenant text default null, role text default null, audience text default 'app', code text default null)
-  returns tenancy.signed language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare v record; u tenancy.users; r tenancy.signed; factor text; given boolean := false; used bytea;
+-- One call, where a password takes two: whoever rolls this one back has used the token no more than before, and holds
+-- an access token that no committed transaction issued, which tenancy.begin refuses. What the answer tells (is the
+-- token good, whose is it) the token's holder could read in it. There is no password to guess; guesses of a code, the
+-- one thing that could be learnt unrecorded, are counted where no rollback reaches (00014).
+create or replace function tenancy.sign_in_oidc(
+  id_token text, tenant text default null, role text default null, audience text default 'app', code text default null
+)
+  returns tenancy.signed
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v record;
+  u tenancy.users;
+  r tenancy.signed;
+  factor text;
+  given boolean := false;
+  used bytea;
 begin
-  if current_setting('transaction_isolation') <> 'read committed' then raise exception 'signing in works in READ COMMITTED only' using errcode = '25001'; end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'signing in works in READ COMMITTED only' using errcode = '25001';
+  end if;
   if position(id_token in current_query()) > 0 then
     r.reason := 'the token stood in the query text: send it as a bind parameter';
   else
@@ -17,18 +33,24 @@ begin
     r.reason := v.why;
   end if;
   if r.reason is null then
-    select x.* into u from tenancy.identity i join tenancy.users x on x.id = i.user_id where i.issuer = v.claims->>'iss' and i.subject = v.claims->>'sub' and i.ended_at is null;
+    select x.* into u
+    from tenancy.identity i join tenancy.users x on x.id = i.user_id
+    where i.issuer = v.claims->>'iss' and i.subject = v.claims->>'sub' and i.ended_at is null;
     given := cardinality((v.issuer).required_acr) + cardinality((v.issuer).required_amr) > 0;
     code := nullif(btrim(code), '');
     if u.id is not null and not given then factor := tenancy.second_factor(u.id, audience, null); end if;
     if factor is null or code is not null then
-      delete from tenancy.used_token x where x.until < clock_timestamp() - interval '1 day';  -- a day more: the clock may go back
+      -- a day more: the clock may go back
+      delete from tenancy.used_token x where x.until < clock_timestamp() - interval '1 day';
       used := sha256(convert_to(left(id_token, length(id_token) - strpos(reverse(id_token), '.')), 'utf8'));
       insert into tenancy.used_token (sha256, until) values (used, v.until) on conflict do nothing;
       if not found then
         r.reason := 'the token was used before';
       elsif u.id is null then
-        r.reason := format('subject %s of %s is linked to no user: an administrator does that with ward user link', v.claims->>'sub', v.claims->>'iss');
+        r.reason := format(
+          'subject %s of %s is linked to no user: an administrator does that with ward user link',
+          v.claims->>'sub', v.claims->>'iss'
+        );
       elsif factor is not null then
         factor := tenancy.second_factor(u.id, audience, code);
         given := factor is null;
@@ -36,11 +58,17 @@ begin
     end if;
     if r.reason is null and factor is not null then
       r.needs := 'second_factor';
-      r.reason := case factor when 'needed' then 'a second factor is needed' else 'the second factor was not accepted' end;
+      r.reason := case factor
+        when 'needed' then 'a second factor is needed'
+        else 'the second factor was not accepted'
+      end;
     end if;
   end if;
   if r.reason is not null then
-    perform audit.write_as(tenancy.installation(), u.id, null, null, 'sign_in', 'denied', jsonb_build_object('reason', r.reason, 'method', 'oidc')::text);
+    perform audit.write_as(
+      tenancy.installation(), u.id, null, null, 'sign_in', 'denied',
+      jsonb_build_object('reason', r.reason, 'method', 'oidc')::text
+    );
     return r;
   end if;
   r := tenancy.open_session(u, audience, tenant, role, 'oidc', given);

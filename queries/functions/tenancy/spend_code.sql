@@ -1,9 +1,17 @@
 -- Owner: ward_keys
--- Uses up a code of the active enrolment: null when it held or none is enrolled, else 'needed' or 'wrong'. The update's condition is looked at again
--- after the row lock, so that of many calls with one code one succeeds, and none once the enrolment has ended. After 100 tries in a row (NIST SP 800-63B 5.2.2) only a recovery code helps,
--- or an administrator.
-create or replace function tenancy.spend_code(who uuid, code text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare t tenancy.totp; s bigint; tries bigint;
+-- Uses up a code of the active enrolment: null when it held or none is enrolled, else 'needed' or 'wrong'. The update's
+-- condition is looked at again after the row lock, so that of many calls with one code one succeeds, and none once the
+-- enrolment has ended. After 100 tries in a row (NIST SP 800-63B 5.2.2) only a recovery code helps, or an
+-- administrator.
+create or replace function tenancy.spend_code(who uuid, code text)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  t tenancy.totp;
+  s bigint;
+  tries bigint;
 begin
   select * into t from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null;
   if not found then return null; end if;
@@ -13,7 +21,8 @@ begin
     tries := nextval(tenancy.totp_tries(t.id));
     if tries - t.forgiven > 100 then return 'wrong'; end if;
     s := tenancy.totp_step(t.secret, t.last_step, code);
-    update tenancy.totp x set last_step = s, forgiven = tries where x.id = t.id and x.last_step < s and x.ended_at is null;
+    update tenancy.totp x set last_step = s, forgiven = tries
+    where x.id = t.id and x.last_step < s and x.ended_at is null;
     return case when found then null else 'wrong' end;
   end if;
   return case when tenancy.spend_recovery(who, code) then null else 'wrong' end;

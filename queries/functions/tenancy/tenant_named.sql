@@ -1,8 +1,19 @@
 -- A tenant by slug or id; the same answer for one that does not exist and one out of reach.
-create or replace function tenancy.tenant_named(named text, action text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare t uuid; who uuid := tenancy.reviewer(action);
+create or replace function tenancy.tenant_named(named text, action text)
+  returns uuid
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  t uuid;
+  who uuid := tenancy.reviewer(action);
 begin
-  select x.id into t from tenancy.tenant x where (x.slug = named or x.id::text = named) and tenancy.reaches(who, x.id, action);
-  if t is null then raise exception 'no clinic "%" within your reach', named using errcode = '02000', hint = 'ward tenant list shows those you reach'; end if;
+  select x.id into t
+  from tenancy.tenant x
+  where (x.slug = named or x.id::text = named) and tenancy.reaches(who, x.id, action);
+  if t is null then
+    raise exception 'no clinic "%" within your reach', named
+      using errcode = '02000', hint = 'ward tenant list shows those you reach';
+  end if;
   return t;
 end $$;

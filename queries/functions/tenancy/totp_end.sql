@@ -1,6 +1,13 @@
 -- Owner: ward_keys
-create or replace function tenancy.totp_end(who uuid) returns boolean language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare active boolean := exists (select from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null);
+create or replace function tenancy.totp_end(who uuid)
+  returns boolean
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  active boolean := exists (
+    select from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null
+  );
 begin
   update tenancy.totp x set ended_at = clock_timestamp() where x.user_id = who and x.ended_at is null;
   return active;

@@ -1,6 +1,11 @@
 -- Owner: ward_keys
 -- Has a second factor that counted for this user ended since?
-create or replace function tenancy.totp_ended_since(who uuid, since timestamptz) returns boolean language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select exists (select from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at > since) $$;
+create or replace function tenancy.totp_ended_since(who uuid, since timestamptz)
+  returns boolean
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at > since)
+$$;
 
 grant execute on function tenancy.totp_ended_since to ward_owner;

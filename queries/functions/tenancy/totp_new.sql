@@ -1,9 +1,14 @@
 -- Owner: ward_keys
 -- A new secret that counts for nothing until totp_activate; an earlier one that was never confirmed ends.
-create or replace function tenancy.totp_new(who uuid, session uuid) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.totp_new(who uuid, session uuid)
+  returns text
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare k bytea := public.gen_random_bytes(20);
 begin
-  update tenancy.totp x set ended_at = clock_timestamp() where x.user_id = who and x.active_at is null and x.ended_at is null;
+  update tenancy.totp x set ended_at = clock_timestamp()
+  where x.user_id = who and x.active_at is null and x.ended_at is null;
   insert into tenancy.totp (user_id, secret, session_id) values (who, k, session);
   return core.base32(k);
 end $$;

@@ -1,6 +1,11 @@
 -- Owner: ward_keys
 -- The session that enrolled a user's active second factor; null without one.
-create or replace function tenancy.totp_session(who uuid) returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select x.session_id from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null $$;
+create or replace function tenancy.totp_session(who uuid)
+  returns uuid
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select x.session_id from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null
+$$;
 
 grant execute on function tenancy.totp_session to ward_owner;

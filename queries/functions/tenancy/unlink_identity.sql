@@ -1,9 +1,24 @@
-create or replace function tenancy.unlink_identity(who text, issuer text, subject text, reason text) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare by_user uuid := tenancy.reviewer_of('configure', null); u uuid := tenancy.user_named(who);
+create or replace function tenancy.unlink_identity(who text, issuer text, subject text, reason text)
+  returns uuid
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  by_user uuid := tenancy.reviewer_of('configure', null);
+  u uuid := tenancy.user_named(who);
 begin
-  update tenancy.identity x set ended_at = clock_timestamp() where x.issuer = unlink_identity.issuer and x.subject = unlink_identity.subject and x.user_id = u and x.ended_at is null;
-  if not found then raise exception 'this subject is not linked to %', who using errcode = '02000', hint = 'ward oidc list --json shows the links'; end if;
-  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user unlink', 'user', u, 'issuer', issuer, 'subject', subject, 'reason', core.require_reason(reason))::text);
+  update tenancy.identity x set ended_at = clock_timestamp()
+  where x.issuer = unlink_identity.issuer
+    and x.subject = unlink_identity.subject
+    and x.user_id = u
+    and x.ended_at is null;
+  if not found then
+    raise exception 'this subject is not linked to %', who
+      using errcode = '02000', hint = 'ward oidc list --json shows the links';
+  end if;
+  perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object(
+    'what', 'user unlink', 'user', u, 'issuer', issuer, 'subject', subject, 'reason', core.require_reason(reason)
+  )::text);
   return u;
 end $$;
 

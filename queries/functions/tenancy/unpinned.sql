@@ -1,15 +1,48 @@
--- Functions without a pinned search_path that a trigger, policy, check, default, index or statistics object of the table reaches: each could be led to the caller's
--- own objects and carry row contents out.
-create or replace function tenancy.unpinned(t regclass) returns setof text language sql stable set search_path = pg_catalog, pg_temp as $$
+-- Functions without a pinned search_path that a trigger, policy, check, default, index or statistics object of the
+-- table reaches: each could be led to the caller's own objects and carry row contents out.
+create or replace function tenancy.unpinned(t regclass)
+  returns setof text
+  language sql stable
+  set search_path = pg_catalog, pg_temp
+as $$
   with reached as (
-    select tgfoid as f from pg_trigger where tgrelid = t and not tgisinternal
-    union select d.refobjid from pg_constraint c join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass where c.conrelid = t
-    union select d.refobjid from pg_attrdef a join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid and d.refclassid = 'pg_proc'::regclass where a.adrelid = t
-    union select d.refobjid from pg_index i join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_proc'::regclass where i.indrelid = t
-    union select d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass where p.polrelid = t
-    union select d.refobjid from pg_statistic_ext x join pg_depend d on d.classid = 'pg_statistic_ext'::regclass and d.objid = x.oid and d.refclassid = 'pg_proc'::regclass where x.stxrelid = t
+    select tgfoid as f
+    from pg_trigger
+    where tgrelid = t and not tgisinternal
+    union
+    select d.refobjid
+    from pg_constraint c
+      join pg_depend d on d.classid = 'pg_constraint'::regclass
+        and d.objid = c.oid
+        and d.refclassid = 'pg_proc'::regclass
+    where c.conrelid = t
+    union
+    select d.refobjid
+    from pg_attrdef a
+      join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid and d.refclassid = 'pg_proc'::regclass
+    where a.adrelid = t
+    union
+    select d.refobjid
+    from pg_index i
+      join pg_depend d on d.classid = 'pg_class'::regclass
+        and d.objid = i.indexrelid
+        and d.refclassid = 'pg_proc'::regclass
+    where i.indrelid = t
+    union
+    select d.refobjid
+    from pg_policy p
+      join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
+    where p.polrelid = t
+    union
+    select d.refobjid
+    from pg_statistic_ext x
+      join pg_depend d on d.classid = 'pg_statistic_ext'::regclass
+        and d.objid = x.oid
+        and d.refclassid = 'pg_proc'::regclass
+    where x.stxrelid = t
   )
-  select p.oid::regprocedure::text from reached join pg_proc p on p.oid = reached.f join pg_language l on l.oid = p.prolang
+  select p.oid::regprocedure::text
+  from reached join pg_proc p on p.oid = reached.f join pg_language l on l.oid = p.prolang
   where l.lanname not in ('internal', 'c')
     -- pg_temp last: unnamed or named earlier, it is searched first for types
     and not exists (select from unnest(p.proconfig) c where c ~ '^search_path=.+, pg_temp$' and c !~ 'pg_temp.*pg_temp')

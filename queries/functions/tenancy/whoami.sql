@@ -1,16 +1,41 @@
-create or replace function tenancy.whoami() returns jsonb language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+create or replace function tenancy.whoami()
+  returns jsonb
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare c jsonb := tenancy.claims();
 begin
   if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
   perform audit.write(coalesce((c->>'tid')::uuid, tenancy.installation()), 'browse', 'ok', '{"screen":"whoami"}');
-  return (select jsonb_build_object('user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', c->>'sid', 'region', tenancy.region_here(), 'must_enroll', c->>'aud' = 'review' and tenancy.must_enroll((c->>'sid')::uuid),
-    'session_expires_at', (select s.expires_at from tenancy.session s where s.session_id = (c->>'sid')::uuid),
-    'grants', coalesce((select jsonb_agg(jsonb_build_object('id', g.id, 'role', g.role, 'tenant', t.slug, 'expires_at', g.expires_at, 'reason', g.reason) order by g.starts_at)
-      from tenancy.reviewer_grant g left join tenancy.tenant t on t.id = g.tenant_id where g.user_id = u.id and g.ended_at is null and g.starts_at <= clock_timestamp() and (g.expires_at is null or g.expires_at > clock_timestamp())), '[]'),
-    'on_call', coalesce((select jsonb_agg(coalesce(t.slug, '*') order by t.slug nulls first) from tenancy.on_call o left join tenancy.tenant t on t.id = o.tenant_id where o.user_id = u.id and o.removed_at is null), '[]'),
-    'actions', coalesce((select jsonb_agg(distinct a.action order by a.action) from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role
-      where g.user_id = u.id and g.ended_at is null and (g.expires_at is null or g.expires_at > clock_timestamp())), '[]'))
-    from tenancy.users u where u.id = (c->>'sub')::uuid);
+  return (
+    select jsonb_build_object(
+      'user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', c->>'sid', 'region', tenancy.region_here(),
+      'must_enroll', c->>'aud' = 'review' and tenancy.must_enroll((c->>'sid')::uuid),
+      'session_expires_at', (select s.expires_at from tenancy.session s where s.session_id = (c->>'sid')::uuid),
+      'grants', coalesce((
+        select jsonb_agg(jsonb_build_object(
+          'id', g.id, 'role', g.role, 'tenant', t.slug, 'expires_at', g.expires_at, 'reason', g.reason
+        ) order by g.starts_at)
+        from tenancy.reviewer_grant g left join tenancy.tenant t on t.id = g.tenant_id
+        where g.user_id = u.id
+          and g.ended_at is null
+          and g.starts_at <= clock_timestamp()
+          and (g.expires_at is null or g.expires_at > clock_timestamp())
+      ), '[]'),
+      'on_call', coalesce((
+        select jsonb_agg(coalesce(t.slug, '*') order by t.slug nulls first)
+        from tenancy.on_call o left join tenancy.tenant t on t.id = o.tenant_id
+        where o.user_id = u.id and o.removed_at is null
+      ), '[]'),
+      'actions', coalesce((
+        select jsonb_agg(distinct a.action order by a.action)
+        from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role
+        where g.user_id = u.id and g.ended_at is null and (g.expires_at is null or g.expires_at > clock_timestamp())
+      ), '[]')
+    )
+    from tenancy.users u
+    where u.id = (c->>'sub')::uuid
+  );
 end $$;
 
 grant execute on function tenancy.whoami to ward_app, ward_reviewer;

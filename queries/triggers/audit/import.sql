@@ -1,4 +1,5 @@
 create trigger append_only before delete or update on audit.import for each row execute function core.append_only();
 alter table audit.import enable always trigger append_only;
-create trigger append_only_truncate before truncate on audit.import for each statement execute function core.append_only();
+create trigger append_only_truncate before truncate on audit.import for each statement
+  execute function core.append_only();
 alter table audit.import enable always trigger append_only_truncate;

@@ -1,1 +1,2 @@
-create constraint trigger durable after insert on tenancy.disclosure deferrable initially deferred for each row execute function tenancy.durable();
+create constraint trigger durable after insert on tenancy.disclosure deferrable initially deferred for each row
+  execute function tenancy.durable();

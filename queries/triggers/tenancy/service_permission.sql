@@ -1,1 +1,2 @@
-create trigger log after insert or update or delete on tenancy.service_permission for each row execute function tenancy.log_service_permission();
+create trigger log after insert or update or delete on tenancy.service_permission for each row
+  execute function tenancy.log_service_permission();

@@ -1,4 +1,5 @@
 create trigger append_only before delete or update on tenancy.user_log for each row execute function core.append_only();
 alter table tenancy.user_log enable always trigger append_only;
-create trigger append_only_truncate before truncate on tenancy.user_log for each statement execute function core.append_only();
+create trigger append_only_truncate before truncate on tenancy.user_log for each statement
+  execute function core.append_only();
 alter table tenancy.user_log enable always trigger append_only_truncate;
