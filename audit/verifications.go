@@ -16,21 +16,23 @@ import (
 
 // Verification is one that a reviewer made.
 type Verification struct {
-	By         string                     `json:"by"`
-	StartedAt  time.Time                  `json:"started_at"`
-	FinishedAt *time.Time                 `json:"finished_at"`
-	Store      string                     `json:"store"`
-	Region     *string                    `json:"region"` // nil: all
-	Whole      bool                       `json:"whole"`  // not one clinic's rows alone
-	Months     []string                   `json:"months"` // none: all
-	Verdict    *string                    `json:"verdict"`
-	ByWorkers  bool                       `json:"by_workers"` // they recomputed the rows
-	Found      map[string]archive.Verdict `json:"found"`      // what was not valid: REGION/YYYY-MM; "" is what is about no month
+	By         string     `json:"by"`
+	StartedAt  time.Time  `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	Store      string     `json:"store"`
+	Region     *string    `json:"region"` // nil: all
+	Whole      bool       `json:"whole"`  // not one clinic's rows alone
+	Months     []string   `json:"months"` // none: all
+	Verdict    *string    `json:"verdict"`
+	ByWorkers  bool       `json:"by_workers"` // they recomputed the rows
+	// what was not valid: REGION/YYYY-MM; "" is what is about no month
+	Found map[string]archive.Verdict `json:"found"`
 }
 
 // Covers says whether a verification was about all of a month of a store.
 func (v Verification) Covers(store, region, month string) bool {
-	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store && (v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
+	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store &&
+		(v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
 }
 
 // Of is what it says about one month that it covers: a break elsewhere is none of this month's.
@@ -55,7 +57,8 @@ func Verifications(ctx context.Context, s *tenancy.Session) ([]Verification, err
 // BrowseArchive records a look at what the archive holds: at all of it, or at one month, "REGION/YYYY-MM".
 func BrowseArchive(ctx context.Context, s *tenancy.Session, month string) error {
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		return queries.New(tx).BrowseAuditList(ctx, queries.BrowseAuditListParams{Ask: uuid.New(), What: "archive", Arg: filled(month)})
+		return queries.New(tx).BrowseAuditList(ctx,
+			queries.BrowseAuditListParams{Ask: uuid.New(), What: "archive", Arg: filled(month)})
 	})
 	if err != nil {
 		return fmt.Errorf("browse the archive: %w", tenancy.Explain(err))

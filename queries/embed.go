@@ -1,5 +1,6 @@
 // Package queries holds every line of SQL that ward runs: the schema (tables, functions, views, triggers), the
-// statements that sqlc turns into Go, and the review rules. Package migrate, beside it, brings a database to the schema.
+// statements that sqlc turns into Go, and the review rules. Package migrate, beside it, brings a database to the
+// schema.
 package queries
 
 import (

@@ -50,7 +50,8 @@ type RunRow struct {
 	RequestEvent *int64    `json:"request_event"`
 	// RecordedAs is the run's own event.
 	RecordedAs *int64 `json:"recorded_as"`
-	// PeriodStart and PeriodEnd are what a scheduled run was for: several periods where none ran for a while. nil: a run that was asked for.
+	// PeriodStart and PeriodEnd are what a scheduled run was for: several periods where none ran for a while. nil: a
+	// run that was asked for.
 	PeriodStart *time.Time `json:"period_start"`
 	PeriodEnd   *time.Time `json:"period_end"`
 }
@@ -73,12 +74,14 @@ type Job struct {
 
 // Rules lists the rules that the worker has registered; recorded.
 func Rules(ctx context.Context, s *tenancy.Session) ([]Registered, error) {
-	return list[Registered](ctx, s, "rules", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRules(ctx) })
+	return list[Registered](ctx, s, "rules", "",
+		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRules(ctx) })
 }
 
 // History lists the newest runs, of the rules whose id starts with rule; recorded.
 func History(ctx context.Context, s *tenancy.Session, rule string) ([]RunRow, error) {
-	return list[RunRow](ctx, s, "runs", rule, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRuns(ctx) })
+	return list[RunRow](ctx, s, "runs", rule,
+		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRuns(ctx) })
 }
 
 // Jobs lists the worker's jobs that are not done, the dead ones first; recorded.
@@ -87,7 +90,8 @@ func Jobs(ctx context.Context, s *tenancy.Session) ([]Job, error) {
 }
 
 // list reads one of the lists that review.browse_list knows; of narrows it ("": everything within reach).
-func list[T any](ctx context.Context, s *tenancy.Session, what, of string, read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+func list[T any](ctx context.Context, s *tenancy.Session, what, of string,
+	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
 	return tenancy.List[T](ctx, s, what, func(q *queries.Queries, ask uuid.UUID) error {
 		arg := queries.BrowseReviewListParams{Ask: ask, What: what}
 		if of != "" {

@@ -20,7 +20,8 @@ type Person struct {
 	OnCall       []string `json:"on_call"`  // clinics; "*": any
 }
 
-// RoleChange is what giving a member another role did: the old membership ended and a new one began, in one transaction.
+// RoleChange is what giving a member another role did: the old membership ended and a new one began, in one
+// transaction.
 type RoleChange struct {
 	Termination
 	NewMembership uuid.UUID `json:"new_membership"`
@@ -73,7 +74,8 @@ type Taken struct {
 
 // Person shows one user (slug or id) and what disabling them would do.
 func (s *Session) Person(ctx context.Context, user string) (Person, error) {
-	rows, err := list[Person](ctx, s, "user", user, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ShowUser(ctx) })
+	rows, err := list[Person](ctx, s, "user", user,
+		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ShowUser(ctx) })
 	if err != nil {
 		return Person{}, err
 	}
@@ -83,14 +85,16 @@ func (s *Session) Person(ctx context.Context, user string) (Person, error) {
 	return rows[0], nil
 }
 
-// ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and another one begins.
+// ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and
+// another one begins.
 func (s *Session) ChangeRole(ctx context.Context, membership, role, reason string) (RoleChange, error) {
 	return act[RoleChange](ctx, s, "change role of "+membership, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.ChangeRole(ctx, queries.ChangeRoleParams{Membership: membership, Role: role, Reason: reason})
 	})
 }
 
-// DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every session.
+// DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every
+// session.
 func (s *Session) DisableUser(ctx context.Context, user, reason string) (Disabled, error) {
 	return act[Disabled](ctx, s, "disable user "+user, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.DisableUser(ctx, queries.DisableUserParams{Who: user, Reason: reason})
@@ -107,7 +111,8 @@ func (s *Session) EnableUser(ctx context.Context, user, reason string) error {
 
 // Roles lists the roles of clinics' members, or the one named.
 func (s *Session) Roles(ctx context.Context, role string) ([]Role, error) {
-	return list[Role](ctx, s, "roles", role, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRoles(ctx) })
+	return list[Role](ctx, s, "roles", role,
+		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRoles(ctx) })
 }
 
 // AddRole adds a role that may do nothing yet.
@@ -120,13 +125,15 @@ func (s *Session) AddRole(ctx context.Context, name, note string) error {
 // AllowRole lets a role do things with a table's records in every clinic, or takes that away; from the next ask on.
 func (s *Session) AllowRole(ctx context.Context, role, table string, actions []string, allowed bool) error {
 	return s.do(ctx, "change role "+role, func(q *queries.Queries) error {
-		return q.AllowRole(ctx, queries.AllowRoleParams{Role: role, RecordTable: table, Actions: actions, Allowed: allowed})
+		return q.AllowRole(ctx,
+			queries.AllowRoleParams{Role: role, RecordTable: table, Actions: actions, Allowed: allowed})
 	})
 }
 
 // OnCallRoster lists who may take an on-call grant.
 func (s *Session) OnCallRoster(ctx context.Context) ([]OnCall, error) {
-	return list[OnCall](ctx, s, "oncall", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListOnCall(ctx) })
+	return list[OnCall](ctx, s, "oncall", "",
+		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListOnCall(ctx) })
 }
 
 // AddOnCall puts a person on the roster of a clinic, or of every clinic when tenant is empty.
@@ -146,8 +153,8 @@ func (s *Session) RemoveOnCall(ctx context.Context, user, tenant, reason string)
 	return int(n), err
 }
 
-// TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at most four hours. It becomes an item of
-// the queue (rule S03).
+// TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at
+// most four hours. It becomes an item of the queue (rule S03).
 func (s *Session) TakeOnCall(ctx context.Context, tenant, reason, ticket string, hours float64) (Taken, error) {
 	return act[Taken](ctx, s, "take on-call grant at "+tenant, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.TakeOnCall(ctx, queries.TakeOnCallParams{Tenant: tenant, Reason: reason, Ticket: ticket, Hours: hours})
@@ -175,7 +182,8 @@ func (s *Session) do(ctx context.Context, what string, fn func(*queries.Queries)
 }
 
 // act is do for a change that answers with JSON.
-func act[T any](ctx context.Context, s *Session, what string, fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
+func act[T any](ctx context.Context, s *Session, what string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
 	var done T
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
 		raw, err := fn(queries.New(tx))

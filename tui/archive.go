@@ -12,7 +12,8 @@ import (
 	"github.com/ward-health/ward/audit"
 )
 
-// How many findings are kept of a month, and how many stand under it in the list of months; the command's report has all.
+// How many findings are kept of a month, and how many stand under it in the list of months; the command's report has
+// all.
 const (
 	findingsKept  = 500
 	findingsUnder = 3
@@ -73,7 +74,8 @@ func newArchiveScreen(memory *archive.HeadMemory) *archiveScreen {
 	if memory == nil {
 		memory = archive.NewHeadMemory("", "")
 	}
-	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{}, locks: map[string]keeping{}, memory: memory,
+	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
+		locks: map[string]keeping{}, memory: memory,
 		list: pager[archiveRow]{id: archiveRowID}}
 }
 
@@ -151,11 +153,13 @@ func (s *archiveScreen) status(m *model) string {
 	case s.close != nil:
 		return "j and k scroll · esc goes back to the list"
 	case s.inside != nil:
-		return plural(len(s.inside.parts), "part", "parts") + " · esc goes back · what is listed is what the signed log says; only verifying proves it"
+		return plural(len(s.inside.parts), "part", "parts") +
+			" · esc goes back · what is listed is what the signed log says; only verifying proves it"
 	case len(s.marked) > 0:
 		return plural(len(s.marked), "month", "months") + " marked: v verifies them, m takes a mark away"
 	}
-	return plural(len(s.months), "month", "months") + " · what is listed is what the signed log says; only verifying proves it"
+	return plural(len(s.months), "month", "months") +
+		" · what is listed is what the signed log says; only verifying proves it"
 }
 
 func (s *archiveScreen) show(m *model) tea.Cmd {
@@ -214,7 +218,8 @@ func (s *archiveScreen) layout() {
 		rows = append(rows, archiveRow{month: month})
 		rows = append(rows, s.findingRows(month, findingsUnder)...)
 		if n := s.found[key] - findingsUnder; n > 0 {
-			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1, line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
+			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1,
+				line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
 		}
 	}
 	s.list.set(rows, true)
@@ -244,7 +249,8 @@ func (s *archiveScreen) findingRows(month archive.MonthSummary, most int) []arch
 func (s *archiveScreen) layoutMonth(o *openMonth) {
 	rows := s.findingRows(o.month, findingsKept)
 	if n := s.found[s.keyOf(o.month)] - len(rows); n > 0 {
-		rows = append(rows, archiveRow{month: o.month, nth: len(rows) + 1, line: "… " + plural(n, "more finding", "more findings") + ": the report of ward archive verify has all"})
+		rows = append(rows, archiveRow{month: o.month, nth: len(rows) + 1,
+			line: "… " + plural(n, "more finding", "more findings") + ": the report of ward archive verify has all"})
 	}
 	for i := range o.parts {
 		rows = append(rows, archiveRow{month: o.month, part: &o.parts[i]})
@@ -291,7 +297,8 @@ func (s *archiveScreen) back(*model) bool {
 	return true
 }
 
-// look opens what the cursor is on: a finding, which is on the screen already, or a month's parts, which is another look.
+// look opens what the cursor is on: a finding, which is on the screen already, or a month's parts, which is another
+// look.
 func (s *archiveScreen) look(m *model, r archiveRow) tea.Cmd {
 	if r.finding != nil {
 		s.close = &openFinding{finding: *r.finding}

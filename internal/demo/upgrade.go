@@ -27,7 +27,8 @@ func (d *Demo) upgrade(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("bring the demo in %s to this version of ward (ward demo reset, then ward demo, makes a new one): %w",
+		return fmt.Errorf("bring the demo in %s to this version of ward (ward demo reset, then ward demo, "+
+			"makes a new one): %w",
 			d.Dir, err)
 	}
 	return nil

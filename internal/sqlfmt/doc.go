@@ -1,5 +1,5 @@
-// Package sqlfmt lays ward's SQL out: files of tables, functions in SQL and plpgsql, views, triggers, the queries of sqlc, review rules.
-// docs/design/sql-format.md says why ward has a formatter of its own.
+// Package sqlfmt lays ward's SQL out: files of tables, functions in SQL and plpgsql, views, triggers, the queries of
+// sqlc, review rules. docs/design/sql-format.md says why ward has a formatter of its own.
 //
 // # What holds
 //
@@ -11,9 +11,10 @@
 //
 // # Lines
 //
-// A line break of the author stays where it is at a place fit for one, and the statement fits into 120 columns with it; every other one
-// goes. A statement that does not fit is broken from the outside inwards: what fits on a line is written on one, what does not is broken
-// at its own level and its parts are judged the same way, where parts that fit as the author broke them are left so.
+// A line break of the author stays where it is at a place fit for one, and the statement fits into 120 columns with it;
+// every other one goes. A statement that does not fit is broken from the outside inwards: what fits on a line is
+// written on one, what does not is broken at its own level and its parts are judged the same way, where parts that fit
+// as the author broke them are left so.
 //
 //   - A query is broken before each clause. into, set, returning, on conflict, limit, offset, having and for stay with the clause before
 //     them while they fit on its line.
@@ -25,27 +26,29 @@
 //   - case is broken before each when, else and end; an assignment behind :=, a comparison before its operator, as a last resort.
 //   - The header of a function has a line for its arguments, returns, language with volatility, each set, and as $$.
 //
-// A statement has a line of its own, and so has each declaration where there are several. On the line of what encloses it may stand
-// the one statement of "if x then y; end if;" (or of a loop), of "when x then y;" and the one declaration of "declare x int;",
-// where the author has it there.
+// A statement has a line of its own, and so has each declaration where there are several. On the line of what encloses
+// it may stand the one statement of "if x then y; end if;" (or of a loop), of "when x then y;" and the one declaration
+// of "declare x int;", where the author has it there.
 //
 // # Indentation
 //
-// Two columns for each level: statements in a block, the contents of a bracket (from the line on which it opens), the branches of case,
-// whatever goes on in the next line. The body of an SQL function is one level in, that of a plpgsql function is not. How far a line is
-// indented depends on what encloses it, never on where else the author broke lines.
+// Two columns for each level: statements in a block, the contents of a bracket (from the line on which it opens), the
+// branches of case, whatever goes on in the next line. The body of an SQL function is one level in, that of a plpgsql
+// function is not. How far a line is indented depends on what encloses it, never on where else the author broke lines.
 //
 // # Blanks
 //
-// One between tokens; none inside brackets, before a comma or semicolon, round . :: .. -> ->> #> #>>, after a sign, between a function and
-// its arguments. Keywords, and a table before its columns, have one before a parenthesis. At most one empty line between statements, none
-// within one, none at the beginning and end of a block.
+// One between tokens; none inside brackets, before a comma or semicolon, round . :: .. -> ->> #> #>>, after a sign,
+// between a function and its arguments. Keywords, and a table before its columns, have one before a parenthesis. At
+// most one empty line between statements, none within one, none at the beginning and end of a block.
 //
 // # Comments
 //
-// A line of prose that is too wide is filled anew, with the lines of prose that directly follow it. Never touched are /* */ (the front
-// matter of rules), directives (-- +goose, -- name:), lists, and text that is indented after the two dashes.
+// A line of prose that is too wide is filled anew, with the lines of prose that directly follow it. Never touched are
+// /* */ (the front matter of rules), directives (-- +goose, -- name:), lists, and text that is indented after the two
+// dashes.
 //
-// Dollar strings are code where they are the body of do or of create function in plpgsql or SQL. Any other one is a string.
-// Lines that begin with a backslash are psql's and end a statement. COPY ... FROM STDIN with its data is not read.
+// Dollar strings are code where they are the body of do or of create function in plpgsql or SQL. Any other one is a
+// string. Lines that begin with a backslash are psql's and end a statement. COPY ... FROM STDIN with its data is not
+// read.
 package sqlfmt

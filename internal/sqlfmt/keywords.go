@@ -10,8 +10,8 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// keywords are written in lower case, and no operand ends with one (but for operandWords). Words that are as often the name of a
-// column (name, type, state, ...) are not among them.
+// keywords are written in lower case, and no operand ends with one (but for operandWords). Words that are as often the
+// name of a column (name, type, state, ...) are not among them.
 var keywords = set(`
 	add all alter always analyse analyze and any array as asc asymmetric authorization before begin between both by cascade
 	case cast check collate column comment commit concurrently conflict constraint copy create cross current_catalog current_date
@@ -44,7 +44,8 @@ var spacedWords = set(`
 var blockWords = set("begin then else loop declare exception")
 
 // volatility and the like: what follows language in the header of a function and stays on its line.
-var headerWords = set(`language immutable stable volatile strict called security leakproof parallel cost rows support window
+var headerWords = set(
+	`language immutable stable volatile strict called security leakproof parallel cost rows support window
 	transform not external`)
 
 // comparisons are the words that compare; and after between belongs to it.

@@ -148,7 +148,8 @@ func actions(nodes []*node) *node {
 
 func clauseStart(nodes []*node, i int) bool {
 	switch nodes[i].word() {
-	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references", "include",
+	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns",
+		"references", "include",
 		"partition":
 		return true
 	case "is":

@@ -45,7 +45,8 @@ func sameToken(ta, tb []*token, i int) error {
 		return fmt.Errorf("%q became %q", x.text, y.text)
 	}
 	// 'a' and 'b' on two lines are one string, on one line they are an error
-	if i > 0 && x.kind == str && ta[i-1].kind == str && (x.brk || ta[i-1].trail != "") != (y.brk || tb[i-1].trail != "") {
+	if i > 0 && x.kind == str && ta[i-1].kind == str &&
+		(x.brk || ta[i-1].trail != "") != (y.brk || tb[i-1].trail != "") {
 		return fmt.Errorf("the string %s is no longer on a line of its own", x.text)
 	}
 	return nil

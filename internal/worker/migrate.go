@@ -1,4 +1,5 @@
-// Package worker runs what nobody waits for: sealing, shipping, and the review rules as River jobs. It alone knows River.
+// Package worker runs what nobody waits for: sealing, shipping, and the review rules as River jobs. It alone knows
+// River.
 package worker
 
 import (
@@ -17,8 +18,9 @@ import (
 const Schema = "river"
 
 // Migrate brings a database to the newest schema: ward's own in one transaction, then River's. It returns what it
-// applied, a line each. River's migrations are a transaction each, since one of them adds a value to an enum and a later
-// one uses it, which PostgreSQL allows in two transactions only; a call after an interruption goes on with the next.
+// applied, a line each. River's migrations are a transaction each, since one of them adds a value to an enum and a
+// later one uses it, which PostgreSQL allows in two transactions only; a call after an interruption goes on with the
+// next.
 func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, error) {
 	plan, err := migrate.Run(ctx, url, o)
 	if err != nil {
@@ -44,7 +46,8 @@ func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, erro
 	return applied, nil
 }
 
-// asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it needs.
+// asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it
+// needs.
 func asOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {

@@ -191,7 +191,8 @@ func (m *maker) remember(ctx context.Context, p *Plan, objects []made) error {
 		}
 		_, err := m.db.Exec(ctx, `insert into core.object (kind, name, signature, sum, live)
 			values ($1, $2, nullif($3, ''), $4, $5)
-			on conflict (kind, name) do update set signature = excluded.signature, sum = excluded.sum, live = excluded.live,
+			on conflict (kind, name) do update set signature = excluded.signature, sum = excluded.sum,
+			live = excluded.live,
 			  applied_at = clock_timestamp()`, o.Kind, o.Name, o.Signature, o.Sum, live[[2]string{o.Kind, key}])
 		if err != nil {
 			return fmt.Errorf("remember %s %s: %w", o.Kind, o.Name, err)

@@ -1,4 +1,5 @@
-// Package migrate brings a database to the schema that package queries holds, and tells a database that is at another one.
+// Package migrate brings a database to the schema that package queries holds, and tells a database that is at another
+// one.
 //
 // An installation and an upgrade are the same call, [Run]:
 //

@@ -31,7 +31,8 @@ type release struct {
 	files     fs.FS
 }
 
-// generatorOf are the objects whose text decides what tenancy.protect and tenancy.relate leave at an application's table.
+// generatorOf are the objects whose text decides what tenancy.protect and tenancy.relate leave at an application's
+// table.
 var generatorOf = []string{"tenancy.protect", "tenancy.make_view", "tenancy.relate"}
 
 func readRelease(files fs.FS, version string) (*release, error) {
@@ -85,8 +86,9 @@ func readTables(files fs.FS) ([]tableFile, error) {
 		sum := sha256.Sum256(text)
 		t.Sum = hex.EncodeToString(sum[:])
 		if want, ok := frozen[t.Name]; ok && want != t.Sum {
-			return nil, fmt.Errorf("%s was released and is frozen, but its SHA-256 is %s and not %s: undo the change and "+
-				"add a new numbered file instead", file, t.Sum, want)
+			return nil,
+				fmt.Errorf("%s was released and is frozen, but its SHA-256 is %s and not %s: undo the change and "+
+					"add a new numbered file instead", file, t.Sum, want)
 		}
 		tables = append(tables, t)
 	}

@@ -118,7 +118,8 @@ func (m *maker) signature(ctx context.Context, o Object, was string) (string, er
 		found = slices.DeleteFunc(found, func(s string) bool { return s == was })
 	}
 	if len(found) != 1 {
-		return "", fmt.Errorf("a file makes one function of its own name, but the catalog has %d: %v", len(found), found)
+		return "", fmt.Errorf("a file makes one function of its own name, but the catalog has %d: %v",
+			len(found), found)
 	}
 	return found[0], nil
 }

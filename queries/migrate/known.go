@@ -26,12 +26,13 @@ func (e *SchemaError) Error() string {
 	case e.Program:
 		return "the database has another build of the schema of ward " + e.Database + " than this program: " + e.Hint
 	}
-	return fmt.Sprintf("the database has the schema of ward %s, and this program is ward %s: %s", e.Database, e.Program, e.Hint)
+	return fmt.Sprintf("the database has the schema of ward %s, and this program is ward %s: %s", e.Database,
+		e.Program, e.Hint)
 }
 
 // Check compares the database's release with the program's own. Every login of ward's may ask. Errors: a *SchemaError
-// when they differ, in either direction: an older program would write what the schema no longer means, a newer one would
-// call what is not there.
+// when they differ, in either direction: an older program would write what the schema no longer means, a newer one
+// would call what is not there.
 func Check(ctx context.Context, db querier) error {
 	r, err := readRelease(queries.Schema(), queries.Version)
 	if err != nil {
@@ -45,7 +46,8 @@ func Check(ctx context.Context, db querier) error {
 	switch {
 	case err == nil && sum == r.Sum:
 		return nil
-	case errors.As(err, &missing) && (missing.Code == "42P01" || missing.Code == "3F000"), errors.Is(err, pgx.ErrNoRows):
+	case errors.As(err, &missing) && (missing.Code == "42P01" || missing.Code == "3F000"),
+		errors.Is(err, pgx.ErrNoRows):
 		e.Hint = "run ward migrate on it first"
 		return e
 	case err != nil:

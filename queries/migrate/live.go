@@ -26,11 +26,13 @@ select 'function', p.oid::regprocedure::text, md5(concat_ws('|', s.major, p.pros
       from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a)))
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace cross join s where n.nspname = any ($1)
 union all
-select 'view', c.oid::regclass::text, md5(concat_ws('|', s.major, pg_get_viewdef(c.oid), c.relowner::regrole, c.reloptions,
+select 'view', c.oid::regclass::text, md5(concat_ws('|', s.major, pg_get_viewdef(c.oid), c.relowner::regrole,
+	c.reloptions,
     (select string_agg(a.grantee::regrole || a.privilege_type || a.is_grantable, ','
         order by a.grantee::regrole::text, a.privilege_type)
       from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a)))
-from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join s where n.nspname = any ($1) and c.relkind = 'v'
+from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join s where n.nspname = any ($1)
+	and c.relkind = 'v'
 union all
 select 'triggers', c.oid::regclass::text, md5(concat_ws('|', s.major,
     string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ',' order by t.tgname)))

@@ -144,7 +144,8 @@ func (o Options) patiently(ctx context.Context, try func() error) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: another transaction held a lock for %s; end it (pg_stat_activity names it) and migrate again",
+			return fmt.Errorf("%w: another transaction held a lock for %s; end it (pg_stat_activity names it) and "+
+				"migrate again",
 				err, wait)
 		}
 		if o.Said != nil {

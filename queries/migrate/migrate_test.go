@@ -159,8 +159,10 @@ func TestSignatureChangesAndFunctionsGo(t *testing.T) {
 		"functions/tenancy/whoami.sql": edited(t, "functions/tenancy/whoami.sql", "tenancy.whoami()",
 			"tenancy.whoami(more text default null)"),
 		"functions/core/business_day.sql": "",
-		"functions/tenancy/added.sql": "create or replace function tenancy.added() returns int language sql immutable " +
-			"set search_path = pg_catalog, pg_temp as $$ select 1 $$;\n\ngrant execute on function tenancy.added to ward_app;\n",
+		"functions/tenancy/added.sql": "create or replace function tenancy.added() returns int " +
+			"language sql immutable " +
+			"set search_path = pg_catalog, pg_temp as $$ select 1 $$;\n\n" +
+			"grant execute on function tenancy.added to ward_app;\n",
 	})
 	p := run(t, e, o)
 	if got := names(p.Make); got != "function tenancy.added new; function tenancy.whoami changed" {
@@ -175,7 +177,7 @@ func TestSignatureChangesAndFunctionsGo(t *testing.T) {
 		"select count(*)::int from pg_proc where proname = 'business_day'":              0,
 		"select has_function_privilege('ward_app', 'tenancy.added()', 'execute')::int":  1,
 		"select has_function_privilege('public', 'tenancy.added()', 'execute')::int":    0,
-		"select count(*)::int from core.object where name = 'core.business_day'":      0,
+		"select count(*)::int from core.object where name = 'core.business_day'":        0,
 		"select count(*)::int from core.release where version = '9.9.9' and tables > 0": 1,
 	} {
 		if got := wardtest.One[int](e, sql); got != want {
@@ -209,22 +211,27 @@ func TestViewsThatCannotBeReplaced(t *testing.T) {
 // has happened.
 func TestAllOrNothing(t *testing.T) {
 	e := wardtest.New(t)
-	table := "-- More.\n\n-- +goose Up\nset local role ward_owner;\nalter table tenancy.tenant add column more text;\nreset role;\n"
-	good := "create or replace function tenancy.zz() returns int language plpgsql set search_path = pg_catalog, pg_temp " +
+	table := "-- More.\n\n-- +goose Up\nset local role ward_owner;\n" +
+		"alter table tenancy.tenant add column more text;\nreset role;\n"
+	good := "create or replace function tenancy.zz() returns int language plpgsql " +
+		"set search_path = pg_catalog, pg_temp " +
 		"as $$ begin return 1; end $$;\n"
 	for name, bad := range map[string]string{
-		"a body that does not parse":    strings.Replace(good, "return 1;", "returned 1;", 1),
-		"a file with another's name":    strings.Replace(good, "tenancy.zz", "tenancy.yy", 1),
-		"a statement that fails":        good + "grant execute on function tenancy.zz to nobody_there;\n",
-		"another type of result":        "",
-		"the body of an sql function":   strings.Replace(strings.Replace(good, "plpgsql", "sql", 1), "begin return 1; end", "select nothing", 1),
-		"a type that is not there":      strings.Replace(good, "returns int", "returns tenancy.none", 1),
-		"a function that needs itself?": strings.Replace(good, "tenancy.zz()", "tenancy.zz(x int default tenancy.none())", 1),
+		"a body that does not parse": strings.Replace(good, "return 1;", "returned 1;", 1),
+		"a file with another's name": strings.Replace(good, "tenancy.zz", "tenancy.yy", 1),
+		"a statement that fails":     good + "grant execute on function tenancy.zz to nobody_there;\n",
+		"another type of result":     "",
+		"the body of an sql function": strings.Replace(strings.Replace(good, "plpgsql", "sql", 1),
+			"begin return 1; end", "select nothing", 1),
+		"a type that is not there": strings.Replace(good, "returns int", "returns tenancy.none", 1),
+		"a function that needs itself?": strings.Replace(good, "tenancy.zz()",
+			"tenancy.zz(x int default tenancy.none())", 1),
 	} {
 		changes := map[string]string{"tables/00099_more.sql": table, "functions/tenancy/zz.sql": bad}
 		if bad == "" {
 			delete(changes, "functions/tenancy/zz.sql")
-			changes["functions/tenancy/user_id.sql"] = edited(t, "functions/tenancy/user_id.sql", "returns uuid", "returns text")
+			changes["functions/tenancy/user_id.sql"] = edited(t, "functions/tenancy/user_id.sql", "returns uuid",
+				"returns text")
 		}
 		_, err := migrate.Run(t.Context(), e.DB.Superuser(), next(t, changes))
 		if err == nil {
@@ -238,7 +245,8 @@ func TestAllOrNothing(t *testing.T) {
 			t.Errorf("%s: something stayed: %v, %v", name, look, err)
 		}
 		const columns = "select count(*)::int from information_schema.columns where column_name = 'more'"
-		if wardtest.One[int](e, columns)+wardtest.One[int](e, "select count(*)::int from public.ward_migration where version_id = 99") != 0 {
+		if wardtest.One[int](e, columns)+
+			wardtest.One[int](e, "select count(*)::int from public.ward_migration where version_id = 99") != 0 {
 			t.Errorf("%s: the numbered file stayed", name)
 		}
 	}
@@ -277,7 +285,8 @@ func TestUnknownSchema(t *testing.T) {
 		}
 	}
 	run(t, e, next(t, map[string]string{
-		"tables/00099_more.sql": "-- More.\n\n-- +goose Up\nset local role ward_owner;\ncreate table tenancy.more (id int);\nreset role;\n",
+		"tables/00099_more.sql": "-- More.\n\n-- +goose Up\nset local role ward_owner;\n" +
+			"create table tenancy.more (id int);\nreset role;\n",
 	}))
 	for _, role := range roles {
 		var other *migrate.SchemaError
@@ -310,7 +319,8 @@ func TestUnknownSchema(t *testing.T) {
 // LockTimeout at a time, and it changes nothing until it has every lock.
 func TestUpgradeBlocksNobody(t *testing.T) {
 	e := wardtest.New(t)
-	table := "-- More.\n\n-- +goose Up\nset local role ward_owner;\nalter table tenancy.tenant add column more text;\nreset role;\n"
+	table := "-- More.\n\n-- +goose Up\nset local role ward_owner;\n" +
+		"alter table tenancy.tenant add column more text;\nreset role;\n"
 	o := next(t, map[string]string{"tables/00099_more.sql": table})
 	holder, err := e.Super.Begin(t.Context())
 	if err != nil {
@@ -367,7 +377,8 @@ func TestProtectedTablesFollowTheGenerator(t *testing.T) {
 	if len(p.Protected) != tables || wardtest.One[int](e, policies) != tables {
 		t.Errorf("%d of %d tables have the new policy: %v", wardtest.One[int](e, policies), tables, p.Protected)
 	}
-	const triggers = "select count(*)::int from pg_trigger where tgrelid = 'public.appointments'::regclass and not tgisinternal"
+	const triggers = "select count(*)::int from pg_trigger where tgrelid = 'public.appointments'::regclass and " +
+		"not tgisinternal"
 	if n := wardtest.One[int](e, triggers); n != 2 {
 		t.Errorf("%d triggers on appointments", n)
 	}
@@ -403,7 +414,8 @@ func TestNoSchema(t *testing.T) {
 		t.Errorf("an empty database: %v", err)
 	}
 	var e *pgconn.PgError
-	if _, err := migrate.Run(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=1", migrate.Options{}); err == nil ||
+	if _, err := migrate.Run(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=1",
+		migrate.Options{}); err == nil ||
 		errors.As(err, &e) {
 		t.Errorf("no server: %v", err)
 	}

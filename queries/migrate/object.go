@@ -83,8 +83,8 @@ func needs(o Object) []string {
 	return slices.Compact(names)
 }
 
-// inOrder sorts objects so that each follows those that it needs. Triggers come last: they need functions, nothing needs
-// them.
+// inOrder sorts objects so that each follows those that it needs. Triggers come last: they need functions, nothing
+// needs them.
 func inOrder(all []Object) ([]Object, error) {
 	byName := make(map[string]Object, len(all))
 	for _, o := range all {

@@ -76,7 +76,8 @@ func readState(ctx context.Context, db querier) (*state, error) {
 		return s, nil
 	}
 	err := db.QueryRow(ctx, "select version, sum, generator from core.release").Scan(&s.version, &s.sum, &s.generator)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // none: its tables were made by the transaction that this is part of
+	// none: its tables were made by the transaction that this is part of
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read the release of the database: %w", err)
 	}
 	rows, err := db.Query(ctx, "select version, name, sum from core.table_file")
@@ -143,7 +144,8 @@ func (p *Plan) compareTables() error {
 	}
 	for version, t := range p.state.tables {
 		if !known[version] {
-			return fmt.Errorf("%w: it is at %s and has %s, this program is %s: use that release or a later one", ErrNewer,
+			return fmt.Errorf("%w: it is at %s and has %s, this program is %s: use that release or a later one",
+				ErrNewer,
 				p.From, t.Name, p.To)
 		}
 	}

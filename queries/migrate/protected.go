@@ -26,7 +26,8 @@ func protectAgain(ctx context.Context, db *pgx.Conn, r *release, tables []string
 	for _, t := range tables {
 		err := o.patiently(ctx, func() error {
 			return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-				if _, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds())); err != nil {
+				if _, err := tx.Exec(ctx,
+					fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds())); err != nil {
 					return fmt.Errorf("bound the wait for locks: %w", err)
 				}
 				if _, err := tx.Exec(ctx, "select tenancy.protect_again($1::regclass)", t); err != nil {

@@ -42,7 +42,8 @@ func (m *maker) viewsOn(ctx context.Context, view string) ([]string, error) {
 		  union
 		  select r.ev_class
 		  from v
-		  join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid and d.classid = 'pg_rewrite'::regclass
+		  join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
+		  	and d.classid = 'pg_rewrite'::regclass
 		  join pg_rewrite r on r.oid = d.objid
 		)
 		select oid::regclass::text from v`, view)

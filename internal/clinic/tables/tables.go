@@ -1,4 +1,5 @@
-// Package tables makes the reference clinical tables, which the demo and the tests protect. A customer protects their own.
+// Package tables makes the reference clinical tables, which the demo and the tests protect. A customer protects their
+// own.
 package tables
 
 import (
