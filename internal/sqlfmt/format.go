@@ -131,6 +131,9 @@ func bodyLanguage(raw []*token, start, i int) string {
 		return ""
 	}
 	for j := start; j+1 < len(raw) && !raw[j].is(";"); j++ {
+		if raw[j].kind == dollar && j < i {
+			return "" // a statement has one body
+		}
 		if raw[j].word() == "language" {
 			language = strings.ToLower(raw[j+1].text)
 		}

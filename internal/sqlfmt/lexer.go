@@ -102,6 +102,9 @@ func lex(src string) ([]*token, error) {
 			return nil, fmt.Errorf("line %d: %w", 1+strings.Count(src[:begin], "\n"), err)
 		}
 		text := src[begin:l.pos]
+		if k == meta {
+			text = strings.TrimRight(text, " \t\r\f\v")
+		}
 		if k == comment {
 			r := remark{text: strings.TrimRight(text, " \t\r"), block: text[0] == '/', own: start, blank: lines > 1}
 			if l.endsLine() && !start && len(lead) == 0 && len(out) > 0 && !strings.Contains(text, "\n") {

@@ -28,20 +28,28 @@ type node struct {
 	below bool // clause: what belongs to it stands below it when the whole does not fit on a line
 	head  bool // list: the first item has a line of its own when the list needs several
 	level bool // clause: the list that belongs to it is not indented
+
+	begins, ends *token // found once
 }
 
 func (n *node) first() *token {
-	for n.shape != leaf {
-		n = n.kids[0]
+	if n.begins == nil {
+		n.begins = n.tok
+		if n.shape != leaf {
+			n.begins = n.kids[0].first()
+		}
 	}
-	return n.tok
+	return n.begins
 }
 
 func (n *node) last() *token {
-	for n.shape != leaf {
-		n = n.kids[len(n.kids)-1]
+	if n.ends == nil {
+		n.ends = n.tok
+		if n.shape != leaf {
+			n.ends = n.kids[len(n.kids)-1].last()
+		}
 	}
-	return n.tok
+	return n.ends
 }
 
 // width of the whole on one line.
@@ -141,7 +149,7 @@ func (n *node) upTo() (total int, whole bool) {
 	return total, true
 }
 
-// joins says whether the node can be broken at all.
+// breakable says whether the node can be broken at all.
 func (n *node) breakable() bool {
 	_, whole := n.upTo()
 	return !whole

@@ -9,8 +9,14 @@ import (
 // call from a list of columns, at what the author did.
 func space(tokens []*token) {
 	for i := 1; i < len(tokens); i++ {
-		tokens[i].space = spaced(tokens, i)
+		tokens[i].space = spaced(tokens, i) || !tokens[i].near && merge(tokens[i-1].text, tokens[i].text)
 	}
+}
+
+// merge says whether two tokens would be others without a blank between them, as . and 5 would.
+func merge(a, b string) bool {
+	tokens, err := lex(a + b)
+	return err != nil || len(tokens) != 3 || tokens[0].text != a || tokens[1].text != b
 }
 
 func spaced(tokens []*token, i int) bool {
@@ -170,7 +176,7 @@ func index(tokens []*token) {
 
 // forced: a new line has to begin between the two, because of a comment or of a string that goes on in the next line.
 func forced(p, t *token) bool {
-	return p.trail != "" || t.ownRemarks() || p.kind == str && t.kind == str || p.kind == meta
+	return p.trail != "" || t.ownRemarks() || p.kind == str && t.kind == str && t.brk || p.kind == meta
 }
 
 func width(s string) int { return utf8.RuneCountInString(s) }
