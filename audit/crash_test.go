@@ -124,11 +124,11 @@ func withoutLeftovers(t *testing.T, cluster *postgres.Cluster) (restore func()) 
 		onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, text) })
 	}
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
-		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil || !strings.Contains(text, part) {
+		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil || !wardtest.SQLText(part).MatchString(text) {
 			t.Fatalf("audit.durable no longer says %q: %v", part, err)
 		}
 	})
-	replace(strings.Replace(text, part, "false", 1))
+	replace(wardtest.SQLText(part).ReplaceAllLiteralString(text, "false"))
 	return func() { replace(text) }
 }
 
