@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// verbatim are the lines of a comment that programs read, or that are laid out by hand: directives of goose and sqlc, lists,
-// indented text, rules, tables.
+// verbatim are the lines of a comment that programs read, or that are laid out by hand: directives of goose and sqlc,
+// lists, indented text, rules, tables.
 var verbatim = regexp.MustCompile(`^(\+|name:|sqlc:|@|[-*•=#|]|[0-9]+[.)]\s|\s)`)
 
 // wrapAll lays out comments that stand on lines of their own.
@@ -119,7 +119,8 @@ func indentation(text string) int { return len(text) - len(strings.TrimLeft(text
 // uneven is how far the ends of lines may lie apart for their comments to stand below each other.
 const uneven = 24
 
-// columnsOfComments aligns the trailing comments of lines that follow each other at one indentation, where there is room.
+// columnsOfComments aligns the trailing comments of lines that follow each other at one indentation, where there is
+// room.
 func (p *printer) columnsOfComments() []int {
 	at := make([]int, len(p.lines))
 	for from := 0; from < len(p.lines); {

@@ -104,7 +104,8 @@ func contents(inner, before []*node) *node {
 		if w == "table" && (i == 0 || before[i-1].word() == "create" || i > 1 && before[i-2].word() == "create") {
 			return definitions(inner)
 		}
-		if (w == "function" || w == "procedure") && i > 0 && (before[i-1].word() == "create" || before[i-1].word() == "replace") {
+		if (w == "function" || w == "procedure") && i > 0 &&
+			(before[i-1].word() == "create" || before[i-1].word() == "replace") {
 			n := expression(inner)
 			n.each = n.shape == list
 			return n
@@ -356,7 +357,8 @@ func rangeOf(nodes []*node, between int) *node {
 	return rowOf(nodes)
 }
 
-// joined is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if there is none.
+// joined is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if
+// there is none.
 func joined(nodes []*node, w string) *node {
 	between := 0
 	parts := split(nodes, func(i int) bool {

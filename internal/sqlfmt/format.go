@@ -13,8 +13,8 @@ const rounds = 4
 // errWrong is a fault of this package, whatever the source.
 var errWrong = errors.New("this formatter is wrong")
 
-// Format lays SQL out. The result has the tokens and the comments of the source, and formatting it again changes nothing; where
-// that does not hold, or the source cannot be read, Format returns an error.
+// Format lays SQL out. The result has the tokens and the comments of the source, and formatting it again changes
+// nothing; where that does not hold, or the source cannot be read, Format returns an error.
 func Format(src []byte) ([]byte, error) {
 	in := strings.ReplaceAll(string(src), "\r\n", "\n")
 	for range rounds {
@@ -84,7 +84,8 @@ func prepare(tokens []*token) {
 	index(tokens)
 }
 
-// opened splits the dollar token at i in two with the code between them, if it is the body of a function in a known language.
+// opened splits the dollar token at i in two with the code between them, if it is the body of a function in a known
+// language.
 func opened(raw []*token, start, i int) (opens, closes *token, err error) {
 	t := raw[i]
 	language := bodyLanguage(raw, start, i)
@@ -118,7 +119,8 @@ func parseCode(text string, plpgsql bool) (*code, error) {
 	return c, err
 }
 
-// bodyLanguage: the body of do, or of create function in plpgsql or SQL, is code; every other dollar string is a string.
+// bodyLanguage: the body of do, or of create function in plpgsql or SQL, is code; every other dollar string is a
+// string.
 func bodyLanguage(raw []*token, start, i int) string {
 	if i == start {
 		return ""

@@ -128,7 +128,8 @@ func withinTokens(t *testing.T, src string, first int) map[int]bool {
 // mostlyString says whether the line has hardly more on it than one string.
 func mostlyString(l string) bool {
 	tokens, err := lex(l)
-	return err == nil && slices.ContainsFunc(tokens, func(t *token) bool { return t.kind == str && len(l)-len(t.text) < 40 })
+	isMost := func(t *token) bool { return t.kind == str && len(l)-len(t.text) < 40 }
+	return err == nil && slices.ContainsFunc(tokens, isMost)
 }
 
 func FuzzFormat(f *testing.F) {
@@ -192,7 +193,8 @@ func TestSame(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, src := range []string{
-		"select 'a", "select \"a", "select $$a", "/* a", "select (1", "select 1)", "select case when a then b", "select \x00",
+		"select 'a", "select \"a", "select $$a", "/* a", "select (1", "select 1)", "select case when a then b",
+		"select \x00",
 		"create function f() returns int language plpgsql as $$ begin return 1; $$;",
 		"create function f() returns int language plpgsql as $$ begin if a then return 1; end $$;",
 		"create function f() returns int language plpgsql as $$ begin for x in a; end loop; end $$;",

@@ -8,8 +8,8 @@ const (
 	beside = 48 // arguments before a bracket that may stay on its line while it is broken
 )
 
-// layout prints a node: on one line or as the author broke it if that fits, else broken where the node itself can be, and so on
-// inwards. tail is the width of what follows on the last line.
+// layout prints a node: on one line or as the author broke it if that fits, else broken where the node itself can be,
+// and so on inwards. tail is the width of what follows on the last line.
 func (p *printer) layout(n *node, base, tail int) {
 	if p.asWritten(n, base, tail) {
 		return
@@ -145,7 +145,8 @@ func (n *node) after(i, tail int) int {
 	return w + tail
 }
 
-// stays says whether kid i goes on the current line: it fits there, or would not fit on a line of its own and can be broken.
+// stays says whether kid i goes on the current line: it fits there, or would not fit on a line of its own and can be
+// broken.
 func (p *printer) stays(n *node, i, tail int) bool {
 	k := n.kids[i]
 	if k.first().ownRemarks() || p.trail != "" {
@@ -250,7 +251,8 @@ func goesWith(before, k *node) bool {
 	return false
 }
 
-// parens prints a bracket: its contents between the lines of the brackets, but for a last or only argument that is a bracket itself.
+// parens prints a bracket: its contents between the lines of the brackets, but for a last or only argument that is a
+// bracket itself.
 func (p *printer) parens(n *node, base, tail int) {
 	p.token(n.kids[0].tok, base)
 	last := len(n.kids) - 1

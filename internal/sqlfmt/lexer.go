@@ -48,7 +48,8 @@ type token struct {
 	afterDot bool // x.begin is a name, whatever begin means elsewhere
 	space    bool // a space stands before it when it shares a line with the token before
 
-	// Of all tokens before it on one line: where it starts, how many places force a new line, and how many the author broke.
+	// Of all tokens before it on one line: where it starts, how many places force a new line, and how many the author
+	// broke.
 	at, hards, brks int
 
 	body *code // of an opener
@@ -366,5 +367,8 @@ func (l *lexer) name() {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func startsWord(r rune) bool {
-	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || r >= 0x80 && !unicode.IsSpace(r) && !unicode.IsDigit(r))
+	if r < 0x80 {
+		return r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	return r != utf8.RuneError && !unicode.IsSpace(r) && !unicode.IsDigit(r)
 }

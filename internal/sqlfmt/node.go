@@ -1,7 +1,8 @@
 package sqlfmt
 
-// shape says where the lines of a node may be broken and how far the new lines are indented. The indentation of a line never depends
-// on which other places are broken, but for brackets and case, whose parts go by the line on which they begin.
+// shape says where the lines of a node may be broken and how far the new lines are indented. The indentation of a
+// line never depends on which other places are broken, but for brackets and case, whose parts go by the line on which
+// they begin.
 type shape int
 
 const (
@@ -115,8 +116,9 @@ func (n *node) inside(i, base int) int {
 		if i == 0 {
 			return base
 		}
+		return n.indent(i, base)
 	case soft:
-		if i == 0 && n.kids[0].shape == list {
+		if k := n.kids[i].shape; k == clause || k == list && i == 0 {
 			return base
 		}
 	}

@@ -64,7 +64,8 @@ func (p *blockParser) labelled() (*statement, error) {
 	return &statement{parts: []part{{head: rowOf(nodes)}}}, nil
 }
 
-// through moves behind the next token for which stop holds, outside brackets and case ... end, and groups what it passed.
+// through moves behind the next token for which stop holds, outside brackets and case ... end, and groups what it
+// passed.
 func (p *blockParser) through(stop func(*token) bool) ([]*node, error) {
 	from, depth, cases := p.pos, 0, 0
 	for ; ; p.pos++ {
@@ -295,7 +296,8 @@ func (p *blockParser) loop() (*statement, error) {
 // declaration: a name and a type, and what it begins as.
 func declaration(nodes []*node) *node {
 	for i, n := range nodes {
-		if i > 0 && i < len(nodes)-1 && (n.is(":=") || n.is("=") || n.word() == "default" || n.word() == "for" || n.word() == "is") {
+		assigns := n.is(":=") || n.is("=") || n.word() == "default" || n.word() == "for" || n.word() == "is"
+		if assigns && i > 0 && i < len(nodes)-1 {
 			head := &node{shape: clause, kids: []*node{rowOf(nodes[: i+1 : i+1]), nil}}
 			if queryStart(nodes[i+1]) {
 				head.below = true

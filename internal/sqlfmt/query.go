@@ -87,7 +87,7 @@ func (q *queryParser) changes(i int) int {
 		return 0
 	}
 	q.head = w
-	return words(1, w == "insert" && next == "into" || w == "delete" && next == "from" || w == "merge" && next == "into")
+	return words(1, next == "into" && (w == "insert" || w == "merge") || next == "from" && w == "delete")
 }
 
 func words(n int, more bool) int {

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// space decides for each token whether a blank stands before it. It looks at tokens and, where the grammar alone does not tell a
-// call from a list of columns, at what the author did.
+// space decides for each token whether a blank stands before it. It looks at tokens and, where the grammar alone does
+// not tell a call from a list of columns, at what the author did.
 func space(tokens []*token) {
 	for i := 1; i < len(tokens); i++ {
 		tokens[i].space = spaced(tokens, i) || !tokens[i].near && merge(tokens[i-1].text, tokens[i].text)
@@ -124,7 +124,8 @@ func beforeParen(tokens []*token, i int) bool {
 			return !tokens[i].near
 		}
 	}
-	return !tokens[i].near && (before.kind == word && before.word() != "" && !keywords[before.word()] || namesColumns(tokens, i))
+	afterName := before.word() != "" && !keywords[before.word()]
+	return !tokens[i].near && (afterName || namesColumns(tokens, i))
 }
 
 // inIndex: the on at n is that of create index.

@@ -148,8 +148,8 @@ func actions(nodes []*node) *node {
 
 func clauseStart(nodes []*node, i int) bool {
 	switch nodes[i].word() {
-	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references", "include",
-		"partition":
+	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references",
+		"include", "partition":
 		return true
 	case "is":
 		return nodes[0].word() == "comment"
@@ -187,13 +187,17 @@ func functionStatement(tokens []*token, at int) (*statement, error) {
 }
 
 func functionHeader(nodes []*node) *node {
+	attributes := false // volatile, security definer and the like go with language, or follow each other
 	parts := split(nodes, func(i int) bool {
-		switch w := nodes[i].word(); w {
-		case "returns", "language", "as", "set":
+		switch w := nodes[i].word(); {
+		case w == "returns", w == "language", w == "as", w == "set":
+			attributes = w == "language"
 			return true
-		default:
-			return headerWords[w] && !headerWords[nodes[i-1].word()] && nodes[i-2].word() != "language"
+		case headerWords[w] && !attributes && nodes[i-1].word() != "returns":
+			attributes = true
+			return true
 		}
+		return false
 	})
 	n := &node{shape: header}
 	for _, p := range parts {

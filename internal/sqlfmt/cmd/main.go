@@ -2,8 +2,9 @@
 //
 //	go run ./internal/sqlfmt/cmd [-l] [-d] [-w] PATH...
 //
-// A directory stands for every .sql file in it. Without a flag the result goes to standard output. -l lists the files that would change,
-// -d shows how, -w writes them. With -l or -d the exit status is 1 if anything would change; it is 2 if a file cannot be formatted.
+// A directory stands for every .sql file in it. Without a flag the result goes to standard output. -l lists the files
+// that would change, -d shows how, -w writes them. With -l or -d the exit status is 1 if anything would change; it is 2
+// if a file cannot be formatted.
 package main
 
 import (
