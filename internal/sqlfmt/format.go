@@ -23,7 +23,7 @@ func Format(src []byte) ([]byte, error) {
 			return nil, err
 		}
 		if err := same(in, out); err != nil {
-			return nil, fmt.Errorf("%w: %s", errWrong, err)
+			return nil, fmt.Errorf("%w: %w", errWrong, err)
 		}
 		if out == in {
 			return []byte(out), nil

@@ -171,7 +171,7 @@ func (p *blockParser) block() (*statement, error) {
 	s.parts = append(s.parts, b)
 	if p.peek().word() == "exception" {
 		s.parts = append(s.parts, p.word(0))
-		if err = p.branches(s, "end"); err != nil {
+		if err := p.branches(s, "end"); err != nil {
 			return nil, err
 		}
 	}

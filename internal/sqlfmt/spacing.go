@@ -29,7 +29,7 @@ func spaced(tokens []*token, i int) bool {
 		return false
 	case label(tokens, i):
 		return false
-	case p.kind == op && c.kind == op && !p.is(".") && !(p.is("..") || c.is("..")):
+	case p.kind == op && c.kind == op && !p.is(".") && !p.is("..") && !c.is(".."):
 		return true
 	case tight(p) || tight(c):
 		return p.kind == number && c.is(".") || p.is("..") && c.kind == number && c.text[0] == '.'
@@ -43,7 +43,8 @@ func spaced(tokens []*token, i int) bool {
 		c.is("%") && i+1 < len(tokens) && (tokens[i+1].word() == "type" || tokens[i+1].word() == "rowtype"):
 		return false
 	case c.is("["):
-		return !(p.kind == word || p.kind == quoted || p.kind == param || p.is("]") || p.is(")"))
+		subscript := p.kind == word || p.kind == quoted || p.kind == param || p.is("]") || p.is(")")
+		return !subscript
 	case c.is("("):
 		return beforeParen(tokens, i)
 	}

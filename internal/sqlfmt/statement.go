@@ -16,7 +16,6 @@ type part struct {
 	body   []*statement
 	indent int   // of the head, beyond the statement's
 	code   *code // the body of a function, which the head opens
-	hugs   bool  // the head may stay on the line of the part before it: exception when
 }
 
 // code is the text of a function, as statements.
@@ -30,13 +29,7 @@ type code struct {
 func (s *statement) first() *token { return s.parts[0].head.first() }
 
 func (s *statement) last() *token {
-	for i := len(s.parts) - 1; ; i-- {
-		p := s.parts[i]
-		if len(p.body) > 0 {
-			return p.body[len(p.body)-1].last()
-		}
-		return p.head.last()
-	}
+	return s.parts[len(s.parts)-1].head.last() // the end of a block has no body
 }
 
 // script parses the statements of a file or of an SQL function. The last token is eof.

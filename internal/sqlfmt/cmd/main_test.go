@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,9 +22,9 @@ func TestRun(t *testing.T) {
 	write(other, before)
 	check := func(status int, stdout string, args ...string) {
 		t.Helper()
-		var out, errs bytes.Buffer
-		if got := run(args, &out, &errs); got != status || !strings.Contains(out.String(), stdout) {
-			t.Errorf("%q: status %d, %q, %q", args, got, out.String(), errs.String())
+		var c command
+		if got := c.run(args); got != status || !strings.Contains(c.out.String(), stdout) {
+			t.Errorf("%q: status %d, %q, %q", args, got, c.out.String(), c.errs.String())
 		}
 	}
 	check(clean, after, wrong)
