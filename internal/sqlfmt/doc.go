@@ -51,7 +51,7 @@
 //
 // A line of prose that is too wide is filled anew, with the lines of prose that directly follow it. Never touched are
 // /* */ (the front matter of rules), directives (-- +goose, -- name:), lists, and text that is indented after the two
-// dashes.
+// dashes. Trailing comments of lines that follow each other are aligned, where there is room.
 //
 // Dollar strings are code where they are the body of do or of create function in plpgsql or SQL. Any other one is a
 // string. Lines that begin with a backslash are psql's and end a statement. COPY ... FROM STDIN with its data is not

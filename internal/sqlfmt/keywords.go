@@ -50,5 +50,5 @@ var headerWords = set(`
 	language immutable stable volatile strict called security leakproof parallel cost rows support window
 	transform not external`)
 
-// comparisons are the words that compare; and after between belongs to it.
+// joinWords are those with which a join begins.
 var joinWords = set("join left right full inner cross natural")
