@@ -28,7 +28,7 @@ func Rules() fs.FS {
 
 // Schema are the files of the schema:
 //
-//	tables/NNNNN_name.sql          goose's format: tables, types, roles, indexes, constraints, and the rows that come with them
+//	tables/NNNNN_name.sql          goose's format: tables, types, roles, indexes, constraints, rows
 //	tables/SUMS                    the SHA-256 of each of those that a release has frozen, as sha256sum prints it
 //	functions/SCHEMA/NAME.sql      one function with its grants
 //	views/SCHEMA/NAME.sql          one view with its grants

@@ -29,7 +29,8 @@ params: {least: 1, word: "it's", share: 0.5}
 false_positives: ["a: one", "b: two"]
 max_new_per_run: 10
 ---*/
-select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at, max(u.slug) || ' looked, ' || :word || ' :from' as summary,
+select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at,
+  max(a.at) as last_at, max(u.slug) || ' looked, ' || :word || ' :from' as summary,
   jsonb_build_object('share', :share) as facts, array_agg(a.event_id) as event_ids
 from review.staff_access a join tenancy.users u on u.id = a.user_id
 where a.batch > :from and a.batch <= :to and a.at <= :now and EXTRA

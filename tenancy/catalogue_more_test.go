@@ -541,7 +541,8 @@ func anonymousBlocks(t *testing.T, s *scene) {
 		"$3::text, false)", s.token("casey@cedar"), uuid.NewString(), s.mine.String())
 	const whole = `do $x$ declare n text; begin
 		perform tenancy.begin(current_setting('x.t'), current_setting('x.d')::uuid); %s
-		perform audit.disclose(current_setting('x.d')::uuid, 'public.patients', array[current_setting('x.id')::uuid]); %s
+		perform audit.disclose(current_setting('x.d')::uuid, 'public.patients',
+			array[current_setting('x.id')::uuid]); %s
 		perform tenancy.begin(current_setting('x.t'), current_setting('x.d')::uuid);
 		select last_name into n from phi.patients; perform set_config('x.loot', n, false); end $x$`
 	for _, between := range []string{"", "commit;"} {
@@ -552,7 +553,8 @@ func anonymousBlocks(t *testing.T, s *scene) {
 	}
 	a.accepted(s.token("casey@cedar"), uuid.Nil)
 	refused(t, a.raw(
-		`do $x$ begin perform audit.disclose(current_setting('x.d')::uuid, 'public.patients', array[current_setting('x.id')::uuid]); commit; end $x$`),
+		`do $x$ begin perform audit.disclose(current_setting('x.d')::uuid, 'public.patients',
+			array[current_setting('x.id')::uuid]); commit; end $x$`),
 		"2D000", "")
 	a.must("rollback")
 	a.cannot(t, "set plpgsql.variable_conflict = use_column", "set max_stack_depth = '100kB'")

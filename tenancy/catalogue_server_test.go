@@ -394,4 +394,6 @@ func replicaRole(t *testing.T, s *scene) {
 	}
 }
 
-func refusedBy(err error, into **pgconn.PgError) { *into, _ = err.(*pgconn.PgError) } //nolint:errorlint // the test has just held it against refused
+func refusedBy(err error, into **pgconn.PgError) {
+	*into, _ = err.(*pgconn.PgError) //nolint:errorlint // the test has just held it against refused
+}

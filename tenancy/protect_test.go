@@ -225,7 +225,8 @@ func TestRelate(t *testing.T) {
 	t.Run("for rows that were there", func(t *testing.T) {
 		s.super("delete from tenancy.relationship")
 		owner.must(`select tenancy.relate('public.appointments', 'appointment',
-				'{"user": "provider_id", "patient": "patient_id", "from": "scheduled_at", "author": "provider_id", "void": "cancelled_at", "known": "created_at"}')`)
+				'{"user": "provider_id", "patient": "patient_id", "from": "scheduled_at",
+				"author": "provider_id", "void": "cancelled_at", "known": "created_at"}')`)
 		if n := wardtest.One[int](s.Env, known, visit, s.mine, false); n != 1 {
 			t.Fatal("not filled")
 		}

@@ -1,7 +1,6 @@
 package tenancy_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +19,11 @@ const macCheck = "length(mac) is distinct from 64 or encode(public.hmac(convert_
 func (s *scene) without(t *testing.T, function, part, instead string) (restore func()) {
 	t.Helper()
 	text := wardtest.One[string](s.Env, "select pg_get_functiondef($1::text::regproc)", function)
-	if !strings.Contains(text, part) {
+	found := wardtest.SQLText(part)
+	if !found.MatchString(text) {
 		t.Fatalf("%s no longer says %q", function, part)
 	}
-	s.super(strings.ReplaceAll(text, part, instead))
+	s.super(found.ReplaceAllLiteralString(text, instead))
 	return func() { s.super(text) }
 }
 

@@ -239,7 +239,8 @@ func (s *queueScreen) body(m *model, w, h int) []string {
 		return s.whole(m, w, h)
 	}
 	if s.loaded && len(s.list.rows) == 0 {
-		return pad([]string{"", "  " + m.st.good.Render("✓") + " Nothing here: no anomaly " + s.scopeWords() + "."}, w,
+		return pad([]string{"", "  " + m.st.good.Render("✓") +
+			" Nothing here: no anomaly " + s.scopeWords() + "."}, w,
 			h)
 	}
 	return m.beside(

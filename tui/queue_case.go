@@ -241,7 +241,8 @@ func beginSaveFile(m *model) attempt {
 		f.fields[0].loading = false
 		for _, file := range d.Files {
 			f.fields[0].options = append(f.fields[0].options, option{value: file.SHA256, label: file.Name,
-				mark: bytesText(int64(file.Bytes)), note: "SHA-256 " + file.SHA256[:16] + "…, attached by " + file.By})
+				mark: bytesText(int64(file.Bytes)),
+				note: "SHA-256 " + file.SHA256[:16] + "…, attached by " + file.By})
 		}
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {

@@ -2,6 +2,7 @@ package sqlfmt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -350,15 +351,15 @@ func operation(nodes []*node) *node {
 func rangeOf(nodes []*node, between int) *node {
 	for i := between + 2; i < len(nodes)-1; i++ {
 		if nodes[i].word() == "and" {
-			low := append(nodes[:between+1:between+1], operation(nodes[between+1:i:i]))
+			low := slices.Concat(nodes[:between+1], []*node{operation(nodes[between+1 : i : i])})
 			return glue(rowOf(low), prefixed(nodes[i:], operation))
 		}
 	}
 	return rowOf(nodes)
 }
 
-// joined is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if there
-// is none.
+// joined is a chain of operands that a word joins, each on a line of its own when they do not fit on one; nil if
+// there is none.
 func joined(nodes []*node, w string) *node {
 	between := 0
 	parts := split(nodes, func(i int) bool {

@@ -23,7 +23,7 @@ func Format(src []byte) ([]byte, error) {
 			return nil, err
 		}
 		if err := same(in, out); err != nil {
-			return nil, fmt.Errorf("%w: %s", errWrong, err)
+			return nil, fmt.Errorf("%w: %w", errWrong, err)
 		}
 		if out == in {
 			return []byte(out), nil
@@ -133,6 +133,9 @@ func bodyLanguage(raw []*token, start, i int) string {
 		return ""
 	}
 	for j := start; j+1 < len(raw) && !raw[j].is(";"); j++ {
+		if raw[j].kind == dollar && j < i {
+			return "" // a statement has one body
+		}
 		if raw[j].word() == "language" {
 			language = strings.ToLower(raw[j+1].text)
 		}

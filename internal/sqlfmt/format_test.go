@@ -128,8 +128,8 @@ func withinTokens(t *testing.T, src string, first int) map[int]bool {
 // mostlyString says whether the line has hardly more on it than one string.
 func mostlyString(l string) bool {
 	tokens, err := lex(l)
-	return err == nil &&
-		slices.ContainsFunc(tokens, func(t *token) bool { return t.kind == str && len(l)-len(t.text) < 40 })
+	isMost := func(t *token) bool { return t.kind == str && len(l)-len(t.text) < 40 }
+	return err == nil && slices.ContainsFunc(tokens, isMost)
 }
 
 func FuzzFormat(f *testing.F) {

@@ -317,7 +317,8 @@ func (p *printer) hugsFirst(body *node, tail int) bool {
 		return false
 	}
 	first := body.kids[0].kids[0]
-	if first.shape != parens && !(first.shape == row && first.kids[0].word() == "array" && len(first.kids) == 2) {
+	array := first.shape == row && first.kids[0].word() == "array" && len(first.kids) == 2
+	if first.shape != parens && !array {
 		return false
 	}
 	rest := body.last().at + width(body.last().text) - body.kids[1].first().at

@@ -103,6 +103,9 @@ func lex(src string) ([]*token, error) {
 			return nil, fmt.Errorf("line %d: %w", 1+strings.Count(src[:begin], "\n"), err)
 		}
 		text := src[begin:l.pos]
+		if k == meta {
+			text = strings.TrimRight(text, " \t\r\f\v")
+		}
 		if k == comment {
 			r := remark{text: strings.TrimRight(text, " \t\r"), block: text[0] == '/', own: start, blank: lines > 1}
 			if l.endsLine() && !start && len(lead) == 0 && len(out) > 0 && !strings.Contains(text, "\n") {
@@ -161,7 +164,8 @@ func (l *lexer) next() (kind, error) {
 	case r == utf8.RuneError && size == 1, c < ' ':
 		return 0, fmt.Errorf("byte %#x is no SQL", c)
 	case c == '-' && l.peek(1) == '-':
-		return comment, l.line()
+		l.line()
+		return comment, nil
 	case c == '/' && l.peek(1) == '*':
 		return comment, l.block()
 	case c == '\'':
@@ -169,7 +173,8 @@ func (l *lexer) next() (kind, error) {
 	case c == '"':
 		return quoted, l.quote('"', false)
 	case c == '\\':
-		return meta, l.line()
+		l.line()
+		return meta, nil
 	case c == '$':
 		return l.dollar()
 	case c == ':':
@@ -195,13 +200,12 @@ func (l *lexer) next() (kind, error) {
 	return 0, fmt.Errorf("%q is no SQL", r)
 }
 
-func (l *lexer) line() error {
+func (l *lexer) line() {
 	n := strings.IndexByte(l.rest(), '\n')
 	if n < 0 {
 		n = len(l.rest())
 	}
 	l.pos += n
-	return nil
 }
 
 // block moves over a comment, which may hold others.
@@ -277,11 +281,11 @@ func dollarTag(s string) string {
 // colon is a cast, an assignment, a named parameter or a colon.
 func (l *lexer) colon() (kind, error) {
 	l.pos++
-	switch c := l.peek(0); {
-	case c == ':' || c == '=':
+	switch c := l.peek(0); c {
+	case ':', '=':
 		l.pos++
 		return op, nil
-	case c == '\'' || c == '"':
+	case '\'', '"':
 		return param, l.quote(c, false)
 	}
 	if r, _ := utf8.DecodeRuneInString(l.rest()); startsWord(r) {
@@ -364,6 +368,8 @@ func (l *lexer) name() {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func startsWord(r rune) bool {
-	return r == '_' || r != utf8.RuneError &&
-		(unicode.IsLetter(r) || r >= 0x80 && !unicode.IsSpace(r) && !unicode.IsDigit(r))
+	if r < 0x80 {
+		return r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	return r != utf8.RuneError && !unicode.IsSpace(r) && !unicode.IsDigit(r)
 }

@@ -1,8 +1,8 @@
 package sqlfmt
 
-// shape says where the lines of a node may be broken and how far the new lines are indented. The indentation of a line
-// never depends on which other places are broken, but for brackets and case, whose parts go by the line on which they
-// begin.
+// shape says where the lines of a node may be broken and how far the new lines are indented. The indentation of a
+// line never depends on which other places are broken, but for brackets and case, whose parts go by the line on which
+// they begin.
 type shape int
 
 const (
@@ -29,20 +29,28 @@ type node struct {
 	below bool // clause: what belongs to it stands below it when the whole does not fit on a line
 	head  bool // list: the first item has a line of its own when the list needs several
 	level bool // clause: the list that belongs to it is not indented
+
+	begins, ends *token // found once
 }
 
 func (n *node) first() *token {
-	for n.shape != leaf {
-		n = n.kids[0]
+	if n.begins == nil {
+		n.begins = n.tok
+		if n.shape != leaf {
+			n.begins = n.kids[0].first()
+		}
 	}
-	return n.tok
+	return n.begins
 }
 
 func (n *node) last() *token {
-	for n.shape != leaf {
-		n = n.kids[len(n.kids)-1]
+	if n.ends == nil {
+		n.ends = n.tok
+		if n.shape != leaf {
+			n.ends = n.kids[len(n.kids)-1].last()
+		}
 	}
-	return n.tok
+	return n.ends
 }
 
 // width of the whole on one line.
@@ -108,8 +116,9 @@ func (n *node) inside(i, base int) int {
 		if i == 0 {
 			return base
 		}
+		return n.indent(i, base)
 	case soft:
-		if i == 0 && n.kids[0].shape == list {
+		if k := n.kids[i].shape; k == clause || k == list && i == 0 {
 			return base
 		}
 	}
@@ -142,7 +151,7 @@ func (n *node) upTo() (total int, whole bool) {
 	return total, true
 }
 
-// joins says whether the node can be broken at all.
+// breakable says whether the node can be broken at all.
 func (n *node) breakable() bool {
 	_, whole := n.upTo()
 	return !whole

@@ -171,7 +171,7 @@ func (p *blockParser) block() (*statement, error) {
 	s.parts = append(s.parts, b)
 	if p.peek().word() == "exception" {
 		s.parts = append(s.parts, p.word(0))
-		if err = p.branches(s, "end"); err != nil {
+		if err := p.branches(s, "end"); err != nil {
 			return nil, err
 		}
 	}
@@ -296,8 +296,8 @@ func (p *blockParser) loop() (*statement, error) {
 // declaration: a name and a type, and what it begins as.
 func declaration(nodes []*node) *node {
 	for i, n := range nodes {
-		if i > 0 && i < len(nodes)-1 &&
-			(n.is(":=") || n.is("=") || n.word() == "default" || n.word() == "for" || n.word() == "is") {
+		assigns := n.is(":=") || n.is("=") || n.word() == "default" || n.word() == "for" || n.word() == "is"
+		if assigns && i > 0 && i < len(nodes)-1 {
 			head := &node{shape: clause, kids: []*node{rowOf(nodes[: i+1 : i+1]), nil}}
 			if queryStart(nodes[i+1]) {
 				head.below = true

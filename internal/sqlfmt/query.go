@@ -47,15 +47,15 @@ func (q *queryParser) starts(i int) int {
 		if i > 0 {
 			return 0
 		}
-		return words(1, next == "recursive")
+		return words(next == "recursive")
 	case "select", "perform":
-		return words(1, next == "distinct" && q.at(i+2) != "on")
+		return words(next == "distinct" && q.at(i+2) != "on")
 	case "insert", "update", "delete", "merge":
 		return q.changes(i)
 	case "values":
 		return 1
 	case "union", "intersect", "except":
-		return words(1, next == "all" || next == "distinct")
+		return words(next == "all" || next == "distinct")
 	case "group", "order":
 		return phrase(next == "by")
 	}
@@ -68,7 +68,7 @@ func (q *queryParser) starts(i int) int {
 	case "from":
 		return one(prev != "distinct" || q.at(i-2) != "is" && q.at(i-2) != "not")
 	case "into":
-		return words(1, next == "strict")
+		return words(next == "strict")
 	case "set":
 		return one(q.head == "update" || prev == "update")
 	case "using":
@@ -87,15 +87,14 @@ func (q *queryParser) changes(i int) int {
 		return 0
 	}
 	q.head = w
-	return words(1, w == "insert" && next == "into" || w == "delete" && next == "from" ||
-		w == "merge" && next == "into")
+	return words(next == "into" && (w == "insert" || w == "merge") || next == "from" && w == "delete")
 }
 
-func words(n int, more bool) int {
-	if more {
-		return n + 1
+func words(two bool) int {
+	if two {
+		return 2
 	}
-	return n
+	return 1
 }
 
 func phrase(ok bool) int {

@@ -9,8 +9,14 @@ import (
 // not tell a call from a list of columns, at what the author did.
 func space(tokens []*token) {
 	for i := 1; i < len(tokens); i++ {
-		tokens[i].space = spaced(tokens, i)
+		tokens[i].space = spaced(tokens, i) || !tokens[i].near && merge(tokens[i-1].text, tokens[i].text)
 	}
+}
+
+// merge says whether two tokens would be others without a blank between them, as . and 5 would.
+func merge(a, b string) bool {
+	tokens, err := lex(a + b)
+	return err != nil || len(tokens) != 3 || tokens[0].text != a || tokens[1].text != b
 }
 
 func spaced(tokens []*token, i int) bool {
@@ -23,7 +29,7 @@ func spaced(tokens []*token, i int) bool {
 		return false
 	case label(tokens, i):
 		return false
-	case p.kind == op && c.kind == op && !p.is(".") && !(p.is("..") || c.is("..")):
+	case p.kind == op && c.kind == op && !p.is(".") && !p.is("..") && !c.is(".."):
 		return true
 	case tight(p) || tight(c):
 		return p.kind == number && c.is(".") || p.is("..") && c.kind == number && c.text[0] == '.'
@@ -37,7 +43,8 @@ func spaced(tokens []*token, i int) bool {
 		c.is("%") && i+1 < len(tokens) && (tokens[i+1].word() == "type" || tokens[i+1].word() == "rowtype"):
 		return false
 	case c.is("["):
-		return !(p.kind == word || p.kind == quoted || p.kind == param || p.is("]") || p.is(")"))
+		subscript := p.kind == word || p.kind == quoted || p.kind == param || p.is("]") || p.is(")")
+		return !subscript
 	case c.is("("):
 		return beforeParen(tokens, i)
 	}
@@ -118,8 +125,8 @@ func beforeParen(tokens []*token, i int) bool {
 			return !tokens[i].near
 		}
 	}
-	return !tokens[i].near &&
-		(before.kind == word && before.word() != "" && !keywords[before.word()] || namesColumns(tokens, i))
+	afterName := before.word() != "" && !keywords[before.word()]
+	return !tokens[i].near && (afterName || namesColumns(tokens, i))
 }
 
 // inIndex: the on at n is that of create index.
@@ -171,7 +178,7 @@ func index(tokens []*token) {
 
 // forced: a new line has to begin between the two, because of a comment or of a string that goes on in the next line.
 func forced(p, t *token) bool {
-	return p.trail != "" || t.ownRemarks() || p.kind == str && t.kind == str || p.kind == meta
+	return p.trail != "" || t.ownRemarks() || p.kind == str && t.kind == str && t.brk || p.kind == meta
 }
 
 func width(s string) int { return utf8.RuneCountInString(s) }

@@ -16,7 +16,6 @@ type part struct {
 	body   []*statement
 	indent int   // of the head, beyond the statement's
 	code   *code // the body of a function, which the head opens
-	hugs   bool  // the head may stay on the line of the part before it: exception when
 }
 
 // code is the text of a function, as statements.
@@ -30,13 +29,7 @@ type code struct {
 func (s *statement) first() *token { return s.parts[0].head.first() }
 
 func (s *statement) last() *token {
-	for i := len(s.parts) - 1; ; i-- {
-		p := s.parts[i]
-		if len(p.body) > 0 {
-			return p.body[len(p.body)-1].last()
-		}
-		return p.head.last()
-	}
+	return s.parts[len(s.parts)-1].head.last() // the end of a block has no body
 }
 
 // script parses the statements of a file or of an SQL function. The last token is eof.
@@ -148,9 +141,8 @@ func actions(nodes []*node) *node {
 
 func clauseStart(nodes []*node, i int) bool {
 	switch nodes[i].word() {
-	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns",
-		"references", "include",
-		"partition":
+	case "on", "to", "from", "for", "using", "where", "when", "execute", "before", "after", "returns", "references",
+		"include", "partition":
 		return true
 	case "is":
 		return nodes[0].word() == "comment"
@@ -188,13 +180,17 @@ func functionStatement(tokens []*token, at int) (*statement, error) {
 }
 
 func functionHeader(nodes []*node) *node {
+	attributes := false // volatile, security definer and the like go with language, or follow each other
 	parts := split(nodes, func(i int) bool {
-		switch w := nodes[i].word(); w {
-		case "returns", "language", "as", "set":
+		switch w := nodes[i].word(); {
+		case w == "returns", w == "language", w == "as", w == "set":
+			attributes = w == "language"
 			return true
-		default:
-			return headerWords[w] && !headerWords[nodes[i-1].word()] && nodes[i-2].word() != "language"
+		case headerWords[w] && !attributes && nodes[i-1].word() != "returns":
+			attributes = true
+			return true
 		}
+		return false
 	})
 	n := &node{shape: header}
 	for _, p := range parts {

@@ -45,8 +45,8 @@ func sameToken(ta, tb []*token, i int) error {
 		return fmt.Errorf("%q became %q", x.text, y.text)
 	}
 	// 'a' and 'b' on two lines are one string, on one line they are an error
-	if i > 0 && x.kind == str && ta[i-1].kind == str &&
-		(x.brk || ta[i-1].trail != "") != (y.brk || tb[i-1].trail != "") {
+	apart := func(tokens []*token) bool { return tokens[i].brk || tokens[i-1].trail != "" }
+	if i > 0 && x.kind == str && ta[i-1].kind == str && apart(ta) && !apart(tb) {
 		return fmt.Errorf("the string %s is no longer on a line of its own", x.text)
 	}
 	return nil
@@ -59,12 +59,15 @@ func statementStart(tokens []*token, i int) int {
 	return i
 }
 
-// remarks are the words of the comments, and each /* */ as it is. A comment may move from behind a line to above it.
+// remarks are the words of the comments, and each /* */ as it is but for blanks at the ends of its lines. A comment
+// may move from behind a line to above it.
 func remarks(tokens []*token) []string {
 	var out []string
 	add := func(text string, block bool) {
 		if block {
-			out = append(out, text)
+			for _, l := range strings.Split(text, "\n") {
+				out = append(out, strings.TrimRight(l, " \t\r"))
+			}
 			return
 		}
 		out = append(out, strings.Fields(strings.TrimPrefix(text, "--"))...)

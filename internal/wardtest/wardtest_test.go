@@ -26,3 +26,17 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+func TestSQLText(t *testing.T) {
+	part := wardtest.SQLText(" and f(a, b) is null")
+	for text, want := range map[string]bool{
+		"x and f(a, b) is null":                   true,
+		"x\n  and f(\n    a,\n    b\n  ) is null": true,
+		"x and f(a, c) is null":                   false,
+		"x and f(a, b) isnull":                    false,
+	} {
+		if part.MatchString(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}

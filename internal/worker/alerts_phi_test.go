@@ -104,9 +104,13 @@ func (y *yard) secrets() map[string]string {
 			where attrelid in (select record_table::regclass from tenancy.phi_table) and attnum > 0 and not attisdropped
 				and attname <> 'tenant_id' and atttypid in ('text'::regtype, 'uuid'::regtype, 'date'::regtype,
 					'timestamptz'::regtype)
-		union all select 'select ''record'', record_id::text from tenancy.record union select ''subject'', subject_id::text from tenancy.record'
+		union all select 'select ''record'', record_id::text from tenancy.record
+			union select ''subject'', subject_id::text from tenancy.record'
 		union all select 'select ''user'', unnest(array[id::text, name, slug]) from tenancy.users'
-		union all select 'select ''time of an access'', unnest(array[to_char(first_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS''), to_char(last_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS'')]) from review.anomaly where last_at < created_at - interval ''1 minute'''
+		union all select 'select ''time of an access'', unnest(array[
+			to_char(first_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS''), 
+			to_char(last_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24:MI:SS'')]) from review.anomaly
+			where last_at < created_at - interval ''1 minute'''
 		union all select 'select ''rule text'', unnest(array[summary, facts::text]) from review.anomaly'`)
 	if err != nil {
 		y.t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,7 +22,16 @@ import (
 	"github.com/ward-health/ward/internal/sqlfmt"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	var c command
+	status := c.run(os.Args[1:])
+	_, outErr := c.out.WriteTo(os.Stdout)
+	_, errsErr := c.errs.WriteTo(os.Stderr)
+	if outErr != nil || errsErr != nil {
+		status = failed
+	}
+	os.Exit(status)
+}
 
 const (
 	clean   = 0
@@ -31,31 +39,34 @@ const (
 	failed  = 2
 )
 
-type options struct{ list, diff, write bool }
+type command struct {
+	list, diff, write bool
+	out, errs         bytes.Buffer
+}
 
-func run(args []string, out, errs io.Writer) int {
+// run formats what the arguments name; it returns the exit status.
+func (c *command) run(args []string) int {
 	flags := flag.NewFlagSet("sqlfmt", flag.ContinueOnError)
-	flags.SetOutput(errs)
-	var o options
-	flags.BoolVar(&o.list, "l", false, "list the files that would change; exit status 1 if any would")
-	flags.BoolVar(&o.diff, "d", false, "show what would change; exit status 1 if anything would")
-	flags.BoolVar(&o.write, "w", false, "write the result to the file")
+	flags.SetOutput(&c.errs)
+	flags.BoolVar(&c.list, "l", false, "list the files that would change; exit status 1 if any would")
+	flags.BoolVar(&c.diff, "d", false, "show what would change; exit status 1 if anything would")
+	flags.BoolVar(&c.write, "w", false, "write the result to the file")
 	if err := flags.Parse(args); err != nil {
 		return failed
 	}
 	files, err := sqlFiles(flags.Args())
 	if err != nil {
-		fmt.Fprintln(errs, "sqlfmt:", err)
+		fmt.Fprintln(&c.errs, "sqlfmt:", err)
 		return failed
 	}
 	status := clean
 	for _, f := range files {
-		differs, err := o.file(f, out, errs)
+		differs, err := c.file(f)
 		switch {
 		case err != nil:
-			fmt.Fprintln(errs, "sqlfmt:", err)
+			fmt.Fprintln(&c.errs, "sqlfmt:", err)
 			status = failed
-		case differs && status == clean && (o.list || o.diff):
+		case differs && status == clean && (c.list || c.diff):
 			status = changed
 		}
 	}
@@ -83,7 +94,7 @@ func sqlFiles(paths []string) ([]string, error) {
 }
 
 // file formats one file; it says whether the result differs from it.
-func (o options) file(name string, out, errs io.Writer) (bool, error) {
+func (c *command) file(name string) (bool, error) {
 	src, err := os.ReadFile(name)
 	if err != nil {
 		return false, fmt.Errorf("reading SQL: %w", err)
@@ -93,23 +104,22 @@ func (o options) file(name string, out, errs io.Writer) (bool, error) {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, n := range sqlfmt.LongLines(res) {
-		fmt.Fprintf(errs, "%s:%d: longer than 120 columns, and cannot be broken\n", name, n)
+		fmt.Fprintf(&c.errs, "%s:%d: longer than 120 columns, and cannot be broken\n", name, n)
 	}
 	differs := !bytes.Equal(src, res)
-	if differs && o.list {
-		fmt.Fprintln(out, name)
+	if differs && c.list {
+		fmt.Fprintln(&c.out, name)
 	}
-	if differs && o.diff {
-		_, err = out.Write(diff.Diff(name+".orig", src, name, res))
+	if differs && c.diff {
+		c.out.Write(diff.Diff(name+".orig", src, name, res))
 	}
-	if differs && o.write {
-		err = os.WriteFile(name, res, 0o644)
+	if !c.list && !c.diff && !c.write {
+		c.out.Write(res)
 	}
-	if !o.list && !o.diff && !o.write {
-		_, err = out.Write(res)
-	}
-	if err != nil {
-		return differs, fmt.Errorf("writing %s: %w", name, err)
+	if differs && c.write {
+		if err := os.WriteFile(name, res, 0o644); err != nil {
+			return differs, fmt.Errorf("writing SQL: %w", err)
+		}
 	}
 	return differs, nil
 }
