@@ -139,11 +139,11 @@ func withoutLeftovers(t *testing.T, cluster *postgres.Cluster) (restore func()) 
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
 		if err := conn.QueryRow(t.Context(),
 			"select pg_get_functiondef('tenancy.durable'::regproc)").Scan(&text); err != nil ||
-			!strings.Contains(text, part) {
+			!wardtest.SQLText(part).MatchString(text) {
 			t.Fatalf("tenancy.durable no longer says %q: %v", part, err)
 		}
 	})
-	replace(strings.Replace(text, part, "false", 1))
+	replace(wardtest.SQLText(part).ReplaceAllLiteralString(text, "false"))
 	return func() { replace(text) }
 }
 

@@ -90,7 +90,7 @@ func LiftHold(ctx context.Context, s *tenancy.Session, hold, reason string) (uui
 func Holds(ctx context.Context, s *tenancy.Session) ([]Hold, error) {
 	return tenancy.List[Hold](ctx, s, "legal holds", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseAuditList(ctx, queries.BrowseAuditListParams{Ask: ask, What: "archive"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListHolds(ctx) })
+	}, (*queries.Queries).ListHolds)
 }
 
 func filled(s string) *string {

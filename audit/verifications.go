@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -16,17 +15,16 @@ import (
 
 // Verification is one that a reviewer made.
 type Verification struct {
-	By         string     `json:"by"`
-	StartedAt  time.Time  `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	Store      string     `json:"store"`
-	Region     *string    `json:"region"` // nil: all
-	Whole      bool       `json:"whole"`  // not one clinic's rows alone
-	Months     []string   `json:"months"` // none: all
-	Verdict    *string    `json:"verdict"`
-	ByWorkers  bool       `json:"by_workers"` // they recomputed the rows
-	// what was not valid: REGION/YYYY-MM; "" is what is about no month
-	Found map[string]archive.Verdict `json:"found"`
+	By         string                     `json:"by"`
+	StartedAt  time.Time                  `json:"started_at"`
+	FinishedAt *time.Time                 `json:"finished_at"`
+	Store      string                     `json:"store"`
+	Region     *string                    `json:"region"` // nil: all
+	Whole      bool                       `json:"whole"`  // not one clinic's rows alone
+	Months     []string                   `json:"months"` // none: all
+	Verdict    *string                    `json:"verdict"`
+	ByWorkers  bool                       `json:"by_workers"` // they recomputed the rows
+	Found      map[string]archive.Verdict `json:"found"`      // what was not valid, by REGION/YYYY-MM; "" is no month
 }
 
 // Covers says whether a verification was about all of a month of a store.
@@ -51,14 +49,14 @@ func (v Verification) Of(region, month string) archive.Verdict {
 func Verifications(ctx context.Context, s *tenancy.Session) ([]Verification, error) {
 	return tenancy.List[Verification](ctx, s, "verifications", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseAuditList(ctx, queries.BrowseAuditListParams{Ask: ask, What: "verifications"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListVerifications(ctx) })
+	}, (*queries.Queries).ListVerifications)
 }
 
 // BrowseArchive records a look at what the archive holds: at all of it, or at one month, "REGION/YYYY-MM".
 func BrowseArchive(ctx context.Context, s *tenancy.Session, month string) error {
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		return queries.New(tx).BrowseAuditList(ctx,
-			queries.BrowseAuditListParams{Ask: uuid.New(), What: "archive", Arg: filled(month)})
+		arg := queries.BrowseAuditListParams{Ask: uuid.New(), What: "archive", Arg: filled(month)}
+		return queries.New(tx).BrowseAuditList(ctx, arg)
 	})
 	if err != nil {
 		return fmt.Errorf("browse the archive: %w", tenancy.Explain(err))

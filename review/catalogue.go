@@ -2,7 +2,6 @@ package review
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,24 +73,21 @@ type Job struct {
 
 // Rules lists the rules that the worker has registered; recorded.
 func Rules(ctx context.Context, s *tenancy.Session) ([]Registered, error) {
-	return list[Registered](ctx, s, "rules", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRules(ctx) })
+	return list[Registered](ctx, s, "rules", "", (*queries.Queries).ListRules)
 }
 
 // History lists the newest runs, of the rules whose id starts with rule; recorded.
 func History(ctx context.Context, s *tenancy.Session, rule string) ([]RunRow, error) {
-	return list[RunRow](ctx, s, "runs", rule,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRuns(ctx) })
+	return list[RunRow](ctx, s, "runs", rule, (*queries.Queries).ListRuns)
 }
 
 // Jobs lists the worker's jobs that are not done, the dead ones first; recorded.
 func Jobs(ctx context.Context, s *tenancy.Session) ([]Job, error) {
-	return list[Job](ctx, s, "jobs", "", func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListJobs(ctx) })
+	return list[Job](ctx, s, "jobs", "", (*queries.Queries).ListJobs)
 }
 
 // list reads one of the lists that review.browse_list knows; of narrows it ("": everything within reach).
-func list[T any](ctx context.Context, s *tenancy.Session, what, of string,
-	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+func list[T any](ctx context.Context, s *tenancy.Session, what, of string, read tenancy.ReadList) ([]T, error) {
 	return tenancy.List[T](ctx, s, what, func(q *queries.Queries, ask uuid.UUID) error {
 		arg := queries.BrowseReviewListParams{Ask: ask, What: what}
 		if of != "" {

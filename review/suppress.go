@@ -84,8 +84,7 @@ func EndSuppression(ctx context.Context, s *tenancy.Session, id, reason string) 
 
 // Suppressions lists those within reach, live ones first; recorded.
 func Suppressions(ctx context.Context, s *tenancy.Session) ([]Suppression, error) {
-	return list[Suppression](ctx, s, "suppressions", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListSuppressions(ctx) })
+	return list[Suppression](ctx, s, "suppressions", "", (*queries.Queries).ListSuppressions)
 }
 
 func suppression(ctx context.Context, s *tenancy.Session, what string,

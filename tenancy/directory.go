@@ -83,10 +83,14 @@ type Termination struct {
 	EventID       int64     `json:"event_id"`
 }
 
+// ReadList is a query that returns the rows of a list as JSON.
+type ReadList func(*queries.Queries, context.Context) ([]json.RawMessage, error)
+
 // List reads a list by write-ahead look: browse records the look under the id of an ask, and once that is committed,
 // read reads what was recorded. T is the row.
 func List[T any](ctx context.Context, s *Session, what string, browse func(*queries.Queries, uuid.UUID) error,
-	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+	read ReadList,
+) ([]T, error) {
 	var out []T
 	err := s.Look(ctx, func(tx Tx, id uuid.UUID) error {
 		if err := browse(queries.New(tx), id); err != nil {
@@ -94,7 +98,7 @@ func List[T any](ctx context.Context, s *Session, what string, browse func(*quer
 		}
 		return nil
 	}, func(tx Tx) error {
-		rows, err := read(queries.New(tx))
+		rows, err := read(queries.New(tx), ctx)
 		if err != nil {
 			return fmt.Errorf("list %s: %w", what, explain(err))
 		}
@@ -106,8 +110,7 @@ func List[T any](ctx context.Context, s *Session, what string, browse func(*quer
 
 // list reads one of the directory's lists: what is one of those that tenancy.browse knows; of narrows it ("":
 // everything within reach).
-func list[T any](ctx context.Context, s *Session, what, of string,
-	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+func list[T any](ctx context.Context, s *Session, what, of string, read ReadList) ([]T, error) {
 	return List[T](ctx, s, what, func(q *queries.Queries, ask uuid.UUID) error {
 		return q.Browse(ctx, queries.BrowseParams{Ask: ask, What: what, Arg: optional(of)})
 	}, read)
@@ -126,33 +129,28 @@ func Decode[T any, R ~[]byte](rows []R) ([]T, error) {
 
 // Tenants lists the tenants within the session's reach.
 func (s *Session) Tenants(ctx context.Context) ([]Tenant, error) {
-	return list[Tenant](ctx, s, "tenants", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListTenants(ctx) })
+	return list[Tenant](ctx, s, "tenants", "", (*queries.Queries).ListTenants)
 }
 
 // Users lists the users within reach.
 func (s *Session) Users(ctx context.Context) ([]User, error) {
-	return list[User](ctx, s, "users", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListUsers(ctx) })
+	return list[User](ctx, s, "users", "", (*queries.Queries).ListUsers)
 }
 
 // Members lists the memberships of a tenant (slug or id), or of every tenant within reach when it is empty: live ones
 // first.
 func (s *Session) Members(ctx context.Context, tenant string) ([]Membership, error) {
-	return list[Membership](ctx, s, "members", tenant,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListMembers(ctx) })
+	return list[Membership](ctx, s, "members", tenant, (*queries.Queries).ListMembers)
 }
 
 // Grants lists reviewers' grants.
 func (s *Session) Grants(ctx context.Context) ([]Grant, error) {
-	return list[Grant](ctx, s, "grants", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListGrants(ctx) })
+	return list[Grant](ctx, s, "grants", "", (*queries.Queries).ListGrants)
 }
 
 // Consequences shows what terminating a membership (id or its first characters) would do.
 func (s *Session) Consequences(ctx context.Context, membership string) (Consequences, error) {
-	rows, err := list[Consequences](ctx, s, "member", membership,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ShowMember(ctx) })
+	rows, err := list[Consequences](ctx, s, "member", membership, (*queries.Queries).ShowMember)
 	if err != nil {
 		return Consequences{}, err
 	}

@@ -128,7 +128,7 @@ func (s *Session) EndIssuer(ctx context.Context, issuer, reason string) error {
 func (s *Session) Issuers(ctx context.Context) ([]Issuer, error) {
 	return List[Issuer](ctx, s, "issuers", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseIssuers(ctx, ask)
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListIssuers(ctx) })
+	}, (*queries.Queries).ListIssuers)
 }
 
 // LinkIdentity makes a provider's subject a user's, for ever.

@@ -74,8 +74,7 @@ type Taken struct {
 
 // Person shows one user (slug or id) and what disabling them would do.
 func (s *Session) Person(ctx context.Context, user string) (Person, error) {
-	rows, err := list[Person](ctx, s, "user", user,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ShowUser(ctx) })
+	rows, err := list[Person](ctx, s, "user", user, (*queries.Queries).ShowUser)
 	if err != nil {
 		return Person{}, err
 	}
@@ -111,8 +110,7 @@ func (s *Session) EnableUser(ctx context.Context, user, reason string) error {
 
 // Roles lists the roles of clinics' members, or the one named.
 func (s *Session) Roles(ctx context.Context, role string) ([]Role, error) {
-	return list[Role](ctx, s, "roles", role,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListRoles(ctx) })
+	return list[Role](ctx, s, "roles", role, (*queries.Queries).ListRoles)
 }
 
 // AddRole adds a role that may do nothing yet.
@@ -132,8 +130,7 @@ func (s *Session) AllowRole(ctx context.Context, role, table string, actions []s
 
 // OnCallRoster lists who may take an on-call grant.
 func (s *Session) OnCallRoster(ctx context.Context) ([]OnCall, error) {
-	return list[OnCall](ctx, s, "oncall", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListOnCall(ctx) })
+	return list[OnCall](ctx, s, "oncall", "", (*queries.Queries).ListOnCall)
 }
 
 // AddOnCall puts a person on the roster of a clinic, or of every clinic when tenant is empty.

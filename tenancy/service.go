@@ -63,8 +63,7 @@ func (db *DB) SignInService(ctx context.Context, service, secret, tenant, audien
 
 // Services lists the service accounts within reach, or the one named.
 func (s *Session) Services(ctx context.Context, service string) ([]Service, error) {
-	return list[Service](ctx, s, "services", service,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListServices(ctx) })
+	return list[Service](ctx, s, "services", service, (*queries.Queries).ListServices)
 }
 
 // NewServiceSecret makes a secret that lasts so many days. The one before it stays valid for overlap; with none it ends

@@ -60,8 +60,7 @@ type Application struct {
 // Sessions lists the live sessions of a user (slug or id), or of everybody ("") within reach: newest first, at
 // most 500.
 func (s *Session) Sessions(ctx context.Context, user string) ([]LiveSession, error) {
-	return list[LiveSession](ctx, s, "sessions", user,
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListSessions(ctx) })
+	return list[LiveSession](ctx, s, "sessions", user, (*queries.Queries).ListSessions)
 }
 
 // SignOutEverywhere ends every session of this person, in every clinic and application, and says how many.
@@ -111,8 +110,7 @@ func (s *Session) decoded(ctx context.Context, what string, into any,
 
 // SigningKeys lists the keys that sign access tokens, newest first.
 func (s *Session) SigningKeys(ctx context.Context) ([]SigningKey, error) {
-	return list[SigningKey](ctx, s, "keys", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListKeys(ctx) })
+	return list[SigningKey](ctx, s, "keys", "", (*queries.Queries).ListKeys)
 }
 
 // RotateKey makes a new signing key. The old ones verify until the tokens that they signed have run out; atOnce they
@@ -126,8 +124,7 @@ func (s *Session) RotateKey(ctx context.Context, atOnce bool) (Rotated, error) {
 
 // Applications lists the applications that share the database.
 func (s *Session) Applications(ctx context.Context) ([]Application, error) {
-	return list[Application](ctx, s, "applications", "",
-		func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListApplications(ctx) })
+	return list[Application](ctx, s, "applications", "", (*queries.Queries).ListApplications)
 }
 
 // AddApplication adds one. loginRole is a database login that has ward_app's rights and no more.

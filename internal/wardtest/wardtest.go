@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -237,3 +238,11 @@ func One[T any](e *Env, sql string, args ...any) T {
 
 // On is a test's database that was prepared on a server of its own. It has no DB.
 func On(t testing.TB, super *pgxpool.Pool) *Env { return &Env{t: t, Super: super} }
+
+// SQLText finds a part of a function's text however it is laid out: a blank stands for any blanks and line ends, and
+// there may be some inside brackets.
+func SQLText(part string) *regexp.Regexp {
+	p := regexp.QuoteMeta(part)
+	p = strings.NewReplacer(`\(`, `\(\s*`, `\)`, `\s*\)`).Replace(p)
+	return regexp.MustCompile(regexp.MustCompile(` +`).ReplaceAllString(p, `\s+`))
+}
