@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-func (l *Log) appendRows(ctx context.Context, month string, rows iter.Seq2[*Row, error], retain time.Time) (Manifest, error) {
+func (l *Log) appendRows(ctx context.Context, month string, rows iter.Seq2[*Row, error],
+	retain time.Time) (Manifest, error) {
 	if l.leftover.parquet == nil && l.leftover.manifest == nil {
 		return l.ship(ctx, month, rows, retain, nil)
 	}
@@ -90,9 +91,10 @@ func (o *leftoverPart) matches() bool {
 	return o.facts != nil && o.tree.rows == o.facts.rows && o.tree.root() == o.facts.tree.root()
 }
 
-// ship writes rows to a temporary file and makes it the next part; where there is a leftover part it is finished instead,
-// or declared void first.
-func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error], retain time.Time, old *leftoverPart) (Manifest, error) {
+// ship writes rows to a temporary file and makes it the next part; where there is a leftover part it is finished
+// instead, or declared void first.
+func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error], retain time.Time,
+	old *leftoverPart) (Manifest, error) {
 	f, err := os.CreateTemp("", "ward-part-*")
 	if err != nil {
 		return Manifest{}, fmt.Errorf("making a temporary file: %w", err)
@@ -128,7 +130,8 @@ func (l *Log) ship(ctx context.Context, month string, rows iter.Seq2[*Row, error
 }
 
 // writeRows writes the rows to a file and checks what it has written.
-func writeRows(ctx context.Context, f *os.File, info PartInfo, rows iter.Seq2[*Row, error], old *leftoverPart) (Manifest, error) {
+func writeRows(ctx context.Context, f *os.File, info PartInfo, rows iter.Seq2[*Row, error],
+	old *leftoverPart) (Manifest, error) {
 	w, err := NewPartWriter(f, info)
 	if err != nil {
 		return Manifest{}, err
@@ -184,7 +187,8 @@ func (l *Log) readBack(ctx context.Context, m *Manifest) error {
 	}
 	defer stream.Close()
 	sum := sha256.New()
-	if _, err := io.CopyBuffer(sum, readerWithContext{ctx, io.LimitReader(stream, m.Bytes+1)}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(sum, readerWithContext{ctx, io.LimitReader(stream, m.Bytes+1)},
+		make([]byte, 256<<10)); err != nil {
 		return fmt.Errorf("reading %s: %w", m.Path, err)
 	}
 	if got := HexHash(sum.Sum(nil)); got != m.SHA256 {
@@ -196,11 +200,13 @@ func (l *Log) readBack(ctx context.Context, m *Manifest) error {
 // adopt finishes the leftover part, whose rows were found to be the caller's.
 func (l *Log) adopt(ctx context.Context, month string, retain time.Time, old *leftoverPart) (Manifest, error) {
 	facts, number := old.facts, l.tree.size+1
-	m := Manifest{Version: ManifestVersion, Region: l.region, Month: month, Part: number, Previous: HexHash(l.previous()),
-		Path: parquetPath(l.region, month, number), Bytes: old.bytes, SHA256: HexHash(old.sum), Rows: facts.rows,
+	m := Manifest{Version: ManifestVersion, Region: l.region, Month: month, Part: number,
+		Previous: HexHash(l.previous()),
+		Path:     parquetPath(l.region, month, number), Bytes: old.bytes, SHA256: HexHash(old.sum), Rows: facts.rows,
 		MerkleRoot: HexHash(facts.tree.root()), MinSealedAt: facts.minSealed, MaxSealedAt: facts.maxSealed,
-		MinRecordedAt: facts.minRecorded, MaxRecordedAt: facts.maxRecorded, RetainUntil: retain.UTC().Truncate(time.Second),
-		CreatedAt: l.Now().UTC().Truncate(time.Microsecond), Tenants: facts.spans}
+		MinRecordedAt: facts.minRecorded, MaxRecordedAt: facts.maxRecorded,
+		RetainUntil: retain.UTC().Truncate(time.Second),
+		CreatedAt:   l.Now().UTC().Truncate(time.Microsecond), Tenants: facts.spans}
 	if err := l.adoptManifest(ctx, &m); err != nil {
 		return Manifest{}, err
 	}
@@ -259,8 +265,10 @@ func (l *Log) appendEmpty(ctx context.Context, month string, retain time.Time) (
 
 // bare returns a manifest of a number that has no file.
 func (l *Log) bare(month string, retain time.Time) Manifest {
-	return Manifest{Version: ManifestVersion, Region: l.region, Month: month, Part: l.tree.size + 1, Previous: HexHash(l.previous()),
-		MerkleRoot: emptyRoot, RetainUntil: retain.UTC().Truncate(time.Second), CreatedAt: l.Now().UTC().Truncate(time.Microsecond)}
+	return Manifest{Version: ManifestVersion, Region: l.region, Month: month, Part: l.tree.size + 1,
+		Previous:   HexHash(l.previous()),
+		MerkleRoot: emptyRoot, RetainUntil: retain.UTC().Truncate(time.Second),
+		CreatedAt: l.Now().UTC().Truncate(time.Microsecond)}
 }
 
 // finish stores the manifest, reads it back, and signs it into the log.
@@ -292,7 +300,8 @@ func (l *Log) finish(ctx context.Context, m *Manifest, retain time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := putObject(ctx, l.store, checkpointPath(l.region, head.Size), []byte(head.Checkpoint), retain); err != nil {
+	if err := putObject(ctx, l.store, checkpointPath(l.region, head.Size), []byte(head.Checkpoint),
+		retain); err != nil {
 		return err
 	}
 	l.advance(m, leaf)

@@ -126,7 +126,8 @@ func testCrash(t *testing.T) {
 				finished := err == nil
 				if !finished {
 					crashes++
-					if _, err := l.Append(t.Context(), "2026-01", seqOf(second), testRetain); !errors.Is(err, errInjected) {
+					if _, err := l.Append(t.Context(), "2026-01", seqOf(second),
+						testRetain); !errors.Is(err, errInjected) {
 						t.Errorf("a failed log went on: %v", err)
 					}
 				}
@@ -193,7 +194,8 @@ func testCrashEmpty(t *testing.T) {
 	t.Fatal("never done")
 }
 
-// TestPlantedPart puts a well-formed part, which continues the chain with rows that never were, where the next one goes.
+// TestPlantedPart puts a well-formed part, which continues the chain with rows that never were, where the next one
+// goes.
 func TestPlantedPart(t *testing.T) { onStores(t, testPlantedPart) }
 
 func testPlantedPart(t *testing.T) {
@@ -259,7 +261,10 @@ func TestOpenLogRefusesDamage(t *testing.T) { onStores(t, testOpenLogRefusesDama
 
 func testOpenLogRefusesDamage(t *testing.T) {
 	for name, tamper := range map[string]func(*testing.T, *fixture){
-		"manifest changed": func(t *testing.T, f *fixture) { p := f.parts[2].ManifestPath(); f.overwrite(t, p, flip(f.read(t, p))) },
+		"manifest changed": func(t *testing.T, f *fixture) {
+			p := f.parts[2].ManifestPath()
+			f.overwrite(t, p, flip(f.read(t, p)))
+		},
 		"manifest missing": func(t *testing.T, f *fixture) { f.remove(t, f.parts[2].ManifestPath()) },
 		"checkpoint of another key": func(t *testing.T, f *fixture) {
 			h := must(signCheckpoint(testOrigin, 6, f.last().root, newSigner(t)))(t)
@@ -342,9 +347,11 @@ func testSummarize(t *testing.T) {
 	}
 	var got []string
 	for _, m := range months {
-		got = append(got, fmt.Sprintf("%s %s %d parts %d rows %d tenants %v", m.Region, m.Month, m.Parts, m.Rows, m.Tenants, m.Empty))
+		got = append(got, fmt.Sprintf("%s %s %d parts %d rows %d tenants %v", m.Region, m.Month, m.Parts, m.Rows,
+			m.Tenants, m.Empty))
 	}
-	want := []string{"eu 2026-01 3 parts 45 rows 3 tenants false", "eu 2026-02 0 parts 0 rows 0 tenants true", "eu 2026-03 2 parts 38 rows 3 tenants false"}
+	want := []string{"eu 2026-01 3 parts 45 rows 3 tenants false", "eu 2026-02 0 parts 0 rows 0 tenants true",
+		"eu 2026-03 2 parts 38 rows 3 tenants false"}
 	if !slices.Equal(got, want) || len(heads) != 1 || heads[0].Size != 6 {
 		t.Errorf("got %q, %v", got, heads)
 	}
@@ -352,14 +359,16 @@ func testSummarize(t *testing.T) {
 		t.Errorf("newest %q, %q", months[0].Newest, months[1].Newest)
 	}
 	parts := must(months[0].ListParts(t.Context(), f.store))(t)
-	if len(parts) != 3 || parts[1].Path != f.parts[1].Path || parts[1].Rows != 5 || parts[1].Tenants != 1 || parts[1].Part != 2 || !parts[1].RetainUntil.Equal(f.parts[1].RetainUntil) || parts[1].SealedTo.IsZero() {
+	if len(parts) != 3 || parts[1].Path != f.parts[1].Path || parts[1].Rows != 5 || parts[1].Tenants != 1 ||
+		parts[1].Part != 2 || !parts[1].RetainUntil.Equal(f.parts[1].RetainUntil) || parts[1].SealedTo.IsZero() {
 		t.Errorf("parts %+v", parts)
 	}
 	// what changed since then is not shown as the log's word
 	longer := f.parts[1]
 	longer.RetainUntil = longer.RetainUntil.AddDate(1, 0, 0)
 	f.overwrite(t, longer.ManifestPath(), must(longer.Marshal())(t))
-	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) || parts[1].RetainUntil.Equal(longer.RetainUntil) || parts[0].Damaged != "" {
+	if parts = must(months[0].ListParts(t.Context(), f.store))(t); parts[1].Damaged == "" && !onS3(t) ||
+		parts[1].RetainUntil.Equal(longer.RetainUntil) || parts[0].Damaged != "" {
 		t.Errorf("after a change: %+v", parts)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkVerify verifies a directory of two parts of 524,288 rows as an installation would have them: ids as uuid text,
-// most rows with a record, a patient and a short detail.
+// BenchmarkVerify verifies a directory of two parts of 524,288 rows as an installation would have them: ids as uuid
+// text, most rows with a record, a patient and a short detail.
 func BenchmarkVerify(b *testing.B) {
 	f := newFixture(b)
 	l := f.open(b)

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Offsets in the canonical bytes of a row, and behind tenant_id, where whatever stands up to recorded_at has a fixed length.
+// Offsets in the canonical bytes of a row, and behind tenant_id, where whatever stands up to recorded_at has a fixed
+// length.
 const (
 	atPrev   = len(rowDomain)
 	atTenant = atPrev + len(Hash{})
@@ -41,8 +42,9 @@ func (r *scannedRow) clone() scannedRow {
 	return c
 }
 
-// canonicalScanner reads rows as their canonical bytes, from page to hash without a [Row] between: what a tenant's rows have in common is written once, and an entry of a
-// dictionary is put into its hashed form once, however many rows it stands in.
+// canonicalScanner reads rows as their canonical bytes, from page to hash without a [Row] between: what a tenant's rows
+// have in common is written once, and an entry of a dictionary is put into its hashed form once, however many rows it
+// stands in.
 type canonicalScanner struct {
 	columns [numColumns]column
 	row     scannedRow

@@ -101,8 +101,8 @@ func ParseCheckpoint(data []byte, keys ...Key) (Head, error) {
 	return h, nil
 }
 
-// PeekCheckpoint reads what a checkpoint says, whoever signed it: which key that may be, the log's notes about keys tell ([VerifyOptions.ExpectHeads]). The head has no key, and proves
-// nothing.
+// PeekCheckpoint reads what a checkpoint says, whoever signed it: which key that may be, the log's notes about keys
+// tell ([VerifyOptions.ExpectHeads]). The head has no key, and proves nothing.
 func PeekCheckpoint(data []byte) (Head, error) {
 	var unverified *note.UnverifiedNoteError
 	if _, err := note.Open(data, note.VerifierList()); !errors.As(err, &unverified) {
@@ -151,7 +151,8 @@ func signCheckpoint(origin string, size int64, root Hash, s *Signer) (Head, erro
 	return ParseCheckpoint(data, s.Key())
 }
 
-// newestHead reads a region's newest checkpoint, under whichever of its log's keys the given ones lead to, and returns those keys too.
+// newestHead reads a region's newest checkpoint, under whichever of its log's keys the given ones lead to, and returns
+// those keys too.
 func newestHead(ctx context.Context, store Store, r *regionObjects, keys ...Key) (Head, *ring, error) {
 	o := r.checkpoints[len(r.checkpoints)-1]
 	known := newRing(keys)

@@ -11,8 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 )
 
-// column reads one column chunk value by value from the typed slices of its pages. Its methods index those slices without
-// further checks: a page that lies about its lengths panics, which guard turns into an error.
+// column reads one column chunk value by value from the typed slices of its pages. Its methods index those slices
+// without further checks: a page that lies about its lengths panics, which guard turns into an error.
 type column struct {
 	pages parquet.Pages
 	page  parquet.Page
@@ -36,7 +36,8 @@ type column struct {
 	last    appended
 }
 
-// appended is the entry of a dictionary that appendText wrote last, and where: neighbouring rows have much in common, and what is there need not be copied there again.
+// appended is the entry of a dictionary that appendText wrote last, and where: neighbouring rows have much in common,
+// and what is there need not be copied there again.
 type appended struct{ index, at, end, cap int }
 
 // nextPage moves to the next page that has rows; after the last one it returns io.ErrUnexpectedEOF.
@@ -105,7 +106,8 @@ func (c *column) load() error {
 	return nil
 }
 
-// present moves to the next row of a column that may be NULL and reports whether it has a value, which must then be read.
+// present moves to the next row of a column that may be NULL and reports whether it has a value, which must then be
+// read.
 func (c *column) present() bool {
 	if len(c.defs) > 0 && c.defs[c.row] == 0 {
 		c.row++
@@ -153,7 +155,8 @@ func (c *column) encodeEntries(v encoding.Values) {
 	}
 }
 
-// appendText appends the next value of a text column that has encode set, in the form in which it is hashed. What dst has behind its end must be what the last call left there.
+// appendText appends the next value of a text column that has encode set, in the form in which it is hashed. What dst
+// has behind its end must be what the last call left there.
 func (c *column) appendText(dst []byte) []byte {
 	if !c.present() {
 		c.last.index = -1 // what comes next overwrites it
@@ -183,7 +186,8 @@ func (c *column) appendEntry(dst []byte, i int) []byte {
 	return append(append(dst, 1, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), b...)
 }
 
-// fewEntries is up to how many entries of a dictionary are put into the form in which they are hashed before they are used: of more, most stand in few rows, and the copy would fill the cache.
+// fewEntries is up to how many entries of a dictionary are put into the form in which they are hashed before they are
+// used: of more, most stand in few rows, and the copy would fill the cache.
 const fewEntries = 4096
 
 func (c *column) release() {

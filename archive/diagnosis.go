@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Diagnosis is a file that stands where a part should and is not the one that was signed, with what is known of the part: its signed manifest and the chain
-// heads published about its rows. Nothing vouches for the file: it may have been made to harm its reader.
+// Diagnosis is a file that stands where a part should and is not the one that was signed, with what is known of the
+// part: its signed manifest and the chain heads published about its rows. Nothing vouches for the file: it may have
+// been made to harm its reader.
 type Diagnosis struct {
 	// File and Size are a private copy of the file.
 	File io.ReaderAt
@@ -31,7 +32,8 @@ type claimText struct {
 	Path string `json:"path"`
 }
 
-// diagnosable is the greatest file that is read in order to be diagnosed: more than any rewriting of the signed one makes.
+// diagnosable is the greatest file that is read in order to be diagnosed: more than any rewriting of the signed one
+// makes.
 func diagnosable(m *Manifest) int64 { return 2*m.Bytes + 64<<20 }
 
 // Marshal returns all of d but the file, for [ParseDiagnosis] in another process.
@@ -73,8 +75,9 @@ func ParseDiagnosis(data []byte, file io.ReaderAt, size int64) (*Diagnosis, erro
 	return d, nil
 }
 
-// Run parses the file in this process and names the rows that are not those that were sealed. Where the file can be read only up to a row, the findings end
-// with one that is Unreadable and says from where on. An error says that nothing of the file could be read as a part.
+// Run parses the file in this process and names the rows that are not those that were sealed. Where the file can be
+// read only up to a row, the findings end with one that is Unreadable and says from where on. An error says that
+// nothing of the file could be read as a part.
 func (d *Diagnosis) Run(ctx context.Context) ([]Finding, error) {
 	check, err := newPartCheck(d.manifest.Month, manifestPositions(d.manifest), 1)
 	if err != nil {
@@ -106,7 +109,8 @@ func (d *Diagnosis) Run(ctx context.Context) ([]Finding, error) {
 	}
 	facts, found := check.merge(groups)
 	if broken != nil {
-		f := Finding{Status: Unreadable, Message: fmt.Sprintf("the first %d of %d rows were compared; the rest cannot be read: %v", rows, d.manifest.Rows, broken)}
+		f := Finding{Status: Unreadable, Message: fmt.Sprintf(
+			"the first %d of %d rows were compared; the rest cannot be read: %v", rows, d.manifest.Rows, broken)}
 		f.Tenant, f.Seq = d.manifest.rowAt(rows)
 		return append(found.done(), f), nil
 	}
@@ -129,13 +133,15 @@ func (m *Manifest) rowAt(n int64) (tenant string, seq int64) {
 func DiagnoseHere(ctx context.Context, d *Diagnosis) ([]Finding, error) { return d.Run(ctx) }
 
 // rowStatuses are what a diagnosis may find.
-var rowStatuses = map[string]bool{RowModified: true, RowMissing: true, RowExtra: true, RowReordered: true, RowCountMismatch: true, RootMismatch: true, WrongTenant: true,
+var rowStatuses = map[string]bool{RowModified: true, RowMissing: true, RowExtra: true, RowReordered: true,
+	RowCountMismatch: true, RootMismatch: true, WrongTenant: true,
 	WrongPeriod: true, HeadMismatch: true, Unreadable: true}
 
 // maxDiagnosed bounds each text in a diagnosed finding, which may come out of the file.
 const maxDiagnosed = 512
 
-// diagnose adds what a diagnosis says about a file that is not the signed one. Whatever it says, the file stays FILE_MODIFIED.
+// diagnose adds what a diagnosis says about a file that is not the signed one. Whatever it says, the file stays
+// FILE_MODIFIED.
 func (r *regionRun) diagnose(ctx context.Context, m *Manifest, sp *spooled, found *findings) {
 	list, err := r.v.opts.Diagnose(ctx, &Diagnosis{File: sp.ReaderAt, Size: sp.size, manifest: m, heads: r.heads})
 	if err != nil {
@@ -146,10 +152,12 @@ func (r *regionRun) diagnose(ctx context.Context, m *Manifest, sp *spooled, foun
 		if !rowStatuses[f.Status] {
 			f.Status = Unreadable
 		}
-		found.add(Finding{Status: f.Status, Tenant: shorten(f.Tenant), Seq: f.Seq, Expected: shorten(f.Expected), Found: shorten(f.Found), Message: shorten(f.Message)})
+		found.add(Finding{Status: f.Status, Tenant: shorten(f.Tenant), Seq: f.Seq, Expected: shorten(f.Expected),
+			Found: shorten(f.Found), Message: shorten(f.Message)})
 	}
 	if len(list) == 0 {
-		found.addf(FileModified, "diagnosed: every row is the one that was sealed; what differs is elsewhere in the file")
+		found.addf(FileModified,
+			"diagnosed: every row is the one that was sealed; what differs is elsewhere in the file")
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 )
 
-// writeSchema is the schema of Row whose columns with a dictionary look entries up by a [dictionary] of ours: parquet-go's map of texts took a quarter of what shipping a row costs. The pages
-// and all that is written are parquet-go's.
+// writeSchema is the schema of Row whose columns with a dictionary look entries up by a [dictionary] of ours:
+// parquet-go's map of texts took a quarter of what shipping a row costs. The pages and all that is written are
+// parquet-go's.
 func writeSchema() *parquet.Schema {
 	s := parquet.SchemaOf(Row{})
 	return parquet.NewSchema(s.Name(), writeNode{s})
@@ -40,7 +41,8 @@ func (t dictionaryType) NewDictionary(column, _ int, _ encoding.Values) parquet.
 	return d
 }
 
-// dictionary is the different texts of a column in a row group, each with its number. The methods that it does not have stay nil: the writer of columns does not call them.
+// dictionary is the different texts of a column in a row group, each with its number. The methods that it does not have
+// stay nil: the writer of columns does not call them.
 type dictionary struct {
 	parquet.Dictionary
 	text    parquet.Type
@@ -57,7 +59,8 @@ type slot struct {
 	entry uint32 // one more than its number; 0: none
 }
 
-// recentText is a text by where it lies. Rows that are written keep their texts, so that the same place is the same text.
+// recentText is a text by where it lies. Rows that are written keep their texts, so that the same place is the same
+// text.
 type recentText struct {
 	at    *byte
 	size  int

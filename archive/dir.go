@@ -33,7 +33,8 @@ func OpenDir(dir string) (Store, error) {
 	}
 	root, err := os.OpenRoot(abs)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("opening archive: no directory %s: make it, or correct the store: %w", abs, fs.ErrNotExist)
+		return nil, fmt.Errorf("opening archive: no directory %s: make it, or correct the store: %w", abs,
+			fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening archive %s: %w", dir, err)

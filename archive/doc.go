@@ -9,8 +9,8 @@
 //	v1/region=R/heads/NNNNNNNNNNNNNNNNNNNN                signed chain heads, by their time in microseconds
 //	v1/region=R/keys/NNNNNNNNNNNN                         who signs from this size of the log on, signed by both keys
 //
-// All are written once. The month is that of sealing, in UTC. Part numbers count from 1 over all months of a region, and a
-// part's number is its manifest's place in the log.
+// All are written once. The month is that of sealing, in UTC. Part numbers count from 1 over all months of a region,
+// and a part's number is its manifest's place in the log.
 //
 // # Rows
 //
@@ -19,14 +19,14 @@
 //	SHA-256("ward-audit-row/v1" 0x00 || previous hash || tenant || seq || fields)
 //
 // as [AppendCanonical] spells it out, where the previous hash is that of the tenant's row before, in whatever part, and
-// for row 1 is SHA-256("ward-audit-genesis/v1" 0x00 || tenant). So every tenant's rows are one chain, which can be checked
-// from any row on.
+// for row 1 is SHA-256("ward-audit-genesis/v1" 0x00 || tenant). So every tenant's rows are one chain, which can be
+// checked from any row on.
 //
 // # Log
 //
-// A [Manifest] names the file's SHA-256, each tenant's piece of the chain, and the Merkle root over the rows' hashes. Its
-// bytes are the leaf of a Merkle tree (RFC 6962, as in golang.org/x/mod/sumdb/tlog). A checkpoint is a C2SP signed note
-// over three lines, here of a log of one manifest:
+// A [Manifest] names the file's SHA-256, each tenant's piece of the chain, and the Merkle root over the rows' hashes.
+// Its bytes are the leaf of a Merkle tree (RFC 6962, as in golang.org/x/mod/sumdb/tlog). A checkpoint is a C2SP signed
+// note over three lines, here of a log of one manifest:
 //
 //	ward/acme/eu
 //	1
@@ -39,7 +39,8 @@
 //
 // # Verification
 //
-// [Verification.Run] trusts the given keys and nothing else. What no checkpoint covers is not part of the archive. A file
-// is parsed only once its SHA-256 is the signed one. The [Verdict] is valid, INVALID or not proven, and what could not be
-// checked is never called valid. That a log was not cut at its end shows only against a head that was known before.
+// [Verification.Run] trusts the given keys and nothing else. What no checkpoint covers is not part of the archive. A
+// file is parsed only once its SHA-256 is the signed one. The [Verdict] is valid, INVALID or not proven, and what could
+// not be checked is never called valid. That a log was not cut at its end shows only against a head that was known
+// before.
 package archive

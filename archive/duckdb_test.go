@@ -28,7 +28,8 @@ func secondEngine(t testing.TB) func(dir string) checked {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = "../testdata/duckdb"
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s in testdata/duckdb, which needs a C compiler (apt install gcc g++): %v\n%s", args[0], err, out)
+			t.Fatalf("go %s in testdata/duckdb, which needs a C compiler (apt install gcc g++): %v\n%s",
+				args[0], err, out)
 		}
 	}
 	return func(dir string) checked {
@@ -47,7 +48,8 @@ func secondEngine(t testing.TB) func(dir string) checked {
 	}
 }
 
-// The SQL of the documentation, in an engine that knows nothing of ward, comes to the same hashes, and finds what was changed.
+// The SQL of the documentation, in an engine that knows nothing of ward, comes to the same hashes, and finds what was
+// changed.
 func TestSecondEngine(t *testing.T) {
 	check := secondEngine(t)
 	if got, want := check("../testdata/archive/golden"), (checked{Rows: 116, Tenants: 3}); got != want {
@@ -58,12 +60,17 @@ func TestSecondEngine(t *testing.T) {
 		change func([]Row) []Row
 		want   checked
 	}{
-		"a changed outcome":    {func(r []Row) []Row { r[7].Outcome = "denied"; return r }, checked{116, 3, 1, 0}},
-		"NULL made empty":      {func(r []Row) []Row { r[3].Detail = ptr(""); return r }, checked{116, 3, 1, 0}},
-		"a changed nonce":      {func(r []Row) []Row { r[7].Nonce[0]++; return r }, checked{116, 3, 1, 0}},
-		"a row hashed anew":    {func(r []Row) []Row { r[7].Action = "export"; r[7].Hash = RowHash(r[6].Hash, &r[7]); return r }, checked{116, 3, 1, 0}},
-		"a removed row":        {func(r []Row) []Row { return slices.Delete(r, 7, 8) }, checked{115, 3, 1, 1}},
-		"two rows in exchange": {func(r []Row) []Row { r[7].Seq, r[8].Seq = r[8].Seq, r[7].Seq; return r }, checked{116, 3, 3, 0}},
+		"a changed outcome": {func(r []Row) []Row { r[7].Outcome = "denied"; return r }, checked{116, 3, 1, 0}},
+		"NULL made empty":   {func(r []Row) []Row { r[3].Detail = ptr(""); return r }, checked{116, 3, 1, 0}},
+		"a changed nonce":   {func(r []Row) []Row { r[7].Nonce[0]++; return r }, checked{116, 3, 1, 0}},
+		"a row hashed anew": {func(r []Row) []Row {
+			r[7].Action = "export"
+			r[7].Hash = RowHash(r[6].Hash, &r[7])
+			return r
+		}, checked{116, 3, 1, 0}},
+		"a removed row": {func(r []Row) []Row { return slices.Delete(r, 7, 8) }, checked{115, 3, 1, 1}},
+		"two rows in exchange": {func(r []Row) []Row { r[7].Seq, r[8].Seq = r[8].Seq, r[7].Seq; return r },
+			checked{116, 3, 3, 0}},
 	} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS("../testdata/archive/golden")); err != nil {

@@ -45,7 +45,8 @@ func (d *dirStore) Examine(ctx context.Context) ([]StoreCheck, error) {
 	}
 	return []StoreCheck{
 		{"readable", CheckOK, d.String()},
-		{"write-once", CheckWarn, "not write-once: files are read-only, but who owns the directory can delete and replace them; " +
-			"verify shows it only where a head is kept elsewhere. Use S3 with Object Lock (docs/ADOPTING.md)"},
+		{"write-once", CheckWarn,
+			"not write-once: files are read-only, but who owns the directory can delete and replace them; " +
+				"verify shows it only where a head is kept elsewhere. Use S3 with Object Lock (docs/ADOPTING.md)"},
 	}, nil
 }

@@ -19,7 +19,8 @@ func TestExplain(t *testing.T) {
 	}
 	for _, s := range statuses {
 		means, next := Finding{Status: s[1]}.Explain()
-		if !strings.HasSuffix(means, ".") || !strings.HasSuffix(next, ".") || strings.Contains(means, "newer ward") || strings.Contains(means, "not know this status") {
+		if !strings.HasSuffix(means, ".") || !strings.HasSuffix(next, ".") || strings.Contains(means, "newer ward") ||
+			strings.Contains(means, "not know this status") {
 			t.Errorf("%s: %q, %q", s[1], means, next)
 		}
 	}

@@ -19,10 +19,12 @@ type Extended struct {
 // ErrNoLocks says that a store holds its objects to nothing.
 var ErrNoLocks = errors.New("this store has no locks")
 
-// Extend makes the locks of a region's parts longer and places or lifts legal holds, as keep says of each part. All manifests,
-// checkpoints and notes about keys are kept as long as the longest part, since the signature is over all of them. So are notes of chain heads,
-// where notes says so: there is one for each minute. A store without locks is ErrNoLocks.
-func Extend(ctx context.Context, store Store, origin string, key Key, notes bool, keep func(*Manifest) (until time.Time, hold bool)) (Extended, error) {
+// Extend makes the locks of a region's parts longer and places or lifts legal holds, as keep says of each part. All
+// manifests, checkpoints and notes about keys are kept as long as the longest part, since the signature is over all of
+// them. So are notes of chain heads, where notes says so: there is one for each minute. A store without locks is
+// ErrNoLocks.
+func Extend(ctx context.Context, store Store, origin string, key Key, notes bool,
+	keep func(*Manifest) (until time.Time, hold bool)) (Extended, error) {
 	var done Extended
 	locker, ok := store.(Locker)
 	if !ok {
@@ -46,7 +48,8 @@ func Extend(ctx context.Context, store Store, origin string, key Key, notes bool
 		return done, err
 	}
 	if resolve(entries, map[int64]Hash{head.Size: head.root}) != head.Size {
-		return done, fmt.Errorf("%w: the manifests of region %s are not those that checkpoint %d covers", ErrDamaged, region, head.Size)
+		return done, fmt.Errorf("%w: the manifests of region %s are not those that checkpoint %d covers", ErrDamaged,
+			region, head.Size)
 	}
 	if !notes {
 		objects.heads = nil

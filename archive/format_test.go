@@ -64,7 +64,8 @@ func (v vectorRow) row() Row {
 		panic(err)
 	}
 	return Row{v.TenantID, v.Seq, v.SealedAt, v.EventID, v.RecordedAt, v.OccurredAt, v.UserID, v.ActorKind, v.SessionID,
-		v.MembershipID, v.DisclosureID, v.Action, v.Outcome, v.RecordTable, v.RecordID, v.SubjectID, v.Purpose, v.Detail, v.Source, Nonce(b), Hash{}}
+		v.MembershipID, v.DisclosureID, v.Action, v.Outcome, v.RecordTable, v.RecordID, v.SubjectID, v.Purpose,
+		v.Detail, v.Source, Nonce(b), Hash{}}
 }
 
 type vectors struct {
@@ -93,13 +94,16 @@ func rootOf(rows []Hash) HexHash {
 }
 
 func vectorInputs() []vector {
-	full := vectorRow{tenantA, 2, 1767225600000001, 42, 1767225599999999, ptr(int64(-1)), ptr("u"), "human", ptr("s"), ptr("m"), ptr("d"),
-		"view", "ok", ptr("patients"), ptr("r"), ptr("p"), ptr("treatment"), ptr(`{"page": 1}`), "app", "000102030405060708090a0b0c0d0e0f"}
+	full := vectorRow{tenantA, 2, 1767225600000001, 42, 1767225599999999, ptr(int64(-1)), ptr("u"), "human", ptr("s"),
+		ptr("m"), ptr("d"),
+		"view", "ok", ptr("patients"), ptr("r"), ptr("p"), ptr("treatment"), ptr(`{"page": 1}`), "app",
+		"000102030405060708090a0b0c0d0e0f"}
 	small := vectorRow{TenantID: tenantA, Seq: 1, SealedAt: 1767225600000000, EventID: 41, RecordedAt: 1767225599000000,
 		ActorKind: "service", Action: "sign_in", Outcome: "denied", Source: "app", Nonce: strings.Repeat("00", 16)}
 	unicode := full
 	unicode.Seq, unicode.Detail, unicode.Purpose = 3, ptr("{\"name\":\"Zo\u00eb \\u0000\"}"), ptr("")
-	return []vector{{Name: "NULL in every column that may be", Row: small}, {Name: "a value in every column", Row: full},
+	return []vector{{Name: "NULL in every column that may be", Row: small},
+		{Name: "a value in every column", Row: full},
 		{Name: "empty text, and text beyond ASCII", Row: unicode}}
 }
 
@@ -274,7 +278,8 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{vkey, pub} {
-		if k := must(LoadVerifier(text))(t); k.Fingerprint() != Fingerprint(vkey) || !strings.HasPrefix(k.Fingerprint(), "SHA256:") {
+		if k := must(LoadVerifier(text))(t); k.Fingerprint() != Fingerprint(vkey) ||
+			!strings.HasPrefix(k.Fingerprint(), "SHA256:") {
 			t.Errorf("fingerprint %s", k.Fingerprint())
 		}
 	}
@@ -321,8 +326,10 @@ func TestManifestStrict(t *testing.T) {
 		return out
 	}
 	for name, data := range map[string][]byte{
-		"unknown field": replace(`"rows"`, `"rowz"`), "other order": replace("{\n", "{\n \"empty\": false,\n"), "blank": append(good, ' '),
-		"upper case": bytes.ToUpper(good), "count": replace(`"rows": 30`, `"rows": 31`), "path": replace("part-000001.parquet", "part-000002.parquet"),
+		"unknown field": replace(`"rows"`, `"rowz"`), "other order": replace("{\n", "{\n \"empty\": false,\n"),
+		"blank":      append(good, ' '),
+		"upper case": bytes.ToUpper(good), "count": replace(`"rows": 30`, `"rows": 31`),
+		"path":  replace("part-000001.parquet", "part-000002.parquet"),
 		"month": replace("2026-01", "2026-1"), "nothing": nil, "not JSON": []byte("x"),
 	} {
 		if _, err := ParseManifest(data); err == nil {

@@ -109,7 +109,8 @@ func FuzzPage(f *testing.F) {
 	f.Add(data[4:200])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := checkPage(data, int64(len(data)))
-		if err == nil && (p.uncompressed > maxPage || p.uncompressed < 0 || p.compressed < 0 || p.header < 1 || p.levels < 0 || p.levels > p.compressed || p.header+p.compressed > int64(len(data))) {
+		if err == nil && (p.uncompressed > maxPage || p.uncompressed < 0 || p.compressed < 0 || p.header < 1 ||
+			p.levels < 0 || p.levels > p.compressed || p.header+p.compressed > int64(len(data))) {
 			t.Errorf("%+v of %d bytes", p, len(data))
 		}
 	})

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// groupChecks checks a part's row groups as a verifier would, each while the next one is written: before anything is stored that could never be removed, the rows' hashes are found right, and
-// what was encoded is found to be what can be decoded.
+// groupChecks checks a part's row groups as a verifier would, each while the next one is written: before anything is
+// stored that could never be removed, the rows' hashes are found right, and what was encoded is found to be what can be
+// decoded.
 type groupChecks struct {
 	ctx    context.Context
 	check  *partCheck
@@ -86,7 +87,8 @@ func (c *groupChecks) finish(r io.ReaderAt, m *Manifest) error {
 		return nil
 	}
 	first := found.list[0]
-	return fmt.Errorf("checking part %d: %w", m.Part, &RowError{first.Tenant, first.Seq, "is not what the chain says: " + first.String()})
+	return fmt.Errorf("checking part %d: %w", m.Part,
+		&RowError{first.Tenant, first.Seq, "is not what the chain says: " + first.String()})
 }
 
 // compare holds the column chunks of a file against those that were checked.
@@ -111,7 +113,8 @@ func (c *groupChecks) compare(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// chunkFacts are what a column chunk is decoded by, and a checksum of its bytes: enough against a mistake of our own, which is all that can happen to a file between being written and being hashed.
+// chunkFacts are what a column chunk is decoded by, and a checksum of its bytes: enough against a mistake of our own,
+// which is all that can happen to a file between being written and being hashed.
 type chunkFacts struct {
 	kind                     format.Type
 	codec                    format.CompressionCodec
@@ -137,5 +140,6 @@ func factsOfChunk(r io.ReaderAt, size int64, m *format.ColumnMetaData) (chunkFac
 	if _, err := io.Copy(sum, io.NewSectionReader(r, at, m.TotalCompressedSize)); err != nil {
 		return chunkFacts{}, fmt.Errorf("reading: %w", err)
 	}
-	return chunkFacts{m.Type, m.Codec, m.NumValues, m.TotalUncompressedSize, m.DataPageOffset - at, m.TotalCompressedSize, sum.Sum32()}, nil
+	return chunkFacts{m.Type, m.Codec, m.NumValues, m.TotalUncompressedSize, m.DataPageOffset - at,
+		m.TotalCompressedSize, sum.Sum32()}, nil
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
-// groupWriter writes a part's Parquet file. Each row group becomes a file of its own in memory first, which can be checked while the next one is encoded, and then goes into the part
-// as it is, byte for byte but for its place.
+// groupWriter writes a part's Parquet file. Each row group becomes a file of its own in memory first, which can be
+// checked while the next one is encoded, and then goes into the part as it is, byte for byte but for its place.
 type groupWriter struct {
 	part *parquet.GenericWriter[Row]
 	one  *parquet.GenericWriter[Row]
 	file *bytes.Buffer // what one writes to
 	rows int           // in one, with those of the step
-	// step is the rows that one is still to be given: how many, the bytes of their details, and their values column by column.
+	// step is the rows that one is still to be given: how many, the bytes of their details, and their values column by
+	// column.
 	step struct {
 		rows, details int
 		values        [numColumns][pageStep]parquet.Value
@@ -33,7 +34,8 @@ const pageStep = 64
 
 func newGroupWriter(out io.Writer) *groupWriter {
 	file, options := &bytes.Buffer{}, append(partOptions(), writeSchema())
-	return &groupWriter{part: parquet.NewGenericWriter[Row](out, options...), one: parquet.NewGenericWriter[Row](file, options...), file: file}
+	return &groupWriter{part: parquet.NewGenericWriter[Row](out, options...),
+		one: parquet.NewGenericWriter[Row](file, options...), file: file}
 }
 
 func partOptions() []parquet.WriterOption {
@@ -56,7 +58,8 @@ func (w *groupWriter) add(r *Row) error {
 	if r.Detail != nil {
 		detail = len(*r.Detail)
 	}
-	if w.step.rows == pageStep || w.step.rows > 0 && w.step.details+detail > maxPage/16 { // readers refuse a page of more than maxPage
+	// readers refuse a page of more than maxPage
+	if w.step.rows == pageStep || w.step.rows > 0 && w.step.details+detail > maxPage/16 {
 		if err := w.endStep(); err != nil {
 			return err
 		}
@@ -84,23 +87,27 @@ func (w *groupWriter) endStep() error {
 func (w *groupWriter) take(i int, r *Row) {
 	v := &w.step.values
 	v[0][i] = textValue(r.TenantID)
-	v[1][i], v[2][i], v[3][i], v[4][i] = parquet.Int64Value(r.Seq), parquet.Int64Value(r.SealedAt), parquet.Int64Value(r.EventID), parquet.Int64Value(r.RecordedAt)
+	v[1][i], v[2][i], v[3][i], v[4][i] = parquet.Int64Value(r.Seq), parquet.Int64Value(r.SealedAt),
+		parquet.Int64Value(r.EventID), parquet.Int64Value(r.RecordedAt)
 	v[5][i] = parquet.Value{}
 	if r.OccurredAt != nil {
 		v[5][i] = parquet.Int64Value(*r.OccurredAt).Level(0, 1, 5)
 	}
-	v[7][i], v[11][i], v[12][i], v[18][i] = textValue(r.ActorKind), textValue(r.Action), textValue(r.Outcome), textValue(r.Source)
+	v[7][i], v[11][i], v[12][i], v[18][i] = textValue(r.ActorKind), textValue(r.Action), textValue(r.Outcome),
+		textValue(r.Source)
 	for _, o := range [...]struct {
 		column int
 		text   *string
-	}{{6, r.UserID}, {8, r.SessionID}, {9, r.MembershipID}, {10, r.DisclosureID}, {13, r.RecordTable}, {14, r.RecordID}, {15, r.SubjectID}, {16, r.Purpose}, {17, r.Detail}} {
+	}{{6, r.UserID}, {8, r.SessionID}, {9, r.MembershipID}, {10, r.DisclosureID}, {13, r.RecordTable}, {14, r.RecordID},
+		{15, r.SubjectID}, {16, r.Purpose}, {17, r.Detail}} {
 		v[o.column][i] = parquet.Value{}
 		if o.text != nil {
 			v[o.column][i] = textValue(*o.text).Level(0, 1, o.column)
 		}
 	}
 	w.step.nonces[i], w.step.hashes[i] = r.Nonce, r.Hash
-	v[19][i], v[20][i] = parquet.FixedLenByteArrayValue(w.step.nonces[i][:]), parquet.FixedLenByteArrayValue(w.step.hashes[i][:])
+	v[19][i], v[20][i] = parquet.FixedLenByteArrayValue(w.step.nonces[i][:]),
+		parquet.FixedLenByteArrayValue(w.step.hashes[i][:])
 }
 
 func textValue(s string) parquet.Value {

@@ -11,7 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// manyTexts are rows of two tenants over a row group's border, with columns of one text, of a few, of as many as there are rows, of the empty text, and of none.
+// manyTexts are rows of two tenants over a row group's border, with columns of one text, of a few, of as many as there
+// are rows, of the empty text, and of none.
 func manyTexts() []Row {
 	c := chains{}
 	rows := append(c.next(tenantA, "2026-01", rowGroupRows-1000), c.next(tenantB, "2026-01", 3000)...)
@@ -31,7 +32,8 @@ func manyTexts() []Row {
 	return rows
 }
 
-// What is written column by column, through dictionaries of our own and in one file for each row group first, is to the byte what parquet-go makes of the rows.
+// What is written column by column, through dictionaries of our own and in one file for each row group first, is to the
+// byte what parquet-go makes of the rows.
 func TestWrittenAsByParquet(t *testing.T) {
 	rows := manyTexts()
 	var ours, theirs bytes.Buffer
@@ -50,8 +52,8 @@ func TestWrittenAsByParquet(t *testing.T) {
 	}
 }
 
-// A part that is not what was checked while it was written is refused before it is stored: with a bit changed in each column of each row group, with a row group less, and with the rows
-// of another part.
+// A part that is not what was checked while it was written is refused before it is stored: with a bit changed in each
+// column of each row group, with a row group less, and with the rows of another part.
 func TestWrittenIsChecked(t *testing.T) {
 	rows := manyTexts()
 	info := PartInfo{Region: "eu", Month: "2026-01", Part: 1}
@@ -88,7 +90,8 @@ func TestWrittenIsChecked(t *testing.T) {
 			refused(fmt.Sprintf("row group %d, column %d", i, c), other)
 		}
 	}
-	for what, rows := range map[string][]Row{"fewer rows": rows[:rowGroupRows], "other rows": append(rows[:rowGroupRows:rowGroupRows], rows[:2000]...)} {
+	for what, rows := range map[string][]Row{"fewer rows": rows[:rowGroupRows],
+		"other rows": append(rows[:rowGroupRows:rowGroupRows], rows[:2000]...)} {
 		other, _ := forge(t, m, rows)
 		refused(what, other)
 	}

@@ -18,8 +18,10 @@ type headClaim struct {
 // compare holds a row against the claim about it.
 func (h headClaim) compare(r *scannedRow, found *findings) {
 	if h.seq == r.seq && h.hash != *r.hash {
-		found.add(Finding{Status: HeadMismatch, Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: fmt.Sprintf("%x", h.hash),
-			Found: fmt.Sprintf("%x", *r.hash), Message: "the row is not the one that the chain head published in " + h.path + " names"})
+		found.add(Finding{Status: HeadMismatch, Tenant: strings.Clone(r.tenant), Seq: r.seq,
+			Expected: fmt.Sprintf("%x", h.hash),
+			Found:    fmt.Sprintf("%x", *r.hash),
+			Message:  "the row is not the one that the chain head published in " + h.path + " names"})
 	}
 }
 
@@ -43,11 +45,13 @@ func (x headIndex) add(path string, p *publishedHeads, only string, found *findi
 			last := list[n-1]
 			switch {
 			case h.Seq < last.seq:
-				found.add(Finding{Status: HeadMismatch, Part: path, Tenant: h.TenantID, Seq: h.Seq, Expected: fmt.Sprint(last.seq),
-					Found: fmt.Sprint(h.Seq), Message: "the chain was longer in " + last.path})
+				found.add(Finding{Status: HeadMismatch, Part: path, Tenant: h.TenantID, Seq: h.Seq,
+					Expected: fmt.Sprint(last.seq),
+					Found:    fmt.Sprint(h.Seq), Message: "the chain was longer in " + last.path})
 			case h.Seq == last.seq && h.Hash != last.hash:
-				found.add(Finding{Status: HeadMismatch, Part: path, Tenant: h.TenantID, Seq: h.Seq, Expected: fmt.Sprintf("%x", last.hash),
-					Found: fmt.Sprintf("%x", h.Hash), Message: "the same row has another hash in " + last.path})
+				found.add(Finding{Status: HeadMismatch, Part: path, Tenant: h.TenantID, Seq: h.Seq,
+					Expected: fmt.Sprintf("%x", last.hash),
+					Found:    fmt.Sprintf("%x", h.Hash), Message: "the same row has another hash in " + last.path})
 			case h.Seq == last.seq:
 				continue
 			}

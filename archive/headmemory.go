@@ -15,8 +15,8 @@ import (
 // maxRemembered bounds the file of a HeadMemory.
 const maxRemembered = 1 << 20
 
-// HeadMemory is an auditor's memory of the heads they saw, so that the next verification proves that the log only grew. Its file is one JSON object:
-// {"FINGERPRINT ORIGIN": checkpoint}. A nil memory knows nothing and keeps nothing.
+// HeadMemory is an auditor's memory of the heads they saw, so that the next verification proves that the log only grew.
+// Its file is one JSON object: {"FINGERPRINT ORIGIN": checkpoint}. A nil memory knows nothing and keeps nothing.
 type HeadMemory struct {
 	path, key string
 
@@ -24,7 +24,8 @@ type HeadMemory struct {
 	held map[string]string // without a file
 }
 
-// NewHeadMemory remembers, in a file, the heads of logs under a trusted key, by its fingerprint. An empty path is a memory that ends with the process.
+// NewHeadMemory remembers, in a file, the heads of logs under a trusted key, by its fingerprint. An empty path is a
+// memory that ends with the process.
 func NewHeadMemory(path, fingerprint string) *HeadMemory {
 	return &HeadMemory{path: path, key: fingerprint, held: map[string]string{}}
 }
@@ -49,8 +50,8 @@ func (h *HeadMemory) Load() ([][]byte, error) {
 	return out, nil
 }
 
-// Save remembers the heads of a verification that found the archive valid. A head that is known already and longer stays: another verification may have
-// ended meanwhile, and a shorter one would let the log be cut back to it.
+// Save remembers the heads of a verification that found the archive valid. A head that is known already and longer
+// stays: another verification may have ended meanwhile, and a shorter one would let the log be cut back to it.
 func (h *HeadMemory) Save(heads []Head) error {
 	if h == nil {
 		return nil
@@ -94,7 +95,8 @@ func (h *HeadMemory) all() (map[string]string, error) {
 	}
 	heads := map[string]string{}
 	if err := json.Unmarshal(b, &heads); err != nil || heads == nil {
-		return nil, fmt.Errorf("remembered heads in %s are damaged: restore the file, or remove it and lose what it proves", h.path)
+		return nil, fmt.Errorf(
+			"remembered heads in %s are damaged: restore the file, or remove it and lose what it proves", h.path)
 	}
 	return heads, nil
 }

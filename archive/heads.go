@@ -33,9 +33,10 @@ type publishedHeads struct {
 	heads  []ChainHead
 }
 
-// PublishHeads stores tenants' chain heads as one signed note, apart from parts. Heads that have not moved since the last
-// note may be left out. Nothing is stored for no heads.
-func PublishHeads(ctx context.Context, store Store, origin string, signer *Signer, heads []ChainHead, now, retain time.Time) error {
+// PublishHeads stores tenants' chain heads as one signed note, apart from parts. Heads that have not moved since the
+// last note may be left out. Nothing is stored for no heads.
+func PublishHeads(ctx context.Context, store Store, origin string, signer *Signer, heads []ChainHead,
+	now, retain time.Time) error {
 	region, err := OriginRegion(origin)
 	if err != nil || len(heads) == 0 {
 		return err

@@ -44,7 +44,8 @@ func (c chains) next(tenant, month string, n int) []Row {
 		seq := pos.Seq + 1
 		r := &rows[i]
 		*r = Row{TenantID: tenant, Seq: seq, SealedAt: from + seq*1000, EventID: seq * 7, RecordedAt: from + seq*999,
-			ActorKind: "human", Action: "view", Outcome: "ok", Source: "test", Nonce: Nonce{byte(seq), byte(seq >> 8), byte(seq >> 16), 7}, UserID: ptr(fmt.Sprintf("user-%d", seq%17))}
+			ActorKind: "human", Action: "view", Outcome: "ok", Source: "test",
+			Nonce: Nonce{byte(seq), byte(seq >> 8), byte(seq >> 16), 7}, UserID: ptr(fmt.Sprintf("user-%d", seq%17))}
 		if seq%2 == 0 {
 			r.Detail, r.RecordTable = ptr(fmt.Sprintf(`{"n": %d}`, seq)), ptr("patients")
 			r.RecordID, r.SubjectID = ptr(fmt.Sprintf("record-%d", seq)), ptr(fmt.Sprintf("subject-%d", seq%101))
@@ -103,8 +104,8 @@ func must[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
-// TestStore is a store on which the suite runs besides the directory. Its objects are files in dir too, which an attacker who
-// runs the server can change.
+// TestStore is a store on which the suite runs besides the directory. Its objects are files in dir too, which an
+// attacker who runs the server can change.
 type TestStore interface {
 	// New makes an empty store.
 	New(t testing.TB) (dir string, store Store)
@@ -274,7 +275,8 @@ func wants(t testing.TB, r *Report, verdict Verdict, list ...string) {
 	}
 	for _, want := range list {
 		status, path, _ := strings.Cut(want, " ")
-		if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == status && (path == "" || f.Part == path) }) {
+		if !slices.ContainsFunc(r.Findings,
+			func(f Finding) bool { return f.Status == status && (path == "" || f.Part == path) }) {
 			t.Errorf("no finding %q\n%s", want, describe(r))
 		}
 	}

@@ -94,12 +94,14 @@ func (g *attacker) nameOf(p string) string {
 }
 
 func (g *attacker) paths() []string {
-	return slices.Concat(g.store.kinds(objectParquet), g.store.kinds(objectManifest), g.store.kinds(objectCheckpoint), g.store.kinds(objectHeads), g.store.kinds(objectKeys))
+	return slices.Concat(g.store.kinds(objectParquet), g.store.kinds(objectManifest), g.store.kinds(objectCheckpoint),
+		g.store.kinds(objectHeads), g.store.kinds(objectKeys))
 }
 
 func diagnose(o *VerifyOptions) { o.Diagnose = DiagnoseHere }
 
-// flips changes a bit of every byte, of Parquet files also for an auditor who diagnoses, so that the changed file is parsed.
+// flips changes a bit of every byte, of Parquet files also for an auditor who diagnoses, so that the changed file is
+// parsed.
 func (g *attacker) flips() iter.Seq[attack] {
 	return func(yield func(attack) bool) {
 		step := 1
@@ -111,7 +113,8 @@ func (g *attacker) flips() iter.Seq[attack] {
 			for i := 0; i < len(g.store[p]); i += step {
 				bad := bytes.Clone(g.store[p])
 				bad[i] ^= 1 << (i % 8)
-				a := attack{kind: "flip " + kind, store: g.store.with(hostile{p: bad}), name: g.nameOf(p), known: g.head, options: g.only(p)}
+				a := attack{kind: "flip " + kind, store: g.store.with(hostile{p: bad}), name: g.nameOf(p),
+					known: g.head, options: g.only(p)}
 				if !yield(a) {
 					return
 				}
@@ -148,7 +151,8 @@ func (g *attacker) cuts() iter.Seq[attack] {
 				ends = g.boundaries(p)
 			}
 			for _, n := range ends {
-				a := attack{kind: "cut " + kind, store: g.store.with(hostile{p: g.store[p][:n:n]}), name: g.nameOf(p), known: g.head}
+				a := attack{kind: "cut " + kind, store: g.store.with(hostile{p: g.store[p][:n:n]}), name: g.nameOf(p),
+					known: g.head}
 				if !yield(a) {
 					return
 				}
@@ -186,7 +190,8 @@ func (g *attacker) boundaries(p string) []int {
 	for i, rg := range f.Metadata().RowGroups {
 		for j := range rg.Columns {
 			c := &rg.Columns[j].MetaData
-			add(c.DictionaryPageOffset, c.DataPageOffset, max(c.DictionaryPageOffset, 0), c.DataPageOffset+c.TotalCompressedSize)
+			add(c.DictionaryPageOffset, c.DataPageOffset, max(c.DictionaryPageOffset, 0),
+				c.DataPageOffset+c.TotalCompressedSize)
 			index := must(f.RowGroups()[i].ColumnChunks()[j].OffsetIndex())(g.t)
 			for k := range index.NumPages() {
 				add(index.Offset(k), index.Offset(k)+index.CompressedPageSize(k))
@@ -206,11 +211,13 @@ func (g *attacker) boundaries(p string) []int {
 func (g *attacker) swaps() iter.Seq[attack] {
 	exchange := func(h hostile, a, b string) hostile { return h.with(hostile{a: h[b], b: h[a]}) }
 	return func(yield func(attack) bool) {
-		for kind, paths := range map[string][]string{"swap files": g.store.kinds(objectParquet), "swap manifests": g.store.kinds(objectManifest),
+		for kind, paths := range map[string][]string{"swap files": g.store.kinds(objectParquet),
+			"swap manifests":   g.store.kinds(objectManifest),
 			"swap checkpoints": g.store.kinds(objectCheckpoint), "swap heads": g.store.kinds(objectHeads)} {
 			for i, a := range paths {
 				for _, b := range paths[:i] {
-					if !yield(attack{kind: kind, store: exchange(g.store, a, b), name: cmp.Or(g.nameOf(a), b), known: g.head}) {
+					if !yield(attack{kind: kind, store: exchange(g.store, a, b), name: cmp.Or(g.nameOf(a), b),
+						known: g.head}) {
 						return
 					}
 				}
@@ -237,7 +244,8 @@ func (g *attacker) renames() iter.Seq[attack] {
 	return func(yield func(attack) bool) {
 		for i, a := range months {
 			for _, b := range months[:i] {
-				for which, kind := range map[string]string{"part-": "swap months", ".parquet": "swap months of files", ".manifest.json": "swap months of manifests"} {
+				for which, kind := range map[string]string{"part-": "swap months", ".parquet": "swap months of files",
+					".manifest.json": "swap months of manifests"} {
 					h := hostile{}
 					for p, data := range g.store {
 						if strings.Contains(p, which) {
@@ -311,9 +319,12 @@ func (g *attacker) bothKeys(o *VerifyOptions) { o.Keys = []Key{g.first.Key(), g.
 // removals takes away the last objects of the store, of each kind and of all.
 func (g *attacker) removals() iter.Seq[attack] {
 	return func(yield func(attack) bool) {
-		for kind, list := range map[string][]string{"files": g.store.kinds(objectParquet), "manifests": g.store.kinds(objectManifest), "checkpoints": g.store.kinds(objectCheckpoint),
-			"heads": g.store.kinds(objectHeads), "keys": g.store.kinds(objectKeys), "parts": slices.Concat(g.store.kinds(objectParquet), g.store.kinds(objectManifest))} {
-			slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(parsePath(a, 0).number, parsePath(b, 0).number) })
+		for kind, list := range map[string][]string{"files": g.store.kinds(objectParquet),
+			"manifests": g.store.kinds(objectManifest), "checkpoints": g.store.kinds(objectCheckpoint),
+			"heads": g.store.kinds(objectHeads), "keys": g.store.kinds(objectKeys),
+			"parts": slices.Concat(g.store.kinds(objectParquet), g.store.kinds(objectManifest))} {
+			slices.SortStableFunc(list,
+				func(a, b string) int { return cmp.Compare(parsePath(a, 0).number, parsePath(b, 0).number) })
 			h := g.store
 			for _, p := range slices.Backward(list) {
 				h = h.with(hostile{p: nil})
@@ -341,13 +352,15 @@ func (g *attacker) resign(p string, signers ...note.Signer) []byte {
 // resigned signs every note with a stranger's key of the log's name, and with the log's other key.
 func (g *attacker) resigned() iter.Seq[attack] {
 	return func(yield func(attack) bool) {
-		for _, p := range slices.Concat(g.store.kinds(objectCheckpoint), g.store.kinds(objectHeads), g.store.kinds(objectKeys)) {
+		for _, p := range slices.Concat(g.store.kinds(objectCheckpoint), g.store.kinds(objectHeads),
+			g.store.kinds(objectKeys)) {
 			other := g.next
 			if parsePath(p, 0).number >= 7 {
 				other = g.first
 			}
 			for who, s := range map[string]*Signer{"a stranger": g.stranger, "the other key": other} {
-				if !yield(attack{kind: fmt.Sprintf("%s signed by %s", g.kindOf(p), who), store: g.store.with(hostile{p: g.resign(p, s)}), name: p, known: g.head}) {
+				if !yield(attack{kind: fmt.Sprintf("%s signed by %s", g.kindOf(p), who),
+					store: g.store.with(hostile{p: g.resign(p, s)}), name: p, known: g.head}) {
 					return
 				}
 			}
@@ -359,7 +372,9 @@ func (g *attacker) resigned() iter.Seq[attack] {
 			if from > 7 {
 				kind, name = "a successor of the thief's, later", p
 			}
-			if !yield(attack{kind: kind, store: g.store.with(hostile{p: must(signSuccession(&s, g.first, g.stranger))(g.t)}), name: name, known: g.head}) {
+			if !yield(attack{kind: kind,
+				store: g.store.with(hostile{p: must(signSuccession(&s, g.first, g.stranger))(g.t)}), name: name,
+				known: g.head}) {
 				return
 			}
 		}
@@ -369,7 +384,8 @@ func (g *attacker) resigned() iter.Seq[attack] {
 // rowsOf reads a part's rows.
 func (g *attacker) rowsOf(m *Manifest) []Row {
 	var rows []Row
-	if err := ReadPart(context.Background(), g.store, m.Path, "", func(b []Row) error { rows = append(rows, b...); return nil }); err != nil {
+	if err := ReadPart(context.Background(), g.store, m.Path, "",
+		func(b []Row) error { rows = append(rows, b...); return nil }); err != nil {
 		g.t.Fatal(err)
 	}
 	return rows

@@ -10,7 +10,8 @@ import (
 
 // proofOutcomes is what each kind of change to a proof comes out as: refused is an error, all else are statuses.
 var proofOutcomes = map[string]string{
-	"flip":                         "refused ROW_MODIFIED ROOT_MISMATCH WRONG_TENANT ROW_REORDERED WRONG_PERIOD MANIFEST_MODIFIED UNSIGNED UNTRUSTED_KEY UNSUPPORTED",
+	"flip": "refused ROW_MODIFIED ROOT_MISMATCH WRONG_TENANT ROW_REORDERED WRONG_PERIOD " +
+		"MANIFEST_MODIFIED UNSIGNED UNTRUSTED_KEY UNSUPPORTED",
 	"cut":                          "refused",
 	"another row":                  "ROW_MODIFIED ROOT_MISMATCH ROW_REORDERED WRONG_TENANT WRONG_PERIOD",
 	"another previous hash":        "ROW_MODIFIED",
@@ -26,13 +27,17 @@ var proofOutcomes = map[string]string{
 	"a stranger's note about keys": "UNTRUSTED_KEY",
 }
 
-// hostileProofs shows an auditor, who has the log's first key, proofs of rows under either key with every kind of change.
+// hostileProofs shows an auditor, who has the log's first key, proofs of rows under either key with every kind of
+// change.
 func hostileProofs(t *testing.T, g *attacker) {
 	proofs := []Proof{}
-	for _, q := range []RowQuery{{Tenant: g.manifests[0].Tenants[0].TenantID, Seq: 3}, {Tenant: g.manifests[0].Tenants[0].TenantID, Seq: 4}, {Tenant: g.manifests[7].Tenants[1].TenantID, Seq: g.manifests[7].Tenants[1].LastSeq}} {
+	for _, q := range []RowQuery{{Tenant: g.manifests[0].Tenants[0].TenantID, Seq: 3},
+		{Tenant: g.manifests[0].Tenants[0].TenantID, Seq: 4},
+		{Tenant: g.manifests[7].Tenants[1].TenantID, Seq: g.manifests[7].Tenants[1].LastSeq}} {
 		proofs = append(proofs, *must(Prove(t.Context(), g.store, q, nil, g.first.Key()))(t))
 	}
-	older := must(Prove(t.Context(), g.stateAt(6), RowQuery{Tenant: proofs[0].Row.TenantID, Seq: 3}, nil, g.first.Key()))(t)
+	older := must(Prove(t.Context(), g.stateAt(6), RowQuery{Tenant: proofs[0].Row.TenantID, Seq: 3}, nil,
+		g.first.Key()))(t)
 	seen := map[string]map[string]bool{}
 	attacks, step, least := 0, 7, 3000
 	if everyByte {
@@ -99,7 +104,8 @@ func hostileProofs(t *testing.T, g *attacker) {
 	}
 }
 
-// proofChanges are the lies that take a part from another proof or a signature from another key. False: there is no such lie about p.
+// proofChanges are the lies that take a part from another proof or a signature from another key. False: there is no
+// such lie about p.
 func proofChanges(g *attacker, older *Proof) map[string]func(p, other *Proof) bool {
 	resigned := func(p *Proof, s *Signer) bool {
 		text, _, _ := strings.Cut(p.Checkpoint, "\n\n")
@@ -111,13 +117,28 @@ func proofChanges(g *attacker, older *Proof) map[string]func(p, other *Proof) bo
 		return true
 	}
 	return map[string]func(p, other *Proof) bool{
-		"another row":                 func(p, o *Proof) bool { p.Row = o.Row; return true },
-		"another previous hash":       func(p, o *Proof) bool { p.PrevHash = o.PrevHash; return true },
-		"another place":               func(p, o *Proof) bool { p.Index = o.Index; return p.Index != o.Index || p.Manifest != o.Manifest },
-		"another block":               func(p, o *Proof) bool { p.Beside = o.Beside; return true },
-		"another path":                func(p, o *Proof) bool { same := slices.Equal(p.Path, o.Path); p.Path = o.Path; return !same },
-		"another manifest":            func(p, o *Proof) bool { same := p.Manifest == o.Manifest; p.Manifest = o.Manifest; return !same },
-		"another log path":            func(p, o *Proof) bool { same := p.Manifest == o.Manifest; p.LogPath = o.LogPath; return !same },
+		"another row":           func(p, o *Proof) bool { p.Row = o.Row; return true },
+		"another previous hash": func(p, o *Proof) bool { p.PrevHash = o.PrevHash; return true },
+		"another place": func(p, o *Proof) bool {
+			p.Index = o.Index
+			return p.Index != o.Index || p.Manifest != o.Manifest
+		},
+		"another block": func(p, o *Proof) bool { p.Beside = o.Beside; return true },
+		"another path": func(p, o *Proof) bool {
+			same := slices.Equal(p.Path, o.Path)
+			p.Path = o.Path
+			return !same
+		},
+		"another manifest": func(p, o *Proof) bool {
+			same := p.Manifest == o.Manifest
+			p.Manifest = o.Manifest
+			return !same
+		},
+		"another log path": func(p, o *Proof) bool {
+			same := p.Manifest == o.Manifest
+			p.LogPath = o.LogPath
+			return !same
+		},
 		"another checkpoint":          func(p, _ *Proof) bool { p.Checkpoint = older.Checkpoint; return true },
 		"checkpoint by a stranger":    func(p, _ *Proof) bool { return resigned(p, g.stranger) },
 		"checkpoint by the other key": func(p, _ *Proof) bool { return resigned(p, g.first) },

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// rewrite makes the archive anew with other rows, and with every hash that takes no key: of the rows, the files and the manifests of all parts from the changed one on.
-// The signed notes stay as they are.
+// rewrite makes the archive anew with other rows, and with every hash that takes no key: of the rows, the files and the
+// manifests of all parts from the changed one on. The signed notes stay as they are.
 func (g *attacker) rewrite(change func(part int64, rows []Row) []Row) hostile {
 	h := hostile{}
 	tail := map[string]Position{}
@@ -17,7 +17,8 @@ func (g *attacker) rewrite(change func(part int64, rows []Row) []Row) hostile {
 		m := g.manifests[i]
 		m.Previous = HexHash(previous)
 		if m.Path != "" {
-			info := PartInfo{Region: m.Region, Month: m.Month, Part: m.Part, Previous: previous, RetainUntil: m.RetainUntil, CreatedAt: m.CreatedAt,
+			info := PartInfo{Region: m.Region, Month: m.Month, Part: m.Part, Previous: previous,
+				RetainUntil: m.RetainUntil, CreatedAt: m.CreatedAt,
 				Prev: func(t string) (Position, bool) { p, ok := tail[t]; return p, ok }}
 			rows := change(m.Part, g.rowsOf(&m))
 			slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.TenantID, b.TenantID) })
@@ -110,12 +111,14 @@ func (g *attacker) changes(m *Manifest) iter.Seq2[string, func([]Row) []Row] {
 		}
 		if m.Rows > 1 {
 			_ = yield("a row removed", without(int(m.Rows/2))) &&
-				yield("a row changed", func(rows []Row) []Row { rows[0].Outcome, rows[0].Action = "denied", "refuse"; return rows })
+				yield("a row changed",
+					func(rows []Row) []Row { rows[0].Outcome, rows[0].Action = "denied", "refuse"; return rows })
 		}
 	}
 }
 
-// levels shows a rewritten archive with the file alone replaced, with its manifest, with everything that follows, and with the log signed anew by whoever.
+// levels shows a rewritten archive with the file alone replaced, with its manifest, with everything that follows, and
+// with the log signed anew by whoever.
 func (g *attacker) levels(m *Manifest, name string, h hostile, yield func(attack) bool) bool {
 	file := hostile{m.Path: h[m.Path]}
 	both := hostile{m.Path: h[m.Path], m.ManifestPath(): h[m.ManifestPath()]}

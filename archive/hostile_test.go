@@ -109,8 +109,9 @@ type outcome struct {
 	least   int // how many attacks of the kind there must be
 }
 
-// TestHostile shows an auditor every kind of change that somebody without the key can make to the golden archive. Each must come out as its kind says, none may panic, and
-// the process that verifies them all stays below 256 MiB: it runs as a child, whose own peak is what counts.
+// TestHostile shows an auditor every kind of change that somebody without the key can make to the golden archive. Each
+// must come out as its kind says, none may panic, and the process that verifies them all stays below 256 MiB: it runs
+// as a child, whose own peak is what counts.
 func TestHostile(t *testing.T) {
 	const child, limit = "WARD_TEST_HOSTILE", 256 << 10
 	if os.Getenv(child) != "" {

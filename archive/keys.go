@@ -77,7 +77,8 @@ func LoadSigner(file string) (*Signer, error) {
 		return nil, fmt.Errorf("loading signing key: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("loading signing key: %s is open to others (mode %04o), want 0600", file, info.Mode().Perm())
+		return nil, fmt.Errorf("loading signing key: %s is open to others (mode %04o), want 0600", file,
+			info.Mode().Perm())
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -9,10 +9,12 @@ import (
 
 // The status words of a comparison of the archive with the database.
 const (
-	LiveModified = "LIVE_MODIFIED" // the event in the database, or its place in the chain, is not the row that was archived
-	LiveMissing  = "LIVE_MISSING"  // the row was archived and is not in the database, although its month was not pruned
-	LiveExtra    = "LIVE_EXTRA"    // an event that should have been archived by now, or can never be
-	Unsealed     = "UNSEALED"      // an event that has no place in the chain, although it should by now: neither valid nor not
+	// the event in the database, or its place in the chain, is not the row that was archived
+	LiveModified = "LIVE_MODIFIED"
+	LiveMissing  = "LIVE_MISSING" // the row was archived and is not in the database, although its month was not pruned
+	LiveExtra    = "LIVE_EXTRA"   // an event that should have been archived by now, or can never be
+	// an event that has no place in the chain, although it should by now: neither valid nor not
+	Unsealed = "UNSEALED"
 )
 
 // LiveReport is what comparing the archive with the database found.
@@ -22,7 +24,8 @@ type LiveReport struct {
 	Rows int64 `json:"rows"`
 	// Pruned is how many archived rows are no longer in the database, as recorded.
 	Pruned int64 `json:"pruned"`
-	// Waiting is how many sealed events are to be shipped next, Unsealed how many are to be sealed next. Nothing is said about them.
+	// Waiting is how many sealed events are to be shipped next, Unsealed how many are to be sealed next. Nothing is
+	// said about them.
 	Waiting  int64 `json:"waiting"`
 	Unsealed int64 `json:"unsealed"`
 	// Parts is how many parts the database was held against, HeadSize the size of the log that lists them.

@@ -116,12 +116,13 @@ func (b *watchedBlob) Close() error {
 // checkHidden reports what stands over an object: it is there and is read, but others do not see it.
 func (r *regionRun) checkHidden() {
 	for _, o := range r.objects.hidden {
-		r.add(Finding{Status: Hidden, Month: o.month, Part: o.path, Message: o.hidden + "; the version that was written first is read"})
+		r.add(Finding{Status: Hidden, Month: o.month, Part: o.path,
+			Message: o.hidden + "; the version that was written first is read"})
 	}
 }
 
-// checkLocks holds the locks of what was read against the retention that was signed. Checkpoints and chain heads have none
-// of their own, nor have notes about keys: they must be locked, for now.
+// checkLocks holds the locks of what was read against the retention that was signed. Checkpoints and chain heads have
+// none of their own, nor have notes about keys: they must be locked, for now.
 func (r *regionRun) checkLocks(ctx context.Context) error {
 	if r.v.locks == nil || r.v.opts.SkipLocks {
 		return nil
@@ -150,7 +151,8 @@ func (r *regionRun) checkLocks(ctx context.Context) error {
 	}
 	if c.unknown > 0 {
 		r.add(Finding{Status: LockUnknown, Part: c.first, Message: fmt.Sprintf(
-			"the locks of %d objects could not be told: give these credentials s3:GetObjectRetention, or leave locks out (--no-locks)", c.unknown)})
+			"the locks of %d objects could not be told: give these credentials s3:GetObjectRetention, "+
+				"or leave locks out (--no-locks)", c.unknown)})
 	}
 	return nil
 }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// ErrBlocked says that an object stands where the log has to go on, that this log did not write it, and that a write-once
-// store cannot be rid of it. A person has to look at it.
+// ErrBlocked says that an object stands where the log has to go on, that this log did not write it, and that a
+// write-once store cannot be rid of it. A person has to look at it.
 var ErrBlocked = errors.New("an object that this log did not write is in the way")
 
 // ErrDamaged says that the store does not hold what the log's newest checkpoint covers. Nothing may be signed on top.
 var ErrDamaged = errors.New("the archive is damaged")
 
-// Log is the writing side of one region's archive. One process at a time appends; a second one fails, and harms nothing.
-// It is not safe for concurrent use.
+// Log is the writing side of one region's archive. One process at a time appends; a second one fails, and harms
+// nothing. It is not safe for concurrent use.
 //
 // An append stores the Parquet file, reads it back and checks every row, stores the manifest, and then signs the
-// checkpoint; what no checkpoint covers is not part of the archive. After an error the Log refuses further appends: open
-// it again, and repeat the append with the same month. See [Log.Append] for what becomes of the unfinished part.
+// checkpoint; what no checkpoint covers is not part of the archive. After an error the Log refuses further appends:
+// open it again, and repeat the append with the same month. See [Log.Append] for what becomes of the unfinished part.
 type Log struct {
 	// Now is the clock for created_at.
 	Now func() time.Time
@@ -54,13 +54,17 @@ type leftover struct {
 // every manifest that it covers, so that a damaged log is never extended: the error then is ErrDamaged. A log without a
 // checkpoint is new. Whether the store was rolled back as a whole only the caller can know: see [Log.CheckExtends].
 //
-// A signer other than the one of the newest checkpoint takes over with the next append where that one is among previous: a note that both sign says from which size on. Without it
-// the error is ErrReplaced, as it is for a signer that another one has followed.
-func OpenLog(ctx context.Context, store Store, region, origin string, signer *Signer, previous ...*Signer) (*Log, error) {
+// A signer other than the one of the newest checkpoint takes over with the next append where that one is among
+// previous: a note that both sign says from which size on. Without it the error is ErrReplaced, as it is for a signer
+// that another one has followed.
+func OpenLog(ctx context.Context, store Store, region, origin string, signer *Signer,
+	previous ...*Signer) (*Log, error) {
 	if r, err := OriginRegion(origin); err != nil || r != region {
-		return nil, fmt.Errorf("opening log of region %s: %w", region, firstError(err, fmt.Errorf("origin %s is of region %s", origin, r)))
+		return nil, fmt.Errorf("opening log of region %s: %w", region,
+			firstError(err, fmt.Errorf("origin %s is of region %s", origin, r)))
 	}
-	l := &Log{Now: time.Now, store: store, region: region, origin: origin, signer: signer, keys: newRing([]Key{signer.Key()}), tail: map[string]TenantSpan{}}
+	l := &Log{Now: time.Now, store: store, region: region, origin: origin, signer: signer,
+		keys: newRing([]Key{signer.Key()}), tail: map[string]TenantSpan{}}
 	regions, _, err := listRegions(ctx, store, regionPrefix(region))
 	if err == nil && len(regions) > 0 {
 		l.heads = regions[0].heads
@@ -155,13 +159,15 @@ func (l *Log) follow(m *Manifest) error {
 	}
 	for _, s := range m.Tenants {
 		if pos := l.position(s.TenantID); s.FirstSeq != pos.Seq+1 || Hash(s.PrevHash) != pos.Hash {
-			return fmt.Errorf("part %d: tenant %s goes on at row %d, after row %d", m.Part, s.TenantID, s.FirstSeq, pos.Seq)
+			return fmt.Errorf("part %d: tenant %s goes on at row %d, after row %d", m.Part, s.TenantID,
+				s.FirstSeq, pos.Seq)
 		}
 	}
 	if m.Recovery != nil {
 		for _, t := range m.Recovery.Tenants {
 			if pos := l.position(t.TenantID); t.ArchivedSeq != pos.Seq || Hash(t.ArchivedHash) != pos.Hash {
-				return fmt.Errorf("manifest %d recovers tenant %s after row %d, which ends at row %d", m.Part, t.TenantID, t.ArchivedSeq, pos.Seq)
+				return fmt.Errorf("manifest %d recovers tenant %s after row %d, which ends at row %d", m.Part,
+					t.TenantID, t.ArchivedSeq, pos.Seq)
 			}
 		}
 	}
@@ -227,8 +233,8 @@ func (l *Log) Month() string { return l.month }
 // Tail returns, for every tenant, all of its chain that was shipped: LastSeq and LastHash are where shipping goes on.
 func (l *Log) Tail() map[string]TenantSpan { return maps.Clone(l.tail) }
 
-// CheckExtends checks that the log contains the head that a checkpoint states which one of the log's keys signed. A store that was
-// rolled back or exchanged fails here, before anything is signed on top of it.
+// CheckExtends checks that the log contains the head that a checkpoint states which one of the log's keys signed. A
+// store that was rolled back or exchanged fails here, before anything is signed on top of it.
 func (l *Log) CheckExtends(checkpoint []byte) error {
 	h, err := l.keys.checkpoint(checkpoint)
 	if err != nil {
@@ -241,7 +247,8 @@ func (l *Log) CheckExtends(checkpoint []byte) error {
 		}
 	}
 	if t.size != h.Size || t.root() != h.root {
-		return fmt.Errorf("%w: log %s, size %d, does not extend %s, size %d", ErrDamaged, l.origin, l.tree.size, h.Origin, h.Size)
+		return fmt.Errorf("%w: log %s, size %d, does not extend %s, size %d", ErrDamaged, l.origin, l.tree.size,
+			h.Origin, h.Size)
 	}
 	return nil
 }
@@ -251,15 +258,17 @@ func (l *Log) PublishHeads(ctx context.Context, heads []ChainHead, now time.Time
 	return PublishHeads(ctx, l.store, l.origin, l.signer, heads, now, now.Add(DefaultRetention))
 }
 
-// Append ships rows as the next part and returns its manifest. The rows must be all of one month, in the order of tenant
-// and seq, and continue Tail; what a yielded Row points to must not be reused. No rows is ErrNoRows, and changes nothing.
+// Append ships rows as the next part and returns its manifest. The rows must be all of one month, in the order of
+// tenant and seq, and continue Tail; what a yielded Row points to must not be reused. No rows is ErrNoRows, and changes
+// nothing.
 //
 // A part that an interrupted run left behind has the next number. It is finished where every row in it is, to the hash,
-// one of rows: Append then returns that part's manifest, and rows beyond it are for the next call, so callers repeat until
-// Tail is where they want it. Otherwise that number is spent: a void manifest says so in the log, and rows become the part
-// after it. The file's own word is never enough, since row hashes are unkeyed and anybody who can write to the store could
-// have made it. A leftover manifest that is not about the same rows cannot be replaced: ErrBlocked.
-func (l *Log) Append(ctx context.Context, month string, rows iter.Seq2[*Row, error], retain time.Time) (Manifest, error) {
+// one of rows: Append then returns that part's manifest, and rows beyond it are for the next call, so callers repeat
+// until Tail is where they want it. Otherwise that number is spent: a void manifest says so in the log, and rows become
+// the part after it. The file's own word is never enough, since row hashes are unkeyed and anybody who can write to the
+// store could have made it. A leftover manifest that is not about the same rows cannot be replaced: ErrBlocked.
+func (l *Log) Append(ctx context.Context, month string, rows iter.Seq2[*Row, error],
+	retain time.Time) (Manifest, error) {
 	return l.guardAppend(month, func() (Manifest, error) { return l.appendRows(ctx, month, rows, retain) })
 }
 
@@ -270,7 +279,8 @@ func (l *Log) AppendEmpty(ctx context.Context, month string, retain time.Time) (
 
 func (l *Log) guardAppend(month string, f func() (Manifest, error)) (Manifest, error) {
 	if l.broken != nil {
-		return Manifest{}, fmt.Errorf("appending to log %s: an earlier append failed, open it again: %w", l.origin, l.broken)
+		return Manifest{}, fmt.Errorf("appending to log %s: an earlier append failed, open it again: %w",
+			l.origin, l.broken)
 	}
 	err := validateMonth(month)
 	if err == nil && month < l.month {

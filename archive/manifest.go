@@ -71,8 +71,8 @@ type Manifest struct {
 	Tenants       []TenantSpan `json:"tenants"`
 	// Empty says that no row was sealed in Month; there is no Parquet file.
 	Empty bool `json:"empty"`
-	// Void says that the object at VoidPath has this number and is no part of the archive: it was left by an interrupted
-	// run, or put there by somebody else, and a write-once store cannot delete it.
+	// Void says that the object at VoidPath has this number and is no part of the archive: it was left by an
+	// interrupted run, or put there by somebody else, and a write-once store cannot delete it.
 	Void     bool   `json:"void"`
 	VoidPath string `json:"void_path"`
 	// Recovery, which only [RecoveryVersion] has, says what the database had lost; there is no Parquet file.

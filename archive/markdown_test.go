@@ -8,9 +8,11 @@ import (
 
 func TestMarkdown(t *testing.T) {
 	f := build(t)
-	said := Statement{Who: "ana", When: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Store: f.store.String(), Keys: []Key{f.signer.Key()}}
+	said := Statement{Who: "ana", When: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Store: f.store.String(),
+		Keys: []Key{f.signer.Key()}}
 	page := f.verify(t).Markdown(said)
-	for _, want := range []string{"# Verification of an audit archive: valid\n", "Freshness is not proven", "| by | ana |", "2026-05-01 12:00:00 UTC", f.signer.Key().Fingerprint(),
+	for _, want := range []string{"# Verification of an audit archive: valid\n", "Freshness is not proven",
+		"| by | ana |", "2026-05-01 12:00:00 UTC", f.signer.Key().Fingerprint(),
 		"| rows checked | 83 of 3 tenants in 6 parts", "\n## Covered\n", "\n## Not covered\n"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)
@@ -23,7 +25,8 @@ func TestMarkdown(t *testing.T) {
 	f.overwrite(t, "v1/region=eu/<img src=x onerror=alert(1)>|`x`\n# valid", []byte("hostile"))
 	r := f.verify(t)
 	page = r.Markdown(said)
-	if got := strings.Count(page, "| FILE\\_MODIFIED |") + strings.Count(page, "| FILE_MODIFIED |"); got != 1 || !strings.Contains(page, "archive: INVALID") {
+	if got := strings.Count(page, "| FILE\\_MODIFIED |") + strings.Count(page, "| FILE_MODIFIED |"); got != 1 ||
+		!strings.Contains(page, "archive: INVALID") {
 		t.Errorf("%d modified files in\n%s", got, page)
 	}
 	for _, bad := range []string{"<img", "\n# valid", "`x`"} {

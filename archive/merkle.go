@@ -6,8 +6,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// blockRows is how many rows are one leaf of a part's Merkle tree. With a leaf for each row the tree would cost three more SHA-256 blocks a row; a proof shows a block's other
-// hashes in the place of the path's lowest four.
+// blockRows is how many rows are one leaf of a part's Merkle tree. With a leaf for each row the tree would cost three
+// more SHA-256 blocks a row; a proof shows a block's other hashes in the place of the path's lowest four.
 const blockRows = 16
 
 // leafHash is tlog.RecordHash, SHA-256(0x00 || data), of the hashes of a block's rows.

@@ -9,7 +9,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// TestMutatedParts parses parts with a few bits changed, as --diagnose does: each is refused or reported, never believed.
+// TestMutatedParts parses parts with a few bits changed, as --diagnose does: each is refused or reported, never
+// believed.
 func TestMutatedParts(t *testing.T) {
 	f := build(t)
 	m := f.parts[0]

@@ -9,8 +9,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// parquet-go and its decompressor allocate what a length in the file claims before they look at what is there, so that one changed bit may cost gigabytes. What follows
-// reads those lengths first, and lets through only what fits into the file and into these limits.
+// parquet-go and its decompressor allocate what a length in the file claims before they look at what is there, so that
+// one changed bit may cost gigabytes. What follows reads those lengths first, and lets through only what fits into the
+// file and into these limits.
 const (
 	maxFooter  = 4 << 20   // a row group takes some 4 KiB
 	maxPage    = 64 << 20  // uncompressed: a dictionary of 131,072 texts of 512 bytes
@@ -67,7 +68,8 @@ func chunkStart(m *format.ColumnMetaData) int64 {
 	return m.DataPageOffset
 }
 
-// pageSizes is what a page's header says. Behind the header stand the levels, which only a page of version 2 keeps outside of what is compressed.
+// pageSizes is what a page's header says. Behind the header stand the levels, which only a page of version 2 keeps
+// outside of what is compressed.
 type pageSizes struct{ header, levels, uncompressed, compressed int64 }
 
 const dataPageV2 = int64(format.DataPageV2)
@@ -99,12 +101,15 @@ func checkPage(b []byte, room int64) (pageSizes, error) {
 		return p, err
 	}
 	p.header = int64(w.at)
-	if p.uncompressed < 0 || p.uncompressed > maxPage || p.compressed < 0 || p.compressed > room-p.header || most > rowGroupRows {
-		return p, fmt.Errorf("%w: a page of %d bytes, %d uncompressed, %d values", errStructure, p.compressed, p.uncompressed, most)
+	if p.uncompressed < 0 || p.uncompressed > maxPage || p.compressed < 0 || p.compressed > room-p.header ||
+		most > rowGroupRows {
+		return p, fmt.Errorf("%w: a page of %d bytes, %d uncompressed, %d values", errStructure, p.compressed,
+			p.uncompressed, most)
 	}
 	if kind == dataPageV2 {
 		if definition < 0 || repetition < 0 || definition+repetition > p.compressed {
-			return p, fmt.Errorf("%w: a page of %d bytes with levels of %d and %d", errStructure, p.compressed, definition, repetition)
+			return p, fmt.Errorf("%w: a page of %d bytes with levels of %d and %d", errStructure, p.compressed,
+				definition, repetition)
 		}
 		p.levels = definition + repetition
 	}
@@ -125,16 +130,19 @@ func checkFrame(r io.ReaderAt, at, n int64) error {
 		return fmt.Errorf("%w: a page that is not compressed with zstd: %w", errStructure, err)
 	}
 	if h.FrameContentSize > maxPage || h.WindowSize > maxPage || h.Skippable {
-		return fmt.Errorf("%w: a page whose frame becomes %d bytes through a window of %d", errStructure, h.FrameContentSize, h.WindowSize)
+		return fmt.Errorf("%w: a page whose frame becomes %d bytes through a window of %d", errStructure,
+			h.FrameContentSize, h.WindowSize)
 	}
 	return nil
 }
 
-// thriftWalk steps over a value in Thrift's compact protocol, in which Parquet keeps its metadata, and checks that every length and count fits into the data.
+// thriftWalk steps over a value in Thrift's compact protocol, in which Parquet keeps its metadata, and checks that
+// every length and count fits into the data.
 type thriftWalk struct {
 	data []byte
 	at   int
-	// number is told the integers, with the ids of their field and of the field that the struct around it is, 0 for the outermost one; it may be nil.
+	// number is told the integers, with the ids of their field and of the field that the struct around it is, 0 for the
+	// outermost one; it may be nil.
 	number func(parent, id int, v int64)
 }
 

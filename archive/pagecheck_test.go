@@ -17,7 +17,8 @@ func pageHeader(uncompressed, compressed, values int64) []byte {
 	return append(b, 0, 0, 0x28, 0xb5, 0x2f, 0xfd, 0x20, 5, 0x29, 0, 0, 1, 2, 3, 4, 5)
 }
 
-// pageHeaderV2 is the same for a data page of version 2, whose levels of as many bytes stand before the frame and are not compressed.
+// pageHeaderV2 is the same for a data page of version 2, whose levels of as many bytes stand before the frame and are
+// not compressed.
 func pageHeaderV2(compressed, definition, repetition int64) []byte {
 	b := []byte{0x15, 6, 0x15, 10} // 1: i32 type, 2: i32
 	b = binary.AppendVarint(append(b, 0x15), compressed)
@@ -45,7 +46,8 @@ func TestPageClaims(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	// Levels may be longer than what is read of a header.
-	if p, err := claims(pageHeaderV2(9000+frame, 8990, 10), 10000); err != nil || p.levels != 9000 || p.compressed != 9000+frame {
+	if p, err := claims(pageHeaderV2(9000+frame, 8990, 10), 10000); err != nil || p.levels != 9000 ||
+		p.compressed != 9000+frame {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	small, large := []byte{0x20, 5}, []byte{0xa0, 0xff, 0xff, 0xff, 0x7f}

@@ -151,7 +151,8 @@ func (g *groupReader) begin(r *scannedRow) {
 	} else {
 		g.pos, g.known = g.check.start(before, g.tenant, r.seq, &g.out.found)
 	}
-	g.out.facts.spans = append(g.out.facts.spans, TenantSpan{TenantID: g.tenant, Rows: -g.out.facts.rows, FirstSeq: r.seq, PrevHash: HexHash(g.pos.Hash)})
+	g.out.facts.spans = append(g.out.facts.spans,
+		TenantSpan{TenantID: g.tenant, Rows: -g.out.facts.rows, FirstSeq: r.seq, PrevHash: HexHash(g.pos.Hash)})
 }
 
 // endSpan closes the span of the tenant whose rows end here. Its Rows is, until then, minus the rows before it.
@@ -165,11 +166,13 @@ func (g *groupReader) endSpan() {
 // start returns what a tenant's first row in the part must follow.
 func (c *partCheck) start(before, tenant string, seq int64, found *findings) (Position, bool) {
 	if before > tenant {
-		found.add(Finding{Status: RowReordered, Tenant: tenant, Seq: seq, Message: "stands after rows of tenant " + before})
+		found.add(Finding{Status: RowReordered, Tenant: tenant, Seq: seq,
+			Message: "stands after rows of tenant " + before})
 	}
 	pos, ok := c.prev(tenant)
 	if !ok {
-		found.add(Finding{Status: WrongTenant, Tenant: tenant, Seq: seq, Message: "the manifest lists no rows of this tenant"})
+		found.add(Finding{Status: WrongTenant, Tenant: tenant, Seq: seq,
+			Message: "the manifest lists no rows of this tenant"})
 	}
 	return pos, ok
 }
@@ -182,7 +185,8 @@ func (c *partCheck) link(pos *Position, r *scannedRow, found *findings) {
 			return
 		}
 	}
-	f := Finding{Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: fmt.Sprint(pos.Seq + 1), Found: fmt.Sprint(r.seq)}
+	f := Finding{Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: fmt.Sprint(pos.Seq + 1),
+		Found: fmt.Sprint(r.seq)}
 	switch {
 	case r.seq == pos.Seq+1:
 		f.Status, f.Expected, f.Found = RowModified, fmt.Sprintf("%x", *r.hash), fmt.Sprintf("%x", want)
@@ -199,7 +203,8 @@ func (c *partCheck) link(pos *Position, r *scannedRow, found *findings) {
 }
 
 func (c *partCheck) wrongPeriod(r *scannedRow, found *findings) {
-	found.add(Finding{Status: WrongPeriod, Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: c.month, Found: MonthOf(r.sealedAt), Message: "was not sealed in the part's month"})
+	found.add(Finding{Status: WrongPeriod, Tenant: strings.Clone(r.tenant), Seq: r.seq, Expected: c.month,
+		Found: MonthOf(r.sealedAt), Message: "was not sealed in the part's month"})
 }
 
 // merge checks the links between row groups and adds the groups up.
@@ -261,8 +266,10 @@ func (p *partFacts) compare(m *Manifest, found *findings) {
 			found.add(Finding{Status: RowCountMismatch, Tenant: want.TenantID, Expected: fmt.Sprint(want.Rows),
 				Found: fmt.Sprint(got.Rows), Message: "another number of rows than the manifest says"})
 		case got.FirstSeq != want.FirstSeq || got.LastSeq != want.LastSeq || got.LastHash != want.LastHash:
-			found.add(Finding{Status: RowModified, Tenant: want.TenantID, Seq: want.LastSeq, Expected: want.LastHash.String(),
-				Found: got.LastHash.String(), Message: "the tenant's last row is not the one that the manifest names"})
+			found.add(Finding{Status: RowModified, Tenant: want.TenantID, Seq: want.LastSeq,
+				Expected: want.LastHash.String(),
+				Found:    got.LastHash.String(),
+				Message:  "the tenant's last row is not the one that the manifest names"})
 		}
 	}
 	if p.rows != m.Rows {
@@ -273,7 +280,8 @@ func (p *partFacts) compare(m *Manifest, found *findings) {
 		found.add(Finding{Status: RootMismatch, Expected: m.MerkleRoot.String(), Found: root.String(),
 			Message: "another Merkle root over the rows than the manifest says"})
 	}
-	if p.minSealed != m.MinSealedAt || p.maxSealed != m.MaxSealedAt || p.minRecorded != m.MinRecordedAt || p.maxRecorded != m.MaxRecordedAt {
+	if p.minSealed != m.MinSealedAt || p.maxSealed != m.MaxSealedAt || p.minRecorded != m.MinRecordedAt ||
+		p.maxRecorded != m.MaxRecordedAt {
 		found.addf(WrongPeriod, "the rows' least and greatest times are not those that the manifest says")
 	}
 }

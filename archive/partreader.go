@@ -103,8 +103,10 @@ func checkStructure(f *parquet.File) error {
 	for _, g := range f.Metadata().RowGroups {
 		for i := range g.Columns {
 			// Other codecs of parquet-go grow their buffers without bound on malformed input.
-			if m := &g.Columns[i].MetaData; m.Codec != format.Zstd || m.TotalUncompressedSize > maxChunk || m.NumValues > rowGroupRows {
-				return fmt.Errorf("%w: column %d has codec %s, %d bytes and %d values", errStructure, i, m.Codec, m.TotalUncompressedSize, m.NumValues)
+			if m := &g.Columns[i].MetaData; m.Codec != format.Zstd || m.TotalUncompressedSize > maxChunk ||
+				m.NumValues > rowGroupRows {
+				return fmt.Errorf("%w: column %d has codec %s, %d bytes and %d values", errStructure, i, m.Codec,
+					m.TotalUncompressedSize, m.NumValues)
 			}
 		}
 	}
@@ -152,8 +154,8 @@ func scanGroup(ctx context.Context, g partGroup, f func(*Row) error) error {
 // numColumns is the number of fields of Row.
 const numColumns = 21
 
-// rowScanner reads the columns side by side from their pages, without reflection and without copying text: the strings of
-// row lie in the pages.
+// rowScanner reads the columns side by side from their pages, without reflection and without copying text: the strings
+// of row lie in the pages.
 type rowScanner struct {
 	columns [numColumns]column
 	row     Row

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// PartTask is a part whose rows another process is to recompute ([VerifyOptions.Elsewhere]). Whoever makes it has checked the log: the manifest is authentic, and the claims are
-// signed. It holds no row.
+// PartTask is a part whose rows another process is to recompute ([VerifyOptions.Elsewhere]). Whoever makes it has
+// checked the log: the manifest is authentic, and the claims are signed. It holds no row.
 type PartTask struct {
 	// Manifest is the part's manifest, to the byte.
 	Manifest string `json:"manifest"`
@@ -62,7 +62,8 @@ func CheckPart(ctx context.Context, store Store, task *PartTask) (*PartOutcome, 
 	if m.Path == "" {
 		return nil, fmt.Errorf("checking part %d: it has no file", m.Part)
 	}
-	r := &regionRun{v: NewVerification(store, VerifyOptions{Now: task.Now}), objects: newRegionObjects(m.Region), heads: headIndex{}}
+	r := &regionRun{v: NewVerification(store, VerifyOptions{Now: task.Now}), objects: newRegionObjects(m.Region),
+		heads: headIndex{}}
 	for _, c := range task.Claims {
 		r.heads[c.Tenant] = append(r.heads[c.Tenant], headClaim{c.Seq, Hash(c.Hash), headsPath(m.Region, c.Heads)})
 	}
@@ -74,7 +75,8 @@ func CheckPart(ctx context.Context, store Store, task *PartTask) (*PartOutcome, 
 	}
 	out := &PartOutcome{Findings: found.done(), Store: store.String()}
 	if facts != nil {
-		out.Rows = &PartRows{facts.rows, HexHash(facts.root()), facts.minSealed, facts.maxSealed, facts.minRecorded, facts.maxRecorded, facts.spans}
+		out.Rows = &PartRows{facts.rows, HexHash(facts.root()), facts.minSealed, facts.maxSealed, facts.minRecorded,
+			facts.maxRecorded, facts.spans}
 	}
 	if r.v.locks != nil {
 		if lock, known, err := r.v.locks.lock(ctx, m.Path); known && err == nil {
@@ -102,8 +104,9 @@ func (r *regionRun) task(m *Manifest) (PartTask, error) {
 	return t, nil
 }
 
-// elsewhere has a part's rows recomputed by another process, and joins what it found to what is known here. That says nothing by itself: it is held against the manifest, whose
-// places in the chains were held against those of the parts before.
+// elsewhere has a part's rows recomputed by another process, and joins what it found to what is known here. That says
+// nothing by itself: it is held against the manifest, whose places in the chains were held against those of the parts
+// before.
 func (r *regionRun) elsewhere(ctx context.Context, job *partJob, found *findings) *partFacts {
 	m := job.manifest
 	task, err := r.task(m)
@@ -133,21 +136,25 @@ func (r *regionRun) elsewhere(ctx context.Context, job *partJob, found *findings
 	}
 	r.v.update(func(s *Status) { s.Rows, s.Bytes = s.Rows+rows.Rows, s.Bytes+m.Bytes })
 	root := Hash(rows.MerkleRoot)
-	facts := &partFacts{rows: rows.Rows, joined: &root, spans: rows.Tenants, minSealed: rows.MinSealedAt, maxSealed: rows.MaxSealedAt, minRecorded: rows.MinRecordedAt,
+	facts := &partFacts{rows: rows.Rows, joined: &root, spans: rows.Tenants, minSealed: rows.MinSealedAt,
+		maxSealed: rows.MaxSealedAt, minRecorded: rows.MinRecordedAt,
 		maxRecorded: rows.MaxRecordedAt}
 	facts.compareStarts(m, found)
 	return facts
 }
 
-// compareStarts holds the places at which the tenants' rows begin against the manifest. Rows that are read here begin there by themselves.
+// compareStarts holds the places at which the tenants' rows begin against the manifest. Rows that are read here begin
+// there by themselves.
 func (p *partFacts) compareStarts(m *Manifest, found *findings) {
 	for _, got := range p.spans {
 		want, ok := m.span(got.TenantID)
 		switch {
 		case !ok:
-			found.add(Finding{Status: WrongTenant, Tenant: got.TenantID, Seq: got.FirstSeq, Message: "the manifest lists no rows of this tenant"})
+			found.add(Finding{Status: WrongTenant, Tenant: got.TenantID, Seq: got.FirstSeq,
+				Message: "the manifest lists no rows of this tenant"})
 		case got.FirstSeq == want.FirstSeq && got.PrevHash != want.PrevHash:
-			found.add(Finding{Status: RowModified, Tenant: got.TenantID, Seq: got.FirstSeq, Expected: want.PrevHash.String(), Found: got.PrevHash.String(),
+			found.add(Finding{Status: RowModified, Tenant: got.TenantID, Seq: got.FirstSeq,
+				Expected: want.PrevHash.String(), Found: got.PrevHash.String(),
 				Message: "the chain does not continue the one in the parts before"})
 		}
 	}
@@ -189,7 +196,8 @@ func (r *regionRun) byWhom() string {
 	}
 	slices.Sort(names)
 	slices.Sort(stores)
-	return fmt.Sprintf("the files were read, from %s, and their rows recomputed by %d workers of the installation, whose word is taken for that: %s; signatures, the log, and what the parts say "+
+	return fmt.Sprintf("the files were read, from %s, and their rows recomputed by %d workers of the installation, "+
+		"whose word is taken for that: %s; signatures, the log, and what the parts say "+
 		"of each other were checked here", strings.Join(stores, ", "), len(names), strings.Join(names, ", "))
 }
 

@@ -40,7 +40,8 @@ func (f *fixture) byOthers(t testing.TB, lie func(*PartOutcome)) func(*VerifyOpt
 	}
 }
 
-// A verification whose parts were checked elsewhere says what one does that checks them here, of a good archive and of every kind of bad one.
+// A verification whose parts were checked elsewhere says what one does that checks them here, of a good archive and of
+// every kind of bad one.
 func TestElsewhereSaysTheSame(t *testing.T) {
 	attacks := map[string]func(f *fixture){
 		"nothing":          func(*fixture) {},
@@ -52,7 +53,8 @@ func TestElsewhereSaysTheSame(t *testing.T) {
 		"missing manifest": func(f *fixture) { f.remove(t, f.parts[1].ManifestPath()) },
 		"no checkpoint":    func(f *fixture) { f.remove(t, checkpointPath(testRegion, 1)) },
 		"contradicting head": func(f *fixture) {
-			if err := f.open(t).PublishHeads(t.Context(), []ChainHead{{tenantA, 21, Hash{1}}}, microTime(testNow.UnixMicro()-3600e6)); err != nil {
+			if err := f.open(t).PublishHeads(t.Context(), []ChainHead{{tenantA, 21, Hash{1}}},
+				microTime(testNow.UnixMicro()-3600e6)); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -63,7 +65,8 @@ func TestElsewhereSaysTheSame(t *testing.T) {
 		attack(f)
 		here, there := f.verify(t), f.verify(t, f.byOthers(t, nil))
 		worst[here.Verdict]++
-		if !slices.ContainsFunc(there.Covered, func(s string) bool { return strings.Contains(s, "w1 (") }) && name != "no checkpoint" {
+		if !slices.ContainsFunc(there.Covered, func(s string) bool { return strings.Contains(s, "w1 (") }) &&
+			name != "no checkpoint" {
 			t.Errorf("%s: the report does not say whose word it takes: %q", name, there.Covered)
 		}
 		here.Duration, there.Duration, here.Covered, there.Covered = 0, 0, nil, nil
@@ -88,16 +91,17 @@ func TestElsewhereIsHeldAgainstTheLog(t *testing.T) {
 		lie  func(*PartRows)
 		want string
 	}{
-		"a row less":                 {func(r *PartRows) { r.Rows-- }, RowCountMismatch},
-		"another root":               {func(r *PartRows) { r.MerkleRoot[0]++ }, RootMismatch},
-		"another last hash":          {func(r *PartRows) { r.Tenants[0].LastHash[0]++ }, RowModified},
-		"another last seq":           {func(r *PartRows) { r.Tenants[0].LastSeq++ }, RowModified},
-		"another first seq":          {func(r *PartRows) { r.Tenants[0].FirstSeq++ }, RowModified},
-		"another row before":         {func(r *PartRows) { r.Tenants[0].PrevHash[0]++ }, RowModified},
-		"another tenant":             {func(r *PartRows) { r.Tenants[0].TenantID = "nobody" }, WrongTenant},
-		"no tenant":                  {func(r *PartRows) { r.Tenants = nil }, RowCountMismatch},
-		"another time":               {func(r *PartRows) { r.MaxSealedAt++ }, WrongPeriod},
-		"a tenant's rows twice over": {func(r *PartRows) { r.Tenants = append(r.Tenants, r.Tenants[0]) }, RowCountMismatch},
+		"a row less":         {func(r *PartRows) { r.Rows-- }, RowCountMismatch},
+		"another root":       {func(r *PartRows) { r.MerkleRoot[0]++ }, RootMismatch},
+		"another last hash":  {func(r *PartRows) { r.Tenants[0].LastHash[0]++ }, RowModified},
+		"another last seq":   {func(r *PartRows) { r.Tenants[0].LastSeq++ }, RowModified},
+		"another first seq":  {func(r *PartRows) { r.Tenants[0].FirstSeq++ }, RowModified},
+		"another row before": {func(r *PartRows) { r.Tenants[0].PrevHash[0]++ }, RowModified},
+		"another tenant":     {func(r *PartRows) { r.Tenants[0].TenantID = "nobody" }, WrongTenant},
+		"no tenant":          {func(r *PartRows) { r.Tenants = nil }, RowCountMismatch},
+		"another time":       {func(r *PartRows) { r.MaxSealedAt++ }, WrongPeriod},
+		"a tenant's rows twice over": {func(r *PartRows) { r.Tenants = append(r.Tenants, r.Tenants[0]) },
+			RowCountMismatch},
 	} {
 		f := build(t)
 		r := f.verify(t, f.byOthers(t, func(out *PartOutcome) {
@@ -105,7 +109,8 @@ func TestElsewhereIsHeldAgainstTheLog(t *testing.T) {
 				c.lie(out.Rows)
 			}
 		}))
-		if r.Verdict != Invalid || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == c.want }) {
+		if r.Verdict != Invalid ||
+			!slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == c.want }) {
 			t.Errorf("%s: want %s\n%s", name, c.want, describe(r))
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// rowGroupLevel makes every row group but the last 1<<17 rows, whole blocks and a complete subtree of the part's Merkle tree.
+// rowGroupLevel makes every row group but the last 1<<17 rows, whole blocks and a complete subtree of the part's Merkle
+// tree.
 const (
 	rowGroupLevel = 17
 	rowGroupRows  = 1 << rowGroupLevel
@@ -74,13 +75,14 @@ func NewPartWriter(w io.Writer, info PartInfo) (*PartWriter, error) {
 		manifest: Manifest{
 			Version: ManifestVersion, Region: info.Region, Month: info.Month, Part: info.Part,
 			Previous: HexHash(info.Previous), Path: parquetPath(info.Region, info.Month, info.Part),
-			RetainUntil: info.RetainUntil.UTC().Truncate(time.Second), CreatedAt: info.CreatedAt.UTC().Truncate(time.Microsecond),
+			RetainUntil: info.RetainUntil.UTC().Truncate(time.Second),
+			CreatedAt:   info.CreatedAt.UTC().Truncate(time.Microsecond),
 		},
 	}, nil
 }
 
-// Write appends rows, which must be in the order of tenant and seq, continue each tenant's chain without a gap, carry the
-// hash that follows from the row before, and be sealed in the part's month. After an error the part is lost.
+// Write appends rows, which must be in the order of tenant and seq, continue each tenant's chain without a gap, carry
+// the hash that follows from the row before, and be sealed in the part's month. After an error the part is lost.
 func (w *PartWriter) Write(rows []Row) error {
 	for i := range rows {
 		if err := w.add(&rows[i]); err != nil {
@@ -132,7 +134,8 @@ func (w *PartWriter) check(r *Row) error {
 	t.Rows, t.LastSeq, t.LastHash = t.Rows+1, r.Seq, HexHash(r.Hash)
 	w.tree.add(&r.Hash)
 	if m.Rows++; m.Rows == 1 {
-		m.MinSealedAt, m.MaxSealedAt, m.MinRecordedAt, m.MaxRecordedAt = r.SealedAt, r.SealedAt, r.RecordedAt, r.RecordedAt
+		m.MinSealedAt, m.MaxSealedAt, m.MinRecordedAt, m.MaxRecordedAt = r.SealedAt, r.SealedAt,
+			r.RecordedAt, r.RecordedAt
 	}
 	m.MinSealedAt, m.MaxSealedAt = min(m.MinSealedAt, r.SealedAt), max(m.MaxSealedAt, r.SealedAt)
 	m.MinRecordedAt, m.MaxRecordedAt = min(m.MinRecordedAt, r.RecordedAt), max(m.MaxRecordedAt, r.RecordedAt)

@@ -18,7 +18,8 @@ const maxPart = 999_999
 var (
 	regionPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	objectPattern = regexp.MustCompile(`^v1/region=([a-z0-9][a-z0-9_-]{0,62})/(?:` +
-		`month=(\d{4}-\d{2})/part-(\d{6})(\.parquet|\.manifest\.json)|checkpoints/(\d{12})|heads/(\d{20})|keys/(\d{12}))$`)
+		`month=(\d{4}-\d{2})/part-(\d{6})(\.parquet|\.manifest\.json)|checkpoints/(\d{12})|` +
+		`heads/(\d{20})|keys/(\d{12}))$`)
 )
 
 type objectKind int
@@ -32,8 +33,8 @@ const (
 	objectKeys
 )
 
-// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time, for keys
-// the size from which they hold; and what its store says about it.
+// object is what a path says: for a part its month and number, for a checkpoint its size, for heads their time, for
+// keys the size from which they hold; and what its store says about it.
 type object struct {
 	path   string
 	kind   objectKind
@@ -128,7 +129,8 @@ func MonthOf(micros int64) string { return time.UnixMicro(micros).UTC().Format("
 
 // validateStorePath refuses what could leave the store.
 func validateStorePath(p string) error {
-	if p == "" || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") || strings.ContainsAny(p, "\\\x00") {
+	if p == "" || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") ||
+		strings.ContainsAny(p, "\\\x00") {
 		return fmt.Errorf("invalid path %q", p)
 	}
 	return nil

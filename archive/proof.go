@@ -14,15 +14,16 @@ import (
 // ProofVersion is the format of proof that this package writes, and the only one it reads.
 const ProofVersion = "ward-proof/v1"
 
-// Proof shows that one row is in the archive, to somebody who has a public key and nothing else. What it says of other rows are hashes, which their
-// nonces keep from confirming a guess, and, in the manifest, which tenants have how many rows in the part.
+// Proof shows that one row is in the archive, to somebody who has a public key and nothing else. What it says of other
+// rows are hashes, which their nonces keep from confirming a guess, and, in the manifest, which tenants have how many
+// rows in the part.
 type Proof struct {
 	Version string   `json:"version"`
 	Row     ProofRow `json:"row"`
 	// PrevHash is the hash of the row before in the tenant's chain.
 	PrevHash HexHash `json:"prev_hash"`
-	// Index is the row's place in its part, from 0. Beside are the hashes of the other rows of its block, in their order, and Path is the Merkle audit path (RFC 6962 2.1.1) from the
-	// block to the manifest's root, leaf first.
+	// Index is the row's place in its part, from 0. Beside are the hashes of the other rows of its block, in their
+	// order, and Path is the Merkle audit path (RFC 6962 2.1.1) from the block to the manifest's root, leaf first.
 	Index  int64     `json:"index"`
 	Beside []HexHash `json:"beside"`
 	Path   []HexHash `json:"path"`
@@ -61,13 +62,17 @@ type ProofRow struct {
 }
 
 func proofRow(r *Row) ProofRow {
-	return ProofRow{r.TenantID, r.Seq, r.SealedAt, r.EventID, r.RecordedAt, r.OccurredAt, r.UserID, r.ActorKind, r.SessionID, r.MembershipID, r.DisclosureID,
-		r.Action, r.Outcome, r.RecordTable, r.RecordID, r.SubjectID, r.Purpose, r.Detail, r.Source, r.Nonce, HexHash(r.Hash)}
+	return ProofRow{r.TenantID, r.Seq, r.SealedAt, r.EventID, r.RecordedAt, r.OccurredAt, r.UserID, r.ActorKind,
+		r.SessionID, r.MembershipID, r.DisclosureID,
+		r.Action, r.Outcome, r.RecordTable, r.RecordID, r.SubjectID, r.Purpose, r.Detail, r.Source, r.Nonce,
+		HexHash(r.Hash)}
 }
 
 func (p *ProofRow) row() Row {
-	return Row{p.TenantID, p.Seq, p.SealedAt, p.EventID, p.RecordedAt, p.OccurredAt, p.UserID, p.ActorKind, p.SessionID, p.MembershipID, p.DisclosureID,
-		p.Action, p.Outcome, p.RecordTable, p.RecordID, p.SubjectID, p.Purpose, p.Detail, p.Source, p.Nonce, Hash(p.Hash)}
+	return Row{p.TenantID, p.Seq, p.SealedAt, p.EventID, p.RecordedAt, p.OccurredAt, p.UserID, p.ActorKind, p.SessionID,
+		p.MembershipID, p.DisclosureID,
+		p.Action, p.Outcome, p.RecordTable, p.RecordID, p.SubjectID, p.Purpose, p.Detail, p.Source,
+		p.Nonce, Hash(p.Hash)}
 }
 
 // MarshalText returns 32 lower-case hexadecimal digits.
@@ -129,9 +134,9 @@ type ProofReport struct {
 	Findings []Finding `json:"findings"`
 }
 
-// CheckProof checks a proof against public keys that are trusted. A file that is no proof, or of a version that this package does not know, is an
-// error; everything else is in the report, where a valid verdict says that the log whose checkpoint is in the proof contains the row, and nothing about
-// rows that the proof leaves out.
+// CheckProof checks a proof against public keys that are trusted. A file that is no proof, or of a version that this
+// package does not know, is an error; everything else is in the report, where a valid verdict says that the log whose
+// checkpoint is in the proof contains the row, and nothing about rows that the proof leaves out.
 func CheckProof(data []byte, keys ...Key) (*ProofReport, error) {
 	p, err := ParseProof(data)
 	if err != nil {
@@ -149,7 +154,8 @@ type proofCheck struct {
 }
 
 func (c *proofCheck) add(status, format string, args ...any) {
-	f := Finding{Status: status, Region: c.report.Head.Region, Part: c.report.Part, Tenant: c.proof.Row.TenantID, Seq: c.proof.Row.Seq, Message: fmt.Sprintf(format, args...)}
+	f := Finding{Status: status, Region: c.report.Head.Region, Part: c.report.Part, Tenant: c.proof.Row.TenantID,
+		Seq: c.proof.Row.Seq, Message: fmt.Sprintf(format, args...)}
 	c.report.Findings = append(c.report.Findings, f)
 	c.report.Verdict = worse(c.report.Verdict, f.Verdict())
 }
@@ -174,7 +180,8 @@ func (c *proofCheck) run(keys []Key) {
 	if m.Region != head.Region {
 		c.add(WrongLog, "the manifest is of region %s, the checkpoint of %s", m.Region, head.Region)
 	}
-	if err := checkPath(c.proof.LogPath, head.Size, head.root, m.Part-1, manifestLeaf([]byte(c.proof.Manifest))); err != nil {
+	if err := checkPath(c.proof.LogPath, head.Size, head.root, m.Part-1,
+		manifestLeaf([]byte(c.proof.Manifest))); err != nil {
 		c.add(ManifestModified, "not the manifest number %d of the signed log", m.Part)
 	}
 	c.checkRow()

@@ -64,7 +64,8 @@ func TestProveByEvent(t *testing.T) {
 			t.Errorf("event %d: %s, event %d", row.EventID, r.Verdict, r.Row.EventID)
 		}
 	}
-	for _, q := range []RowQuery{{EventID: 5}, {Tenant: tenantA, Seq: 58}, {Tenant: tenantC, EventID: 7 * 30}, {Tenant: "nobody", Seq: 1}, {Region: "us", EventID: 7}} {
+	for _, q := range []RowQuery{{EventID: 5}, {Tenant: tenantA, Seq: 58}, {Tenant: tenantC, EventID: 7 * 30},
+		{Tenant: "nobody", Seq: 1}, {Region: "us", EventID: 7}} {
 		if _, err := Prove(t.Context(), f.store, q, nil, f.signer.Key()); !errors.Is(err, ErrNoRow) {
 			t.Errorf("%+v: %v, want ErrNoRow", q, err)
 		}
@@ -117,29 +118,36 @@ func TestFalseProofs(t *testing.T) {
 		"another row before, hashed anew": {func(p *Proof) { p.PrevHash[0]++; rehash(p) }, RootMismatch},
 		"another tenant, hashed anew":     {func(p *Proof) { p.Row.TenantID = "nobody"; rehash(p) }, WrongTenant},
 		"another seq, hashed anew":        {func(p *Proof) { p.Row.Seq++; rehash(p) }, RowReordered},
-		"another month, hashed anew":      {func(p *Proof) { p.Row.SealedAt += 40 * 86400 * 1e6; rehash(p) }, WrongPeriod},
-		"the block of another row":        {func(p *Proof) { p.Beside = next.Beside }, RootMismatch},
-		"a block of one row more":         {func(p *Proof) { p.Beside = append(p.Beside, p.Row.Hash) }, RootMismatch},
-		"a block of one row less":         {func(p *Proof) { p.Beside = p.Beside[1:] }, RootMismatch},
-		"the path of another row":         {func(p *Proof) { p.Path, p.Index = next.Path, next.Index }, RootMismatch},
-		"a place beyond the part":         {func(p *Proof) { p.Index = 1 << 40 }, RootMismatch},
-		"a negative place":                {func(p *Proof) { p.Index = -1 }, RootMismatch},
-		"no path":                         {func(p *Proof) { p.Path = nil }, RootMismatch},
-		"the manifest of another part":    {func(p *Proof) { p.Manifest = later.Manifest }, ManifestModified},
-		"another part altogether":         {func(p *Proof) { p.Manifest, p.LogPath = later.Manifest, later.LogPath }, RootMismatch},
-		"a changed manifest":              {func(p *Proof) { p.Manifest = strings.Replace(p.Manifest, `"rows": 30`, `"rows": 31`, 1) }, ManifestModified},
-		"the checkpoint of another log":   {func(p *Proof) { p.Checkpoint = foreign.Checkpoint }, UntrustedKey},
-		"no signature":                    {func(p *Proof) { p.Checkpoint, _, _ = strings.Cut(p.Checkpoint, "—") }, Unsigned},
+		"another month, hashed anew": {func(p *Proof) { p.Row.SealedAt += 40 * 86400 * 1e6; rehash(p) },
+			WrongPeriod},
+		"the block of another row":     {func(p *Proof) { p.Beside = next.Beside }, RootMismatch},
+		"a block of one row more":      {func(p *Proof) { p.Beside = append(p.Beside, p.Row.Hash) }, RootMismatch},
+		"a block of one row less":      {func(p *Proof) { p.Beside = p.Beside[1:] }, RootMismatch},
+		"the path of another row":      {func(p *Proof) { p.Path, p.Index = next.Path, next.Index }, RootMismatch},
+		"a place beyond the part":      {func(p *Proof) { p.Index = 1 << 40 }, RootMismatch},
+		"a negative place":             {func(p *Proof) { p.Index = -1 }, RootMismatch},
+		"no path":                      {func(p *Proof) { p.Path = nil }, RootMismatch},
+		"the manifest of another part": {func(p *Proof) { p.Manifest = later.Manifest }, ManifestModified},
+		"another part altogether": {func(p *Proof) { p.Manifest, p.LogPath = later.Manifest, later.LogPath },
+			RootMismatch},
+		"a changed manifest": {func(p *Proof) {
+			p.Manifest = strings.Replace(p.Manifest, `"rows": 30`, `"rows": 31`, 1)
+		}, ManifestModified},
+		"the checkpoint of another log": {func(p *Proof) { p.Checkpoint = foreign.Checkpoint }, UntrustedKey},
+		"no signature": {func(p *Proof) { p.Checkpoint, _, _ = strings.Cut(p.Checkpoint, "—") },
+			Unsigned},
 	} {
 		p := valid
 		p.Beside, p.Path, p.LogPath = slices.Clone(valid.Beside), slices.Clone(valid.Path), slices.Clone(valid.LogPath)
 		c.change(&p)
 		r := must(CheckProof(must(p.Marshal())(t), f.signer.Key()))(t)
-		if r.Verdict != Invalid || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == c.want }) {
+		if r.Verdict != Invalid ||
+			!slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Status == c.want }) {
 			t.Errorf("%s: %s %v, want %s", name, r.Verdict, r.Findings, c.want)
 		}
 	}
-	if r := must(CheckProof(must(valid.Marshal())(t), other.signer.Key()))(t); r.Verdict != Invalid || r.Findings[0].Status != UntrustedKey {
+	if r := must(CheckProof(must(valid.Marshal())(t), other.signer.Key()))(t); r.Verdict != Invalid ||
+		r.Findings[0].Status != UntrustedKey {
 		t.Errorf("under another key: %s %v", r.Verdict, r.Findings)
 	}
 	valid.Version = "ward-proof/v2"
@@ -148,14 +156,16 @@ func TestFalseProofs(t *testing.T) {
 	}
 }
 
-// A proof has hashes of other rows in it. Somebody who guesses all of such a row but its nonce cannot tell that the guess is right.
+// A proof has hashes of other rows in it. Somebody who guesses all of such a row but its nonce cannot tell that the
+// guess is right.
 func TestProofHidesItsNeighbours(t *testing.T) {
 	f := build(t)
 	rows := f.rows(t)
 	confirmed := func(p *Proof, guess Row, prev Hash) bool {
 		hash := RowHash(prev, &guess)
 		m := must(ParseManifest([]byte(p.Manifest)))(t)
-		return slices.Contains(p.Beside, HexHash(hash)) || slices.ContainsFunc(m.Tenants, func(s TenantSpan) bool { return s.LastHash == HexHash(hash) })
+		return slices.Contains(p.Beside, HexHash(hash)) ||
+			slices.ContainsFunc(m.Tenants, func(s TenantSpan) bool { return s.LastHash == HexHash(hash) })
 	}
 	known := 0
 	for i := range rows[:len(rows)-1] {
@@ -193,14 +203,16 @@ func TestProveFromDamagedStore(t *testing.T) {
 		}
 	}
 	f.remove(t, first.ManifestPath())
-	if _, err := Prove(t.Context(), f.store, RowQuery{Tenant: tenantA, Seq: 3}, nil, f.signer.Key()); !errors.Is(err, ErrDamaged) {
+	if _, err := Prove(t.Context(), f.store, RowQuery{Tenant: tenantA, Seq: 3}, nil,
+		f.signer.Key()); !errors.Is(err, ErrDamaged) {
 		t.Errorf("manifest gone: %v", err)
 	}
 	// what the missing manifest was, the next one says: rows elsewhere can still be proven
 	if r := must(CheckProof(f.prove(t, RowQuery{Tenant: tenantA, Seq: 40}), f.signer.Key()))(t); r.Verdict != Valid {
 		t.Errorf("manifest gone, a row of another part: %s", r.Verdict)
 	}
-	if _, err := Prove(t.Context(), f.store, RowQuery{Tenant: tenantA, Seq: 40}, nil, newSigner(t).Key()); !errors.Is(err, errUntrustedKey) {
+	if _, err := Prove(t.Context(), f.store, RowQuery{Tenant: tenantA, Seq: 40}, nil,
+		newSigner(t).Key()); !errors.Is(err, errUntrustedKey) {
 		t.Errorf("another key: %v", err)
 	}
 }

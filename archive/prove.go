@@ -13,7 +13,8 @@ import (
 // ErrNoRow says that the archive has no such row: it is not sealed or not shipped yet, or never was.
 var ErrNoRow = errors.New("no such row in the archive")
 
-// RowQuery names one row: by tenant and seq, which leads to its part at once, or, with Seq 0, by event id, for which parts are searched, newest first.
+// RowQuery names one row: by tenant and seq, which leads to its part at once, or, with Seq 0, by event id, for which
+// parts are searched, newest first.
 type RowQuery struct {
 	Region  string // empty: every region
 	Tenant  string // empty, with an event id: whichever
@@ -21,9 +22,9 @@ type RowQuery struct {
 	EventID int64
 }
 
-// Prove makes a proof of one row. It trusts the store no further than a verifier does: the checkpoint must be signed by one of keys, the manifests must be
-// those that it covers, and the part's file must be the one that was signed; else the error is ErrDamaged. progress (nil: nobody) is told how many of how
-// many parts have been searched.
+// Prove makes a proof of one row. It trusts the store no further than a verifier does: the checkpoint must be signed by
+// one of keys, the manifests must be those that it covers, and the part's file must be the one that was signed; else
+// the error is ErrDamaged. progress (nil: nobody) is told how many of how many parts have been searched.
 func Prove(ctx context.Context, store Store, q RowQuery, progress func(done, all int), keys ...Key) (*Proof, error) {
 	prefix := layout + "/"
 	if q.Region != "" {
@@ -78,8 +79,8 @@ func (p *prover) load(ctx context.Context, r *regionObjects, keys []Key) error {
 	return nil
 }
 
-// prove finds the part and proves the row in it. A part that cannot be read is passed over only where another one may have the row; if none has, its
-// error is the answer.
+// prove finds the part and proves the row in it. A part that cannot be read is passed over only where another one may
+// have the row; if none has, its error is the answer.
 func (p *prover) prove(ctx context.Context) (*Proof, error) {
 	var parts []*Manifest
 	var failed error
@@ -87,7 +88,8 @@ func (p *prover) prove(ctx context.Context) (*Proof, error) {
 		m := p.entries[i].manifest
 		switch {
 		case m == nil:
-			failed = fmt.Errorf("%w: manifest %d: %w", ErrDamaged, p.entries[i].number, firstError(p.entries[i].err, fs.ErrNotExist))
+			failed = fmt.Errorf("%w: manifest %d: %w", ErrDamaged, p.entries[i].number,
+				firstError(p.entries[i].err, fs.ErrNotExist))
 		case m.Path == "":
 		case p.query.in(m):
 			parts = append(parts, m)
@@ -149,7 +151,8 @@ func findEvent(ctx context.Context, file *partFile, q *RowQuery) (index int64, f
 	for i, g := range file.groups() {
 		stats := file.Metadata().RowGroups[i].Columns[eventColumn].MetaData.Statistics
 		if len(stats.MinValue) == 8 && len(stats.MaxValue) == 8 &&
-			(id < int64(binary.LittleEndian.Uint64(stats.MinValue)) || id > int64(binary.LittleEndian.Uint64(stats.MaxValue))) {
+			(id < int64(binary.LittleEndian.Uint64(stats.MinValue)) ||
+				id > int64(binary.LittleEndian.Uint64(stats.MaxValue))) {
 			at += g.NumRows()
 			continue
 		}
@@ -170,7 +173,8 @@ func findEvent(ctx context.Context, file *partFile, q *RowQuery) (index int64, f
 // at makes the proof of the row at a place of a part, in one pass over the part.
 func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int64) (*Proof, error) {
 	path := newPathTo(index/blockRows, blocksOf(m.Rows))
-	proof := &Proof{Version: ProofVersion, Index: index, Beside: []HexHash{}, Checkpoint: p.head.Checkpoint, Keys: append([]string{}, p.notes...)}
+	proof := &Proof{Version: ProofVersion, Index: index, Beside: []HexHash{}, Checkpoint: p.head.Checkpoint,
+		Keys: append([]string{}, p.notes...)}
 	var prev Position
 	var tenant string
 	n, block := int64(0), make([]Hash, 0, blockRows)
@@ -212,8 +216,8 @@ func (p *prover) at(ctx context.Context, file *partFile, m *Manifest, index int6
 	return proof, nil
 }
 
-// pathTo collects the audit path to one leaf while all leaves pass by: of each subtree beside the path it keeps the right edge only, so that it needs no more
-// memory for a large part than for a small one.
+// pathTo collects the audit path to one leaf while all leaves pass by: of each subtree beside the path it keeps the
+// right edge only, so that it needs no more memory for a large part than for a small one.
 type pathTo struct {
 	index  int64
 	beside []besides // leaf first

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Reader reads the rows of one region's archive. It trusts the store no further than a verifier does: a signature covers the
-// manifests, and no file is parsed that is not the one that was signed. It is not safe for concurrent use.
+// Reader reads the rows of one region's archive. It trusts the store no further than a verifier does: a signature
+// covers the manifests, and no file is parsed that is not the one that was signed. It is not safe for concurrent use.
 type Reader struct {
 	store Store
 	head  Head
@@ -29,8 +29,8 @@ type ReadStats struct {
 // keptParts is how many copies of files a Reader keeps for the next page.
 const keptParts = 2
 
-// OpenReader reads the newest checkpoint of a region, which one of keys must have signed, and the manifests that it covers. The error is ErrDamaged
-// where those are not all there, and [fs.ErrNotExist] where nothing is signed yet.
+// OpenReader reads the newest checkpoint of a region, which one of keys must have signed, and the manifests that it
+// covers. The error is ErrDamaged where those are not all there, and [fs.ErrNotExist] where nothing is signed yet.
 func OpenReader(ctx context.Context, store Store, region string, keys ...Key) (*Reader, error) {
 	r := &Reader{store: store}
 	if err := r.load(ctx, region, keys); err != nil {
@@ -92,7 +92,8 @@ func (r *Reader) Close() {
 	r.kept = nil
 }
 
-// PartFile is a private copy of a part's file, which is the file that was signed. It lives until its Reader is closed or has opened two others.
+// PartFile is a private copy of a part's file, which is the file that was signed. It lives until its Reader is closed
+// or has opened two others.
 type PartFile struct {
 	Manifest *Manifest
 	copy     *spooled
@@ -101,7 +102,8 @@ type PartFile struct {
 
 func (p *PartFile) close() { p.copy.Close() }
 
-// Open copies a part's file and compares its SHA-256 with the signed one before anything in it is parsed: the error is ErrDamaged for another file or none.
+// Open copies a part's file and compares its SHA-256 with the signed one before anything in it is parsed: the error is
+// ErrDamaged for another file or none.
 func (r *Reader) Open(ctx context.Context, m *Manifest) (*PartFile, error) {
 	for i, p := range r.kept {
 		if p.Manifest.Part == m.Part {
@@ -151,7 +153,8 @@ func (p *PartFile) Verify(ctx context.Context, workers int) ([]Finding, error) {
 	return all.done(), nil
 }
 
-// Rows calls f with every row of the file and the hash of the row before it in its tenant's chain. Both are valid only until f returns.
+// Rows calls f with every row of the file and the hash of the row before it in its tenant's chain. Both are valid only
+// until f returns.
 func (p *PartFile) Rows(ctx context.Context, f func(prev *Hash, r *Row) error) error {
 	var tenant string
 	var prev Hash

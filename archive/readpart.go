@@ -9,8 +9,8 @@ import (
 )
 
 // ReadPart calls f with the rows of a stored part in batches, those of one tenant or, for tenant "", all. It proves
-// nothing: it is for showing rows of a part that was verified. f may keep the rows. Of a part that holds several row groups only
-// those with the tenant's rows are read, by ranges: where they are, the part's manifest says.
+// nothing: it is for showing rows of a part that was verified. f may keep the rows. Of a part that holds several row
+// groups only those with the tenant's rows are read, by ranges: where they are, the part's manifest says.
 func ReadPart(ctx context.Context, store Store, path, tenant string, f func([]Row) error) error {
 	r, size, done, err := openForReading(ctx, store, path, tenant)
 	if err != nil {
@@ -50,9 +50,9 @@ func openForReading(ctx context.Context, store Store, path, tenant string) (io.R
 	return &blockReader{r: b, size: b.Size()}, b.Size(), func() { b.Close() }, nil
 }
 
-// groupsOf leaves out the row groups that the manifest says hold nothing of the tenant: rows stand in the order of tenants, and
-// all groups but the last have rowGroupRows. Without a manifest that can be read all are kept; the statistics in the file are not
-// asked, since no verification looks at them.
+// groupsOf leaves out the row groups that the manifest says hold nothing of the tenant: rows stand in the order of
+// tenants, and all groups but the last have rowGroupRows. Without a manifest that can be read all are kept; the
+// statistics in the file are not asked, since no verification looks at them.
 func groupsOf(ctx context.Context, store Store, path, tenant string, groups []partGroup) []partGroup {
 	o := parsePath(path, 0)
 	data, err := readObject(ctx, store, manifestPath(o.region, o.month, o.number))
@@ -102,8 +102,8 @@ func (b *rowBatch) flush() error {
 	return b.f(full)
 }
 
-// blockReader reads in blocks and keeps the last few of them, because Parquet is read in small pieces side by side and each request
-// to a distant store costs a journey. It is for one goroutine.
+// blockReader reads in blocks and keeps the last few of them, because Parquet is read in small pieces side by side and
+// each request to a distant store costs a journey. It is for one goroutine.
 type blockReader struct {
 	r      io.ReaderAt
 	size   int64

@@ -35,12 +35,14 @@ func (b *countingBlob) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// TestReadTenant reads one tenant of a part of three row groups: its rows, all of them, and of the file little more than them.
+// TestReadTenant reads one tenant of a part of three row groups: its rows, all of them, and of the file little more
+// than them.
 func TestReadTenant(t *testing.T) { onStores(t, testReadTenant) }
 
 func testReadTenant(t *testing.T) {
 	f := newFixture(t)
-	a, b, c := f.chains.next(tenantA, "2026-01", 2*rowGroupRows), f.chains.next(tenantB, "2026-01", 5), f.chains.next(tenantC, "2026-01", 3)
+	a, b, c := f.chains.next(tenantA, "2026-01", 2*rowGroupRows), f.chains.next(tenantB, "2026-01", 5),
+		f.chains.next(tenantC, "2026-01", 3)
 	f.append(t, f.open(t), "2026-01", a, b, c)
 	m := f.parts[0]
 	for _, test := range []struct {
@@ -50,7 +52,8 @@ func testReadTenant(t *testing.T) {
 	}{{tenantA, a, m.Bytes * 2}, {tenantB, b, m.Bytes / 4}, {tenantC, c, m.Bytes / 4}, {"nobody", nil, m.Bytes / 4}} {
 		s := &countingStore{Store: f.auditors(t)}
 		var got []Row
-		if err := ReadPart(t.Context(), s, m.Path, test.tenant, func(rows []Row) error { got = append(got, rows...); return nil }); err != nil {
+		if err := ReadPart(t.Context(), s, m.Path, test.tenant,
+			func(rows []Row) error { got = append(got, rows...); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.EqualFunc(got, test.want, func(x, y Row) bool { return x.Hash == y.Hash }) {
@@ -68,7 +71,8 @@ func TestBlockReader(t *testing.T) {
 		data[i] = byte(i * 31 >> 5)
 	}
 	r := &blockReader{r: bytes.NewReader(data), size: int64(len(data))}
-	for _, at := range [][2]int{{0, 10}, {blockSize - 5, 10}, {blockSize - 1, 2*blockSize + 2}, {3 * blockSize, 100}, {len(data) - 1, 1}} {
+	for _, at := range [][2]int{{0, 10}, {blockSize - 5, 10}, {blockSize - 1, 2*blockSize + 2}, {3 * blockSize, 100},
+		{len(data) - 1, 1}} {
 		p := make([]byte, at[1])
 		if n, err := r.ReadAt(p, int64(at[0])); n != at[1] || err != nil || !bytes.Equal(p, data[at[0]:at[0]+at[1]]) {
 			t.Errorf("%v: %d, %v", at, n, err)

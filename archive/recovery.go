@@ -8,19 +8,22 @@ import (
 	"time"
 )
 
-// RecoveryVersion is the format of a manifest that records a recovery. It differs from [ManifestVersion] by one more key, at the end; no other manifest has it.
+// RecoveryVersion is the format of a manifest that records a recovery. It differs from [ManifestVersion] by one more
+// key, at the end; no other manifest has it.
 const RecoveryVersion = "ward-manifest/v2"
 
 // maxReason bounds the text of a recovery's reason.
 const maxReason = 1000
 
-// Recovery says that the database lost sealed rows which the archive has, or which a note of chain heads names: after a failover to a standby that was behind, or
-// a restore to an earlier time. The archive is not changed by it: every chain goes on after ResumedSeq.
+// Recovery says that the database lost sealed rows which the archive has, or which a note of chain heads names: after a
+// failover to a standby that was behind, or a restore to an earlier time. The archive is not changed by it: every chain
+// goes on after ResumedSeq.
 type Recovery struct {
 	Reason string `json:"reason"`
 	// EventID is the administrator's event.
 	EventID int64 `json:"event_id"`
-	// HeadsUntil is the time of the newest note of chain heads then, in microseconds; 0 where there was none. Later notes are about the chains as they went on.
+	// HeadsUntil is the time of the newest note of chain heads then, in microseconds; 0 where there was none. Later
+	// notes are about the chains as they went on.
 	HeadsUntil int64             `json:"heads_until"`
 	Tenants    []RecoveredTenant `json:"tenants"`
 }
@@ -33,15 +36,18 @@ type RecoveredTenant struct {
 	ArchivedHash HexHash `json:"archived_hash"`
 	// DatabaseSeq is the last row that the database had.
 	DatabaseSeq int64 `json:"database_seq"`
-	// ResumedSeq is the row after which the chain goes on: the rows of notes up to HeadsUntil from there to LostSeq are lost, and their places are taken anew.
+	// ResumedSeq is the row after which the chain goes on: the rows of notes up to HeadsUntil from there to LostSeq are
+	// lost, and their places are taken anew.
 	ResumedSeq int64 `json:"resumed_seq"`
-	// LostSeq and LostHash are the last row that a note names; where no published row was lost they are ResumedSeq and zeros.
+	// LostSeq and LostHash are the last row that a note names; where no published row was lost they are ResumedSeq and
+	// zeros.
 	LostSeq  int64   `json:"lost_seq"`
 	LostHash HexHash `json:"lost_hash"`
 }
 
 func (r *Recovery) validate() error {
-	if strings.TrimSpace(r.Reason) == "" || len(r.Reason) > maxReason || r.EventID < 1 || r.HeadsUntil < 0 || len(r.Tenants) == 0 {
+	if strings.TrimSpace(r.Reason) == "" || len(r.Reason) > maxReason || r.EventID < 1 || r.HeadsUntil < 0 ||
+		len(r.Tenants) == 0 {
 		return fmt.Errorf("recovery of %d tenants, event %d", len(r.Tenants), r.EventID)
 	}
 	for i, t := range r.Tenants {
@@ -49,7 +55,8 @@ func (r *Recovery) validate() error {
 		case t.TenantID == "" || i > 0 && r.Tenants[i-1].TenantID >= t.TenantID:
 			return fmt.Errorf("recovery of tenant %q out of order", t.TenantID)
 		case t.ArchivedSeq < 0 || t.DatabaseSeq < 0 || t.ResumedSeq < t.ArchivedSeq || t.LostSeq < t.ResumedSeq:
-			return fmt.Errorf("recovery of tenant %s: archived to row %d, resumed after %d, lost to %d", t.TenantID, t.ArchivedSeq, t.ResumedSeq, t.LostSeq)
+			return fmt.Errorf("recovery of tenant %s: archived to row %d, resumed after %d, lost to %d", t.TenantID,
+				t.ArchivedSeq, t.ResumedSeq, t.LostSeq)
 		case t.LostSeq == t.ResumedSeq && t.LostHash != HexHash{}:
 			return fmt.Errorf("recovery of tenant %s: a hash of no lost row", t.TenantID)
 		}
@@ -79,7 +86,8 @@ func explained(recoveries []*Recovery, h ChainHead, micros int64) bool {
 	return false
 }
 
-// AppendRecovery records a recovery. Where an interrupted run has left the same one, that is finished, with its reason and event.
+// AppendRecovery records a recovery. Where an interrupted run has left the same one, that is finished, with its reason
+// and event.
 func (l *Log) AppendRecovery(ctx context.Context, month string, retain time.Time, r Recovery) (Manifest, error) {
 	return l.guardAppend(month, func() (Manifest, error) {
 		if l.leftover.parquet != nil {
@@ -104,8 +112,8 @@ func (l *Log) AppendRecovery(ctx context.Context, month string, retain time.Time
 	})
 }
 
-// Published returns the newest note of chain heads that a key of the log signed, without the heads that a recovery explains, and its time in microseconds. It
-// returns none where there is no note.
+// Published returns the newest note of chain heads that a key of the log signed, without the heads that a recovery
+// explains, and its time in microseconds. It returns none where there is no note.
 func (l *Log) Published(ctx context.Context) ([]ChainHead, int64, error) {
 	for i := len(l.heads) - 1; i >= 0; i-- {
 		o := l.heads[i]
@@ -131,8 +139,9 @@ func (l *Log) Published(ctx context.Context) ([]ChainHead, int64, error) {
 // ErrOther says that the rows after a place are not those of the chain that the caller has.
 var ErrOther = errors.New("the archive has another chain")
 
-// RowsAfter calls f with the archived rows of the tenants in after that come after the position given, in each tenant's order, and checks that they continue it
-// up to Tail: otherwise the error is ErrOther, or ErrDamaged. The row and what it points to are valid only until f returns.
+// RowsAfter calls f with the archived rows of the tenants in after that come after the position given, in each tenant's
+// order, and checks that they continue it up to Tail: otherwise the error is ErrOther, or ErrDamaged. The row and what
+// it points to are valid only until f returns.
 func (l *Log) RowsAfter(ctx context.Context, after map[string]Position, f func(*Row) error) error {
 	regions, _, err := listRegions(ctx, l.store, regionPrefix(l.region))
 	if err != nil || len(regions) == 0 {
@@ -216,7 +225,8 @@ func (r *regionRun) checkRecovery(m *Manifest, at map[string]Position, whole boo
 		}
 		f := Finding{Month: m.Month, Part: m.Name(), Tenant: t.TenantID, Seq: t.ResumedSeq + 1}
 		if (whole || ok) && (t.ArchivedSeq != pos.Seq || Hash(t.ArchivedHash) != pos.Hash) {
-			f.Status, f.Seq, f.Expected, f.Found = RowModified, t.ArchivedSeq, fmt.Sprintf("row %d, %x", pos.Seq, pos.Hash), fmt.Sprintf("row %d, %s", t.ArchivedSeq, t.ArchivedHash)
+			f.Status, f.Seq, f.Expected, f.Found = RowModified, t.ArchivedSeq,
+				fmt.Sprintf("row %d, %x", pos.Seq, pos.Hash), fmt.Sprintf("row %d, %s", t.ArchivedSeq, t.ArchivedHash)
 			f.Message = "a recovery names another last row than the parts before it"
 			r.add(f)
 			continue
@@ -225,12 +235,15 @@ func (r *regionRun) checkRecovery(m *Manifest, at map[string]Position, whole boo
 			continue
 		}
 		if t.LostSeq == t.ResumedSeq {
-			r.notes = append(r.notes, fmt.Sprintf("%s: the database lost rows of tenant %s after row %d, which the archive has; its chain goes on after row %d (event %d: %s)",
+			r.notes = append(r.notes, fmt.Sprintf("%s: the database lost rows of tenant %s after row %d, "+
+				"which the archive has; its chain goes on after row %d (event %d: %s)",
 				m.Name(), t.TenantID, t.DatabaseSeq, t.ResumedSeq, m.Recovery.EventID, m.Recovery.Reason))
 			continue
 		}
-		f.Status, f.Expected, f.Found = Recovered, fmt.Sprintf("row %d, %s", t.LostSeq, t.LostHash), fmt.Sprintf("goes on after row %d", t.ResumedSeq)
-		f.Message = fmt.Sprintf("rows %d to %d were sealed and published, and the database lost them before they were shipped; a signed recovery says so (event %d: %s)",
+		f.Status, f.Expected, f.Found = Recovered, fmt.Sprintf("row %d, %s", t.LostSeq, t.LostHash),
+			fmt.Sprintf("goes on after row %d", t.ResumedSeq)
+		f.Message = fmt.Sprintf("rows %d to %d were sealed and published, and the database lost them before they "+
+			"were shipped; a signed recovery says so (event %d: %s)",
 			t.ResumedSeq+1, t.LostSeq, m.Recovery.EventID, m.Recovery.Reason)
 		r.add(f)
 	}

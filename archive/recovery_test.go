@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// lostRows is an archive with published heads of rows that were lost: tenant A's chain is archived to row 25, published to row 30, and goes on otherwise.
+// lostRows is an archive with published heads of rows that were lost: tenant A's chain is archived to row 25, published
+// to row 30, and goes on otherwise.
 func lostRows(t *testing.T) (f *fixture, lost, archived Position) {
 	t.Helper()
 	f = newFixture(t)
@@ -49,11 +50,14 @@ func (f *fixture) other(tenant, month string, n int) []Row {
 }
 
 func recovery(archived, lost Position) Recovery {
-	return Recovery{Reason: "restored", EventID: 9, HeadsUntil: testNow.Add(time.Minute).UnixMicro(), Tenants: []RecoveredTenant{{TenantID: tenantA, ArchivedSeq: archived.Seq,
-		ArchivedHash: HexHash(archived.Hash), DatabaseSeq: archived.Seq - 5, ResumedSeq: archived.Seq, LostSeq: lost.Seq, LostHash: HexHash(lost.Hash)}}}
+	return Recovery{Reason: "restored", EventID: 9, HeadsUntil: testNow.Add(time.Minute).UnixMicro(),
+		Tenants: []RecoveredTenant{{TenantID: tenantA, ArchivedSeq: archived.Seq,
+			ArchivedHash: HexHash(archived.Hash), DatabaseSeq: archived.Seq - 5, ResumedSeq: archived.Seq,
+			LostSeq: lost.Seq, LostHash: HexHash(lost.Hash)}}}
 }
 
-// TestRecoveryExplains: with a recovery in the log the lost heads are RECOVERED, without it HEAD_MISMATCH, and it explains nothing but what it names.
+// TestRecoveryExplains: with a recovery in the log the lost heads are RECOVERED, without it HEAD_MISMATCH, and it
+// explains nothing but what it names.
 func TestRecoveryExplains(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*Recovery)
@@ -66,7 +70,8 @@ func TestRecoveryExplains(t *testing.T) {
 		"fewer rows":      {func(r *Recovery) { r.Tenants[0].LostSeq-- }, nil, Invalid, HeadMismatch},
 		"an earlier note": {func(r *Recovery) { r.HeadsUntil = testNow.UnixMicro() }, nil, Invalid, HeadMismatch},
 		"another tenant": {func(r *Recovery) {
-			r.Tenants[0].TenantID, r.Tenants[0].ArchivedSeq, r.Tenants[0].ArchivedHash = tenantC, 0, HexHash(Genesis(tenantC))
+			r.Tenants[0].TenantID, r.Tenants[0].ArchivedSeq, r.Tenants[0].ArchivedHash = tenantC, 0,
+				HexHash(Genesis(tenantC))
 		}, nil, Invalid, HeadMismatch},
 		"a later note": {func(*Recovery) {}, func(t *testing.T, f *fixture, l *Log) {
 			f.chains[tenantA] = Position{29, Hash{1}}
@@ -116,11 +121,13 @@ func TestRecoveryExplains(t *testing.T) {
 	})
 }
 
-// TestRecoveryIsStrict: a recovery that contradicts the parts is refused by the writer and INVALID to a verifier, and the format is accepted in one spelling.
+// TestRecoveryIsStrict: a recovery that contradicts the parts is refused by the writer and INVALID to a verifier, and
+// the format is accepted in one spelling.
 func TestRecoveryIsStrict(t *testing.T) {
 	f, lost, archived := lostRows(t)
 	wrong := recovery(Position{archived.Seq, Hash{1}}, lost)
-	if _, err := f.open(t).AppendRecovery(t.Context(), "2026-01", testRetain, wrong); err == nil || len(f.files(t)) != 5 {
+	if _, err := f.open(t).AppendRecovery(t.Context(), "2026-01", testRetain, wrong); err == nil ||
+		len(f.files(t)) != 5 {
 		t.Errorf("another end of the chain: %v, %d files", err, len(f.files(t)))
 	}
 	good := recovery(archived, lost)
@@ -130,7 +137,8 @@ func TestRecoveryIsStrict(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, edit := range map[string][2]string{
-		"v1": {"manifest/v2", "manifest/v1"}, "empty too": {`"empty": false`, `"empty": true`}, "no tenants": {`"tenant_id"`, `"tenant_xx"`}, "no reason": {`"restored"`, `" "`},
+		"v1": {"manifest/v2", "manifest/v1"}, "empty too": {`"empty": false`, `"empty": true`},
+		"no tenants": {`"tenant_id"`, `"tenant_xx"`}, "no reason": {`"restored"`, `" "`},
 		"a loss before the end": {`"lost_seq": 30`, `"lost_seq": 24`},
 	} {
 		bad := bytes.Replace(data, []byte(edit[0]), []byte(edit[1]), 1)
@@ -139,7 +147,8 @@ func TestRecoveryIsStrict(t *testing.T) {
 		}
 	}
 	plain := must(f.parts[0].Marshal())(t)
-	if _, err := ParseManifest(bytes.Replace(plain, []byte("manifest/v1"), []byte("manifest/v2"), 1)); !errors.Is(err, errMalformed) {
+	if _, err := ParseManifest(bytes.Replace(plain, []byte("manifest/v1"), []byte("manifest/v2"),
+		1)); !errors.Is(err, errMalformed) {
 		t.Errorf("v2 without a recovery: %v", err)
 	}
 	// signed all the same, by whoever has the key

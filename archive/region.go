@@ -50,8 +50,8 @@ func (r *regionObjects) add(o object) {
 	}
 }
 
-// listRegions lists the store and returns the regions in it, in the order of their names. Objects that belong to no region
-// come back apart.
+// listRegions lists the store and returns the regions in it, in the order of their names. Objects that belong to no
+// region come back apart.
 func listRegions(ctx context.Context, s Store, prefix string) ([]*regionObjects, []object, error) {
 	list, err := s.List(ctx, prefix)
 	if err != nil {
@@ -84,8 +84,8 @@ func listRegions(ctx context.Context, s Store, prefix string) ([]*regionObjects,
 	return regions, stray, nil
 }
 
-// readAll reads objects, some at a time, and calls f with each, in order and from one goroutine. An object that cannot be
-// read comes with its error.
+// readAll reads objects, some at a time, and calls f with each, in order and from one goroutine. An object that cannot
+// be read comes with its error.
 func readAll(ctx context.Context, s Store, list []object, f func(o object, data []byte, err error)) error {
 	const window = 256
 	for len(list) > 0 {
@@ -158,9 +158,9 @@ func loadEntries(ctx context.Context, s Store, r *regionObjects, n int64) ([]ent
 	return entries, err
 }
 
-// resolve finds out, for every entry, which leaf the signed roots cover, although manifests may have been changed, removed
-// or exchanged: what a manifest's leaf must have been is also stated by the manifest after it, and every size of the log
-// was signed. It returns how many entries, from the first, are authentic.
+// resolve finds out, for every entry, which leaf the signed roots cover, although manifests may have been changed,
+// removed or exchanged: what a manifest's leaf must have been is also stated by the manifest after it, and every size
+// of the log was signed. It returns how many entries, from the first, are authentic.
 func resolve(entries []entry, roots map[int64]Hash) int64 {
 	r := resolver{entries: entries, roots: roots, budget: 1 << 20}
 	n := r.run()

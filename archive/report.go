@@ -29,8 +29,8 @@ func worse(a, b Verdict) Verdict {
 	return a
 }
 
-// The status words of findings. The first group makes a verdict INVALID. The second is about the store, whose locks are no
-// part of what was signed, and the third about what could not be checked: both leave it not proven.
+// The status words of findings. The first group makes a verdict INVALID. The second is about the store, whose locks are
+// no part of what was signed, and the third about what could not be checked: both leave it not proven.
 const (
 	RowModified      = "ROW_MODIFIED"       // a row's content or its link to the row before it was changed
 	RowMissing       = "ROW_MISSING"        // a gap in a tenant's chain
@@ -85,7 +85,8 @@ type Finding struct {
 // Verdict is what the finding alone makes of a report.
 func (f Finding) Verdict() Verdict {
 	switch f.Status {
-	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, Recovered, Unsealed, LockMissing, LockGovernance, LockShort, LockUnknown:
+	case Unreadable, Unsupported, NotChecked, Unfinished, Expired, Recovered, Unsealed, LockMissing, LockGovernance,
+		LockShort, LockUnknown:
 		return NotProven
 	}
 	return Invalid

@@ -15,8 +15,9 @@ import (
 // succession is the first line of a note by which one signing key follows another.
 const successionHeader = "ward-key/v1"
 
-// succession says that checkpoints of size From and more are signed by Next and no longer by Old. It is itself signed by both: the old key vouches for the
-// new one, and the new one for what the old one signed before, so that either of them leads a verifier through the whole log.
+// succession says that checkpoints of size From and more are signed by Next and no longer by Old. It is itself signed
+// by both: the old key vouches for the new one, and the new one for what the old one signed before, so that either of
+// them leads a verifier through the whole log.
 type succession struct {
 	origin    string
 	from      int64
@@ -25,7 +26,8 @@ type succession struct {
 }
 
 func (s *succession) text() string {
-	return fmt.Sprintf("%s\n%s\n%d\n%d\n%s\n%s\n", successionHeader, s.origin, s.from, s.micros, s.old.Text, s.next.Text)
+	return fmt.Sprintf("%s\n%s\n%d\n%d\n%s\n%s\n", successionHeader, s.origin, s.from, s.micros,
+		s.old.Text, s.next.Text)
 }
 
 func parseSuccessionText(text string) (succession, error) {
@@ -40,7 +42,8 @@ func parseSuccessionText(text string) (succession, error) {
 	old, kerr := ParseKey(lines[4])
 	next, nerr := ParseKey(lines[5])
 	if err := errors.Join(oerr, ferr, merr, kerr, nerr); err != nil || from < 2 || from > maxPart+1 || micros < 1 {
-		return succession{}, fmt.Errorf("%w: note about keys: %w", errMalformed, firstError(err, errors.New("out of range")))
+		return succession{},
+			fmt.Errorf("%w: note about keys: %w", errMalformed, firstError(err, errors.New("out of range")))
 	}
 	s.from, s.micros, s.old, s.next = from, micros, old, next
 	if s.text() != text || s.old.Text == s.next.Text {
@@ -81,8 +84,8 @@ var (
 	ErrReplaced = errors.New("the log goes on with another key")
 )
 
-// ring is the keys that are trusted, each for the sizes of the log that it may sign. What a date allows a thief of an old key could claim; a place in the
-// log that is signed already he cannot.
+// ring is the keys that are trusted, each for the sizes of the log that it may sign. What a date allows a thief of an
+// old key could claim; a place in the log that is signed already he cannot.
 type ring struct {
 	keys  []ringKey
 	notes []string // by which keys were learnt
@@ -119,13 +122,15 @@ func (r *ring) all() []Key {
 	return list
 }
 
-// take learns from a note about keys. False: neither key is known yet. The error says that a key in it could not say so.
+// take learns from a note about keys. False: neither key is known yet. The error says that a key in it could not say
+// so.
 func (r *ring) take(s *succession) (bool, error) {
 	old, next := r.find(s.old), r.find(s.next)
 	switch {
 	case old == nil && next == nil:
 		return false, nil
-	case old != nil && (s.from-1 < old.from || s.from-1 > old.to), next != nil && (s.from < next.from || s.from > next.to):
+	case old != nil && (s.from-1 < old.from || s.from-1 > old.to), next != nil &&
+		(s.from < next.from || s.from > next.to):
 		return false, errKeyRange
 	}
 	if old == nil {
@@ -155,9 +160,10 @@ func (r *ring) checkpoint(data []byte) (Head, error) {
 	return h, fmt.Errorf("opening checkpoint: %w: %s, size %d", errKeyRange, h.KeyName, h.Size)
 }
 
-// follow takes in the notes about keys of a region, in whatever direction they lead from the keys that are trusted. A note that could not be read, that is
-// not of this log, or that leads nowhere is reported.
-func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects, report func(o object, err error)) error {
+// follow takes in the notes about keys of a region, in whatever direction they lead from the keys that are trusted. A
+// note that could not be read, that is not of this log, or that leads nowhere is reported.
+func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects,
+	report func(o object, err error)) error {
 	type found struct {
 		object object
 		succession
@@ -167,7 +173,8 @@ func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects, 
 	err := readAll(ctx, store, objects.keys, func(o object, data []byte, err error) {
 		var s succession
 		if err == nil {
-			if s, err = openSuccession(data); errors.Is(err, errMalformed) { // of another format only where a key of the log says so
+			// of another format only where a key of the log says so
+			if s, err = openSuccession(data); errors.Is(err, errMalformed) {
 				if _, _, serr := openNote(data, r.all()); serr != nil {
 					err = fmt.Errorf("%w: %w", serr, err)
 				}
@@ -206,14 +213,16 @@ func (r *ring) follow(ctx context.Context, store Store, objects *regionObjects, 
 	return nil
 }
 
-// takeOver stores the note by which the log's signer follows the one that signed its newest checkpoint, where that is another.
+// takeOver stores the note by which the log's signer follows the one that signed its newest checkpoint, where that is
+// another.
 func (l *Log) takeOver(ctx context.Context) error {
 	old := l.from
 	if old == nil {
 		return nil
 	}
 	now := l.Now()
-	s := succession{origin: l.origin, from: l.head.Size + 1, micros: now.UnixMicro(), old: old.Key(), next: l.signer.Key()}
+	s := succession{origin: l.origin, from: l.head.Size + 1, micros: now.UnixMicro(), old: old.Key(),
+		next: l.signer.Key()}
 	data, err := signSuccession(&s, old, l.signer)
 	if err != nil {
 		return err
@@ -224,7 +233,8 @@ func (l *Log) takeOver(ctx context.Context) error {
 		var found []byte
 		if found, err = readObject(ctx, l.store, path); err == nil {
 			var other succession
-			if other, err = openSuccession(found); err == nil && (other.old.Text != s.old.Text || other.next.Text != s.next.Text || other.origin != s.origin) {
+			if other, err = openSuccession(found); err == nil &&
+				(other.old.Text != s.old.Text || other.next.Text != s.next.Text || other.origin != s.origin) {
 				err = fmt.Errorf("%w: %s", ErrBlocked, path)
 			}
 		}
@@ -236,7 +246,8 @@ func (l *Log) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// mayGoOn checks that the log's signer may sign the next checkpoint, or that it can take over from one of previous, which the next append then makes it do.
+// mayGoOn checks that the log's signer may sign the next checkpoint, or that it can take over from one of previous,
+// which the next append then makes it do.
 func (l *Log) mayGoOn(r *ring, previous []*Signer) error {
 	if l.head.Size == 0 {
 		return nil
@@ -252,6 +263,7 @@ func (l *Log) mayGoOn(r *ring, previous []*Signer) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: checkpoint %d is signed by %s (%s); a new key takes over only where that one is at hand too (previous_signing_key)",
+	return fmt.Errorf("%w: checkpoint %d is signed by %s (%s); a new key takes over only where that one is at hand "+
+		"too (previous_signing_key)",
 		ErrReplaced, l.head.Size, l.head.KeyName, l.head.KeyFingerprint)
 }

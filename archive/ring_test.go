@@ -10,7 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// rotated is an archive of six parts, of which the first three checkpoints are signed by one key, the next two by another, the last by a third.
+// rotated is an archive of six parts, of which the first three checkpoints are signed by one key, the next two by
+// another, the last by a third.
 func rotated(t testing.TB) (f *fixture, signers [3]*Signer) {
 	t.Helper()
 	f = newFixture(t)
@@ -41,7 +42,8 @@ func keys(s ...*Signer) func(*VerifyOptions) {
 	}
 }
 
-// Whichever of a log's keys an auditor was given, it leads through the whole log, and a head seen under one key is known under the others.
+// Whichever of a log's keys an auditor was given, it leads through the whole log, and a head seen under one key is
+// known under the others.
 func TestRotation(t *testing.T) {
 	f, signers := rotated(t)
 	for i, s := range signers {
@@ -79,11 +81,13 @@ func TestKeyOutOfRange(t *testing.T) {
 	for name, c := range map[string]struct {
 		size int64
 		key  int
-	}{"the first key, after the second took over": {4, 0}, "the second key, at the head": {6, 1}, "the second key, before it took over": {3, 1}, "the third, before": {5, 2}} {
+	}{"the first key, after the second took over": {4, 0}, "the second key, at the head": {6, 1},
+		"the second key, before it took over": {3, 1}, "the third, before": {5, 2}} {
 		for i := range 3 {
 			f, signers := rotated(t)
 			sign(t, f, c.size, signers[c.key])
-			if r := f.verify(t, keys(signers[i])); r.Verdict != Invalid || r.Findings[0].Status != KeyOutOfRange || r.Findings[0].Part != checkpointPath(testRegion, c.size) {
+			if r := f.verify(t, keys(signers[i])); r.Verdict != Invalid || r.Findings[0].Status != KeyOutOfRange ||
+				r.Findings[0].Part != checkpointPath(testRegion, c.size) {
 				t.Errorf("%s, to one who trusts key %d: %s", name, i, describe(r))
 			}
 		}

@@ -19,8 +19,9 @@ type Hash = [sha256.Size]byte
 // Nonce is 16 random bytes.
 type Nonce [16]byte
 
-// Row is one sealed event and one row of a part. The order of the fields is the order of the columns and, after TenantID
-// and Seq, the order in which they are hashed. A nil pointer is SQL NULL, which is not the same as the empty string.
+// Row is one sealed event and one row of a part. The order of the fields is the order of the columns and, after
+// TenantID and Seq, the order in which they are hashed. A nil pointer is SQL NULL, which is not the same as the empty
+// string.
 type Row struct {
 	// TenantID is the tenant's uuid in the text form that is stored.
 	TenantID string `parquet:"tenant_id,dict"`
@@ -60,7 +61,8 @@ type Row struct {
 	Detail *string `parquet:"detail,optional"`
 	// Source is the program that wrote the event.
 	Source string `parquet:"source,dict"`
-	// Nonce was drawn when the row was sealed. It keeps the hashes that a [Proof] shows of other rows from confirming a guess of what those rows say.
+	// Nonce was drawn when the row was sealed. It keeps the hashes that a [Proof] shows of other rows from confirming a
+	// guess of what those rows say.
 	Nonce Nonce `parquet:"nonce"`
 	// Hash is RowHash of this row and of the hash of the row before it in its tenant's chain.
 	Hash Hash `parquet:"hash"`

@@ -41,12 +41,14 @@ func TestRowsAgainstTheKey(t *testing.T) {
 		{"NULL became empty", edit(0, func(r *Row) { r.Purpose = ptr("") }), RowModified, 1},
 		{"empty became NULL", edit(2, func(r *Row) { r.Purpose = nil }), RowModified, 3},
 		{"changed hash", edit(3, func(r *Row) { r.Hash[31] ^= 1 }), RowModified, 4},
-		{"changed row with its hash made anew", edit(3, func(r *Row) { r.Action = "delete"; r.Hash = Hash{1} }), RowModified, 5},
+		{"changed row with its hash made anew", edit(3, func(r *Row) { r.Action = "delete"; r.Hash = Hash{1} }),
+			RowModified, 5},
 		{"missing row", without(4), RowMissing, 5},
 		{"missing first row", without(0), RowMissing, 1},
 		{"missing last row", without(9), RowCountMismatch, 0},
 		{"double row", func(rows []Row) []Row { return append(rows[:5:5], rows[4:]...) }, RowExtra, 5},
-		{"exchanged rows", func(rows []Row) []Row { rows[4], rows[5] = rows[5], rows[4]; return rows }, RowReordered, 5},
+		{"exchanged rows", func(rows []Row) []Row { rows[4], rows[5] = rows[5], rows[4]; return rows },
+			RowReordered, 5},
 		{"foreign tenant", edit(9, func(r *Row) { r.TenantID = tenantC }), WrongTenant, 10},
 		{"tenants out of order", func(rows []Row) []Row { return append(rows[8:10:10], rows[:8]...) }, RowReordered, 1},
 		{"sealed in another month", edit(3, func(r *Row) { r.SealedAt = 0 }), WrongPeriod, 4},
@@ -130,7 +132,8 @@ func TestContinuity(t *testing.T) {
 		second func(c chains) (Position, []Row)
 		want   string
 	}{
-		{"valid", func(c chains) (Position, []Row) { pos := c[tenantA]; return pos, c.next(tenantA, "2026-01", 2) }, ""},
+		{"valid", func(c chains) (Position, []Row) { pos := c[tenantA]; return pos, c.next(tenantA, "2026-01", 2) },
+			""},
 		{"gap", func(c chains) (Position, []Row) {
 			c.next(tenantA, "2026-01", 1)
 			pos := c[tenantA]
@@ -226,7 +229,8 @@ func TestRowGroups(t *testing.T) {
 			t.Fatal(err)
 		}
 		facts.compare(&m, found)
-		if len(found.list) != 1 || found.list[0].Status != RowModified || found.list[0].Seq != rows[i].Seq || found.list[0].Tenant != rows[i].TenantID {
+		if len(found.list) != 1 || found.list[0].Status != RowModified || found.list[0].Seq != rows[i].Seq ||
+			found.list[0].Tenant != rows[i].TenantID {
 			t.Errorf("row %d: %v", i, found.list)
 		}
 	}

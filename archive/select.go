@@ -43,9 +43,9 @@ type Found struct {
 
 func (f *Found) place() Place { return Place{f.Row.RecordedAt, f.Row.EventID} }
 
-// Select returns a page of rows. Of parts it opens those that may have a row of the page, by their manifests: nearest in time first, until no other part
-// can reach into the page. Of those it decodes the row groups that have the tenant's rows, by the manifest, at the right times, by their statistics. It
-// keeps twice the page in memory.
+// Select returns a page of rows. Of parts it opens those that may have a row of the page, by their manifests: nearest
+// in time first, until no other part can reach into the page. Of those it decodes the row groups that have the tenant's
+// rows, by the manifest, at the right times, by their statistics. It keeps twice the page in memory.
 func (r *Reader) Select(ctx context.Context, s *Selection) ([]Found, error) {
 	if s.Limit < 1 {
 		return nil, fmt.Errorf("selecting %d rows", s.Limit)
@@ -96,10 +96,12 @@ func (r *Reader) selectFrom(ctx context.Context, m *Manifest, page *page) error 
 	read := 0
 	for _, i := range order {
 		stats := p.file.Metadata().RowGroups[i].Columns
-		if lo, hi, ok := intBounds(stats[recordedColumn].MetaData.Statistics.MinValue, stats[recordedColumn].MetaData.Statistics.MaxValue); ok && !page.mayReach(lo, hi) {
+		if lo, hi, ok := intBounds(stats[recordedColumn].MetaData.Statistics.MinValue,
+			stats[recordedColumn].MetaData.Statistics.MaxValue); ok && !page.mayReach(lo, hi) {
 			continue
 		}
-		if lo, hi, ok := intBounds(stats[eventColumn].MetaData.Statistics.MinValue, stats[eventColumn].MetaData.Statistics.MaxValue); ok && !page.mayHave(lo, hi) {
+		if lo, hi, ok := intBounds(stats[eventColumn].MetaData.Statistics.MinValue,
+			stats[eventColumn].MetaData.Statistics.MaxValue); ok && !page.mayHave(lo, hi) {
 			continue
 		}
 		read++
@@ -130,7 +132,8 @@ func intBounds(lo, hi []byte) (int64, int64, bool) {
 	return int64(binary.LittleEndian.Uint64(lo)), int64(binary.LittleEndian.Uint64(hi)), true
 }
 
-// tenantGroups returns the first and last row group with rows of a tenant: rows stand in the order of tenants, and all groups but the last are full.
+// tenantGroups returns the first and last row group with rows of a tenant: rows stand in the order of tenants, and all
+// groups but the last are full.
 func tenantGroups(m *Manifest, tenant string) (first, last int64) {
 	at := int64(0)
 	for _, s := range m.Tenants {

@@ -25,7 +25,8 @@ func (c *counted) Open(ctx context.Context, path string) (Blob, error) {
 	return c.Store.Open(ctx, path)
 }
 
-// TestSelectReadsWhatItMust: of two parts, one of them of three row groups, a page opens the parts that it needs and decodes the row groups that it needs.
+// TestSelectReadsWhatItMust: of two parts, one of them of three row groups, a page opens the parts that it needs and
+// decodes the row groups that it needs.
 func TestSelectReadsWhatItMust(t *testing.T) {
 	f := newFixture(t)
 	l := f.open(t)
@@ -40,15 +41,18 @@ func TestSelectReadsWhatItMust(t *testing.T) {
 		parts  []int
 		groups int // decoded
 	}{
-		"newest":                       {Selection{Tenant: tenantB, Limit: 50}, 50, []int{1}, 1},
-		"newest of the long one":       {Selection{Tenant: tenantA, Limit: 100}, 100, []int{1}, 1},
-		"beyond the newest part":       {Selection{Tenant: tenantB, Limit: 150}, 150, []int{1, 0}, 2},
-		"one more of the long one":     {Selection{Tenant: tenantA, Limit: 101}, 101, []int{1, 0}, 2},
-		"oldest of the long one":       {Selection{Tenant: tenantA, Oldest: true, Limit: 10}, 10, []int{0}, 1},
-		"a time in its middle":         {Selection{Tenant: tenantA, From: middle.RecordedAt, To: middle.RecordedAt + 1, Limit: 10}, 1, []int{0}, 1},
-		"before a place in its middle": {Selection{Tenant: tenantA, Beyond: &Place{middle.RecordedAt, middle.EventID}, Limit: 10}, 10, []int{0}, 1},
-		"an event of its middle":       {Selection{Tenant: tenantA, EventIDs: []int64{middle.EventID}, Limit: 1}, 1, []int{1, 0}, 2},
-		"nobody":                       {Selection{Tenant: tenantC, Limit: 10}, 0, nil, 0},
+		"newest":                   {Selection{Tenant: tenantB, Limit: 50}, 50, []int{1}, 1},
+		"newest of the long one":   {Selection{Tenant: tenantA, Limit: 100}, 100, []int{1}, 1},
+		"beyond the newest part":   {Selection{Tenant: tenantB, Limit: 150}, 150, []int{1, 0}, 2},
+		"one more of the long one": {Selection{Tenant: tenantA, Limit: 101}, 101, []int{1, 0}, 2},
+		"oldest of the long one":   {Selection{Tenant: tenantA, Oldest: true, Limit: 10}, 10, []int{0}, 1},
+		"a time in its middle": {Selection{Tenant: tenantA, From: middle.RecordedAt, To: middle.RecordedAt + 1,
+			Limit: 10}, 1, []int{0}, 1},
+		"before a place in its middle": {Selection{Tenant: tenantA, Beyond: &Place{middle.RecordedAt, middle.EventID},
+			Limit: 10}, 10, []int{0}, 1},
+		"an event of its middle": {Selection{Tenant: tenantA, EventIDs: []int64{middle.EventID}, Limit: 1}, 1,
+			[]int{1, 0}, 2},
+		"nobody": {Selection{Tenant: tenantC, Limit: 10}, 0, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &counted{Store: f.store}
@@ -61,8 +65,10 @@ func TestSelectReadsWhatItMust(t *testing.T) {
 				files, bytes = append(files, f.parts[i].Path), bytes+f.parts[i].Bytes
 			}
 			stats := r.Stats()
-			if len(found) != c.rows || !slices.Equal(store.files, files) || stats.Bytes != bytes || stats.Parts != len(files) || stats.RowGroups != c.groups {
-				t.Errorf("%d rows, want %d; opened %q, want %q; %+v, want %d row groups and %d bytes", len(found), c.rows, store.files, files, stats, c.groups, bytes)
+			if len(found) != c.rows || !slices.Equal(store.files, files) || stats.Bytes != bytes ||
+				stats.Parts != len(files) || stats.RowGroups != c.groups {
+				t.Errorf("%d rows, want %d; opened %q, want %q; %+v, want %d row groups and %d bytes", len(found),
+					c.rows, store.files, files, stats, c.groups, bytes)
 			}
 		})
 	}
@@ -79,7 +85,8 @@ func TestSelectReadsWhatItMust(t *testing.T) {
 	})
 }
 
-// TestSelectOrders: rows that were recorded in another order than they were sealed, over parts that overlap in time, come in the order of time, whatever the page.
+// TestSelectOrders: rows that were recorded in another order than they were sealed, over parts that overlap in time,
+// come in the order of time, whatever the page.
 func TestSelectOrders(t *testing.T) {
 	f := newFixture(t)
 	l := f.open(t)
@@ -130,7 +137,8 @@ func TestSelectOrders(t *testing.T) {
 	}
 }
 
-// TestReaderTrustsNothing: a reader opens no archive that another key signed or that lacks a manifest, and parses no file that was not signed.
+// TestReaderTrustsNothing: a reader opens no archive that another key signed or that lacks a manifest, and parses no
+// file that was not signed.
 func TestReaderTrustsNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(f *fixture)
@@ -145,7 +153,9 @@ func TestReaderTrustsNothing(t *testing.T) {
 			b[len(b)/2] ^= 1
 			f.overwrite(t, f.parts[0].Path, b)
 		}, true, ErrDamaged},
-		"a longer file":    {func(f *fixture) { f.overwrite(t, f.parts[0].Path, append(f.read(t, f.parts[0].Path), 0)) }, true, ErrDamaged},
+		"a longer file": {func(f *fixture) {
+			f.overwrite(t, f.parts[0].Path, append(f.read(t, f.parts[0].Path), 0))
+		}, true, ErrDamaged},
 		"another's file":   {func(f *fixture) { f.swap(t, f.parts[0].Path, f.parts[1].Path) }, true, ErrDamaged},
 		"nothing is there": {func(f *fixture) { f.remove(t, f.files(t)...) }, false, fs.ErrNotExist},
 	} {
@@ -159,7 +169,8 @@ func TestReaderTrustsNothing(t *testing.T) {
 			if err == nil {
 				defer r.Close()
 				var found []Found
-				if found, err = r.Select(t.Context(), &Selection{Tenant: tenantA, Oldest: true, Limit: 1}); found != nil {
+				if found, err = r.Select(t.Context(),
+					&Selection{Tenant: tenantA, Oldest: true, Limit: 1}); found != nil {
 					t.Errorf("%d rows", len(found))
 				}
 			}

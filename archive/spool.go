@@ -12,15 +12,16 @@ import (
 	"sync"
 )
 
-// spoolInMemory is the greatest object that a copy by itself keeps in memory, copiesInMemory what the copies of a verification do together: a part of a million rows for each of
-// two processors. To write a part to a file and read it back costs a tenth of what its verification does.
+// spoolInMemory is the greatest object that a copy by itself keeps in memory, copiesInMemory what the copies of a
+// verification do together: a part of a million rows for each of two processors. To write a part to a file and read it
+// back costs a tenth of what its verification does.
 const (
 	spoolInMemory  = 16 << 20
 	copiesInMemory = 144 << 20
 )
 
-// spoolMemory is what the copies that are made through it may have of memory, all together; those for which none is left go to temporary files. Memory of a copy that
-// was closed is used again.
+// spoolMemory is what the copies that are made through it may have of memory, all together; those for which none is
+// left go to temporary files. Memory of a copy that was closed is used again.
 type spoolMemory struct {
 	mu   sync.Mutex
 	left int64
@@ -53,8 +54,8 @@ func (m *spoolMemory) give(b []byte) {
 	m.free = append(m.free, b)
 }
 
-// spooled is a private copy of an object and its SHA-256. What is parsed is thereby what was hashed, and a distant store
-// is read once.
+// spooled is a private copy of an object and its SHA-256. What is parsed is thereby what was hashed, and a distant
+// store is read once.
 type spooled struct {
 	io.ReaderAt
 	size int64
@@ -69,7 +70,8 @@ func spool(ctx context.Context, s Store, path string, limit int64, progress func
 	return (&spoolMemory{left: spoolInMemory}).spool(ctx, s, path, limit, progress)
 }
 
-func (m *spoolMemory) spool(ctx context.Context, s Store, path string, limit int64, progress func(int64)) (*spooled, error) {
+func (m *spoolMemory) spool(ctx context.Context, s Store, path string, limit int64,
+	progress func(int64)) (*spooled, error) {
 	b, err := s.Open(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)

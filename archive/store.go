@@ -30,7 +30,8 @@ type Store interface {
 	String() string
 }
 
-// Holder is a Store that can place a legal hold with the object itself. One that is placed afterwards comes late where whoever places it ends in between.
+// Holder is a Store that can place a legal hold with the object itself. One that is placed afterwards comes late where
+// whoever places it ends in between.
 type Holder interface {
 	// PutHeld is Put of an object that has a legal hold from the beginning.
 	PutHeld(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error

@@ -17,7 +17,8 @@ import (
 
 // TestMain gives the suite a second store: a real S3 server, started when the first test asks for it.
 func TestMain(m *testing.M) {
-	b := &buckets{launch: sync.OnceValues(func() (*s3test.Server, error) { return s3test.Launch(context.Background()) })}
+	b := &buckets{
+		launch: sync.OnceValues(func() (*s3test.Server, error) { return s3test.Launch(context.Background()) })}
 	archive.S3 = b
 	code := m.Run()
 	if b.used.Load() {

@@ -20,7 +20,8 @@ type MonthSummary struct {
 	RetainUntil time.Time `json:"retain_until"`
 	// Empty says that the log records the month as one without rows.
 	Empty bool `json:"empty"`
-	// Newest is the path of the newest file, which stands for the others where one is asked how the store keeps them; empty where there is none.
+	// Newest is the path of the newest file, which stands for the others where one is asked how the store keeps them;
+	// empty where there is none.
 	Newest string `json:"-"`
 
 	parts []partRef // in the order of the log
@@ -43,11 +44,13 @@ type PartSummary struct {
 	SealedTo    time.Time `json:"sealed_to,omitzero"`
 	RetainUntil time.Time `json:"retain_until"`
 	Void        bool      `json:"void,omitempty"` // declared to be no part of the archive
-	// Damaged says that the manifest is not the one that the log covered when the month was summarized, or is gone; nothing else is known then.
+	// Damaged says that the manifest is not the one that the log covered when the month was summarized, or is gone;
+	// nothing else is known then.
 	Damaged string `json:"damaged,omitempty"`
 }
 
-// ListParts lists the parts of a month, reading the manifests of this month alone and holding each against the log that was summarized. It looks at no file.
+// ListParts lists the parts of a month, reading the manifests of this month alone and holding each against the log that
+// was summarized. It looks at no file.
 func (m *MonthSummary) ListParts(ctx context.Context, store Store) ([]PartSummary, error) {
 	list := make([]object, len(m.parts))
 	at := map[string]int{}
@@ -68,9 +71,11 @@ func (m *MonthSummary) ListParts(ctx context.Context, store Store) ([]PartSummar
 			s.Damaged = "the manifest is not the one that was signed"
 			return
 		}
-		s.Path, s.Rows, s.Bytes, s.Tenants, s.RetainUntil, s.Void = manifest.Name(), manifest.Rows, manifest.Bytes, len(manifest.Tenants), manifest.RetainUntil, manifest.Void
+		s.Path, s.Rows, s.Bytes, s.Tenants, s.RetainUntil, s.Void = manifest.Name(), manifest.Rows, manifest.Bytes,
+			len(manifest.Tenants), manifest.RetainUntil, manifest.Void
 		if manifest.Rows > 0 {
-			s.SealedFrom, s.SealedTo = time.UnixMicro(manifest.MinSealedAt).UTC(), time.UnixMicro(manifest.MaxSealedAt).UTC()
+			s.SealedFrom, s.SealedTo = time.UnixMicro(manifest.MinSealedAt).UTC(),
+				time.UnixMicro(manifest.MaxSealedAt).UTC()
 		}
 	})
 	if err != nil {
@@ -111,14 +116,16 @@ func summarizeRegion(ctx context.Context, store Store, r *regionObjects, h Head)
 		return nil, err
 	}
 	if resolve(entries, map[int64]Hash{h.Size: h.root}) != h.Size {
-		return nil, fmt.Errorf("%w: the manifests of region %s are not those that checkpoint %d covers", ErrDamaged, r.region, h.Size)
+		return nil, fmt.Errorf("%w: the manifests of region %s are not those that checkpoint %d covers", ErrDamaged,
+			r.region, h.Size)
 	}
 	byMonth := map[string]*MonthSummary{}
 	tenants := map[[2]string]bool{}
 	for i := range entries {
 		m := entries[i].manifest
 		if m == nil {
-			return nil, fmt.Errorf("%w: manifest %d: %w", ErrDamaged, entries[i].number, firstError(entries[i].err, errors.New("missing")))
+			return nil, fmt.Errorf("%w: manifest %d: %w", ErrDamaged, entries[i].number,
+				firstError(entries[i].err, errors.New("missing")))
 		}
 		s := byMonth[m.Month]
 		if s == nil {

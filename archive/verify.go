@@ -28,12 +28,13 @@ type VerifyOptions struct {
 	Workers int
 	// Strict makes freshness that is not proven a verdict of its own.
 	Strict bool
-	// Diagnose, where it is not nil, is given every file that is not the one that was signed, to name the rows. Such a file
-	// may have been made to harm its reader: package diagnose parses it in a process that may die. It is called from
-	// several goroutines.
+	// Diagnose, where it is not nil, is given every file that is not the one that was signed, to name the rows. Such a
+	// file may have been made to harm its reader: package diagnose parses it in a process that may die. It is called
+	// from several goroutines.
 	Diagnose func(context.Context, *Diagnosis) ([]Finding, error)
-	// Elsewhere, where it is not nil, has the rows of a part recomputed by another process, whose word is taken for them; see [CheckPart]. Everything about the log and between the
-	// parts is still checked here. It is called from several goroutines. An error makes the part UNREADABLE.
+	// Elsewhere, where it is not nil, has the rows of a part recomputed by another process, whose word is taken for
+	// them; see [CheckPart]. Everything about the log and between the parts is still checked here. It is called from
+	// several goroutines. An error makes the part UNREADABLE.
 	Elsewhere func(context.Context, PartTask) (*PartOutcome, error)
 	// OnPart, where it is not nil, is told of every part in scope that was looked at, in the order in which they end,
 	// one call at a time. It says nothing of what was found: that is the report's.
@@ -103,8 +104,8 @@ func (v *Verification) update(f func(*Status)) {
 }
 
 // Run verifies, in this order: the keys, every checkpoint's signature, the manifests against the signed roots, the log
-// against the expected heads, each file's SHA-256 before it is parsed, and every row. It goes on after a finding. An error
-// says that there is no report: the store could not be listed, an option is wrong, or ctx ended.
+// against the expected heads, each file's SHA-256 before it is parsed, and every row. It goes on after a finding. An
+// error says that there is no report: the store could not be listed, an option is wrong, or ctx ended.
 func (v *Verification) Run(ctx context.Context) (*Report, error) {
 	v.mu.Lock()
 	v.started = time.Now()
@@ -188,8 +189,9 @@ func (v *Verification) regionRuns(ctx context.Context, regions []*regionObjects)
 	return runs, nil
 }
 
-// expectedHeads checks the heads that the caller expects. One that is no checkpoint is the caller's mistake. One that no key signed to which the trusted keys lead is kept
-// without a key: whoever controls the store can take away the note about keys that once led there, and must not thereby get an error in the place of a verdict.
+// expectedHeads checks the heads that the caller expects. One that is no checkpoint is the caller's mistake. One that
+// no key signed to which the trusted keys lead is kept without a key: whoever controls the store can take away the note
+// about keys that once led there, and must not thereby get an error in the place of a verdict.
 func (v *Verification) expectedHeads(rings map[string]*ring) (map[string]Head, error) {
 	keys := newRing(v.opts.Keys)
 	for _, r := range rings {

@@ -37,7 +37,8 @@ func (r *regionRun) learnKeys(ctx context.Context) error {
 	r.keys = newRing(r.v.opts.Keys)
 	return r.keys.follow(ctx, r.v.store, r.objects, func(o object, err error) {
 		status := noteStatus(err)
-		if !errors.Is(err, errUntrustedKey) && !errors.Is(err, errUnsigned) && !errors.Is(err, errWrongLog) && !errors.Is(err, errKeyRange) && !errors.Is(err, errMalformed) {
+		if !errors.Is(err, errUntrustedKey) && !errors.Is(err, errUnsigned) && !errors.Is(err, errWrongLog) &&
+			!errors.Is(err, errKeyRange) && !errors.Is(err, errMalformed) {
 			status = Unreadable
 		}
 		r.add(Finding{Status: status, Part: o.path, Message: err.Error()})
@@ -161,7 +162,8 @@ func (r *regionRun) checkHeadless() {
 		return
 	}
 	if parts > 0 && r.unread == 0 {
-		r.add(Finding{Status: Unsigned, Part: regionPrefix(r.objects.region), Message: "no valid checkpoint covers the parts of this region"})
+		r.add(Finding{Status: Unsigned, Part: regionPrefix(r.objects.region),
+			Message: "no valid checkpoint covers the parts of this region"})
 	}
 }
 
@@ -172,12 +174,14 @@ func (r *regionRun) checkEntry(e *entry) {
 	case e.manifest != nil && e.err == nil:
 		for _, c := range e.candidates {
 			if c.object.path != e.manifest.ManifestPath() {
-				r.add(Finding{Status: PartExtra, Part: c.object.path, Message: "the log lists part " + fmt.Sprint(e.number) + " elsewhere"})
+				r.add(Finding{Status: PartExtra, Part: c.object.path,
+					Message: "the log lists part " + fmt.Sprint(e.number) + " elsewhere"})
 			}
 		}
 		return
 	case !e.authentic && e.number > r.proven+1:
-		f.Status, f.Message = NotChecked, "what the log says about this part cannot be told, because an earlier manifest is not the signed one"
+		f.Status, f.Message = NotChecked,
+			"what the log says about this part cannot be told, because an earlier manifest is not the signed one"
 	case len(e.candidates) == 0:
 		f.Status, f.Message = PartMissing, "the part's manifest is missing"
 	case e.candidates[0].err != nil:
@@ -241,8 +245,10 @@ func (r *regionRun) checkRoots() {
 	for i := range r.entries {
 		t.addLeaf(r.entries[i].leaf)
 		if root, ok := r.roots[t.size]; ok && root != t.root() {
-			r.add(Finding{Status: Forked, Part: checkpointPath(r.objects.region, t.size), Expected: HexHash(root).String(),
-				Found: HexHash(t.root()).String(), Message: "this checkpoint was signed over other manifests than the newest one covers"})
+			r.add(Finding{Status: Forked, Part: checkpointPath(r.objects.region, t.size),
+				Expected: HexHash(root).String(),
+				Found:    HexHash(t.root()).String(),
+				Message:  "this checkpoint was signed over other manifests than the newest one covers"})
 		}
 	}
 }
@@ -253,10 +259,12 @@ func (r *regionRun) checkExpected() {
 	if want.Size == 0 {
 		return
 	}
-	f := Finding{Part: checkpointPath(r.objects.region, want.Size), Expected: fmt.Sprintf("size %d, root %s", want.Size, want.Root),
-		Found: fmt.Sprintf("size %d, root %s", r.head.Size, r.head.Root)}
+	f := Finding{Part: checkpointPath(r.objects.region, want.Size),
+		Expected: fmt.Sprintf("size %d, root %s", want.Size, want.Root),
+		Found:    fmt.Sprintf("size %d, root %s", r.head.Size, r.head.Root)}
 	if want.KeyFingerprint == "" {
-		r.add(Finding{Status: UntrustedKey, Part: f.Part, Message: "the expected head is signed by " + want.KeyName + ", to which no note about keys leads from a key that is trusted"})
+		r.add(Finding{Status: UntrustedKey, Part: f.Part, Message: "the expected head is signed by " + want.KeyName +
+			", to which no note about keys leads from a key that is trusted"})
 	}
 	switch {
 	case r.head.Size != 0 && r.head.Origin != want.Origin:
@@ -264,7 +272,8 @@ func (r *regionRun) checkExpected() {
 	case want.Size > r.head.Size && want.Size <= r.unread:
 		f.Status, f.Message = NotChecked, "a checkpoint that may reach the expected head could not be read"
 	case want.Size > r.head.Size:
-		f.Status, f.Message = RolledBack, fmt.Sprintf("the log ended at %d manifests before and ends at %d now", want.Size, r.head.Size)
+		f.Status, f.Message = RolledBack,
+			fmt.Sprintf("the log ended at %d manifests before and ends at %d now", want.Size, r.head.Size)
 	case want.Size <= r.proven:
 		root := r.rootAt(want.Size)
 		if root == want.root {
@@ -305,7 +314,8 @@ func (r *regionRun) checkContinuity() {
 		}
 		m := e.manifest
 		if m.Month < month {
-			r.add(Finding{Status: WrongPeriod, Month: m.Month, Part: m.Name(), Message: "comes after a part of " + month})
+			r.add(Finding{Status: WrongPeriod, Month: m.Month, Part: m.Name(),
+				Message: "comes after a part of " + month})
 		}
 		month = max(month, m.Month)
 		if m.Recovery != nil {
@@ -328,7 +338,8 @@ func (r *regionRun) checkContinuity() {
 
 // checkSpan checks that a tenant's rows in a part follow pos.
 func (r *regionRun) checkSpan(m *Manifest, s TenantSpan, pos Position) {
-	f := Finding{Month: m.Month, Part: m.Name(), Tenant: s.TenantID, Seq: s.FirstSeq, Expected: fmt.Sprint(pos.Seq + 1), Found: fmt.Sprint(s.FirstSeq)}
+	f := Finding{Month: m.Month, Part: m.Name(), Tenant: s.TenantID, Seq: s.FirstSeq, Expected: fmt.Sprint(pos.Seq + 1),
+		Found: fmt.Sprint(s.FirstSeq)}
 	switch {
 	case s.FirstSeq > pos.Seq+1:
 		f.Status, f.Seq = RowMissing, pos.Seq+1
@@ -425,7 +436,8 @@ func (r *regionRun) checkExtra(n int64, i int, o object, later int64) {
 		r.notes = append(r.notes, o.path+" was added while this verification ran")
 		return
 	case n == r.head.Size+1 && i == 0:
-		f.Status, f.Message = Unfinished, "newer than the head and not signed: a shipping run that has not finished, or an object that is none of ward's"
+		f.Status, f.Message = Unfinished, "newer than the head and not signed: a shipping run that has not finished, "+
+			"or an object that is none of ward's"
 	case n > r.head.Size:
 		f.Status, f.Message = PartExtra, "the log does not list it"
 	default:

@@ -46,10 +46,12 @@ func (r *regionRun) plan() {
 			Month: m.Month, Part: m.Part, Rows: m.Rows, Bytes: m.Bytes, Verdict: Valid}})
 	}
 	if n := int64(len(r.roots)); n < r.head.Size {
-		r.notes = append(r.notes, fmt.Sprintf("%d of the %d checkpoints below the head are not there or not valid", r.head.Size-n, r.head.Size))
+		r.notes = append(r.notes, fmt.Sprintf("%d of the %d checkpoints below the head are not there or not valid",
+			r.head.Size-n, r.head.Size))
 	}
 	if skipped > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("the rows of %d parts outside the chosen months or tenant were not read", skipped))
+		r.notes = append(r.notes,
+			fmt.Sprintf("the rows of %d parts outside the chosen months or tenant were not read", skipped))
 	}
 	r.v.update(func(s *Status) {
 		s.PartsAll, s.RowsAll, s.BytesAll = s.PartsAll+int64(len(r.jobs)), s.RowsAll+rows, s.BytesAll+bytes
@@ -67,7 +69,8 @@ func (r *regionRun) checkParts(ctx context.Context) error {
 				return err
 			}
 			r.v.update(func(s *Status) { s.Current = job.result.Path })
-			found := findings{about: Finding{Region: job.manifest.Region, Month: job.manifest.Month, Part: job.result.Path}}
+			found := findings{about: Finding{Region: job.manifest.Region, Month: job.manifest.Month,
+				Part: job.result.Path}}
 			if job.manifest.Path != "" {
 				r.checkPart(ctx, job, &found)
 			}
@@ -92,7 +95,8 @@ func (v *Verification) partDone(job *partJob) {
 		return
 	}
 	s, p := v.Status(), job.result
-	v.opts.OnPart(PartDone{Path: p.Path, Region: p.Region, Month: p.Month, Part: p.Part, Rows: p.Rows, Bytes: p.Bytes, PartsDone: s.PartsDone, PartsAll: s.PartsAll})
+	v.opts.OnPart(PartDone{Path: p.Path, Region: p.Region, Month: p.Month, Part: p.Part, Rows: p.Rows, Bytes: p.Bytes,
+		PartsDone: s.PartsDone, PartsAll: s.PartsAll})
 }
 
 // checkPart checks one file, here or elsewhere, and holds its rows against the manifest.
@@ -107,14 +111,16 @@ func (r *regionRun) checkPart(ctx context.Context, job *partJob, found *findings
 	}
 }
 
-// readPart reads one file: its SHA-256 first, and only the file that was signed is parsed. No facts: a finding says why.
+// readPart reads one file: its SHA-256 first, and only the file that was signed is parsed. No facts: a finding says
+// why.
 func (r *regionRun) readPart(ctx context.Context, job *partJob, found *findings) *partFacts {
 	m := job.manifest
 	limit := m.Bytes
 	if r.v.opts.Diagnose != nil {
 		limit = diagnosable(m)
 	}
-	sp, err := r.v.copies.spool(ctx, r.v.store, m.Path, limit, func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
+	sp, err := r.v.copies.spool(ctx, r.v.store, m.Path, limit,
+		func(n int64) { r.v.update(func(s *Status) { s.Bytes += n }) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.v.opts.Now.After(m.RetainUntil) && !m.RetainUntil.IsZero():
 		found.addf(Expired, "the file is gone; its retention ended on %s", m.RetainUntil.Format(time.DateOnly))
@@ -131,7 +137,8 @@ func (r *regionRun) readPart(ctx context.Context, job *partJob, found *findings)
 	}
 	defer sp.Close()
 	if sum := HexHash(sp.sum); sum != m.SHA256 {
-		f := Finding{Status: FileModified, Expected: m.SHA256.String(), Found: sum.String(), Message: "not the file that was signed"}
+		f := Finding{Status: FileModified, Expected: m.SHA256.String(), Found: sum.String(),
+			Message: "not the file that was signed"}
 		if other, ok := job.bySum[sum]; ok {
 			f.Message += ": it is the file of " + other
 		} else if sp.size != m.Bytes {
@@ -201,18 +208,21 @@ func (b *reportBuilder) addRegion(r *regionRun) {
 	rep.FreshnessProven = rep.FreshnessProven && r.fresh
 	if r.head.Size > 0 {
 		rep.Heads = append(rep.Heads, r.head)
-		rep.Covered = append(rep.Covered, fmt.Sprintf("region %s: a log of %d manifests signed by %s (%s); %d rows in %d parts recomputed",
-			r.objects.region, r.head.Size, r.head.KeyName, r.head.KeyFingerprint, rows, len(r.jobs)))
+		rep.Covered = append(rep.Covered,
+			fmt.Sprintf("region %s: a log of %d manifests signed by %s (%s); %d rows in %d parts recomputed",
+				r.objects.region, r.head.Size, r.head.KeyName, r.head.KeyFingerprint, rows, len(r.jobs)))
 	}
 	if by := r.byWhom(); by != "" {
 		rep.Covered = append(rep.Covered, fmt.Sprintf("region %s: %s", r.objects.region, by))
 	}
 	if !r.fresh && r.expected.Size == 0 {
-		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: freshness not proven: without a head known from before, "+
-			"nothing says how far the log should reach", r.objects.region))
+		rep.NotCovered = append(rep.NotCovered,
+			fmt.Sprintf("region %s: freshness not proven: without a head known from before, "+
+				"nothing says how far the log should reach", r.objects.region))
 	}
 	if n := r.claimsAhead(); n > 0 {
-		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %d published chain heads are ahead of the archive: the rows that they name are not shipped yet, or never came", r.objects.region, n))
+		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %d published chain heads are ahead of the "+
+			"archive: the rows that they name are not shipped yet, or never came", r.objects.region, n))
 	}
 	for _, n := range r.notes {
 		rep.NotCovered = append(rep.NotCovered, fmt.Sprintf("region %s: %s", r.objects.region, n))
@@ -236,12 +246,14 @@ func (r *regionRun) results() []PartResult {
 		if !ok {
 			i = len(list)
 			at[f.Part] = i
-			list = append(list, PartResult{Path: f.Part, Region: r.objects.region, Month: f.Month, Part: o.number, Verdict: Valid})
+			list = append(list, PartResult{Path: f.Part, Region: r.objects.region, Month: f.Month, Part: o.number,
+				Verdict: Valid})
 		}
 		list[i].Findings = append(slices.Clip(list[i].Findings), f)
 		list[i].Verdict = worse(list[i].Verdict, f.Verdict())
 	}
-	slices.SortStableFunc(list, func(a, b PartResult) int { return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Path, b.Path)) })
+	slices.SortStableFunc(list,
+		func(a, b PartResult) int { return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Path, b.Path)) })
 	return list
 }
 

@@ -18,7 +18,8 @@ func testVerifyValid(t *testing.T) {
 	if r.Rows != 83 || r.Tenants != 3 || len(r.Parts) != 6 || r.FreshnessProven || len(r.Findings) != 0 {
 		t.Errorf("got %d rows, %d tenants, %d parts\n%s", r.Rows, r.Tenants, len(r.Parts), describe(r))
 	}
-	if r.Head.Size != 6 || r.Head.Checkpoint != f.last().Checkpoint || r.Head.KeyFingerprint != f.signer.Key().Fingerprint() {
+	if r.Head.Size != 6 || r.Head.Checkpoint != f.last().Checkpoint ||
+		r.Head.KeyFingerprint != f.signer.Key().Fingerprint() {
 		t.Errorf("head %+v", r.Head)
 	}
 	if !strings.Contains(strings.Join(r.NotCovered, "\n"), "freshness not proven") {
@@ -55,8 +56,8 @@ func testVerifyFilters(t *testing.T) {
 	}
 }
 
-// reform writes part n anew from changed rows, with a manifest that fits them, and returns that manifest. check is off, as
-// it would be for an attacker.
+// reform writes part n anew from changed rows, with a manifest that fits them, and returns that manifest. check is off,
+// as it would be for an attacker.
 func (f *fixture) reform(t *testing.T, n int, change func([]Row) []Row) []byte {
 	t.Helper()
 	m := f.parts[n-1]
@@ -117,10 +118,13 @@ func testTamper(t *testing.T) {
 		tamper func(*testing.T, *fixture)
 		want   []string
 	}{
-		{"flipped byte", func(t *testing.T, f *fixture) { f.overwrite(t, p2, flip(f.read(t, p2))) }, []string{"FILE_MODIFIED " + p2}},
-		{"truncated file", func(t *testing.T, f *fixture) { f.overwrite(t, p2, f.read(t, p2)[:100]) }, []string{"FILE_MODIFIED " + p2}},
+		{"flipped byte", func(t *testing.T, f *fixture) { f.overwrite(t, p2, flip(f.read(t, p2))) },
+			[]string{"FILE_MODIFIED " + p2}},
+		{"truncated file", func(t *testing.T, f *fixture) { f.overwrite(t, p2, f.read(t, p2)[:100]) },
+			[]string{"FILE_MODIFIED " + p2}},
 		{"emptied file", func(t *testing.T, f *fixture) { f.overwrite(t, p2, nil) }, []string{"FILE_MODIFIED " + p2}},
-		{"lengthened file", func(t *testing.T, f *fixture) { f.overwrite(t, p2, append(f.read(t, p2), 0)) }, []string{"FILE_MODIFIED " + p2}},
+		{"lengthened file", func(t *testing.T, f *fixture) { f.overwrite(t, p2, append(f.read(t, p2), 0)) },
+			[]string{"FILE_MODIFIED " + p2}},
 		{"removed row", func(t *testing.T, f *fixture) { f.reform(t, 1, without(3)) }, []string{"FILE_MODIFIED " + p1}},
 		{"removed row, manifest made anew", func(t *testing.T, f *fixture) {
 			f.overwrite(t, f.parts[0].ManifestPath(), f.reform(t, 1, without(3)))
@@ -133,7 +137,8 @@ func testTamper(t *testing.T) {
 		{"removed manifest", func(t *testing.T, f *fixture) { f.remove(t, m2) }, []string{"PART_MISSING " + p2}},
 		{"removed empty month", func(t *testing.T, f *fixture) { f.remove(t, f.parts[3].ManifestPath()) },
 			[]string{"PART_MISSING v1/region=eu/month=?/part-000004.parquet"}},
-		{"exchanged files", func(t *testing.T, f *fixture) { f.swap(t, p2, p3) }, []string{"FILE_MODIFIED " + p2, "FILE_MODIFIED " + p3}},
+		{"exchanged files", func(t *testing.T, f *fixture) { f.swap(t, p2, p3) },
+			[]string{"FILE_MODIFIED " + p2, "FILE_MODIFIED " + p3}},
 		{"exchanged files and manifests", func(t *testing.T, f *fixture) { f.swap(t, p2, p3); f.swap(t, m2, m3) },
 			[]string{"MANIFEST_MODIFIED " + p2, "MANIFEST_MODIFIED " + p3}},
 		{"stripped signature", func(t *testing.T, f *fixture) {
@@ -168,8 +173,10 @@ func testTamper(t *testing.T) {
 		{"second manifest of a number", func(t *testing.T, f *fixture) {
 			f.overwrite(t, "v1/region=eu/month=2026-02/part-000002.manifest.json", f.read(t, m2))
 		}, []string{"PART_EXTRA v1/region=eu/month=2026-02/part-000002.manifest.json"}},
-		{"unknown object", func(t *testing.T, f *fixture) { f.overwrite(t, dir+"notes.txt", []byte("x")) }, []string{"PART_EXTRA " + dir + "notes.txt"}},
-		{"object of no region", func(t *testing.T, f *fixture) { f.overwrite(t, "v1/readme", []byte("x")) }, []string{"PART_EXTRA v1/readme"}},
+		{"unknown object", func(t *testing.T, f *fixture) { f.overwrite(t, dir+"notes.txt", []byte("x")) },
+			[]string{"PART_EXTRA " + dir + "notes.txt"}},
+		{"object of no region", func(t *testing.T, f *fixture) { f.overwrite(t, "v1/readme", []byte("x")) },
+			[]string{"PART_EXTRA v1/readme"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -309,7 +316,8 @@ func testEveryByte(t *testing.T) {
 			bad := bytes.Clone(data)
 			bad[i] ^= 1 << (i % 8)
 			f.overwrite(t, p, bad)
-			if r := f.verify(t); r.Verdict != Invalid || !strings.Contains(describe(r), "part-000001") && !strings.Contains(describe(r), p) {
+			if r := f.verify(t); r.Verdict != Invalid ||
+				!strings.Contains(describe(r), "part-000001") && !strings.Contains(describe(r), p) {
 				t.Fatalf("%s, byte %d: %s", p, i, describe(r))
 			}
 			flips++
@@ -346,12 +354,14 @@ func TestStatusAndCancel(t *testing.T) {
 	close(stop)
 	<-stopped
 	s := v.Status()
-	if s.Phase != "done" || s.PartsDone != 6 || s.PartsAll != 6 || s.Rows != 83 || s.RowsAll != 83 || s.Bytes != s.BytesAll || s.Elapsed != r.Duration {
+	if s.Phase != "done" || s.PartsDone != 6 || s.PartsAll != 6 || s.Rows != 83 || s.RowsAll != 83 ||
+		s.Bytes != s.BytesAll || s.Elapsed != r.Duration {
 		t.Errorf("after the run: %+v", s)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := NewVerification(f.store, VerifyOptions{Keys: []Key{f.signer.Key()}}).Run(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := NewVerification(f.store,
+		VerifyOptions{Keys: []Key{f.signer.Key()}}).Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	if _, err := NewVerification(f.store, VerifyOptions{}).Run(t.Context()); err == nil {
@@ -376,11 +386,14 @@ func TestUnreadableIsNotProven(t *testing.T) { onStores(t, testUnreadableIsNotPr
 
 func testUnreadableIsNotProven(t *testing.T) {
 	f := build(t)
-	for _, part := range []string{"part-000002.parquet", "part-000002.manifest.json", "part-", "checkpoints/", "checkpoints/000000000006", "heads/", "/"} {
-		o := VerifyOptions{Keys: []Key{f.signer.Key()}, Now: testNow, ExpectHeads: [][]byte{[]byte(f.last().Checkpoint)}}
+	for _, part := range []string{"part-000002.parquet", "part-000002.manifest.json", "part-", "checkpoints/",
+		"checkpoints/000000000006", "heads/", "/"} {
+		o := VerifyOptions{Keys: []Key{f.signer.Key()}, Now: testNow,
+			ExpectHeads: [][]byte{[]byte(f.last().Checkpoint)}}
 		r := must(NewVerification(unreadableStore{f.store, part}, o).Run(t.Context()))(t)
 		wants(t, r, NotProven, Unreadable)
-		if part != "part-000002.parquet" && part != "heads/" && part != "part-000002.manifest.json" && r.FreshnessProven {
+		if part != "part-000002.parquet" && part != "heads/" && part != "part-000002.manifest.json" &&
+			r.FreshnessProven {
 			t.Errorf("%s: freshness is not proven\n%s", part, describe(r))
 		}
 	}

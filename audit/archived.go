@@ -18,7 +18,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// ErrNoArchive says that there are rows that only the archive has, and the lease was given none. What the database has comes with it.
+// ErrNoArchive says that there are rows that only the archive has, and the lease was given none. What the database has
+// comes with it.
 var ErrNoArchive = errors.New("older rows are in the archive only")
 
 // ArchiveOpener opens the archive and names the public keys that its log is trusted by.
@@ -33,8 +34,8 @@ type archived struct {
 	region string
 }
 
-// WithArchive lets the lease, and those narrowed from it, read on in the archive where the database's rows end. It is opened
-// when that is needed. Close the lease afterwards.
+// WithArchive lets the lease, and those narrowed from it, read on in the archive where the database's rows end. It is
+// opened when that is needed. Close the lease afterwards.
 func (l *Lease) WithArchive(open ArchiveOpener) *Lease {
 	l.archive = &archived{open: open}
 	return l
@@ -92,7 +93,8 @@ type archiveLease struct {
 	SubjectRecords []string `json:"subject_records"` // of the patient in the filter
 }
 
-// archived reads a page of rows that only the archive has. The lease is asked for first: one that is over shows nothing.
+// archived reads a page of rows that only the archive has. The lease is asked for first: one that is over shows
+// nothing.
 func (l *Lease) archived(ctx context.Context, older bool, pos *Position, n int) ([]Event, error) {
 	var lease archiveLease
 	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
@@ -140,15 +142,18 @@ func (a *archived) read(ctx context.Context, lease *archiveLease, s *archive.Sel
 		a.reader, a.region = reader, lease.Region
 	}
 	if size := a.reader.Head().Size; size < lease.HeadSize {
-		return nil, fmt.Errorf("%w: its log ends at %d, and reached %d when a month was pruned: it was rolled back, or is another archive", archive.ErrDamaged, size, lease.HeadSize)
+		return nil, fmt.Errorf("%w: its log ends at %d, and reached %d when a month was pruned: it was rolled back, "+
+			"or is another archive", archive.ErrDamaged, size, lease.HeadSize)
 	}
 	return a.reader.Select(ctx, s)
 }
 
-// selection is the recorded filter as the archive understands it: the same fields with the same meaning as in audit.events.
+// selection is the recorded filter as the archive understands it: the same fields with the same meaning as in
+// audit.events.
 func (a *archiveLease) selection(before time.Time, older bool, pos *Position, n int) *archive.Selection {
 	f := &a.Filter
-	s := &archive.Selection{Tenant: a.TenantID.String(), Oldest: !older, To: before.UnixMicro(), EventIDs: f.EventIDs, Limit: n, Keep: a.keep}
+	s := &archive.Selection{Tenant: a.TenantID.String(), Oldest: !older, To: before.UnixMicro(), EventIDs: f.EventIDs,
+		Limit: n, Keep: a.keep}
 	if pos != nil {
 		s.Beyond = &archive.Place{RecordedAt: pos.At.UnixMicro(), EventID: pos.ID}
 	}
@@ -188,7 +193,8 @@ func (a *archiveLease) keep(r *archive.Row) bool {
 	if f.SubjectID == nil || sameID(f.SubjectID, r.SubjectID) {
 		return true
 	}
-	return r.RecordTable != nil && r.RecordID != nil && slices.Contains(a.SubjectRecords, *r.RecordTable+" "+*r.RecordID)
+	return r.RecordTable != nil && r.RecordID != nil &&
+		slices.Contains(a.SubjectRecords, *r.RecordTable+" "+*r.RecordID)
 }
 
 // archiveNames are short names of users and patients of records.
@@ -249,7 +255,8 @@ func (n *archiveNames) put(e *Event) {
 func fromArchive(e *Event, f *archive.Found) error {
 	r := &f.Row
 	seq, hash, part := r.Seq, fmt.Sprintf(`\x%x`, r.Hash), strings.Clone(f.Part)
-	*e = Event{EventID: r.EventID, RecordedAt: time.UnixMicro(r.RecordedAt).UTC(), ActorKind: r.ActorKind, Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable,
+	*e = Event{EventID: r.EventID, RecordedAt: time.UnixMicro(r.RecordedAt).UTC(), ActorKind: r.ActorKind,
+		Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable,
 		Purpose: r.Purpose, Detail: r.Detail, Source: r.Source, Seq: &seq, Hash: &hash, From: FromArchive, Part: &part}
 	if r.OccurredAt != nil {
 		at := time.UnixMicro(*r.OccurredAt).UTC()
@@ -259,7 +266,8 @@ func fromArchive(e *Event, f *archive.Found) error {
 	for _, id := range []struct {
 		text *string
 		to   **uuid.UUID
-	}{{r.UserID, &e.ActorID}, {r.RecordID, &e.RecordID}, {r.SubjectID, &e.PatientID}, {r.SessionID, &e.SessionID}, {r.MembershipID, &e.MembershipID}, {r.DisclosureID, &e.DisclosureID}} {
+	}{{r.UserID, &e.ActorID}, {r.RecordID, &e.RecordID}, {r.SubjectID, &e.PatientID}, {r.SessionID, &e.SessionID},
+		{r.MembershipID, &e.MembershipID}, {r.DisclosureID, &e.DisclosureID}} {
 		if id.text == nil {
 			continue
 		}

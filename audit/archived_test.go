@@ -20,7 +20,8 @@ import (
 // archived opens the archive of an attic under a lease.
 func (a *attic) archived(l *audit.Lease) *audit.Lease {
 	a.t.Cleanup(l.Close)
-	return l.WithArchive(func() (archive.Store, []archive.Key, error) { return a.store, []archive.Key{a.signer.Key()}, nil })
+	return l.WithArchive(
+		func() (archive.Store, []archive.Key, error) { return a.store, []archive.Key{a.signer.Key()}, nil })
 }
 
 func (a *attic) lease(s *tenancy.Session, f audit.Filter) *audit.Lease {
@@ -41,7 +42,9 @@ func spell(e audit.Event) string {
 		}
 		return *p
 	}
-	return strings.Join([]string{s(e.EventID), e.RecordedAt.UTC().Format(time.RFC3339Nano), s(e.OccurredAt), text(e.Actor), s(e.ActorID), e.ActorKind, e.Action, e.Outcome, text(e.RecordTable), s(e.RecordID), s(e.PatientID), text(e.Purpose),
+	return strings.Join([]string{s(e.EventID), e.RecordedAt.UTC().Format(time.RFC3339Nano), s(e.OccurredAt),
+		text(e.Actor), s(e.ActorID), e.ActorKind, e.Action, e.Outcome, text(e.RecordTable), s(e.RecordID),
+		s(e.PatientID), text(e.Purpose),
 		s(e.SessionID), s(e.MembershipID), s(e.DisclosureID), text(e.Detail), e.Source, s(*e.Seq), text(e.Hash)}, " ")
 }
 
@@ -75,15 +78,19 @@ func (a *attic) old(l *audit.Lease, size int, older bool) (rows []string, from m
 	}
 }
 
-// TestListReadsOnInTheArchive: what a lease shows of a month is the same before it was pruned and after, for every field of the filter, in both directions,
-// whatever the size of a page.
+// TestListReadsOnInTheArchive: what a lease shows of a month is the same before it was pruned and after, for every
+// field of the filter, in both directions, whatever the size of a page.
 func TestListReadsOnInTheArchive(t *testing.T) {
 	a := newAttic(t)
 	known := uuid.New() // a record whose patient the event does not name
 	patient := uuid.New()
-	super(t, a.e, "insert into tenancy.record (record_table, record_id, tenant_id, subject_id) values ('public.notes', $1, $2, $3)", known, a.cedar, patient)
-	super(t, a.e, `insert into audit.event (tenant_id, user_id, actor_kind, session_id, action, outcome, record_table, record_id, purpose, recorded_at, occurred_at, detail)
-		select $1, (select id from tenancy.users where slug = 'carla'), 'human', '5a000000-0000-4000-8000-000000000001', 'modify', 'denied', 'public.notes', $2, 'payment', '2026-05-03 00:02:30Z', '2026-05-01Z', '{}'`, a.cedar, known)
+	super(t, a.e, "insert into tenancy.record (record_table, record_id, tenant_id, subject_id) "+
+		"values ('public.notes', $1, $2, $3)", known, a.cedar, patient)
+	super(t, a.e, `insert into audit.event (tenant_id, user_id, actor_kind, session_id, action, outcome, record_table,
+		record_id, purpose, recorded_at, occurred_at, detail)
+		select $1, (select id from tenancy.users where slug = 'carla'), 'human', '5a000000-0000-4000-8000-000000000001',
+			'modify', 'denied', 'public.notes', $2, 'payment', '2026-05-03 00:02:30Z', '2026-05-01Z',
+			'{}'`, a.cedar, known)
 	a.settle()
 	dana := a.e.Reviewer("dana")
 	event := wardtest.One[int64](a.e, "select event_id from audit.event where record_id = $1", known)
@@ -94,13 +101,19 @@ func TestListReadsOnInTheArchive(t *testing.T) {
 		}
 		return &v
 	}
-	subject := wardtest.One[uuid.UUID](a.e, "select subject_id from audit.event where recorded_at > '2026-05-03Z' and tenant_id = $1 and subject_id is not null order by recorded_at limit 1", a.cedar)
+	subject := wardtest.One[uuid.UUID](a.e, "select subject_id from audit.event where recorded_at > '2026-05-03Z' "+
+		"and tenant_id = $1 and subject_id is not null order by recorded_at limit 1", a.cedar)
 	session := uuid.MustParse("5a000000-0000-4000-8000-000000000001")
 	filters := map[string]audit.Filter{
-		"none": {}, "actor": {Actor: []string{"carla"}}, "action": {Action: []string{"modify", "create"}}, "outcome": {Outcome: "denied"}, "table": {RecordTable: "public.notes"}, "record": {RecordID: &known},
-		"subject of the record": {SubjectID: &patient}, "subject of the event": {SubjectID: &subject}, "session": {SessionID: &session}, "purpose": {Purpose: "payment"}, "from": {From: at("2026-05-03T00:02:30Z")},
-		"to": {To: at("2026-05-03T00:02:30Z")}, "ids": {EventIDs: []int64{event}}, "all": {Actor: []string{"carla"}, Action: []string{"modify"}, Outcome: "denied", RecordTable: "public.notes", RecordID: &known, SubjectID: &patient, SessionID: &session,
-			Purpose: "payment", From: at("2026-05-03T00:02:30Z"), To: at("2026-05-03T00:02:30.000001Z"), EventIDs: []int64{event, 1}},
+		"none": {}, "actor": {Actor: []string{"carla"}}, "action": {Action: []string{"modify", "create"}},
+		"outcome": {Outcome: "denied"}, "table": {RecordTable: "public.notes"}, "record": {RecordID: &known},
+		"subject of the record": {SubjectID: &patient}, "subject of the event": {SubjectID: &subject},
+		"session": {SessionID: &session}, "purpose": {Purpose: "payment"}, "from": {From: at("2026-05-03T00:02:30Z")},
+		"to": {To: at("2026-05-03T00:02:30Z")}, "ids": {EventIDs: []int64{event}},
+		"all": {Actor: []string{"carla"}, Action: []string{"modify"}, Outcome: "denied", RecordTable: "public.notes",
+			RecordID: &known, SubjectID: &patient, SessionID: &session,
+			Purpose: "payment", From: at("2026-05-03T00:02:30Z"), To: at("2026-05-03T00:02:30.000001Z"),
+			EventIDs: []int64{event, 1}},
 	}
 	want := map[string][]string{}
 	for name, f := range filters {
@@ -121,7 +134,8 @@ func TestListReadsOnInTheArchive(t *testing.T) {
 					slices.Reverse(got)
 				}
 				if !slices.Equal(got, want[name]) || from[audit.FromDatabase] > 0 {
-					t.Errorf("%s, pages of %d, older %t, from %v:\n has   %q\n wants %q", name, size, older, from, got, want[name])
+					t.Errorf("%s, pages of %d, older %t, from %v:\n has   %q\n wants %q", name, size, older, from,
+						got, want[name])
 				}
 			}
 		}
@@ -136,7 +150,8 @@ func TestListReadsOnInTheArchive(t *testing.T) {
 	}
 }
 
-// TestArchivedRowsNeedALease: without one, with one of another reviewer's reach, with a lease that is over, or beyond a changed or cut archive, nothing is shown.
+// TestArchivedRowsNeedALease: without one, with one of another reviewer's reach, with a lease that is over, or beyond a
+// changed or cut archive, nothing is shown.
 func TestArchivedRowsNeedALease(t *testing.T) {
 	a := newAttic(t)
 	if done := a.prune(a.reconciler, false, true); len(done.Refused) > 0 {
@@ -161,7 +176,8 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 			t.Error("says whose rows to read")
 		}
 		err = dana.Tx(t.Context(), uuid.Nil, func(tx tenancy.Tx) error {
-			_, err := queries.New(tx).ArchiveNames(t.Context(), queries.ArchiveNamesParams{Users: []uuid.UUID{uuid.New()}})
+			_, err := queries.New(tx).ArchiveNames(t.Context(),
+				queries.ArchiveNamesParams{Users: []uuid.UUID{uuid.New()}})
 			return err
 		})
 		if err == nil {
@@ -170,10 +186,13 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 	})
 	t.Run("another clinic's records under this lease", func(t *testing.T) {
 		record := uuid.New()
-		super(t, a.e, "insert into tenancy.record (record_table, record_id, tenant_id, subject_id) values ('public.notes', $1, $2, gen_random_uuid())", record, a.harbor)
-		ask := wardtest.One[uuid.UUID](a.e, "select disclosure_id from audit.event where action = 'open' order by event_id desc limit 1")
+		super(t, a.e, "insert into tenancy.record (record_table, record_id, tenant_id, subject_id) "+
+			"values ('public.notes', $1, $2, gen_random_uuid())", record, a.harbor)
+		ask := wardtest.One[uuid.UUID](a.e,
+			"select disclosure_id from audit.event where action = 'open' order by event_id desc limit 1")
 		err := dana.Tx(t.Context(), ask, func(tx tenancy.Tx) error {
-			raw, err := queries.New(tx).ArchiveNames(t.Context(), queries.ArchiveNamesParams{Users: []uuid.UUID{}, Records: []uuid.UUID{record}})
+			raw, err := queries.New(tx).ArchiveNames(t.Context(),
+				queries.ArchiveNamesParams{Users: []uuid.UUID{}, Records: []uuid.UUID{record}})
 			if strings.Contains(string(raw), record.String()) {
 				t.Errorf("names the patient: %s", raw)
 			}
@@ -199,7 +218,8 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 		path := a.parts()[1].Path
 		var whole []byte
 		a.change(a.dir, path, func(b []byte) []byte { whole = slices.Clone(b); b[len(b)/2] ^= 1; return b })
-		if events, err := a.lease(dana, all).Older(t.Context(), nil, 100); !errors.Is(err, archive.ErrDamaged) || events != nil {
+		if events, err := a.lease(dana, all).Older(t.Context(), nil, 100); !errors.Is(err, archive.ErrDamaged) ||
+			events != nil {
 			t.Errorf("%d events, %v", len(events), err)
 		}
 		a.change(a.dir, path, func([]byte) []byte { return whole })
@@ -213,7 +233,8 @@ func TestArchivedRowsNeedALease(t *testing.T) {
 		for _, o := range list[1:] {
 			a.remove(a.dir, o.Path)
 		}
-		if events, err := a.lease(dana, all).Older(t.Context(), nil, 100); !errors.Is(err, archive.ErrDamaged) || events != nil {
+		if events, err := a.lease(dana, all).Older(t.Context(), nil, 100); !errors.Is(err, archive.ErrDamaged) ||
+			events != nil {
 			t.Errorf("%d events, %v", len(events), err)
 		}
 	})

@@ -18,14 +18,15 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// shipChunk is how many rows go from the reading to the encoding side at a time, readRows how many one statement asks for: each of the readers is that far ahead at most. They are all that is in
-// memory besides row groups.
+// shipChunk is how many rows go from the reading to the encoding side at a time, readRows how many one statement asks
+// for: each of the readers is that far ahead at most. They are all that is in memory besides row groups.
 const (
 	shipChunk = 4096
 	readRows  = 8 * shipChunk
 )
 
-// readers is how many connections read at once, where the pool has enough: a server's process does as much work for a row as the encoding side.
+// readers is how many connections read at once, where the pool has enough: a server's process does as much work for a
+// row as the encoding side.
 const readers = 2
 
 // reading is what one statement reads.
@@ -43,12 +44,14 @@ func readings(spans []span) []*reading {
 	for _, sp := range spans {
 		for sp.from <= sp.to {
 			if n := len(list); n == 0 || list[n-1].rows == readRows {
-				list = append(list, &reading{first: sp.tenant.Slug, chunks: make(chan []archive.Row, readRows/shipChunk)})
+				list = append(list,
+					&reading{first: sp.tenant.Slug, chunks: make(chan []archive.Row, readRows/shipChunk)})
 			}
 			r := list[len(list)-1]
 			part := sp
 			part.to = min(sp.to, sp.from+readRows-r.rows-1)
-			r.spans = append(r.spans, queries.SealedSpan{Tenant: sp.tenant.ID, First: part.from, Last: part.to, From: sp.recordedFrom, To: sp.recordedTo})
+			r.spans = append(r.spans, queries.SealedSpan{Tenant: sp.tenant.ID, First: part.from, Last: part.to,
+				From: sp.recordedFrom, To: sp.recordedTo})
 			r.rows, r.last = r.rows+part.rows(), sp.tenant.Slug
 			sp.from = part.to + 1
 		}
@@ -56,7 +59,8 @@ func readings(spans []span) []*reading {
 	return list
 }
 
-// rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on while the caller encodes.
+// rows yields the rows of the spans, which are in the order of tenant, in the order of seq. The database is read on
+// while the caller encodes.
 func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row, error] {
 	n := 1
 	if stat := s.Pool.Stat(); stat.MaxConns()-stat.AcquiredConns() > readers {
@@ -65,8 +69,10 @@ func (s *Shipper) rows(ctx context.Context, spans []span) iter.Seq2[*archive.Row
 	return pumped(ctx, readings(spans), n, s.read)
 }
 
-// pumped yields what n readers read, in the order of the readings. A reader takes the next reading that none has taken, so that the one whose rows are wanted is always being read.
-func pumped(ctx context.Context, list []*reading, n int, read func(ctx context.Context, next func() *reading) error) iter.Seq2[*archive.Row, error] {
+// pumped yields what n readers read, in the order of the readings. A reader takes the next reading that none has taken,
+// so that the one whose rows are wanted is always being read.
+func pumped(ctx context.Context, list []*reading, n int,
+	read func(ctx context.Context, next func() *reading) error) iter.Seq2[*archive.Row, error] {
 	return func(yield func(*archive.Row, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		g, ctx := errgroup.WithContext(ctx)
@@ -250,8 +256,10 @@ func (r *copyReader) end(rows int64) error {
 
 func (r *copyReader) row(f *[copyColumns][]byte, d *decoding) archive.Row {
 	ids := r.rowIDs(f, d)
-	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]), UserID: r.id(f, 8, d), ActorKind: *r.text(f, 9),
-		SessionID: r.id(f, 10, d), MembershipID: r.id(f, 11, d), DisclosureID: ids[0], Action: *r.text(f, 13), Outcome: *r.text(f, 14), RecordTable: r.optional(f, 15), RecordID: ids[1],
+	row := archive.Row{Seq: d.int(f[1]), SealedAt: d.time(f[2]), EventID: d.int(f[5]), RecordedAt: d.time(f[6]),
+		UserID: r.id(f, 8, d), ActorKind: *r.text(f, 9),
+		SessionID: r.id(f, 10, d), MembershipID: r.id(f, 11, d), DisclosureID: ids[0], Action: *r.text(f, 13),
+		Outcome: *r.text(f, 14), RecordTable: r.optional(f, 15), RecordID: ids[1],
 		SubjectID: ids[2], Purpose: r.optional(f, 18), Source: *r.text(f, 20)}
 	if tenant := r.id(f, 0, d); tenant != nil {
 		row.TenantID = *tenant
@@ -334,7 +342,8 @@ func (r *copyReader) id(f *[copyColumns][]byte, column int, d *decoding) *string
 	return kept.text
 }
 
-// decoding remembers the first value that is not of its type. A column that may not be NULL and is has no bytes, and so is not of its type either.
+// decoding remembers the first value that is not of its type. A column that may not be NULL and is has no bytes, and so
+// is not of its type either.
 type decoding struct{ err error }
 
 func (d *decoding) wrong(b []byte, want int) bool {

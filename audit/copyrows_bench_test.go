@@ -14,7 +14,8 @@ import (
 	"github.com/ward-health/ward/archive"
 )
 
-// copied makes the binary COPY of n sealed rows of one tenant as ward bench ship has them: a disclosure of its own for every row, some thousand patients, a few people.
+// copied makes the binary COPY of n sealed rows of one tenant as ward bench ship has them: a disclosure of its own for
+// every row, some thousand patients, a few people.
 func copied(tb testing.TB, n int) (stream []byte) {
 	tb.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -42,8 +43,10 @@ func copied(tb testing.TB, n int) (stream []byte) {
 		detail := `{"bench": true}`
 		text := func(u uuid.UUID) *string { s := u.String(); return &s }
 		table, purpose := "public.patients", "treatment"
-		r := archive.Row{TenantID: tenant.String(), Seq: int64(i + 1), SealedAt: at/1e6*1e6 + 1e6, EventID: int64(i + 1), RecordedAt: at, UserID: text(user), ActorKind: "human", SessionID: text(session),
-			MembershipID: text(member), DisclosureID: text(disclosure), Action: "view", Outcome: "ok", RecordTable: &table, RecordID: text(patient), SubjectID: text(patient),
+		r := archive.Row{TenantID: tenant.String(), Seq: int64(i + 1), SealedAt: at/1e6*1e6 + 1e6,
+			EventID: int64(i + 1), RecordedAt: at, UserID: text(user), ActorKind: "human", SessionID: text(session),
+			MembershipID: text(member), DisclosureID: text(disclosure), Action: "view", Outcome: "ok",
+			RecordTable: &table, RecordID: text(patient), SubjectID: text(patient),
 			Purpose: &purpose, Detail: &detail, Source: "app"}
 		copy(r.Nonce[:], func() []byte { u := id(); return u[:] }())
 		r.Hash = archive.RowHash(prev, &r)
@@ -79,7 +82,8 @@ func copied(tb testing.TB, n int) (stream []byte) {
 	return binary.BigEndian.AppendUint16(stream, 0xffff)
 }
 
-// BenchmarkShipCopied is what shipping costs beside the database: from the bytes of COPY to a part that was stored and checked.
+// BenchmarkShipCopied is what shipping costs beside the database: from the bytes of COPY to a part that was stored and
+// checked.
 func BenchmarkShipCopied(b *testing.B) {
 	const n = 300_000
 	stream := copied(b, n)
@@ -121,17 +125,18 @@ func BenchmarkShipCopied(b *testing.B) {
 
 // replay yields the rows of a stream as if a server sent it.
 func replay(ctx context.Context, stream []byte) iter.Seq2[*archive.Row, error] {
-	return pumped(ctx, []*reading{{chunks: make(chan []archive.Row, 2)}}, 1, func(ctx context.Context, next func() *reading) error {
-		to := next().chunks
-		defer close(to)
-		r := copyReader{ctx: ctx, to: to}
-		for len(stream) > 0 {
-			n := min(64<<10, len(stream))
-			if _, err := r.Write(stream[:n]); err != nil {
-				return err
+	return pumped(ctx, []*reading{{chunks: make(chan []archive.Row, 2)}}, 1,
+		func(ctx context.Context, next func() *reading) error {
+			to := next().chunks
+			defer close(to)
+			r := copyReader{ctx: ctx, to: to}
+			for len(stream) > 0 {
+				n := min(64<<10, len(stream))
+				if _, err := r.Write(stream[:n]); err != nil {
+					return err
+				}
+				stream = stream[n:]
 			}
-			stream = stream[n:]
-		}
-		return r.end(r.rows)
-	})
+			return r.end(r.rows)
+		})
 }

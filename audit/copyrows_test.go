@@ -15,7 +15,8 @@ import (
 func TestReadings(t *testing.T) {
 	var spans []span
 	for i, rows := range []int64{1, readRows - 1, 3*readRows + 5, 7, readRows, 1} {
-		spans = append(spans, span{tenant: queries.TenantsRow{ID: uuid.UUID{byte(i)}, Slug: string(rune('a' + i))}, from: 10, to: 9 + rows})
+		spans = append(spans, span{tenant: queries.TenantsRow{ID: uuid.UUID{byte(i)}, Slug: string(rune('a' + i))},
+			from: 10, to: 9 + rows})
 	}
 	list := readings(spans)
 	at, next := 0, int64(10)
@@ -39,7 +40,8 @@ func TestReadings(t *testing.T) {
 	}
 }
 
-// What a second reader has read first comes behind what the first one reads, and an error ends the rows wherever they are.
+// What a second reader has read first comes behind what the first one reads, and an error ends the rows wherever they
+// are.
 func TestReadersKeepTheOrder(t *testing.T) {
 	list := func(n int) (all []*reading) {
 		for range n {
@@ -80,7 +82,8 @@ func TestReadersKeepTheOrder(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	var got error
-	for _, err := range pumped(t.Context(), list(3), 2, func(_ context.Context, next func() *reading) error { next(); return broken }) {
+	for _, err := range pumped(t.Context(), list(3), 2,
+		func(_ context.Context, next func() *reading) error { next(); return broken }) {
 		got = err
 	}
 	if !errors.Is(got, broken) {

@@ -16,7 +16,8 @@ import (
 // way connects one client, which then reads in its own manner.
 type way func(ctx context.Context, dsn string, tokens tenancy.Tokens) (client, error)
 
-// client asks for ids and looks: the disclosure id, and how many records it received, which counts also where an error followed.
+// client asks for ids and looks: the disclosure id, and how many records it received, which counts also where an error
+// followed.
 type client struct {
 	look  func(ctx context.Context, ids []uuid.UUID) (uuid.UUID, int, error)
 	close func()
@@ -24,9 +25,10 @@ type client struct {
 
 const readLastNames = "select last_name from phi.patients"
 
-// ways of reading: statement by statement; in the simple protocol; switching synchronous commit off at the last moment; a pipeline that ends in COMMIT; one
-// without BEGIN; the Go package.
-var ways = []way{bare(pgx.QueryExecModeCacheDescribe, ""), bare(pgx.QueryExecModeSimpleProtocol, ""), bare(pgx.QueryExecModeCacheDescribe, "set local synchronous_commit = off"),
+// ways of reading: statement by statement; in the simple protocol; switching synchronous commit off at the last moment;
+// a pipeline that ends in COMMIT; one without BEGIN; the Go package.
+var ways = []way{bare(pgx.QueryExecModeCacheDescribe, ""), bare(pgx.QueryExecModeSimpleProtocol, ""),
+	bare(pgx.QueryExecModeCacheDescribe, "set local synchronous_commit = off"),
 	piped(true), piped(false), packaged}
 
 func bare(mode pgx.QueryExecMode, beforeCommit string) way {
@@ -37,7 +39,8 @@ func bare(mode pgx.QueryExecMode, beforeCommit string) way {
 		}
 		token := tokens.Access
 		if mode == pgx.QueryExecModeSimpleProtocol { // there are no bind parameters: the token comes from a setting
-			if _, err := conn.Exec(ctx, "select set_config('x.token', $1, false)", pgx.QueryExecModeExec, token); err != nil {
+			if _, err := conn.Exec(ctx, "select set_config('x.token', $1, false)", pgx.QueryExecModeExec,
+				token); err != nil {
 				return client{}, err
 			}
 			token = ""
@@ -45,7 +48,8 @@ func bare(mode pgx.QueryExecMode, beforeCommit string) way {
 		ask := func(ctx context.Context, ids []uuid.UUID) (uuid.UUID, error) {
 			d := uuid.New()
 			err := inTransaction(ctx, conn, token, uuid.Nil, func() error {
-				if _, err := conn.Exec(ctx, "select audit.disclose($1, 'public.patients', $2)", d, ids); err != nil || beforeCommit == "" {
+				if _, err := conn.Exec(ctx, "select audit.disclose($1, 'public.patients', $2)", d, ids); err != nil ||
+					beforeCommit == "" {
 					return err
 				}
 				_, err := conn.Exec(ctx, beforeCommit)
@@ -81,7 +85,8 @@ func piped(transaction bool) way {
 }
 
 // withRead looks after an ask, on the same connection.
-func withRead(conn *pgx.Conn, token string, ask func(context.Context, []uuid.UUID) (uuid.UUID, error)) func(context.Context, []uuid.UUID) (uuid.UUID, int, error) {
+func withRead(conn *pgx.Conn, token string, ask func(context.Context,
+	[]uuid.UUID) (uuid.UUID, error)) func(context.Context, []uuid.UUID) (uuid.UUID, int, error) {
 	return func(ctx context.Context, ids []uuid.UUID) (uuid.UUID, int, error) {
 		d, err := ask(ctx, ids)
 		if err != nil {
@@ -113,7 +118,8 @@ func packaged(ctx context.Context, dsn string, tokens tenancy.Tokens) (client, e
 	look := func(ctx context.Context, ids []uuid.UUID) (d uuid.UUID, got int, err error) {
 		d = uuid.New()
 		var names []string
-		err = session.Read(ctx, tenancy.Ask{ID: d, Table: "public.patients", IDs: ids, Purpose: "treatment"}, tenancy.Collect(&names, pgx.RowTo[string], readLastNames))
+		err = session.Read(ctx, tenancy.Ask{ID: d, Table: "public.patients", IDs: ids, Purpose: "treatment"},
+			tenancy.Collect(&names, pgx.RowTo[string], readLastNames))
 		return d, len(names), err
 	}
 	return client{look: look, close: db.Close}, nil

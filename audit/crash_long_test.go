@@ -24,9 +24,9 @@ const (
 	seedVariable  = "WARD_CRASH_SEED" // runs a seed again; what the clients had done by then is not repeated
 )
 
-// Several clients read and write all the time, each in a way of its own, and the server dies at a random moment, 200 times, every second time with all
-// clients at synchronous_commit = off. After each recovery every record that a client received has its event, and every write that was acknowledged under
-// synchronous_commit = on is there with its own.
+// Several clients read and write all the time, each in a way of its own, and the server dies at a random moment, 200
+// times, every second time with all clients at synchronous_commit = off. After each recovery every record that a client
+// received has its event, and every write that was acknowledged under synchronous_commit = on is there with its own.
 func TestRandomCrashes(t *testing.T) {
 	seed := time.Now().UnixNano()
 	if text := os.Getenv(seedVariable); text != "" {
@@ -42,16 +42,19 @@ func TestRandomCrashes(t *testing.T) {
 	for round := range randomCrashes {
 		one := c.round(round%2 == 1)
 		if one.lost > 0 || one.missing > 0 || one.torn > 0 {
-			t.Fatalf("crash %d: %d records received without their event, %d acknowledged writes missing, %d rows or events without the other", round, one.lost, one.missing, one.torn)
+			t.Fatalf("crash %d: %d records received without their event, %d acknowledged writes missing, "+
+				"%d rows or events without the other", round, one.lost, one.missing, one.torn)
 		}
 		sum.add(one)
 	}
-	t.Logf("%d crashes in %s: %d records received, %d writes acknowledged, %d statements in flight at the kill", randomCrashes, time.Since(began).Round(time.Second), sum.received, sum.written, sum.inFlight)
+	t.Logf("%d crashes in %s: %d records received, %d writes acknowledged, %d statements in flight at the kill",
+		randomCrashes, time.Since(began).Round(time.Second), sum.received, sum.written, sum.inFlight)
 	if sum.received < 20*randomCrashes || sum.written < randomCrashes || sum.inFlight < 2*randomCrashes {
 		t.Fatal("too little was going on to show anything")
 	}
 	t.Run("works without the trigger", func(t *testing.T) {
-		onCluster(t, c.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
+		onCluster(t, c.cluster, postgres.SuperuserRole, "ward",
+			func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
 		for crash := range 20 {
 			if one := c.round(true); one.lost > 0 {
 				t.Logf("crash %d lost the events of %d records received", crash, one.lost)
@@ -64,8 +67,10 @@ func TestRandomCrashes(t *testing.T) {
 
 // tally counts what one round, or all of them, showed.
 type tally struct {
-	received, written, inFlight int // records that came, writes acknowledged under synchronous_commit = on, transactions cut off
-	lost, missing, torn         int // records without event, acknowledged writes that are gone, rows without event or events without row
+	// records that came, writes acknowledged under synchronous_commit = on, transactions cut off
+	received, written, inFlight int
+	// records without event, acknowledged writes that are gone, rows without event or events without row
+	lost, missing, torn int
 }
 
 func (t *tally) add(o tally) {
@@ -85,7 +90,8 @@ type crasher struct {
 }
 
 func newCrasher(t *testing.T, seed int64) *crasher {
-	cluster, cedar := crashCluster(t, map[string]string{"recovery_init_sync_method": "syncfs", "checkpoint_timeout": "1h"})
+	cluster, cedar := crashCluster(t,
+		map[string]string{"recovery_init_sync_method": "syncfs", "checkpoint_timeout": "1h"})
 	c := &crasher{t: t, cluster: cluster, cedar: cedar, random: rand.New(rand.NewPCG(uint64(seed), 0))}
 	for range len(ways) + 1 {
 		c.tokens = append(c.tokens, signInTokens(t, cluster))
@@ -115,7 +121,8 @@ func (r *trail) looked(d uuid.UUID, n int) {
 	}
 }
 
-// round runs the clients until each had time for some reads, kills the server at a random moment, recovers it and counts.
+// round runs the clients until each had time for some reads, kills the server at a random moment, recovers it and
+// counts.
 func (c *crasher) round(off bool) tally {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
@@ -185,7 +192,8 @@ func (c *crasher) write(ctx context.Context, r *trail, off bool, tokens tenancy.
 		r.tried = append(r.tried, id)
 		r.mu.Unlock()
 		err := inTransaction(ctx, conn, tokens.Access, uuid.Nil, func() error {
-			_, err := conn.Exec(ctx, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'Canary')", c.cedar, id)
+			_, err := conn.Exec(ctx, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+				"values ($1, $2, 'm', 'f', 'Canary')", c.cedar, id)
 			return err
 		})
 		if err != nil {
@@ -211,7 +219,8 @@ func (c *crasher) count(r *trail) tally {
 	}
 	onCluster(c.t, c.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
 		ctx := c.t.Context()
-		rows, err := conn.Query(ctx, "select disclosure_id, count(*)::int from audit.event where action = 'view' and disclosure_id = any($1) group by 1", disclosures)
+		rows, err := conn.Query(ctx, "select disclosure_id, count(*)::int from audit.event where action = 'view' "+
+			"and disclosure_id = any($1) group by 1", disclosures)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -224,8 +233,10 @@ func (c *crasher) count(r *trail) tally {
 		for d, n := range r.looks {
 			sum.lost += max(0, n-known[d])
 		}
-		err = conn.QueryRow(ctx, `select count(*) filter (where w.id = any($2) and (p.id is null or e.record_id is null)), count(*) filter (where (p.id is null) <> (e.record_id is null))
-			from unnest($1::uuid[]) w(id) left join public.patients p on p.id = w.id left join audit.event e on e.record_id = w.id and e.action = 'create'`, r.tried, r.written).Scan(&sum.missing, &sum.torn)
+		err = conn.QueryRow(ctx, `select count(*) filter (where w.id = any($2)
+			and (p.id is null or e.record_id is null)), count(*) filter (where (p.id is null) <> (e.record_id is null))
+			from unnest($1::uuid[]) w(id) left join public.patients p on p.id = w.id left join audit.event e
+				on e.record_id = w.id and e.action = 'create'`, r.tried, r.written).Scan(&sum.missing, &sum.torn)
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -18,13 +18,15 @@ import (
 // crashRounds is enough to show that it holds; many random rounds are the load suite's.
 const crashRounds = 3
 
-// A client that turns synchronous commit off in every way it can, reads PHI, and sees the server die at once: each record that it received has its
-// event after recovery. The WAL writer sleeps ten seconds, so nothing but the commit itself flushes.
+// A client that turns synchronous commit off in every way it can, reads PHI, and sees the server die at once: each
+// record that it received has its event after recovery. The WAL writer sleeps ten seconds, so nothing but the commit
+// itself flushes.
 func TestCrash(t *testing.T) {
 	cluster, cedar := crashCluster(t, map[string]string{"max_prepared_transactions": "5"})
 	ctx := t.Context()
 	token := signIn(t, cluster)
-	// Q3: a role may change its own settings, and keeps them after the attacker is gone. The password too: docs/SECURITY.md says that it remains.
+	// Q3: a role may change its own settings, and keeps them after the attacker is gone. The password too:
+	// docs/SECURITY.md says that it remains.
 	onCluster(t, cluster, "ward_app", "ward", func(conn *pgx.Conn) {
 		run(t, conn, "alter role ward_app set synchronous_commit = off")
 		run(t, conn, "alter role ward_app set search_path = pg_temp, public")
@@ -63,7 +65,8 @@ func TestCrash(t *testing.T) {
 	t.Run("D1 an ask is not prepared for later", func(t *testing.T) {
 		conn := connectTo(t, cluster, "ward_app", "ward")
 		disclose(t, conn, token, uuid.New(), patients)
-		if _, err := conn.Exec(ctx, "prepare transaction 'p'"); err == nil || !strings.Contains(err.Error(), "COMMIT of its own") {
+		if _, err := conn.Exec(ctx, "prepare transaction 'p'"); err == nil ||
+			!strings.Contains(err.Error(), "COMMIT of its own") {
 			t.Fatalf("prepare transaction: %v", err)
 		}
 	})
@@ -74,15 +77,17 @@ func TestCrash(t *testing.T) {
 		}
 		restore()
 	})
-	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
+	onCluster(t, cluster, postgres.SuperuserRole, "ward",
+		func(conn *pgx.Conn) { run(t, conn, "drop trigger durable on audit.ask"); run(t, conn, "checkpoint") })
 	t.Run("D1 works without the trigger", func(t *testing.T) {
 		works(t, cluster, token, "commit", patients, asks["commit"])
 	})
 }
 
-// works fails unless an attack leaves PHI received without an event, in one of some rounds: a commit that crosses into a new page of the WAL wakes its writer, which
-// then saves what the attack would have lost.
-func works(t *testing.T, cluster *postgres.Cluster, token, name string, patients []uuid.UUID, how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) {
+// works fails unless an attack leaves PHI received without an event, in one of some rounds: a commit that crosses into
+// a new page of the WAL wakes its writer, which then saves what the attack would have lost.
+func works(t *testing.T, cluster *postgres.Cluster, token, name string, patients []uuid.UUID,
+	how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) {
 	t.Helper()
 	for range 10 {
 		received, disclosure := readThenKill(t, cluster, token, patients, how)
@@ -96,12 +101,16 @@ func works(t *testing.T, cluster *postgres.Cluster, token, name string, patients
 	t.Fatalf("%s: each of ten rounds left its events on record", name)
 }
 
-// leftovers are what a client can have run at the commit of an ask after the durable trigger: the query of a cursor WITH HOLD, and, where TEMP is granted, a
-// deferred trigger of a temporary table. Each sets synchronous_commit off again.
-func leftovers(t *testing.T, cluster *postgres.Cluster, token string) map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID) {
+// leftovers are what a client can have run at the commit of an ask after the durable trigger: the query of a cursor
+// WITH HOLD, and, where TEMP is granted, a deferred trigger of a temporary table. Each sets synchronous_commit off
+// again.
+func leftovers(t *testing.T, cluster *postgres.Cluster,
+	token string) map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID) {
 	return map[string]func(*pgx.Conn, uuid.UUID, []uuid.UUID){
 		"cursor": func(conn *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
-			disclose(t, conn, token, d, ids, "declare c cursor with hold for select set_config('synchronous_commit', 'off', false)", "commit", "close all")
+			disclose(t, conn, token, d, ids,
+				"declare c cursor with hold for select set_config('synchronous_commit', 'off', false)",
+				"commit", "close all")
 		},
 		"temporary trigger": func(_ *pgx.Conn, d uuid.UUID, ids []uuid.UUID) {
 			onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
@@ -110,8 +119,10 @@ func leftovers(t *testing.T, cluster *postgres.Cluster, token string) map[string
 			})
 			// left open: at its end a session drops its temporary objects, and that commit would flush
 			disclose(t, connectTo(t, cluster, "ward_app", "ward"), token, d, ids, "create temp table x (i int)",
-				"create function pg_temp.f() returns trigger language plpgsql as $$ begin perform set_config('synchronous_commit', 'off', true); return null; end $$",
-				"create constraint trigger z after insert on pg_temp.x deferrable initially deferred for each row execute function pg_temp.f()", "insert into pg_temp.x values (1)", "commit")
+				"create function pg_temp.f() returns trigger language plpgsql "+
+					"as $$ begin perform set_config('synchronous_commit', 'off', true); return null; end $$",
+				"create constraint trigger z after insert on pg_temp.x deferrable initially deferred for each row "+
+					"execute function pg_temp.f()", "insert into pg_temp.x values (1)", "commit")
 		},
 	}
 }
@@ -124,7 +135,9 @@ func withoutLeftovers(t *testing.T, cluster *postgres.Cluster) (restore func()) 
 		onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(t, conn, text) })
 	}
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
-		if err := conn.QueryRow(t.Context(), "select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil || !strings.Contains(text, part) {
+		if err := conn.QueryRow(t.Context(),
+			"select pg_get_functiondef('audit.durable'::regproc)").Scan(&text); err != nil ||
+			!strings.Contains(text, part) {
 			t.Fatalf("audit.durable no longer says %q: %v", part, err)
 		}
 	})
@@ -139,7 +152,8 @@ func crashCluster(t *testing.T, more map[string]string) (*postgres.Cluster, uuid
 	maps.Copy(settings, more)
 	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{Settings: settings})
 	ctx := t.Context()
-	onCluster(t, cluster, postgres.SuperuserRole, "postgres", func(conn *pgx.Conn) { run(t, conn, "create database ward") })
+	onCluster(t, cluster, postgres.SuperuserRole, "postgres",
+		func(conn *pgx.Conn) { run(t, conn, "create database ward") })
 	if err := wardtest.Prepare(ctx, cluster.DSN(postgres.SuperuserRole, "ward")); err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +166,10 @@ func crashCluster(t *testing.T, more map[string]string) (*postgres.Cluster, uuid
 	return cluster, cedar
 }
 
-// readThenKill asks and looks as ward_app with synchronous_commit off, kills the server, and gives what the client had received.
-func readThenKill(t *testing.T, cluster *postgres.Cluster, token string, ids []uuid.UUID, how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) ([]string, uuid.UUID) {
+// readThenKill asks and looks as ward_app with synchronous_commit off, kills the server, and gives what the client had
+// received.
+func readThenKill(t *testing.T, cluster *postgres.Cluster, token string, ids []uuid.UUID,
+	how func(*pgx.Conn, uuid.UUID, []uuid.UUID)) ([]string, uuid.UUID) {
 	t.Helper()
 	ctx, d := t.Context(), uuid.New()
 	conn := connectTo(t, cluster, "ward_app", "ward")
@@ -181,7 +197,8 @@ func readThenKill(t *testing.T, cluster *postgres.Cluster, token string, ids []u
 func recorded(t *testing.T, cluster *postgres.Cluster, disclosure uuid.UUID) (n int) {
 	t.Helper()
 	onCluster(t, cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
-		if err := conn.QueryRow(t.Context(), "select count(*) from audit.event where action = 'view' and disclosure_id = $1", disclosure).Scan(&n); err != nil {
+		if err := conn.QueryRow(t.Context(), "select count(*) from audit.event where action = 'view' "+
+			"and disclosure_id = $1", disclosure).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -211,7 +228,8 @@ func signInTokens(t *testing.T, cluster *postgres.Cluster) tenancy.Tokens {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +244,8 @@ func insertPatients(t *testing.T, cluster *postgres.Cluster, token string, tenan
 		run(t, conn, "select tenancy.begin($1)", token)
 		for i := range ids {
 			ids[i] = uuid.New()
-			run(t, conn, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'Canary')", tenant, ids[i])
+			run(t, conn, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+				"values ($1, $2, 'm', 'f', 'Canary')", tenant, ids[i])
 		}
 		run(t, conn, "commit")
 	})

@@ -13,7 +13,8 @@ import (
 )
 
 // csvHead are the columns of an export, and those that an import understands.
-var csvHead = []string{"event_id", "recorded_at", "actor", "actor_id", "action", "outcome", "record_table", "record_id", "patient_id", "purpose", "session_id", "seq", "hash", "detail", "occurred_at", "owner_tenant", "source"}
+var csvHead = []string{"event_id", "recorded_at", "actor", "actor_id", "action", "outcome", "record_table", "record_id",
+	"patient_id", "purpose", "session_id", "seq", "hash", "detail", "occurred_at", "owner_tenant", "source"}
 
 // csvWriter writes events with a header, also where there are none.
 func csvWriter(w io.Writer) (write func(*Event, *Names) error, flush func() error) {
@@ -37,8 +38,11 @@ func csvWriter(w io.Writer) (write func(*Event, *Names) error, flush func() erro
 		if e.OccurredAt != nil {
 			occurred = e.OccurredAt.UTC().Format(time.RFC3339Nano)
 		}
-		return c.Write([]string{strconv.FormatInt(e.EventID, 10), e.RecordedAt.UTC().Format(time.RFC3339Nano), orEmpty(e.Actor), idText(e.ActorID), e.Action, e.Outcome, orEmpty(e.RecordTable), idText(e.RecordID), idText(e.PatientID),
-			orEmpty(e.Purpose), idText(e.SessionID), seq, orEmpty(e.Hash), orEmpty(e.Detail), occurred, e.said().OwnerTenant, e.Source})
+		return c.Write([]string{strconv.FormatInt(e.EventID, 10), e.RecordedAt.UTC().Format(time.RFC3339Nano),
+			orEmpty(e.Actor), idText(e.ActorID), e.Action, e.Outcome, orEmpty(e.RecordTable), idText(e.RecordID),
+			idText(e.PatientID),
+			orEmpty(e.Purpose), idText(e.SessionID), seq, orEmpty(e.Hash), orEmpty(e.Detail), occurred,
+			e.said().OwnerTenant, e.Source})
 	}
 	return write, func() error {
 		if err := start(); err != nil {
@@ -66,7 +70,8 @@ func idText(id *uuid.UUID) string {
 // errTooLong says that one event is longer than any can be.
 var errTooLong = errors.New("it is longer than 1 MiB")
 
-// meter fails once more has been read than one event may be long, so that a quote that is never closed does not swallow a file.
+// meter fails once more has been read than one event may be long, so that a quote that is never closed does not swallow
+// a file.
 type meter struct {
 	r    io.Reader
 	left int
@@ -93,7 +98,8 @@ func (c columns) of(record []string, names ...string) string {
 	return ""
 }
 
-// parseCSV hands each event of a CSV file to each, with its line, or what is wrong with it. The error is of the file as a whole.
+// parseCSV hands each event of a CSV file to each, with its line, or what is wrong with it. The error is of the file as
+// a whole.
 func parseCSV(r io.Reader, each func(line int64, f *Foreign, wrong error) error) error {
 	m := &meter{r, maxEvent}
 	c := csv.NewReader(m)
@@ -158,8 +164,10 @@ func shape(err error) error {
 
 func (c columns) event(record []string) (*Foreign, error) {
 	f := &Foreign{
-		Source: c.of(record, "source_id", "event_id"), Actor: c.of(record, "actor_id", "actor"), Action: c.of(record, "action"), Outcome: c.of(record, "outcome"), RecordTable: c.of(record, "record_table"),
-		RecordID: c.of(record, "record_id"), PatientID: c.of(record, "patient_id"), Purpose: c.of(record, "purpose"), OwnerTenant: c.of(record, "owner_tenant"), Client: c.of(record, "client"), Server: c.of(record, "server"),
+		Source: c.of(record, "source_id", "event_id"), Actor: c.of(record, "actor_id", "actor"),
+		Action: c.of(record, "action"), Outcome: c.of(record, "outcome"), RecordTable: c.of(record, "record_table"),
+		RecordID: c.of(record, "record_id"), PatientID: c.of(record, "patient_id"), Purpose: c.of(record, "purpose"),
+		OwnerTenant: c.of(record, "owner_tenant"), Client: c.of(record, "client"), Server: c.of(record, "server"),
 	}
 	if f.Outcome == "" {
 		f.Outcome = "ok"

@@ -1,5 +1,5 @@
-// Package audit is the audit log in the database: a reviewer's look at a tenant's events, the sealer that gives them their place in the chain, and the
-// shipper that takes them to the archive.
+// Package audit is the audit log in the database: a reviewer's look at a tenant's events, the sealer that gives them
+// their place in the chain, and the shipper that takes them to the archive.
 package audit
 
 import (
@@ -67,8 +67,8 @@ type Position struct {
 	ID int64
 }
 
-// Lease is a tenant's log opened by a reviewer: recorded with its reason, valid for a quarter of an hour. Paging and following within it add no
-// events; each new filter adds one.
+// Lease is a tenant's log opened by a reviewer: recorded with its reason, valid for a quarter of an hour. Paging and
+// following within it add no events; each new filter adds one.
 type Lease struct {
 	session *tenancy.Session
 	id      uuid.UUID
@@ -84,14 +84,15 @@ type Lease struct {
 // ReviewLease is how long an opened log stays open.
 const ReviewLease = 15 * time.Minute
 
-// Open records that the session looks at a tenant's events and why, commits that, and returns the lease under which pages can be read. ticket is
-// optional.
+// Open records that the session looks at a tenant's events and why, commits that, and returns the lease under which
+// pages can be read. ticket is optional.
 func Open(ctx context.Context, s *tenancy.Session, tenant, reason, ticket string, filter Filter) (*Lease, error) {
 	raw, err := json.Marshal(filter)
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
-	l := &Lease{session: s, id: uuid.New(), Tenant: tenant, Reason: reason, Filter: filter, Expires: time.Now().Add(ReviewLease)}
+	l := &Lease{session: s, id: uuid.New(), Tenant: tenant, Reason: reason, Filter: filter,
+		Expires: time.Now().Add(ReviewLease)}
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		arg := queries.OpenEventsParams{Ask: l.id, Tenant: tenant, Reason: reason, Filter: raw}
 		if ticket != "" {
@@ -114,7 +115,8 @@ func (l *Lease) Search(ctx context.Context, filter Filter) (*Lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
-	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires, archive: l.archive}
+	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter,
+		Expires: l.Expires, archive: l.archive}
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw}); err != nil {
 			return fmt.Errorf("search events of %s: %w", l.Tenant, tenancy.Explain(err))
@@ -127,8 +129,8 @@ func (l *Lease) Search(ctx context.Context, filter Filter) (*Lease, error) {
 	return next, nil
 }
 
-// Older reads up to n events before pos, newest first; nil: from the newest end. Where the database's rows end it goes on in the archive. With ErrNoArchive
-// come those that the database has.
+// Older reads up to n events before pos, newest first; nil: from the newest end. Where the database's rows end it goes
+// on in the archive. With ErrNoArchive come those that the database has.
 func (l *Lease) Older(ctx context.Context, pos *Position, n int) ([]Event, error) {
 	events, err := l.page(ctx, true, pos, n)
 	if err != nil || len(events) == n {
@@ -141,8 +143,8 @@ func (l *Lease) Older(ctx context.Context, pos *Position, n int) ([]Event, error
 	return append(events, older...), err
 }
 
-// Newer reads up to n events after pos, oldest first; nil: from the oldest end, which may be in the archive. With ErrNoArchive come those that the
-// database has.
+// Newer reads up to n events after pos, oldest first; nil: from the oldest end, which may be in the archive. With
+// ErrNoArchive come those that the database has.
 func (l *Lease) Newer(ctx context.Context, pos *Position, n int) ([]Event, error) {
 	var events []Event
 	var missing error

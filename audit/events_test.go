@@ -13,8 +13,10 @@ import (
 // since lists the events after one, as "who action@tenant", without signing in.
 func (l *ledger) since(event int64) []string {
 	l.t.Helper()
-	return wardtest.One[[]string](l.e, `select coalesce(array_agg(format('%s %s@%s', coalesce(u.slug, '?'), e.action, t.slug) order by e.event_id), '{}') from audit.event e
-		left join tenancy.users u on u.id = e.user_id join tenancy.tenant t on t.id = e.tenant_id where e.event_id > $1 and e.action <> 'sign_in'`, event)
+	return wardtest.One[[]string](l.e, `select coalesce(array_agg(format('%s %s@%s', coalesce(u.slug, '?'), e.action,
+		t.slug) order by e.event_id), '{}') from audit.event e
+		left join tenancy.users u on u.id = e.user_id join tenancy.tenant t on t.id = e.tenant_id where e.event_id > $1
+			and e.action <> 'sign_in'`, event)
 }
 
 func (l *ledger) newest() int64 {
@@ -30,7 +32,8 @@ func idsOf(events []audit.Event) []int64 {
 	return ids
 }
 
-// TestOpenIsRecorded: opening a clinic's log is one event with its reason, paging and following within the lease add none, each search and export one.
+// TestOpenIsRecorded: opening a clinic's log is one event with its reason, paging and following within the lease add
+// none, each search and export one.
 func TestOpenIsRecorded(t *testing.T) {
 	l := newLedger(t)
 	ctx := t.Context()
@@ -45,12 +48,14 @@ func TestOpenIsRecorded(t *testing.T) {
 	if got := l.since(start); !slices.Equal(got, []string{"ana open@cedar"}) {
 		t.Fatalf("opening: events %q", got)
 	}
-	if got := wardtest.One[string](l.e, "select concat_ws(' ', detail::jsonb ->> 'reason', detail::jsonb ->> 'ticket') from audit.event where event_id > $1 and action = 'open'", start); got != "yearly audit T-9" {
+	if got := wardtest.One[string](l.e, "select concat_ws(' ', detail::jsonb ->> 'reason', detail::jsonb ->> "+
+		"'ticket') from audit.event where event_id > $1 and action = 'open'", start); got != "yearly audit T-9" {
 		t.Errorf("on record: %q", got)
 	}
 
 	opened := l.newest()
-	want := wardtest.One[[]int64](l.e, "select array_agg(event_id order by recorded_at desc, event_id desc) from audit.event where tenant_id = $1", l.cedar)
+	want := wardtest.One[[]int64](l.e, "select array_agg(event_id order by recorded_at desc, event_id desc) "+
+		"from audit.event where tenant_id = $1", l.cedar)
 	var got []int64
 	var pos *audit.Position
 	for {
@@ -91,7 +96,8 @@ func TestOpenIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page, err := narrow.Older(ctx, nil, 100); err != nil || len(page) != 1 || page[0].Action != "open" || *page[0].Actor != "ana" {
+	if page, err := narrow.Older(ctx, nil, 100); err != nil || len(page) != 1 || page[0].Action != "open" ||
+		*page[0].Actor != "ana" {
 		t.Errorf("searched: %+v, %v", page, err)
 	}
 	export, err := narrow.Export(ctx, audit.Filter{}, audit.Form{Format: audit.FormJSONL})
@@ -120,11 +126,14 @@ func TestLeaseEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := wardtest.One[float64](l.e, "select extract(epoch from max(expires_at) - clock_timestamp())::float8 from audit.ask where session_id = (select session_id from audit.event where action = 'search')"); left > (5 * time.Minute).Seconds() {
+	if left := wardtest.One[float64](l.e,
+		"select extract(epoch from max(expires_at) - clock_timestamp())::float8 from audit.ask where session_id = "+
+			"(select session_id from audit.event where action = 'search')"); left > (5 * time.Minute).Seconds() {
 		t.Errorf("a search made the lease last another %.0f s", left)
 	}
 	super(t, l.e, "update audit.ask set expires_at = clock_timestamp()")
-	for name, err := range map[string]error{"page": fails(lease.Older(ctx, nil, 10)), "page of a search": fails(narrow.Newer(ctx, nil, 10)), "search": fails(lease.Search(ctx, audit.Filter{}))} {
+	for name, err := range map[string]error{"page": fails(lease.Older(ctx, nil, 10)),
+		"page of a search": fails(narrow.Newer(ctx, nil, 10)), "search": fails(lease.Search(ctx, audit.Filter{}))} {
 		if err == nil || !strings.Contains(err.Error(), "open it again") {
 			t.Errorf("%s after the lease: %v", name, err)
 		}
@@ -134,7 +143,9 @@ func TestLeaseEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	// he keeps a reach somewhere else, so he is still let in
-	super(t, l.e, "insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason, ticket, expires_at) select u.id, 'on_call_engineer', $1, 'r', 'T-2', now() + interval '1 hour' from tenancy.users u where u.slug = 'omar'", l.harbor)
+	super(t, l.e, "insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason, ticket, expires_at) "+
+		"select u.id, 'on_call_engineer', $1, 'r', 'T-2', now() + interval '1 hour' from tenancy.users u "+
+		"where u.slug = 'omar'", l.harbor)
 	super(t, l.e, "update tenancy.reviewer_grant set ended_at = now() where ticket = 'T-1'")
 	if page, err := again.Older(ctx, nil, 10); err == nil {
 		t.Errorf("a clinic out of reach by now: %d events", len(page))
@@ -158,9 +169,11 @@ func TestOpenRefuses(t *testing.T) {
 		"a clinic that is none": fails(audit.Open(ctx, omar, "nowhere", "a ticket", "T-1", audit.Filter{})),
 		"an administrator":      fails(audit.Open(ctx, root, "cedar", "curiosity", "", audit.Filter{})),
 		"no reason":             fails(audit.Open(ctx, omar, "cedar", " \t \n ", "", audit.Filter{})),
-		"an unknown actor":      fails(audit.Open(ctx, omar, "cedar", "a ticket", "", audit.Filter{Actor: []string{"nobody"}})),
-		"an export":             fails(lease.Export(ctx, audit.Filter{}, audit.Form{Format: audit.FormJSONL})), // not an engineer's to do
-		"too long a page":       fails(lease.Older(ctx, nil, 5001)),
+		"an unknown actor": fails(audit.Open(ctx, omar, "cedar", "a ticket", "",
+			audit.Filter{Actor: []string{"nobody"}})),
+		// not an engineer's to do
+		"an export":       fails(lease.Export(ctx, audit.Filter{}, audit.Form{Format: audit.FormJSONL})),
+		"too long a page": fails(lease.Older(ctx, nil, 5001)),
 	} {
 		if err == nil {
 			t.Errorf("%s: accepted", name)

@@ -20,7 +20,8 @@ const (
 	FormOCSF  = "ocsf"  // OCSF 1.8.0, one event a line
 )
 
-// Form is how events leave a clinic, as it is recorded. Events for a system outside carry other names for patients, by which that system alone knows them.
+// Form is how events leave a clinic, as it is recorded. Events for a system outside carry other names for patients, by
+// which that system alone knows them.
 type Form struct {
 	Format        string `json:"format"`
 	System        string `json:"system,omitempty"`          // who receives them; needed for FormOCSF
@@ -30,7 +31,8 @@ type Form struct {
 // hides says that patients go by other names.
 func (f Form) hides() bool { return f.Format == FormOCSF && !f.RawPatientIDs }
 
-// Names are what an export says beside the events: the roles of memberships, and what patients are called for the system that receives it.
+// Names are what an export says beside the events: the roles of memberships, and what patients are called for the
+// system that receives it.
 type Names struct {
 	TenantID uuid.UUID            `json:"tenant_id"`
 	Region   string               `json:"region"`
@@ -48,9 +50,11 @@ func (l *Lease) Export(ctx context.Context, filter Filter, form Form) (*Lease, e
 	if err != nil {
 		return nil, fmt.Errorf("encode form: %w", err)
 	}
-	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter, Expires: l.Expires, archive: l.archive, form: form}
+	next := &Lease{session: l.session, id: uuid.New(), Tenant: l.Tenant, Reason: l.Reason, Filter: filter,
+		Expires: l.Expires, archive: l.archive, form: form}
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
-		if err := queries.New(tx).ExportAs(ctx, queries.ExportAsParams{Ask: next.id, Filter: raw, Form: as}); err != nil {
+		if err := queries.New(tx).ExportAs(ctx,
+			queries.ExportAsParams{Ask: next.id, Filter: raw, Form: as}); err != nil {
 			return fmt.Errorf("export events of %s: %w", l.Tenant, tenancy.Explain(err))
 		}
 		return nil
@@ -115,7 +119,8 @@ func (l *Lease) names(ctx context.Context, page []Event) (*Names, error) {
 func (l *Lease) Names(ctx context.Context, memberships, patients []uuid.UUID) (*Names, error) {
 	var names Names
 	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
-		raw, err := queries.New(tx).ExportNames(ctx, queries.ExportNamesParams{Memberships: memberships, Patients: patients})
+		raw, err := queries.New(tx).ExportNames(ctx,
+			queries.ExportNamesParams{Memberships: memberships, Patients: patients})
 		if err != nil {
 			return fmt.Errorf("names for an export of %s: %w", l.Tenant, tenancy.Explain(err))
 		}

@@ -129,8 +129,8 @@ func (h *harbour) resumes(store archive.Store, what string, n int) {
 	h.arrived(store)
 }
 
-// TestShipSurvivesEveryStep: interrupted at each call of the store and at each message to and from the database, before and after it was done, the next shipping
-// finishes what was begun, and every row is in the archive once.
+// TestShipSurvivesEveryStep: interrupted at each call of the store and at each message to and from the database, before
+// and after it was done, the next shipping finishes what was begun, and every row is in the archive once.
 func TestShipSurvivesEveryStep(t *testing.T) {
 	h := newHarbour(t)
 	h.insert(h.cedar, 5)
@@ -151,7 +151,8 @@ func TestShipSurvivesEveryStep(t *testing.T) {
 			}
 			h.resumes(store, "call of the store", n)
 		}
-		if steps < 14 { // two parts of three objects and an empty month of two, each but the checkpoints read back, and the listing
+		// two parts of three objects and an empty month of two, each but the checkpoints read back, and the listing
+		if steps < 14 {
 			t.Fatalf("only %d calls failed", steps)
 		}
 	}
@@ -231,14 +232,16 @@ func TestMonthsClose(t *testing.T) {
 	want("afterwards", h.ship(), "2027-07")
 }
 
-// TestMonthClosesWhileSealing: a batch that is being sealed as the month closes is in the month that is open, also of a tenant without rows so far.
+// TestMonthClosesWhileSealing: a batch that is being sealed as the month closes is in the month that is open, also of a
+// tenant without rows so far.
 func TestMonthClosesWhileSealing(t *testing.T) {
 	h := newHarbour(t)
 	h.insert(h.cedar, 1)
 	h.sealAt(time.Date(2026, 4, 30, 0, 0, 0, 0, time.UTC))
 	h.ship()
 	h.now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	young := wardtest.One[uuid.UUID](h.e, "insert into tenancy.tenant (slug, name, region) values ('young', 'Young Clinic', $1) returning id", wardtest.Region)
+	young := wardtest.One[uuid.UUID](h.e, "insert into tenancy.tenant (slug, name, region) "+
+		"values ('young', 'Young Clinic', $1) returning id", wardtest.Region)
 	h.insert(young, 3)
 	h.sealer.Now = func() time.Time { // its snapshot is taken and its state locked: only now does the shipper come
 		return time.Date(2026, 5, 31, 23, 59, 59, 0, time.UTC)
@@ -259,7 +262,8 @@ func TestMonthClosesWhileSealing(t *testing.T) {
 	}
 	h.arrived(h.store)
 	h.valid(h.verify(h.store))
-	if n := wardtest.One[int](h.e, "select count(*) from audit.chain where tenant_id = $1 and sealed_at < '2026-06-01Z'", young); n != 3 {
+	if n := wardtest.One[int](h.e,
+		"select count(*) from audit.chain where tenant_id = $1 and sealed_at < '2026-06-01Z'", young); n != 3 {
 		t.Fatalf("%d rows were sealed in the month that closed: the test shows nothing", n)
 	}
 }
@@ -270,15 +274,16 @@ func (l *ledger) waits(what, statement string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
-		if wardtest.One[bool](l.e, "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and strpos(query, $1) > 0)", statement) {
+		if wardtest.One[bool](l.e, "select exists (select from pg_stat_activity where datname = current_database() "+
+			"and wait_event_type = 'Lock' and strpos(query, $1) > 0)", statement) {
 			return
 		}
 	}
 	l.t.Fatalf("never: %s", what)
 }
 
-// TestSealSurvivesEveryStep: a sealer whose connection breaks at each message, before and after it was done, leaves whole batches only, and whoever follows seals
-// the rest.
+// TestSealSurvivesEveryStep: a sealer whose connection breaks at each message, before and after it was done, leaves
+// whole batches only, and whoever follows seals the rest.
 func TestSealSurvivesEveryStep(t *testing.T) {
 	h := newHarbour(t)
 	rows := h.seal(h.sealer).Rows
@@ -301,7 +306,9 @@ func TestSealSurvivesEveryStep(t *testing.T) {
 			next.Close(t.Context())
 			h.holds(rows)
 		}
-		if cuts < 12 { // signing in, the lock, the epoch, the server, begin, the state, the events, two heads, two chains, the state, commit
+		// signing in, the lock, the epoch, the server, begin, the state, the events, two heads, two chains, the state,
+		// commit
+		if cuts < 12 {
 			t.Fatalf("only %d messages were cut", cuts)
 		}
 	}

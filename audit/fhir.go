@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// AuditEvent is what ward writes and reads of a FHIR R4 AuditEvent (hl7.org/fhir/R4/auditevent.html); docs/EVENT_FORMATS.md has the table of fields. Of other
-// systems' resources it reads what is here and leaves the rest.
+// AuditEvent is what ward writes and reads of a FHIR R4 AuditEvent (hl7.org/fhir/R4/auditevent.html);
+// docs/EVENT_FORMATS.md has the table of fields. Of other systems' resources it reads what is here and leaves the rest.
 type AuditEvent struct {
 	ResourceType   string            `json:"resourceType"`
 	ID             string            `json:"id,omitempty"`
@@ -87,7 +87,8 @@ type fhirDetail struct {
 	ValueString string `json:"valueString"`
 }
 
-// Code systems. Those of ward say exactly what an event says, so that what was exported can be read back; the others say it to a reader who does not know ward.
+// Code systems. Those of ward say exactly what an event says, so that what was exported can be read back; the others
+// say it to a reader who does not know ward.
 const (
 	sysWardTenant  = "urn:ward:tenant"
 	sysWardAction  = "urn:ward:action"
@@ -140,7 +141,9 @@ var (
 	otherKind = fhirKind{coding{sysDCM, "110100", "Application Activity"}, coding{}, "E"}
 
 	// purposes as v3-ActReason has them
-	actReasons = map[string]string{"treatment": "TREAT", "payment": "HPAYMT", "operations": "HOPERAT", "break_glass": "BTG", "patient_request": "PATRQT", "research": "HRESCH", "audit": "HCOMPL", "system": "HSYSADMIN"}
+	actReasons = map[string]string{"treatment": "TREAT", "payment": "HPAYMT", "operations": "HOPERAT",
+		"break_glass": "BTG", "patient_request": "PATRQT", "research": "HRESCH", "audit": "HCOMPL",
+		"system": "HSYSADMIN"}
 )
 
 // said is what of an event's detail has a place of its own in other systems' formats.
@@ -169,8 +172,9 @@ func (e *Event) at() time.Time {
 	return e.RecordedAt.UTC()
 }
 
-// FHIR is an event as an R4 AuditEvent. It claims a profile of IHE's Basic Audit Log Patterns only where it fulfils one: a read, creation, change or deletion of
-// a patient's record that succeeded, with the network addresses of both ends. Ward records no addresses, so only an imported event can have them.
+// FHIR is an event as an R4 AuditEvent. It claims a profile of IHE's Basic Audit Log Patterns only where it fulfils
+// one: a read, creation, change or deletion of a patient's record that succeeded, with the network addresses of both
+// ends. Ward records no addresses, so only an imported event can have them.
 func FHIR(e *Event, n *Names) *AuditEvent {
 	kind, ok := fhirKinds[e.Action]
 	if !ok {
@@ -181,7 +185,9 @@ func FHIR(e *Event, n *Names) *AuditEvent {
 		ResourceType: "AuditEvent", ID: strconv.FormatInt(e.EventID, 10),
 		Meta: &fhirMeta{Tag: []coding{{System: sysWardTenant, Code: n.TenantID.String()}}},
 		Type: kind.typ, Action: kind.letter, Recorded: e.at().Format(time.RFC3339Nano), Outcome: "0",
-		Source: fhirSource{Site: n.TenantID.String(), Observer: reference{Identifier: &identifier{sysWardRegion, n.Region}, Display: "ward"}, Type: []coding{{sysSourceType, "4", "Application Server"}}},
+		Source: fhirSource{Site: n.TenantID.String(),
+			Observer: reference{Identifier: &identifier{sysWardRegion, n.Region}, Display: "ward"},
+			Type:     []coding{{sysSourceType, "4", "Application Server"}}},
 	}
 	if kind.subtype.Code != "" {
 		a.Subtype = append(a.Subtype, kind.subtype)
@@ -199,7 +205,8 @@ func FHIR(e *Event, n *Names) *AuditEvent {
 	a.Agent = fhirAgents(e, n, &s)
 	a.Entity = fhirEntities(e, &s)
 	if s.Client != "" && s.Server != "" && e.PatientID != nil && e.RecordID != nil && e.Outcome == "ok" {
-		if name, ok := map[string]string{"view": "Read", "create": "Create", "modify": "Update", "delete": "Delete"}[e.Action]; ok {
+		if name, ok := map[string]string{"view": "Read", "create": "Create", "modify": "Update",
+			"delete": "Delete"}[e.Action]; ok {
 			a.Meta.Profile = []string{profileBALP + name}
 		}
 	}
@@ -209,10 +216,12 @@ func FHIR(e *Event, n *Names) *AuditEvent {
 func concept(codings ...coding) *codeableConcept { return &codeableConcept{Coding: codings} }
 
 func fhirAgents(e *Event, n *Names, s *said) []fhirAgent {
-	user := fhirAgent{Type: concept(coding{sysPartType, "IRCP", "information recipient"}), Requestor: true, Name: "unknown"}
+	user := fhirAgent{Type: concept(coding{sysPartType, "IRCP", "information recipient"}), Requestor: true,
+		Name: "unknown"}
 	switch {
 	case e.ActorID != nil:
-		user.Who = &reference{Identifier: &identifier{sysWardTenant + ":" + n.TenantID.String() + ":user", e.ActorID.String()}}
+		user.Who = &reference{Identifier: &identifier{sysWardTenant + ":" + n.TenantID.String() + ":user",
+			e.ActorID.String()}}
 		user.Name = ""
 		if e.Actor != nil {
 			user.Name = *e.Actor
@@ -226,15 +235,18 @@ func fhirAgents(e *Event, n *Names, s *said) []fhirAgent {
 		}
 	}
 	if e.Purpose != nil {
-		user.PurposeOfUse = []codeableConcept{*concept(coding{System: sysActReason, Code: actReasons[*e.Purpose]}, coding{System: sysWardPurpose, Code: *e.Purpose})}
+		user.PurposeOfUse = []codeableConcept{*concept(coding{System: sysActReason, Code: actReasons[*e.Purpose]},
+			coding{System: sysWardPurpose, Code: *e.Purpose})}
 	}
 	agents := []fhirAgent{user}
 	client, server := ends(e.Action)
 	if s.Client != "" {
-		agents = append(agents, fhirAgent{Type: concept(client), Who: &reference{Display: s.Client}, Network: &fhirNetwork{s.Client, networkType(s.Client)}})
+		agents = append(agents, fhirAgent{Type: concept(client), Who: &reference{Display: s.Client},
+			Network: &fhirNetwork{s.Client, networkType(s.Client)}})
 	}
 	if s.Server != "" {
-		agents = append(agents, fhirAgent{Type: concept(server), Who: &reference{Display: s.Server}, Network: &fhirNetwork{s.Server, networkType(s.Server)}})
+		agents = append(agents, fhirAgent{Type: concept(server), Who: &reference{Display: s.Server},
+			Network: &fhirNetwork{s.Server, networkType(s.Server)}})
 	}
 	return agents
 }
@@ -262,10 +274,12 @@ func ends(action string) (client, server coding) {
 func fhirEntities(e *Event, s *said) []fhirEntity {
 	var list []fhirEntity
 	if e.PatientID != nil {
-		list = append(list, fhirEntity{What: &reference{Reference: "Patient/" + e.PatientID.String()}, Type: &coding{sysEntityType, "1", "Person"}, Role: &coding{sysObjectRole, "1", "Patient"}})
+		list = append(list, fhirEntity{What: &reference{Reference: "Patient/" + e.PatientID.String()},
+			Type: &coding{sysEntityType, "1", "Person"}, Role: &coding{sysObjectRole, "1", "Patient"}})
 	}
 	if e.RecordTable != nil || s.OwnerTenant != "" {
-		data := fhirEntity{Type: &coding{sysEntityType, "2", "System Object"}, Role: &coding{sysObjectRole, "4", "Domain Resource"}}
+		data := fhirEntity{Type: &coding{sysEntityType, "2", "System Object"},
+			Role: &coding{sysObjectRole, "4", "Domain Resource"}}
 		if e.RecordTable != nil {
 			data.Name = *e.RecordTable
 			data.What = &reference{Identifier: &identifier{System: sysWardTable + *e.RecordTable}}

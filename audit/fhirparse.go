@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// parseFHIR hands each event of a file of AuditEvents, one a line, to each: one for every record that a resource names. The error is of the file as a whole.
+// parseFHIR hands each event of a file of AuditEvents, one a line, to each: one for every record that a resource names.
+// The error is of the file as a whole.
 func parseFHIR(r io.Reader, each func(line int64, f *Foreign, wrong error) error) error {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	for n := int64(1); ; n++ {
@@ -152,7 +153,8 @@ func (a *AuditEvent) readAgents(f *Foreign) {
 }
 
 func (c *codeableConcept) has(system, code string) bool {
-	return c != nil && slices.ContainsFunc(c.Coding, func(x coding) bool { return x.System == system && x.Code == code })
+	return c != nil &&
+		slices.ContainsFunc(c.Coding, func(x coding) bool { return x.System == system && x.Code == code })
 }
 
 // called is what the other system calls somebody: by the surest name that is there.

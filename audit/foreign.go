@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Foreign is one event of another system's log, as it is imported. Ids that are no uuids become keyed hashes in the database.
+// Foreign is one event of another system's log, as it is imported. Ids that are no uuids become keyed hashes in the
+// database.
 type Foreign struct {
 	Source      string    `json:"source"` // its id there: what has been imported is known by it
 	At          time.Time `json:"at"`
@@ -24,12 +25,14 @@ type Foreign struct {
 	RecordID    string    `json:"record,omitempty"`
 	PatientID   string    `json:"patient,omitempty"`
 	Purpose     string    `json:"purpose,omitempty"`
-	OwnerTenant string    `json:"owner,omitempty"` // whose record it was, where that is another clinic's: slug, id, or the other system's word
-	Client      string    `json:"client,omitempty"`
-	Server      string    `json:"server,omitempty"`
+	// whose record it was, where that is another clinic's: slug, id, or the other system's word
+	OwnerTenant string `json:"owner,omitempty"`
+	Client      string `json:"client,omitempty"`
+	Server      string `json:"server,omitempty"`
 }
 
-// importable are the actions of another system that can be imported. What ward's own reviewers and worker do is not for others to claim.
+// importable are the actions of another system that can be imported. What ward's own reviewers and worker do is not for
+// others to claim.
 var importable = []string{"view", "create", "modify", "delete", "export", "search", "sign_in", "sign_out"}
 
 // tablePattern is what names a table, schema first.
@@ -52,7 +55,8 @@ func (f *Foreign) check(now time.Time) error {
 	case f.At.Before(oldest) || f.At.After(now.Add(ahead)):
 		return errors.New("its time is before 1990 or in the future")
 	case !slices.Contains(importable, f.Action):
-		return errors.New("its action is none that can be imported: view, create, modify, delete, export, search, sign_in, sign_out")
+		return errors.New("its action is none that can be imported: view, create, modify, delete, export, search, " +
+			"sign_in, sign_out")
 	case f.Outcome != "ok" && f.Outcome != "denied":
 		return errors.New("its outcome is neither ok nor denied")
 	case f.RecordTable != "" && !tablePattern.MatchString(f.RecordTable):

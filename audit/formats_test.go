@@ -22,7 +22,9 @@ func samples(t *testing.T) ([]audit.Event, *audit.Names) {
 	t.Helper()
 	e := wardtest.New(t)
 	list := func(domain string) []string {
-		return wardtest.One[[]string](e, "select array_agg(m[1]) from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m where c.contypid = $1::regtype", domain)
+		return wardtest.One[[]string](e,
+			"select array_agg(m[1]) from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), "+
+				"'''([a-z_]+)''', 'g') m where c.contypid = $1::regtype", domain)
 	}
 	names := &audit.Names{TenantID: uuid.New(), Region: "us-west", Roles: map[uuid.UUID]string{}}
 	var events []audit.Event
@@ -34,17 +36,24 @@ func samples(t *testing.T) ([]audit.Event, *audit.Names) {
 		at := time.Date(2026, 3, 4, 5, 6, 7, 123456000, time.UTC)
 		member := uuid.New()
 		names.Roles[member] = "clinician"
-		bare := audit.Event{EventID: int64(i + 1), RecordedAt: at, ActorKind: "unknown", Action: action, Outcome: "denied", Source: "ward"}
+		bare := audit.Event{EventID: int64(i + 1), RecordedAt: at, ActorKind: "unknown", Action: action,
+			Outcome: "denied", Source: "ward"}
 		full := audit.Event{
-			EventID: int64(i + 1000), RecordedAt: at, OccurredAt: ptr(at.Add(-time.Hour)), Actor: ptr("casey"), ActorID: ptr(uuid.New()), ActorKind: "human", Action: action, Outcome: "ok", RecordTable: ptr("public.notes"), RecordID: ptr(uuid.New()),
-			PatientID: ptr(uuid.New()), Purpose: ptr(purposes[i%len(purposes)]), SessionID: ptr(uuid.New()), MembershipID: &member, DisclosureID: ptr(uuid.New()), Detail: ptr(`{"reason": "because", "filter": {"subject_id": "x"}}`), Source: "ward",
+			EventID: int64(i + 1000), RecordedAt: at, OccurredAt: ptr(at.Add(-time.Hour)), Actor: ptr("casey"),
+			ActorID: ptr(uuid.New()), ActorKind: "human", Action: action, Outcome: "ok",
+			RecordTable: ptr("public.notes"), RecordID: ptr(uuid.New()),
+			PatientID: ptr(uuid.New()), Purpose: ptr(purposes[i%len(purposes)]), SessionID: ptr(uuid.New()),
+			MembershipID: &member, DisclosureID: ptr(uuid.New()),
+			Detail: ptr(`{"reason": "because", "filter": {"subject_id": "x"}}`), Source: "ward",
 			Seq: ptr(int64(7)), Hash: ptr(`\x00ff`),
 		}
 		imported := full
 		imported.EventID, imported.ActorKind, imported.Source = int64(i+2000), "service", "import"
-		imported.Detail = ptr(`{"system": "old-ehr", "owner_tenant": "` + uuid.NewString() + `", "client": "192.0.2.7", "server": "https://ehr.example.org/fhir"}`)
+		imported.Detail = ptr(`{"system": "old-ehr", "owner_tenant": "` + uuid.NewString() +
+			`", "client": "192.0.2.7", "server": "https://ehr.example.org/fhir"}`)
 		foreign := bare
-		foreign.EventID, foreign.Source, foreign.Detail = int64(i+3000), "import", ptr(`{"system": "old-ehr", "actor": "jdoe"}`)
+		foreign.EventID, foreign.Source, foreign.Detail = int64(i+3000), "import",
+			ptr(`{"system": "old-ehr", "actor": "jdoe"}`)
 		odd := bare
 		odd.EventID, odd.Detail = int64(i+4000), ptr(`{"reason": ["a list"]}`)
 		events = append(events, bare, full, imported, foreign, odd)
@@ -52,8 +61,8 @@ func samples(t *testing.T) ([]audit.Event, *audit.Names) {
 	return events, names
 }
 
-// TestFHIRIsTheSchemas: every event is an AuditEvent by HL7's own JSON schema of R4, and by the cardinalities of the resource that a JSON schema of its cannot say. It
-// claims IHE's profile only where it has what that asks for.
+// TestFHIRIsTheSchemas: every event is an AuditEvent by HL7's own JSON schema of R4, and by the cardinalities of the
+// resource that a JSON schema of its cannot say. It claims IHE's profile only where it has what that asks for.
 func TestFHIRIsTheSchemas(t *testing.T) {
 	file, err := os.Open("../testdata/fhir/AuditEvent.schema.json")
 	if err != nil {
@@ -95,7 +104,8 @@ func TestFHIRIsTheSchemas(t *testing.T) {
 	}
 }
 
-// resource checks what hl7.org/fhir/R4/auditevent.html demands beside the schema, and IHE's profile where it is claimed. It returns how many profiles are.
+// resource checks what hl7.org/fhir/R4/auditevent.html demands beside the schema, and IHE's profile where it is
+// claimed. It returns how many profiles are.
 func resource(t *testing.T, raw []byte) int {
 	t.Helper()
 	var a struct {
@@ -121,7 +131,8 @@ func resource(t *testing.T, raw []byte) int {
 	if err := json.Unmarshal(raw, &a); err != nil {
 		t.Fatal(err)
 	}
-	if a.Type.Code == "" || a.Recorded == nil || len(a.Agent) == 0 || len(a.Source.Observer) == 0 || len(a.Meta.Tag) != 1 {
+	if a.Type.Code == "" || a.Recorded == nil || len(a.Agent) == 0 || len(a.Source.Observer) == 0 ||
+		len(a.Meta.Tag) != 1 {
 		t.Errorf("lacks what is 1..1: %s", raw)
 	}
 	ends := map[string]bool{}
@@ -145,16 +156,20 @@ func resource(t *testing.T, raw []byte) int {
 			data++
 		}
 	}
-	if a.Outcome != "0" || !ends["110152"] || !ends["110153"] || patient != 1 || data != 1 || a.Type.Code != "rest" || !strings.HasPrefix(a.Meta.Profile[0], "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Patient") {
+	if a.Outcome != "0" || !ends["110152"] || !ends["110153"] || patient != 1 || data != 1 || a.Type.Code != "rest" ||
+		!strings.HasPrefix(a.Meta.Profile[0],
+			"https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Patient") {
 		t.Errorf("claims %s, which it does not fulfil: %s", a.Meta.Profile, raw)
 	}
 	return len(a.Meta.Profile)
 }
 
-// TestOCSFIsTheSchema: every event is of class 6003 by the published schema of 1.8.0, and no patient's own id is in it unless that was asked for.
+// TestOCSFIsTheSchema: every event is of class 6003 by the published schema of 1.8.0, and no patient's own id is in it
+// unless that was asked for.
 func TestOCSFIsTheSchema(t *testing.T) {
 	events, names := samples(t)
-	if wrong := wardtest.OCSF(t, []byte(`{"class_uid": 6003, "category_uid": 6, "type_uid": 600301, "activity_id": 77, "nonsense": 1}`)); len(wrong) < 4 {
+	if wrong := wardtest.OCSF(t, []byte(`{"class_uid": 6003, "category_uid": 6, "type_uid": 600301, `+
+		`"activity_id": 77, "nonsense": 1}`)); len(wrong) < 4 {
 		t.Fatalf("the schema takes anything: %q", wrong)
 	}
 	patients := map[uuid.UUID]string{}
@@ -189,7 +204,8 @@ func TestOCSFIsTheSchema(t *testing.T) {
 	}
 	// of a patient that has no name there, nothing is said
 	names.Patients = map[uuid.UUID]string{}
-	if raw, _ := json.Marshal(audit.OCSF(&own, names)); bytes.Contains(raw, []byte(own.PatientID.String())) || slices.Contains(wardtest.OCSF(t, raw), "x") {
+	if raw, _ := json.Marshal(audit.OCSF(&own, names)); bytes.Contains(raw, []byte(own.PatientID.String())) ||
+		slices.Contains(wardtest.OCSF(t, raw), "x") {
 		t.Errorf("%s", raw)
 	}
 }

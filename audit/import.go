@@ -24,9 +24,11 @@ type Import struct {
 	Tenant string // slug or id
 	System string // short name of the other system
 	Reason string
-	// Actors maps the other system's names for people to users. Who is not in it is looked for under their own name, as a short name or user id.
+	// Actors maps the other system's names for people to users. Who is not in it is looked for under their own name, as
+	// a short name or user id.
 	Actors map[string]string
-	// KeepUnknown imports events of people who are no users of the clinic as nobody's, with the other system's name for them in the detail.
+	// KeepUnknown imports events of people who are no users of the clinic as nobody's, with the other system's name for
+	// them in the detail.
 	KeepUnknown bool
 	DryRun      bool
 	// Progress (nil: nobody) is told how many events are through, of how many.
@@ -73,15 +75,17 @@ const (
 	actorsAtATime = 5000
 )
 
-// Run reads the whole file first: where a line is bad, or (unless KeepUnknown) an actor unknown, nothing is imported and the report says which. Then it imports in
-// batches, each with its checkpoint; one that was interrupted goes on where it was when it is run again, and what was imported before adds nothing. The import is
-// recorded first. Memory is bounded by a batch, the names of actors, and 1 MiB a line.
+// Run reads the whole file first: where a line is bad, or (unless KeepUnknown) an actor unknown, nothing is imported
+// and the report says which. Then it imports in batches, each with its checkpoint; one that was interrupted goes on
+// where it was when it is run again, and what was imported before adds nothing. The import is recorded first. Memory is
+// bounded by a batch, the names of actors, and 1 MiB a line.
 func (m *Import) Run(ctx context.Context, s *tenancy.Session) (*Imported, error) {
 	parse, err := m.parser()
 	if err != nil {
 		return nil, err
 	}
-	r := &Imported{Import: uuid.New(), Tenant: m.Tenant, System: m.System, Format: m.Format, DryRun: m.DryRun, Bad: []BadLine{}, UnknownActors: []string{}}
+	r := &Imported{Import: uuid.New(), Tenant: m.Tenant, System: m.System, Format: m.Format, DryRun: m.DryRun,
+		Bad: []BadLine{}, UnknownActors: []string{}}
 	sum, actors, err := m.examine(ctx, parse, r)
 	if err != nil || r.BadLines > 0 || r.Events == 0 {
 		return r, err
@@ -111,7 +115,8 @@ func (m *Import) parser() (parser, error) {
 }
 
 // examine reads the file once: what is wrong with it, who is in it, and what it is.
-func (m *Import) examine(ctx context.Context, parse parser, r *Imported) (sum [32]byte, actors map[string]bool, err error) {
+func (m *Import) examine(ctx context.Context, parse parser,
+	r *Imported) (sum [32]byte, actors map[string]bool, err error) {
 	actors = map[string]bool{}
 	sum, err = m.read(ctx, parse, func(line int64, f *Foreign, wrong error) error {
 		if wrong == nil {
@@ -140,7 +145,8 @@ func (m *Import) examine(ctx context.Context, parse parser, r *Imported) (sum [3
 }
 
 // read parses the file and returns its SHA-256.
-func (m *Import) read(ctx context.Context, parse parser, each func(line int64, f *Foreign, wrong error) error) (sum [32]byte, err error) {
+func (m *Import) read(ctx context.Context, parse parser,
+	each func(line int64, f *Foreign, wrong error) error) (sum [32]byte, err error) {
 	file, err := os.Open(m.Path)
 	if err != nil {
 		return sum, fmt.Errorf("import: %w", err)
@@ -170,7 +176,8 @@ type begun struct {
 // begin records the import. With DryRun it is recorded as a trial.
 func (m *Import) begin(ctx context.Context, s *tenancy.Session, id uuid.UUID, sum [32]byte) (b begun, err error) {
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := queries.New(tx).ImportBegin(ctx, queries.ImportBeginParams{Import: id, Tenant: m.Tenant, System: m.System, File: sum[:], Reason: m.Reason, DryRun: m.DryRun})
+		raw, err := queries.New(tx).ImportBegin(ctx, queries.ImportBeginParams{Import: id, Tenant: m.Tenant,
+			System: m.System, File: sum[:], Reason: m.Reason, DryRun: m.DryRun})
 		if err != nil {
 			return fmt.Errorf("import into %s: %w", m.Tenant, tenancy.Explain(err))
 		}
@@ -180,7 +187,8 @@ func (m *Import) begin(ctx context.Context, s *tenancy.Session, id uuid.UUID, su
 }
 
 // users finds out who the actors are, under the event of the import.
-func (m *Import) users(ctx context.Context, s *tenancy.Session, r *Imported, actors map[string]bool) (map[string]string, error) {
+func (m *Import) users(ctx context.Context, s *tenancy.Session, r *Imported,
+	actors map[string]bool) (map[string]string, error) {
 	names := make([]string, 0, len(actors))
 	for a := range actors {
 		names = append(names, a)
@@ -221,8 +229,10 @@ func (m *Import) users(ctx context.Context, s *tenancy.Session, r *Imported, act
 
 var errChanged = errors.New("the file changed while it was imported: what was imported stays, run it again")
 
-// load imports what comes after the line that an earlier import of the same file came to. A line's events are never in two batches, so that a checkpoint is between lines.
-func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *Imported, sum [32]byte, users map[string]string) error {
+// load imports what comes after the line that an earlier import of the same file came to. A line's events are never in
+// two batches, so that a checkpoint is between lines.
+func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *Imported, sum [32]byte,
+	users map[string]string) error {
 	var batch []Foreign
 	var upto int64
 	done := 0
@@ -273,14 +283,16 @@ func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *
 	return send()
 }
 
-func (m *Import) send(ctx context.Context, s *tenancy.Session, id uuid.UUID, upto int64, batch []Foreign) (added, seen int, err error) {
+func (m *Import) send(ctx context.Context, s *tenancy.Session, id uuid.UUID, upto int64,
+	batch []Foreign) (added, seen int, err error) {
 	rows, err := json.Marshal(batch)
 	if err != nil {
 		return 0, 0, fmt.Errorf("encode batch: %w", err)
 	}
 	var done struct{ Added, Seen int }
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := queries.New(tx).ImportEvents(ctx, queries.ImportEventsParams{Import: id, UptoLine: upto, Rows: rows})
+		raw, err := queries.New(tx).ImportEvents(ctx,
+			queries.ImportEventsParams{Import: id, UptoLine: upto, Rows: rows})
 		if err != nil {
 			return fmt.Errorf("import up to line %d: %w", upto, tenancy.Explain(err))
 		}

@@ -59,11 +59,13 @@ func (l *ledger) writing(every time.Duration, then func() error) (stop func()) {
 	return stop
 }
 
-// TestKilledShippers: 200 shippers are killed while rows are sealed; one that is left alone then ships the rest, and every row is in the archive once.
+// TestKilledShippers: 200 shippers are killed while rows are sealed; one that is left alone then ships the rest, and
+// every row is in the archive once.
 func TestKilledShippers(t *testing.T) {
 	h := newHarbour(t)
 	h.now = time.Now()
-	stop := h.writing(5*time.Millisecond, func() error { _, err := h.sealer.Seal(context.WithoutCancel(t.Context())); return err })
+	stop := h.writing(5*time.Millisecond,
+		func() error { _, err := h.sealer.Seal(context.WithoutCancel(t.Context())); return err })
 	leftovers, began := 0, 0
 	for kill := range 200 {
 		before := h.verify(h.store)
@@ -101,13 +103,15 @@ func TestKilledShippers(t *testing.T) {
 			voids++
 		}
 	}
-	t.Logf("%d rows in %d parts; %d of the killed had shipped, %d left something unfinished; %d remarks", r.Rows, len(r.Parts), began, leftovers, voids)
+	t.Logf("%d rows in %d parts; %d of the killed had shipped, %d left something unfinished; %d remarks", r.Rows,
+		len(r.Parts), began, leftovers, voids)
 	if leftovers < 5 || began < 20 {
 		t.Errorf("the kills did not meet the shipping: %d had shipped, %d left something unfinished", began, leftovers)
 	}
 }
 
-// TestKilledSealers: 50 sealers are killed; another follows at once each time, beside one that is refused. Every event has one place in the end.
+// TestKilledSealers: 50 sealers are killed; another follows at once each time, beside one that is refused. Every event
+// has one place in the end.
 func TestKilledSealers(t *testing.T) {
 	h := newHarbour(t)
 	h.sealer.Close(t.Context())
@@ -131,7 +135,8 @@ func TestKilledSealers(t *testing.T) {
 	if sealedBy < 25 {
 		t.Errorf("only %d of 50 pairs had sealed", sealedBy)
 	}
-	t.Logf("%d rows, %d batches", wardtest.One[int](h.e, "select count(*) from audit.chain"), wardtest.One[int](h.e, "select max(batch) from audit.chain"))
+	t.Logf("%d rows, %d batches", wardtest.One[int](h.e, "select count(*) from audit.chain"),
+		wardtest.One[int](h.e, "select max(batch) from audit.chain"))
 }
 
 // TestLargePart: a part of 2 million rows is shipped, read back and checked by a process that stays under a fixed size.
@@ -158,7 +163,8 @@ func TestLargePart(t *testing.T) {
 	if r.Rows < rows || len(r.Parts) != 1 || peak > bound {
 		t.Errorf("%d rows in %d parts, at most %d MiB resident", r.Rows, len(r.Parts), peak>>20)
 	}
-	t.Logf("%d rows shipped in %s, %.0f rows/s, %d bytes a row, at most %d MiB resident", r.Rows, took.Round(time.Second/10), float64(r.Rows)/took.Seconds(), r.Bytes/r.Rows, peak>>20)
+	t.Logf("%d rows shipped in %s, %.0f rows/s, %d bytes a row, at most %d MiB resident", r.Rows,
+		took.Round(time.Second/10), float64(r.Rows)/took.Seconds(), r.Bytes/r.Rows, peak>>20)
 }
 
 // process starts this binary as a sealer or shipper of the harbour's.

@@ -28,14 +28,20 @@ func (a *attic) live() *archive.LiveReport {
 // victim is an archived event of cedar's: its id and its place.
 func (a *attic) victim() (id, seq int64) {
 	a.t.Helper()
-	id = wardtest.One[int64](a.e, "select event_id from audit.event where recorded_at >= '2026-05-03Z' and recorded_at < '2026-06-01Z' and tenant_id = $1 order by event_id limit 1", a.cedar)
+	id = wardtest.One[int64](a.e, "select event_id from audit.event where recorded_at >= '2026-05-03Z' "+
+		"and recorded_at < '2026-06-01Z' and tenant_id = $1 order by event_id limit 1", a.cedar)
 	return id, wardtest.One[int64](a.e, "select seq from audit.chain where event_id = $1", id)
 }
 
-// TestLive: what a superuser with the triggers off does to events and to the chain is found and named, each row of it and no other.
+// TestLive: what a superuser with the triggers off does to events and to the chain is found and named, each row of it
+// and no other.
 func TestLive(t *testing.T) {
-	changes := map[string]string{"outcome": "'denied'", "actor_kind": "'service'", "action": "'modify'", "user_id": "gen_random_uuid()", "session_id": "gen_random_uuid()", "membership_id": "gen_random_uuid()", "disclosure_id": "gen_random_uuid()",
-		"record_table": "'public.notes'", "record_id": "gen_random_uuid()", "subject_id": "null", "purpose": "'research'", "detail": `'{"n":1}'`, "source": "'import'", "occurred_at": "now()", "tenant_id": "gen_random_uuid()"}
+	changes := map[string]string{"outcome": "'denied'", "actor_kind": "'service'", "action": "'modify'",
+		"user_id": "gen_random_uuid()", "session_id": "gen_random_uuid()", "membership_id": "gen_random_uuid()",
+		"disclosure_id": "gen_random_uuid()",
+		"record_table":  "'public.notes'", "record_id": "gen_random_uuid()", "subject_id": "null",
+		"purpose": "'research'", "detail": `'{"n":1}'`, "source": "'import'", "occurred_at": "now()",
+		"tenant_id": "gen_random_uuid()"}
 	type difference struct {
 		sql     string // {id}, {seq}, {tenant}
 		chain   bool
@@ -44,29 +50,45 @@ func TestLive(t *testing.T) {
 		seqless bool
 	}
 	cases := map[string]difference{
-		"removed event":      {sql: "delete from audit.event where event_id = {id}", status: archive.LiveMissing, names: "not in the database"},
-		"removed place":      {sql: "delete from audit.chain where event_id = {id}", chain: true, status: archive.LiveMissing, names: "no place in the database's chain"},
-		"changed hash":       {sql: "update audit.chain set hash = sha256('x') where event_id = {id}", chain: true, status: archive.LiveModified, names: "hash"},
-		"changed time":       {sql: "update audit.event set recorded_at = recorded_at + interval '1 second' where event_id = {id}", status: archive.LiveModified, names: "recorded_at"},
-		"changed nonce":      {sql: "update audit.chain set nonce = decode(repeat('00', 16), 'hex') where event_id = {id}", chain: true, status: archive.LiveModified, names: "nonce"},
-		"changed sealing":    {sql: "update audit.chain set sealed_at = sealed_at + interval '1 second' where event_id = {id}", chain: true, status: archive.LiveModified, names: "sealed_at"},
-		"event put in late":  {sql: "insert into audit.event (tenant_id, actor_kind, action, recorded_at, xid) values ('{tenant}', 'human', 'view', '2026-05-03Z', (select xid from audit.event where event_id = {id}))", status: archive.LiveExtra, names: "the sealer has passed", seqless: true},
-		"event put in twice": {sql: "insert into audit.event (event_id, tenant_id, actor_kind, action, recorded_at, xid) overriding system value select event_id, tenant_id, actor_kind, action, recorded_at + interval '1 second', xid from audit.event where event_id = {id}", status: archive.LiveExtra, names: "twice", seqless: true},
-		"event not sealed":   {sql: "insert into audit.event (tenant_id, actor_kind, action, recorded_at) values ('{tenant}', 'human', 'view', '2026-05-03Z')", status: archive.Unsealed, names: "not sealed", seqless: true},
+		"removed event": {sql: "delete from audit.event where event_id = {id}", status: archive.LiveMissing,
+			names: "not in the database"},
+		"removed place": {sql: "delete from audit.chain where event_id = {id}", chain: true,
+			status: archive.LiveMissing, names: "no place in the database's chain"},
+		"changed hash": {sql: "update audit.chain set hash = sha256('x') where event_id = {id}", chain: true,
+			status: archive.LiveModified, names: "hash"},
+		"changed time": {sql: "update audit.event set recorded_at = recorded_at + interval '1 second' " +
+			"where event_id = {id}", status: archive.LiveModified, names: "recorded_at"},
+		"changed nonce": {sql: "update audit.chain set nonce = decode(repeat('00', 16), 'hex') " +
+			"where event_id = {id}", chain: true, status: archive.LiveModified, names: "nonce"},
+		"changed sealing": {sql: "update audit.chain set sealed_at = sealed_at + interval '1 second' " +
+			"where event_id = {id}", chain: true, status: archive.LiveModified, names: "sealed_at"},
+		"event put in late": {sql: "insert into audit.event (tenant_id, actor_kind, action, recorded_at, xid) " +
+			"values ('{tenant}', 'human', 'view', '2026-05-03Z', (select xid from audit.event where event_id = {id}))",
+			status: archive.LiveExtra, names: "the sealer has passed", seqless: true},
+		"event put in twice": {sql: `insert into audit.event (event_id, tenant_id, actor_kind, action, recorded_at,
+				xid) overriding system value select event_id, tenant_id, actor_kind, action,
+				recorded_at + interval '1 second', xid from audit.event
+				where event_id = {id}`, status: archive.LiveExtra, names: "twice", seqless: true},
+		"event not sealed": {sql: "insert into audit.event (tenant_id, actor_kind, action, recorded_at) " +
+			"values ('{tenant}', 'human', 'view', '2026-05-03Z')", status: archive.Unsealed, names: "not sealed",
+			seqless: true},
 	}
 	for column, value := range changes {
-		cases["changed "+column] = difference{sql: fmt.Sprintf("update audit.event set %s = %s where event_id = {id}", column, value), status: archive.LiveModified, names: column}
+		cases["changed "+column] = difference{sql: fmt.Sprintf("update audit.event set %s = %s where event_id = {id}",
+			column, value), status: archive.LiveModified, names: column}
 	}
 	a := newAttic(t)
 	before := a.live()
-	if before.Verdict != archive.Valid || before.Rows < 30 || before.Parts < 3 || len(before.Findings) > 0 || before.Pruned != 0 {
+	if before.Verdict != archive.Valid || before.Rows < 30 || before.Parts < 3 || len(before.Findings) > 0 ||
+		before.Pruned != 0 {
 		t.Fatalf("as it is: %+v", before)
 	}
 	id, seq := a.victim()
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			undo := a.snapshot()
-			sql := strings.NewReplacer("{id}", fmt.Sprint(id), "{seq}", fmt.Sprint(seq), "{tenant}", a.cedar.String()).Replace(c.sql)
+			sql := strings.NewReplacer("{id}", fmt.Sprint(id), "{seq}", fmt.Sprint(seq), "{tenant}",
+				a.cedar.String()).Replace(c.sql)
 			if c.chain {
 				a.rewriteChain(sql)
 			} else {
@@ -74,7 +96,8 @@ func TestLive(t *testing.T) {
 			}
 			report := a.live()
 			found := slices.IndexFunc(report.Findings, func(f archive.Finding) bool {
-				return f.Status == c.status && f.Tenant == a.cedar.String() && (c.seqless || f.Seq == seq) && strings.Contains(f.Message, c.names)
+				return f.Status == c.status && f.Tenant == a.cedar.String() && (c.seqless || f.Seq == seq) &&
+					strings.Contains(f.Message, c.names)
 			})
 			verdict := archive.Invalid
 			if c.status == archive.Unsealed {
@@ -98,7 +121,9 @@ func TestLive(t *testing.T) {
 // snapshot keeps events and chain and returns what puts them back.
 func (a *attic) snapshot() func() {
 	a.t.Helper()
-	for _, sql := range []string{"drop table if exists public.kept_event, public.kept_chain", "create table public.kept_event as select * from audit.event", "create table public.kept_chain as select * from audit.chain"} {
+	for _, sql := range []string{"drop table if exists public.kept_event, public.kept_chain",
+		"create table public.kept_event as select * from audit.event",
+		"create table public.kept_chain as select * from audit.chain"} {
 		super(a.t, a.e, sql)
 	}
 	return func() {
@@ -109,7 +134,8 @@ func (a *attic) snapshot() func() {
 	}
 }
 
-// TestLiveNotShipped: what is sealed and due and in no part, or was put behind a chain's end, is LIVE_EXTRA; what is not due yet waits, uncovered.
+// TestLiveNotShipped: what is sealed and due and in no part, or was put behind a chain's end, is LIVE_EXTRA; what is
+// not due yet waits, uncovered.
 func TestLiveNotShipped(t *testing.T) {
 	a := newAttic(t)
 	settled := a.live()
@@ -139,7 +165,9 @@ func TestLiveNotShipped(t *testing.T) {
 		t.Errorf("due: %v, %+v", count, r)
 	}
 	// one that claims a place far behind the end
-	a.rewriteChain(fmt.Sprintf("insert into audit.chain select tenant_id, seq + 50000, event_id + 1000000, recorded_at, batch, sealed_at, nonce, hash from audit.chain where tenant_id = '%s' order by seq desc limit 1", a.cedar))
+	a.rewriteChain(fmt.Sprintf("insert into audit.chain select tenant_id, seq + 50000, event_id + 1000000, "+
+		"recorded_at, batch, sealed_at, nonce, hash from audit.chain where tenant_id = '%s' order by seq desc limit 1",
+		a.cedar))
 	if r := a.live(); r.Verdict != archive.Invalid || !slices.ContainsFunc(r.Findings, func(f archive.Finding) bool {
 		return f.Status == archive.LiveExtra && strings.Contains(f.Message, "after a gap")
 	}) {
@@ -162,7 +190,8 @@ func (b *beforeQuery) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.Tr
 
 func (*beforeQuery) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// TestLiveWhileSealing: rows that are sealed after a chain's end was read, and before what lies beyond it is looked for, are no gap.
+// TestLiveWhileSealing: rows that are sealed after a chain's end was read, and before what lies beyond it is looked
+// for, are no gap.
 func TestLiveWhileSealing(t *testing.T) {
 	a := newAttic(t)
 	settled := a.live()
@@ -194,22 +223,27 @@ func TestLiveWhileSealing(t *testing.T) {
 	}
 }
 
-// TestLiveOnADamagedArchive: a part that is not what was signed is named, and nothing is said about the rows that it should hold.
+// TestLiveOnADamagedArchive: a part that is not what was signed is named, and nothing is said about the rows that it
+// should hold.
 func TestLiveOnADamagedArchive(t *testing.T) {
 	a := newAttic(t)
 	rows := a.live().Rows
 	victim := a.parts()[1]
 	a.change(a.dir, victim.Path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
-	if r := a.live(); r.Verdict != archive.Invalid || len(r.Findings) != 1 || r.Findings[0].Status != archive.FileModified || r.Findings[0].Part != victim.Path || r.Rows != rows-victim.Rows {
+	if r := a.live(); r.Verdict != archive.Invalid || len(r.Findings) != 1 ||
+		r.Findings[0].Status != archive.FileModified || r.Findings[0].Part != victim.Path ||
+		r.Rows != rows-victim.Rows {
 		t.Errorf("%+v", r)
 	}
 	a.remove(a.dir, victim.Path)
-	if r := a.live(); r.Verdict != archive.Invalid || len(r.Findings) != 1 || r.Findings[0].Status != archive.PartMissing {
+	if r := a.live(); r.Verdict != archive.Invalid || len(r.Findings) != 1 ||
+		r.Findings[0].Status != archive.PartMissing {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestLiveReachesTheReviewer: the request is the auditor's event, the verdict about both is on record, and nobody else gets the answer.
+// TestLiveReachesTheReviewer: the request is the auditor's event, the verdict about both is on record, and nobody else
+// gets the answer.
 func TestLiveReachesTheReviewer(t *testing.T) {
 	a := newAttic(t)
 	id, seq := a.victim()
@@ -220,7 +254,8 @@ func TestLiveReachesTheReviewer(t *testing.T) {
 		answered <- func() error {
 			for { // in the worker's place
 				var event *int64
-				err := a.pool.QueryRow(t.Context(), "select max((args->>'event_id')::bigint) from river.river_job where kind = 'verify_live'").Scan(&event)
+				err := a.pool.QueryRow(t.Context(), "select max((args->>'event_id')::bigint) from river.river_job "+
+					"where kind = 'verify_live'").Scan(&event)
 				if err != nil {
 					return err
 				}
@@ -243,10 +278,12 @@ func TestLiveReachesTheReviewer(t *testing.T) {
 	if err != nil || report.Verdict != archive.Invalid || report.Live == nil || report.Live.Verdict != archive.Invalid {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	if !slices.ContainsFunc(report.Findings, func(f archive.Finding) bool { return f.Status == archive.LiveModified && f.Seq == seq }) {
+	if !slices.ContainsFunc(report.Findings,
+		func(f archive.Finding) bool { return f.Status == archive.LiveModified && f.Seq == seq }) {
 		t.Errorf("%v", report.Findings)
 	}
-	if got := wardtest.One[string](a.e, "select concat_ws(' ', verdict, breaks) from audit.verification"); got != "INVALID 1" {
+	if got := wardtest.One[string](a.e,
+		"select concat_ws(' ', verdict, breaks) from audit.verification"); got != "INVALID 1" {
 		t.Errorf("on record: %s", got)
 	}
 	event := wardtest.One[int64](a.e, "select request from audit.answer")

@@ -10,8 +10,9 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// recognise finds out whether the transactions that the sealing state names are those of this server. A dump that was restored brings its events' transaction
-// numbers along, and they mean nothing in the new place: its snapshot would never see what is written there.
+// recognise finds out whether the transactions that the sealing state names are those of this server. A dump that was
+// restored brings its events' transaction numbers along, and they mean nothing in the new place: its snapshot would
+// never see what is written there.
 func (s *Sealer) recognise(ctx context.Context) error {
 	q := queries.New(s.conn)
 	is, err := q.StrangeSnapshot(ctx)
@@ -45,11 +46,13 @@ func (s *Sealer) settle(ctx context.Context, q *queries.Queries, sealed int) err
 	if err := q.SetCluster(ctx); err != nil {
 		return fmt.Errorf("note which server this is: %w", err)
 	}
-	detail, err := json.Marshal(map[string]any{"why": "another server", "before": s.moved.Before, "now": s.moved.Now, "sealed": sealed, "epoch": s.epoch})
+	detail, err := json.Marshal(map[string]any{"why": "another server", "before": s.moved.Before, "now": s.moved.Now,
+		"sealed": sealed, "epoch": s.epoch})
 	if err != nil {
 		return fmt.Errorf("encode recovery: %w", err)
 	}
-	if _, err := q.WriteWorker(ctx, queries.WriteWorkerParams{Action: "seal_recover", Detail: string(detail)}); err != nil {
+	if _, err := q.WriteWorker(ctx,
+		queries.WriteWorkerParams{Action: "seal_recover", Detail: string(detail)}); err != nil {
 		return fmt.Errorf("record the other server: %w", err)
 	}
 	return nil

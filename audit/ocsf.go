@@ -10,7 +10,8 @@ import (
 // OCSFVersion is the version of the Open Cybersecurity Schema Framework that ward writes.
 const OCSFVersion = "1.8.0"
 
-// OCSF says what every class of it has; docs/EVENT_FORMATS.md has the table of fields. Times are milliseconds since 1970.
+// OCSF says what every class of it has; docs/EVENT_FORMATS.md has the table of fields. Times are milliseconds
+// since 1970.
 type (
 	// OCSFMetadata is the metadata object.
 	OCSFMetadata struct {
@@ -98,10 +99,12 @@ const (
 var activities = map[string]struct {
 	id   int
 	name string
-}{"create": {1, "Create"}, "view": {2, "Read"}, "open": {2, "Read"}, "browse": {2, "Read"}, "search": {2, "Read"}, "modify": {3, "Update"}, "delete": {4, "Delete"}}
+}{"create": {1, "Create"}, "view": {2, "Read"}, "open": {2, "Read"}, "browse": {2, "Read"}, "search": {2, "Read"},
+	"modify": {3, "Update"}, "delete": {4, "Delete"}}
 
 // administrative are actions by which the place is run.
-var administrative = []string{"configure", "grant", "revoke", "terminate", "prune", "seal_recover", "import", "backfill"}
+var administrative = []string{"configure", "grant", "revoke", "terminate", "prune", "seal_recover",
+	"import", "backfill"}
 
 // OCSFProductOf names what recorded an event.
 func OCSFProductOf(name string) OCSFProduct {
@@ -119,7 +122,8 @@ func (n *Names) PatientName(id uuid.UUID) string {
 	return n.Patients[id] // of one that has no name, nothing is said
 }
 
-// OCSF is an event as class 6003, API Activity. An event's detail is not in it: what reviewers wrote and searched for stays inside.
+// OCSF is an event as class 6003, API Activity. An event's detail is not in it: what reviewers wrote and searched for
+// stays inside.
 func OCSF(e *Event, n *Names) *APIActivity {
 	s := e.said()
 	act, ok := activities[e.Action]
@@ -127,8 +131,11 @@ func OCSF(e *Event, n *Names) *APIActivity {
 		act.id, act.name = ocsfOther, e.Action
 	}
 	a := &APIActivity{
-		ActivityID: act.id, ActivityName: act.name, CategoryUID: 6, ClassUID: classAPIActivity, TypeUID: classAPIActivity*100 + act.id, SeverityID: ocsfInformational, Time: e.at().UnixMilli(), StatusID: 1,
-		Metadata:    OCSFMetadata{Version: OCSFVersion, Product: OCSFProductOf(s.System), UID: strconv.FormatInt(e.EventID, 10), TenantUID: n.TenantID.String(), LoggedTime: e.RecordedAt.UnixMilli()},
+		ActivityID: act.id, ActivityName: act.name, CategoryUID: 6, ClassUID: classAPIActivity,
+		TypeUID: classAPIActivity*100 + act.id, SeverityID: ocsfInformational, Time: e.at().UnixMilli(), StatusID: 1,
+		Metadata: OCSFMetadata{Version: OCSFVersion, Product: OCSFProductOf(s.System),
+			UID: strconv.FormatInt(e.EventID, 10), TenantUID: n.TenantID.String(),
+			LoggedTime: e.RecordedAt.UnixMilli()},
 		API:         ocsfAPI{Operation: e.Action},
 		SrcEndpoint: ocsfEndpoint{SvcName: "ward"},
 		Unmapped:    map[string]any{"source": e.Source},
@@ -182,7 +189,8 @@ func ocsfActor(e *Event, n *Names, s *said) OCSFActor {
 	return a
 }
 
-// ocsfResources are the record and the patient. The patient's own record has the patient's id, and goes by the same name.
+// ocsfResources are the record and the patient. The patient's own record has the patient's id, and goes by the same
+// name.
 func ocsfResources(e *Event, n *Names, s *said) []OCSFResource {
 	var list []OCSFResource
 	owner := &OCSFOwner{n.TenantID.String()}

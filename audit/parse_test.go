@@ -15,7 +15,8 @@ import (
 
 // asEvent is what an imported event becomes, for one whose ids are uuids.
 func (f *Foreign) asEvent() (*Event, bool) {
-	e := &Event{EventID: 1, RecordedAt: f.At.Add(time.Hour), OccurredAt: &f.At, ActorKind: "unknown", Action: f.Action, Outcome: f.Outcome, Source: "import"}
+	e := &Event{EventID: 1, RecordedAt: f.At.Add(time.Hour), OccurredAt: &f.At, ActorKind: "unknown", Action: f.Action,
+		Outcome: f.Outcome, Source: "import"}
 	for _, id := range []struct {
 		text string
 		to   **uuid.UUID
@@ -35,7 +36,8 @@ func (f *Foreign) asEvent() (*Event, bool) {
 	if f.Purpose != "" {
 		e.Purpose = &f.Purpose
 	}
-	raw, err := json.Marshal(map[string]string{"system": "old-ehr", "owner_tenant": f.OwnerTenant, "client": f.Client, "server": f.Server})
+	raw, err := json.Marshal(map[string]string{"system": "old-ehr", "owner_tenant": f.OwnerTenant, "client": f.Client,
+		"server": f.Server})
 	if err != nil {
 		return nil, false
 	}
@@ -112,9 +114,19 @@ const exampleID = "6d0c9f4c-1e5b-4c7a-9b0e-0123456789ab"
 
 // seeds are lines that are nearly right.
 var seeds = []string{
-	`{"resourceType":"AuditEvent","id":"x","type":{"system":"http://terminology.hl7.org/CodeSystem/audit-event-type","code":"rest"},"subtype":[{"system":"http://hl7.org/fhir/restful-interaction","code":"read"}],"action":"R","recorded":"2020-04-29T09:49:00.000Z","outcome":"0","agent":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]},"who":{"identifier":{"value":"` + exampleID + `"}},"requestor":true}],"source":{"observer":{"display":"x"}},"entity":[{"what":{"reference":"Patient/` + exampleID + `"},"type":{"code":"1"},"role":{"code":"1"}},{"what":{"reference":"List/` + exampleID + `"},"type":{"code":"2"},"role":{"code":"4"},"detail":[{"type":"owner-tenant","valueString":"harbor"}]}]}`,
-	`{"resourceType":"AuditEvent","subtype":[{"system":"urn:ward:action","code":"view"}],"recorded":"2020-04-29T09:49:00Z","agent":[{"name":"unknown","requestor":true}]}`,
-	`{"resourceType":"AuditEvent","action":"C","recorded":"2020-04-29T09:49:00Z","agent":[{"type":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110153"}]},"network":{"address":"192.0.2.1"},"requestor":false}]}`,
+	`{"resourceType":"AuditEvent","id":"x","type":{"system":"http://terminology.hl7.org/CodeSystem/audit-event-type",` +
+		`"code":"rest"},"subtype":[{"system":"http://hl7.org/fhir/restful-interaction","code":"read"}],"action":"R",` +
+		`"recorded":"2020-04-29T09:49:00.000Z","outcome":"0",` +
+		`"agent":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType",` +
+		`"code":"IRCP"}]},"who":{"identifier":{"value":"` + exampleID +
+		`"}},"requestor":true}],"source":{"observer":{"display":"x"}},"entity":[{"what":{"reference":"Patient/` +
+		exampleID + `"},"type":{"code":"1"},"role":{"code":"1"}},{"what":{"reference":"List/` + exampleID +
+		`"},"type":{"code":"2"},"role":{"code":"4"},"detail":[{"type":"owner-tenant","valueString":"harbor"}]}]}`,
+	`{"resourceType":"AuditEvent","subtype":[{"system":"urn:ward:action","code":"view"}],` +
+		`"recorded":"2020-04-29T09:49:00Z","agent":[{"name":"unknown","requestor":true}]}`,
+	`{"resourceType":"AuditEvent","action":"C","recorded":"2020-04-29T09:49:00Z",` +
+		`"agent":[{"type":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110153"}]},` +
+		`"network":{"address":"192.0.2.1"},"requestor":false}]}`,
 	"{}", "[]", "null", `{"resourceType":"AuditEvent","entity":null,"agent":null}`, "\n\n{", "",
 }
 
@@ -127,27 +139,38 @@ func FuzzParseFHIR(f *testing.F) {
 
 func FuzzParseCSV(f *testing.F) {
 	const head = "event_id,occurred_at,actor_id,action,outcome,record_table,record_id,patient_id,purpose,owner_tenant\n"
-	for _, s := range []string{"", head, head + "1,2020-01-02T03:04:05Z," + exampleID + ",view,ok,public.notes," + exampleID + "," + exampleID + ",treatment,harbor\n", head + "1,2020-01-02T03:04:05.123456Z,,delete,denied,,,,,\n2,\n\"", "action,recorded_at\nview,x\n\"a\"b,c\n", "\ufeffaction,occurred_at\r\nsearch,2020-01-02T03:04:05+02:00\r\n"} {
+	for _, s := range []string{"", head, head + "1,2020-01-02T03:04:05Z," + exampleID + ",view,ok,public.notes," +
+		exampleID + "," + exampleID + ",treatment,harbor\n",
+		head + "1,2020-01-02T03:04:05.123456Z,,delete,denied,,,,,\n2,\n\"", "action,recorded_at\nview,x\n\"a\"b,c\n",
+		"\ufeffaction,occurred_at\r\nsearch,2020-01-02T03:04:05+02:00\r\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { examineParsed(t, parseCSV, data) })
 }
 
-// TestForeignAuditEvents: resources as IHE's Basic Audit Log Patterns have them (a read of a patient's list, recorded by the server), and as others do, say to ward what
-// they say.
+// TestForeignAuditEvents: resources as IHE's Basic Audit Log Patterns have them (a read of a patient's list, recorded
+// by the server), and as others do, say to ward what they say.
 func TestForeignAuditEvents(t *testing.T) {
 	names, err := filepath.Glob("../testdata/fhir/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string][]Foreign{
-		"balp-read.json": {{Source: "ex-balp-read", At: time.Date(2020, 4, 29, 9, 49, 0, 0, time.UTC), Actor: "John Smith", Action: "view", Outcome: "ok", RecordTable: "fhir.list", RecordID: "ex-list", PatientID: "ex-patient", Client: "2001:db8::7334", Server: "http://server.example.com/fhir"}},
+		"balp-read.json": {{Source: "ex-balp-read", At: time.Date(2020, 4, 29, 9, 49, 0, 0, time.UTC),
+			Actor: "John Smith", Action: "view", Outcome: "ok", RecordTable: "fhir.list", RecordID: "ex-list",
+			PatientID: "ex-patient", Client: "2001:db8::7334", Server: "http://server.example.com/fhir"}},
 		"two-records.json": {
-			{Source: "two", At: time.Date(2024, 2, 3, 4, 5, 6, 700000000, time.UTC), Actor: "u-17", Action: "modify", Outcome: "denied", RecordTable: "fhir.observation", RecordID: "a", PatientID: "p.1", Purpose: "break_glass"},
-			{Source: "two#2", At: time.Date(2024, 2, 3, 4, 5, 6, 700000000, time.UTC), Actor: "u-17", Action: "modify", Outcome: "denied", RecordTable: "fhir.observation", RecordID: "b", PatientID: "p.1", Purpose: "break_glass"},
+			{Source: "two", At: time.Date(2024, 2, 3, 4, 5, 6, 700000000, time.UTC), Actor: "u-17", Action: "modify",
+				Outcome: "denied", RecordTable: "fhir.observation", RecordID: "a", PatientID: "p.1",
+				Purpose: "break_glass"},
+			{Source: "two#2", At: time.Date(2024, 2, 3, 4, 5, 6, 700000000, time.UTC), Actor: "u-17", Action: "modify",
+				Outcome: "denied", RecordTable: "fhir.observation", RecordID: "b", PatientID: "p.1",
+				Purpose: "break_glass"},
 		},
-		"login.json": {{Source: "l1", At: time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC), Actor: "Practitioner-9", Action: "sign_in", Outcome: "ok"}},
-		"query.json": {{Source: "q1", At: time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC), Actor: "grahame", Action: "search", Outcome: "ok"}},
+		"login.json": {{Source: "l1", At: time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC), Actor: "Practitioner-9",
+			Action: "sign_in", Outcome: "ok"}},
+		"query.json": {{Source: "q1", At: time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC), Actor: "grahame",
+			Action: "search", Outcome: "ok"}},
 	}
 	seen := 0
 	for _, name := range names {

@@ -57,7 +57,8 @@ func beProcess(ctx context.Context, what string) error {
 	if at, err := strconv.ParseInt(os.Getenv("TEST_NOW"), 10, 64); err == nil {
 		now = func() time.Time { return time.UnixMicro(at) }
 	}
-	s := &audit.Shipper{Pool: pool, Store: store, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: now}
+	s := &audit.Shipper{Pool: pool, Store: store, Signer: signer,
+		Origin: archive.Origin("test", wardtest.Region), Now: now}
 	for {
 		if err := worker.Ship(ctx, pool, s, func(string, int64) {}); err != nil || what == "ship once" {
 			return err

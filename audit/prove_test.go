@@ -10,7 +10,8 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// A proof is a look at an event: recorded in the event's clinic before the store is read, within the reviewer's reach only.
+// A proof is a look at an event: recorded in the event's clinic before the store is read, within the reviewer's reach
+// only.
 func TestProve(t *testing.T) {
 	h := newHarbour(t)
 	h.sealAt(h.now)
@@ -29,10 +30,12 @@ func TestProve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := archive.CheckProof(data, h.signer.Key()); err != nil || r.Verdict != archive.Valid || r.Row.EventID != event {
+	if r, err := archive.CheckProof(data, h.signer.Key()); err != nil || r.Verdict != archive.Valid ||
+		r.Row.EventID != event {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	looks := "select count(*) from audit.event e join tenancy.tenant t on t.id = e.tenant_id join tenancy.users u on u.id = e.user_id where u.slug = $1 and e.action = 'prove' and t.slug = 'harbor'"
+	looks := "select count(*) from audit.event e join tenancy.tenant t on t.id = e.tenant_id join tenancy.users u " +
+		"on u.id = e.user_id where u.slug = $1 and e.action = 'prove' and t.slug = 'harbor'"
 	if n := wardtest.One[int](h.e, looks, "ana"); n != 1 {
 		t.Fatalf("%d prove events at harbor, want 1", n)
 	}

@@ -19,7 +19,8 @@ type PruneRequest struct {
 	Event int64  // the administrator's
 	// DryRun checks everything and drops nothing.
 	DryRun bool
-	// UnlockedStore allows a store that cannot keep its objects from being deleted, and so cannot promise that the archive outlives the database's rows.
+	// UnlockedStore allows a store that cannot keep its objects from being deleted, and so cannot promise that the
+	// archive outlives the database's rows.
 	UnlockedStore bool
 }
 
@@ -45,9 +46,10 @@ func refuse(format string, args ...any) error {
 	return &refusal{[]string{fmt.Sprintf(format, args...)}}
 }
 
-// Prune drops a month of events when the archive holds all of it: every event is sealed, the parts that hold the rows are what was signed, locked and to be
-// kept, and each event is, to the byte, the archived row. The database then repeats what it can check, and drops the month in the transaction of the prune
-// event. An error says that it could not be done now and may be tried again; a reason against it is in Refused.
+// Prune drops a month of events when the archive holds all of it: every event is sealed, the parts that hold the rows
+// are what was signed, locked and to be kept, and each event is, to the byte, the archived row. The database then
+// repeats what it can check, and drops the month in the transaction of the prune event. An error says that it could not
+// be done now and may be tried again; a reason against it is in Refused.
 func (r *Reconciler) Prune(ctx context.Context, req PruneRequest) (Pruned, error) {
 	done := Pruned{Month: req.Month, DryRun: req.DryRun, Parts: []string{}, Refused: []string{}}
 	err := r.prune(ctx, req, &done)
@@ -80,7 +82,8 @@ func (r *Reconciler) prune(ctx context.Context, req PruneRequest, done *Pruned) 
 		return err
 	}
 	if digest.Unsealed > 0 {
-		return refuse("%d events of %s have no place in the chain: nothing can be said about them until they are sealed", digest.Unsealed, req.Month)
+		return refuse("%d events of %s have no place in the chain: nothing can be said about them until "+
+			"they are sealed", digest.Unsealed, req.Month)
 	}
 	behind, err := q.NotRead(ctx, digest.NewestBatch)
 	if err != nil {
@@ -104,12 +107,14 @@ func (r *Reconciler) prune(ctx context.Context, req PruneRequest, done *Pruned) 
 	if req.DryRun {
 		return nil
 	}
-	done.EventID, err = q.PruneMonth(ctx, queries.PruneMonthParams{Request: req.Event, ExpectedRows: digest.Rows, ExpectedDigest: digest.Digest, Parts: done.Parts, HeadSize: c.report.HeadSize})
+	done.EventID, err = q.PruneMonth(ctx, queries.PruneMonthParams{Request: req.Event, ExpectedRows: digest.Rows,
+		ExpectedDigest: digest.Digest, Parts: done.Parts, HeadSize: c.report.HeadSize})
 	return reason(err)
 }
 
 // prunedBefore is the outcome of a request that was carried out by a worker which did not live to say so.
-func (r *Reconciler) prunedBefore(ctx context.Context, q *queries.Queries, req PruneRequest, done *Pruned, err error) error {
+func (r *Reconciler) prunedBefore(ctx context.Context, q *queries.Queries, req PruneRequest, done *Pruned,
+	err error) error {
 	if err != nil {
 		return err
 	}
@@ -138,7 +143,8 @@ func reason(err error) error {
 }
 
 // reconcileMonth finds every event of the month in the parts that hold them.
-func (r *Reconciler) reconcileMonth(ctx context.Context, c *comparison, rows int64, req PruneRequest, done *Pruned) error {
+func (r *Reconciler) reconcileMonth(ctx context.Context, c *comparison, rows int64, req PruneRequest,
+	done *Pruned) error {
 	spans, err := c.q.SpansOfMonth(ctx, queries.SpansOfMonthParams{FromAt: c.from, ToAt: c.to})
 	if err != nil {
 		return err
@@ -162,7 +168,8 @@ func (r *Reconciler) reconcileMonth(ctx context.Context, c *comparison, rows int
 	}
 	reasons = append(reasons, wrong(c.report)...)
 	if found := c.report.Rows; found < rows && len(reasons) == 0 {
-		reasons = append(reasons, fmt.Sprintf("%d of the %d events of %s are in no part yet: ward archive ship", rows-found, rows, req.Month))
+		reasons = append(reasons,
+			fmt.Sprintf("%d of the %d events of %s are in no part yet: ward archive ship", rows-found, rows, req.Month))
 	}
 	if len(reasons) > 0 {
 		return &refusal{reasons}
@@ -189,14 +196,16 @@ func (c *comparison) partsOf(spans []queries.SpansOfMonthRow) []*archive.Manifes
 func (r *Reconciler) kept(ctx context.Context, m *archive.Manifest, unlocked bool) (string, error) {
 	now := r.Now()
 	if !m.RetainUntil.After(now) {
-		return fmt.Sprintf("%s is to be kept until %s only, which is over", m.Path, m.RetainUntil.UTC().Format(time.DateOnly)), nil
+		return fmt.Sprintf("%s is to be kept until %s only, which is over", m.Path,
+			m.RetainUntil.UTC().Format(time.DateOnly)), nil
 	}
 	locker, ok := r.Store.(archive.Locker)
 	if !ok && unlocked {
 		return "", nil
 	}
 	if !ok {
-		return fmt.Sprintf("%s cannot lock its objects: whoever reaches it can delete the only copy; use a store with Object Lock, or say --unlocked-store if something else protects it", r.Store), nil
+		return fmt.Sprintf("%s cannot lock its objects: whoever reaches it can delete the only copy; "+
+			"use a store with Object Lock, or say --unlocked-store if something else protects it", r.Store), nil
 	}
 	for _, path := range []string{m.Path, m.ManifestPath()} {
 		lock, err := locker.Lock(ctx, path)
@@ -210,7 +219,8 @@ func (r *Reconciler) kept(ctx context.Context, m *archive.Manifest, unlocked boo
 		case lock.Mode != archive.LockCompliance:
 			return fmt.Sprintf("%s is not locked in %s mode: it can be deleted", path, archive.LockCompliance), nil
 		case lock.Until.Before(m.RetainUntil.Truncate(time.Second)):
-			return fmt.Sprintf("%s is locked until %s, and was to be kept until %s", path, lock.Until.UTC().Format(time.DateOnly), m.RetainUntil.UTC().Format(time.DateOnly)), nil
+			return fmt.Sprintf("%s is locked until %s, and was to be kept until %s", path,
+				lock.Until.UTC().Format(time.DateOnly), m.RetainUntil.UTC().Format(time.DateOnly)), nil
 		}
 	}
 	return "", nil

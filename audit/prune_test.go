@@ -40,15 +40,19 @@ func newAttic(t *testing.T) *attic {
 		a.ship()
 	}
 	a.settle()
-	a.reconciler = &audit.Reconciler{Pool: a.pool, Store: a.store, Region: wardtest.Region, Keys: []archive.Key{a.signer.Key()}, Now: time.Now}
+	a.reconciler = &audit.Reconciler{Pool: a.pool, Store: a.store, Region: wardtest.Region,
+		Keys: []archive.Key{a.signer.Key()}, Now: time.Now}
 	return a
 }
 
 // record writes events at a time, as a function of ward's would have then.
 func (a *attic) record(tenant uuid.UUID, at time.Time, n int) {
 	a.t.Helper()
-	super(a.t, a.e, `insert into audit.event (tenant_id, user_id, actor_kind, action, record_table, record_id, subject_id, purpose, recorded_at, detail)
-		select $1, (select id from tenancy.users where slug = 'casey'), 'human', 'view', 'public.patients', gen_random_uuid(), gen_random_uuid(), 'treatment', $2::timestamptz + n * interval '1 minute', '{"n": ' || n || '}'
+	super(a.t, a.e, `insert into audit.event (tenant_id, user_id, actor_kind, action, record_table, record_id,
+		subject_id, purpose, recorded_at, detail)
+		select $1, (select id from tenancy.users where slug = 'casey'), 'human', 'view', 'public.patients',
+			gen_random_uuid(), gen_random_uuid(), 'treatment', $2::timestamptz + n * interval '1 minute',
+			'{"n": ' || n || '}'
 		from generate_series(1, $3) n`, tenant, at, n)
 }
 
@@ -74,7 +78,8 @@ func (a *attic) ask(dry, unlocked bool) int64 {
 
 func (a *attic) prune(r *audit.Reconciler, dry, unlocked bool) audit.Pruned {
 	a.t.Helper()
-	done, err := r.Prune(a.t.Context(), audit.PruneRequest{Month: old, Event: a.ask(dry, unlocked), DryRun: dry, UnlockedStore: unlocked})
+	done, err := r.Prune(a.t.Context(),
+		audit.PruneRequest{Month: old, Event: a.ask(dry, unlocked), DryRun: dry, UnlockedStore: unlocked})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -84,35 +89,42 @@ func (a *attic) prune(r *audit.Reconciler, dry, unlocked bool) audit.Pruned {
 // rows is how many events of the old month the database has, -1 for none and no partition.
 func (a *attic) rows() int {
 	a.t.Helper()
-	return wardtest.One[int](a.e, "select case when to_regclass('audit.event_2026_05') is null then -1 else (select count(*) from audit.event where recorded_at >= '2026-05-01Z' and recorded_at < '2026-06-01Z') end")
+	return wardtest.One[int](a.e, "select case when to_regclass('audit.event_2026_05') is null then -1 else (select "+
+		"count(*) from audit.event where recorded_at >= '2026-05-01Z' and recorded_at < '2026-06-01Z') end")
 }
 
 // TestPrune: a trial drops nothing; then the month is gone, its chain and a record of it stay, and everything goes on.
 func TestPrune(t *testing.T) {
 	a := newAttic(t)
 	chain := wardtest.One[int](a.e, "select count(*) from audit.chain")
-	if done := a.prune(a.reconciler, true, true); len(done.Refused) > 0 || done.Rows != 30 || done.EventID != 0 || len(done.Parts) == 0 || a.rows() != 30 {
+	if done := a.prune(a.reconciler, true, true); len(done.Refused) > 0 || done.Rows != 30 || done.EventID != 0 ||
+		len(done.Parts) == 0 || a.rows() != 30 {
 		t.Fatalf("a trial: %+v, %d rows left", done, a.rows())
 	}
-	if done := a.prune(a.reconciler, false, false); len(done.Refused) != 1 || !strings.Contains(done.Refused[0], "--unlocked-store") || a.rows() != 30 {
+	if done := a.prune(a.reconciler, false, false); len(done.Refused) != 1 ||
+		!strings.Contains(done.Refused[0], "--unlocked-store") || a.rows() != 30 {
 		t.Fatalf("a store without locks: %+v", done)
 	}
 	done := a.prune(a.reconciler, false, true)
 	if len(done.Refused) > 0 || done.Rows != 30 || done.EventID == 0 || a.rows() != -1 {
 		t.Fatalf("%+v, %d rows left", done, a.rows())
 	}
-	got := wardtest.One[string](a.e, `select concat_ws(' ', u.slug, e.detail::jsonb->>'what', e.detail::jsonb->>'month', e.detail::jsonb->>'rows') from audit.event e join tenancy.users u on u.id = e.user_id where e.event_id = $1`, done.EventID)
+	got := wardtest.One[string](a.e, `select concat_ws(' ', u.slug, e.detail::jsonb->>'what', e.detail::jsonb->>'month',
+			e.detail::jsonb->>'rows') from audit.event e join tenancy.users u on u.id = e.user_id
+			where e.event_id = $1`, done.EventID)
 	if got != "ward-worker pruned 2026-05 30" {
 		t.Errorf("recorded: %q", got)
 	}
-	if n := wardtest.One[int](a.e, "select count(*) from audit.pruned where month = '2026-05-01' and rows = 30 and parts = $1", done.Parts); n != 1 {
+	if n := wardtest.One[int](a.e, "select count(*) from audit.pruned where month = '2026-05-01' and rows = 30 "+
+		"and parts = $1", done.Parts); n != 1 {
 		t.Error("audit.pruned does not say so")
 	}
 	if n := wardtest.One[int](a.e, "select count(*) from audit.chain"); n != chain {
 		t.Errorf("%d rows of the chain, there were %d", n, chain)
 	}
 	// a worker that did not live to answer finds it done
-	again, err := a.reconciler.Prune(t.Context(), audit.PruneRequest{Month: old, Event: wardtest.One[int64](a.e, "select request from audit.pruned"), UnlockedStore: true})
+	again, err := a.reconciler.Prune(t.Context(), audit.PruneRequest{Month: old,
+		Event: wardtest.One[int64](a.e, "select request from audit.pruned"), UnlockedStore: true})
 	if err != nil || again.EventID != done.EventID || len(again.Refused) > 0 {
 		t.Errorf("once more: %+v, %v", again, err)
 	}
@@ -120,7 +132,8 @@ func TestPrune(t *testing.T) {
 	a.insert(a.cedar, 3)
 	a.settle()
 	a.valid(a.verify(a.store))
-	if report, err := a.reconciler.Live(t.Context()); err != nil || report.Verdict != archive.Valid || report.Pruned != 30 || report.Rows == 0 {
+	if report, err := a.reconciler.Live(t.Context()); err != nil || report.Verdict != archive.Valid ||
+		report.Pruned != 30 || report.Rows == 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	super(t, a.e, "select audit.ensure_months()")
@@ -128,22 +141,31 @@ func TestPrune(t *testing.T) {
 
 // TestPruneRefuses: whatever is not as it should be, the month stays and the reason names it.
 func TestPruneRefuses(t *testing.T) {
-	victim := "(select event_id from audit.event where recorded_at >= '2026-05-03Z' and recorded_at < '2026-06-01Z' order by event_id limit 1)"
+	victim := "(select event_id from audit.event where recorded_at >= '2026-05-03Z' and recorded_at < '2026-06-01Z' " +
+		"order by event_id limit 1)"
 	for name, c := range map[string]struct {
 		spoil func(a *attic)
 		why   string
 	}{
-		"an unsealed event": {func(a *attic) { a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1) }, "1 events of 2026-05 have no place in the chain"},
+		"an unsealed event": {func(a *attic) { a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1) },
+			"1 events of 2026-05 have no place in the chain"},
 		"an unshipped event": {func(a *attic) {
 			a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1)
 			a.sealAt(a.now.Add(2 * time.Minute))
 			super(a.t, a.e, "update audit.classified set batch = (select batch from audit.seal_state)")
 		}, "1 of the 31 events of 2026-05 are in no part"},
-		"a changed event":      {func(a *attic) { a.rewrite("update audit.event set outcome = 'denied' where event_id = " + victim) }, "LIVE_MODIFIED"},
-		"a changed detail":     {func(a *attic) { a.rewrite(`update audit.event set detail = '{"n":1}' where event_id = ` + victim) }, "is not as it was archived: detail"},
-		"a removed event":      {func(a *attic) { a.rewrite("delete from audit.event where event_id = " + victim) }, "LIVE_MISSING"},
-		"a changed chain hash": {func(a *attic) { a.rewriteChain("update audit.chain set hash = sha256('x') where event_id = " + victim) }, "the chain's hash is not the archived one"},
-		"a missing part":       {func(a *attic) { a.remove(a.dir, a.parts()[1].Path) }, "PART_MISSING"},
+		"a changed event": {func(a *attic) {
+			a.rewrite("update audit.event set outcome = 'denied' where event_id = " + victim)
+		}, "LIVE_MODIFIED"},
+		"a changed detail": {func(a *attic) {
+			a.rewrite(`update audit.event set detail = '{"n":1}' where event_id = ` + victim)
+		}, "is not as it was archived: detail"},
+		"a removed event": {func(a *attic) { a.rewrite("delete from audit.event where event_id = " + victim) },
+			"LIVE_MISSING"},
+		"a changed chain hash": {func(a *attic) {
+			a.rewriteChain("update audit.chain set hash = sha256('x') where event_id = " + victim)
+		}, "the chain's hash is not the archived one"},
+		"a missing part": {func(a *attic) { a.remove(a.dir, a.parts()[1].Path) }, "PART_MISSING"},
 		"a modified part": {func(a *attic) {
 			a.change(a.dir, a.parts()[1].Path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 		}, "is not the file that was signed"},
@@ -152,9 +174,11 @@ func TestPruneRefuses(t *testing.T) {
 			a.reconciler.Now = func() time.Time { return time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC) }
 		}, "which is over"},
 		"a rule behind": {func(a *attic) {
-			super(a.t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
+			super(a.t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, "+
+				"front_matter) values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
 		}, "rules have not read this month yet: T01"},
-		"ids not classified": {func(a *attic) { super(a.t, a.e, "update audit.classified set batch = 0") }, "not classified"},
+		"ids not classified": {func(a *attic) { super(a.t, a.e, "update audit.classified set batch = 0") },
+			"not classified"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAttic(t)
@@ -162,7 +186,8 @@ func TestPruneRefuses(t *testing.T) {
 			before := a.rows()
 			for _, dry := range []bool{true, false} {
 				done := a.prune(a.reconciler, dry, true)
-				if !strings.Contains(strings.Join(done.Refused, "\n"), c.why) || done.EventID != 0 || a.rows() != before || before < 29 {
+				if !strings.Contains(strings.Join(done.Refused, "\n"), c.why) || done.EventID != 0 ||
+					a.rows() != before || before < 29 {
 					t.Fatalf("dry %t: refused for %q, %d rows left of %d", dry, done.Refused, a.rows(), before)
 				}
 			}
@@ -184,7 +209,8 @@ func (a *attic) parts() []*archive.Manifest {
 // rewriteChain changes the chain as a superuser could.
 func (a *attic) rewriteChain(sql string) {
 	a.t.Helper()
-	for _, s := range []string{"alter table audit.chain disable trigger all", sql, "alter table audit.chain enable trigger all"} {
+	for _, s := range []string{"alter table audit.chain disable trigger all", sql,
+		"alter table audit.chain enable trigger all"} {
 		super(a.t, a.e, s)
 	}
 }
@@ -196,13 +222,15 @@ func TestPruneChangedMeanwhile(t *testing.T) {
 	a.reconciler.Store = &watching{Store: a.store, onOpen: func(path string) {
 		if !changed && strings.HasSuffix(path, "part-000004.parquet") { // the last part: everything before is compared
 			changed = true
-			a.rewrite("update audit.event set outcome = 'denied' where event_id = (select min(event_id) from audit.event where recorded_at >= '2026-05-01Z' and recorded_at < '2026-06-01Z')")
+			a.rewrite("update audit.event set outcome = 'denied' where event_id = (select min(event_id) " +
+				"from audit.event where recorded_at >= '2026-05-01Z' and recorded_at < '2026-06-01Z')")
 		}
 	}}
 	a.record(a.cedar, time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC), 1)
 	a.settle()
 	done := a.prune(a.reconciler, false, true)
-	if !changed || len(done.Refused) != 1 || !strings.Contains(done.Refused[0], "have changed since they were reconciled") || a.rows() != 31 {
+	if !changed || len(done.Refused) != 1 ||
+		!strings.Contains(done.Refused[0], "have changed since they were reconciled") || a.rows() != 31 {
 		t.Fatalf("changed %t: %+v, %d rows left", changed, done, a.rows())
 	}
 }
@@ -229,7 +257,8 @@ func (w *watching) Open(ctx context.Context, path string) (archive.Blob, error) 
 	return w.Store.Open(ctx, path)
 }
 
-// TestPruneSurvivesEveryStep: cut off at each look at the store, and in the midst of the drop, the month is whole; then it can be pruned.
+// TestPruneSurvivesEveryStep: cut off at each look at the store, and in the midst of the drop, the month is whole; then
+// it can be pruned.
 func TestPruneSurvivesEveryStep(t *testing.T) {
 	a := newAttic(t)
 	event := a.ask(false, true)
@@ -259,7 +288,8 @@ func TestPruneSurvivesEveryStep(t *testing.T) {
 		_, err := a.reconciler.Prune(t.Context(), request)
 		failed <- err
 	}()
-	waiting := "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%prune_month%' and pid <> pg_backend_pid()"
+	waiting := "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' " +
+		"and query like '%prune_month%' and pid <> pg_backend_pid()"
 	for wardtest.One[int](a.e, "select count(*) from ("+waiting+") x") == 0 {
 		select {
 		case err := <-failed:
@@ -288,7 +318,8 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	worker := a.e.Conn("ward_worker")
 	refused := func(what string, event int64, code string) {
 		t.Helper()
-		_, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event)
+		_, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) "+
+			"from (select audit.month_digest('2026-05-01') as d) x", event)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != code || a.rows() != 30 {
 			t.Errorf("%s: %v, %d rows left", what, err, a.rows())
@@ -297,12 +328,15 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	refused("no request", 1<<40, "42501")
 	var own int64
 	detail := `{"what": "request", "month": "2026-05", "dry_run": false}`
-	if err := worker.QueryRow(t.Context(), "select audit.write_worker(null, 'prune', $1)", detail).Scan(&own); err != nil {
+	if err := worker.QueryRow(t.Context(), "select audit.write_worker(null, 'prune', $1)",
+		detail).Scan(&own); err != nil {
 		t.Fatal(err)
 	}
 	refused("the worker's own request", own, "42501")
 	refused("a trial", a.ask(true, true), "42501")
-	for _, sql := range []string{"drop table audit.event_2026_05", "alter table audit.event detach partition audit.event_2026_05", "truncate audit.event_2026_05", "insert into audit.pruned values ('2026-05-01', 1, 1, 1, '', '{}', 1)"} {
+	for _, sql := range []string{"drop table audit.event_2026_05",
+		"alter table audit.event detach partition audit.event_2026_05", "truncate audit.event_2026_05",
+		"insert into audit.pruned values ('2026-05-01', 1, 1, 1, '', '{}', 1)"} {
 		mustRefuse(t, worker, "ward_worker", sql)
 	}
 	event := a.ask(false, true)
@@ -324,26 +358,33 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	super(t, a.e, "update audit.classified set batch = 0")
 	refused("asked ids not classified", event, "55000")
 	super(t, a.e, "update audit.classified set batch = (select batch from audit.seal_state)")
-	super(t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
+	super(t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) "+
+		"values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
 	refused("a rule behind", event, "55000")
 	super(t, a.e, "update review.rule set last_run_at = clock_timestamp() - interval '31 days'") // retired
 	a.record(a.cedar, time.Date(2026, 5, 9, 0, 0, 0, 0, time.UTC), 1)
-	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x", event); err == nil || !strings.Contains(err.Error(), "no place in the chain") || a.rows() != 31 {
+	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) "+
+		"from (select audit.month_digest('2026-05-01') as d) x", event); err == nil ||
+		!strings.Contains(err.Error(), "no place in the chain") || a.rows() != 31 {
 		t.Errorf("an unsealed event: %v", err)
 	}
 	a.rewrite("delete from audit.event where recorded_at >= '2026-05-09Z' and recorded_at < '2026-06-01Z'")
-	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, 30, sha256('x'), array['x'], 1)", event); err == nil || !strings.Contains(err.Error(), "have changed since") || a.rows() != 30 {
+	if _, err := worker.Exec(t.Context(), "select audit.prune_month($1, 30, sha256('x'), array['x'], 1)",
+		event); err == nil || !strings.Contains(err.Error(), "have changed since") || a.rows() != 30 {
 		t.Errorf("another digest: %v", err)
 	}
-	a.rewrite(fmt.Sprintf("update audit.event set recorded_at = recorded_at - interval '25 hours' where event_id = %d", event))
+	a.rewrite(fmt.Sprintf("update audit.event set recorded_at = recorded_at - interval '25 hours' where event_id = %d",
+		event))
 	refused("a request of yesterday", event, "42501")
 	for _, who := range []string{"dana", "ana", "omar"} {
 		if _, err := audit.RequestPrune(t.Context(), a.e.Reviewer(who), old, "disk is full", false, true); err == nil {
 			t.Errorf("%s may ask", who)
 		}
 	}
-	for month, why := range map[string]string{"2026-13": "YYYY-MM", "2026-11": "may be pruned from", "2025-01": "not the oldest"} {
-		if _, err := audit.RequestPrune(t.Context(), a.e.Reviewer("root"), month, "disk is full", false, true); err == nil || !strings.Contains(err.Error(), why) {
+	for month, why := range map[string]string{"2026-13": "YYYY-MM", "2026-11": "may be pruned from",
+		"2025-01": "not the oldest"} {
+		if _, err := audit.RequestPrune(t.Context(), a.e.Reviewer("root"), month, "disk is full", false,
+			true); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v", month, err)
 		}
 	}
@@ -381,7 +422,8 @@ func TestPruneAsksForLocks(t *testing.T) {
 		r := *a.reconciler
 		r.Store = &locking{a.store, c.lock, c.err}
 		// --unlocked-store does not excuse a store that could lock and did not
-		if done := a.prune(&r, false, true); !slices.ContainsFunc(done.Refused, func(s string) bool { return strings.Contains(s, c.why) }) || a.rows() != 30 {
+		if done := a.prune(&r, false, true); !slices.ContainsFunc(done.Refused,
+			func(s string) bool { return strings.Contains(s, c.why) }) || a.rows() != 30 {
 			t.Errorf("%+v: %q", c.lock, done.Refused)
 		}
 	}

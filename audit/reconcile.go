@@ -19,15 +19,17 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Reconciler holds the events in the database against the archive. It runs as ward_worker: a reviewer may not read every clinic's events, and the
-// database cannot compare for one, since the canonical row is made in Go and nowhere else.
+// Reconciler holds the events in the database against the archive. It runs as ward_worker: a reviewer may not read
+// every clinic's events, and the database cannot compare for one, since the canonical row is made in Go and nowhere
+// else.
 type Reconciler struct {
 	Pool   *pgxpool.Pool // ward_worker's
 	Store  archive.Store
 	Region string
 	Keys   []archive.Key
 	Now    func() time.Time
-	// Due is how old a sealed event may become before it has to be archived, and an event before it has to be sealed; 0 is an hour.
+	// Due is how old a sealed event may become before it has to be archived, and an event before it has to be sealed; 0
+	// is an hour.
 	Due time.Duration
 }
 
@@ -68,7 +70,8 @@ func (r *Reconciler) open(ctx context.Context) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{q: queries.New(r.Pool), reader: reader, report: &archive.LiveReport{Verdict: archive.Valid, Findings: []archive.Finding{}, HeadSize: reader.Head().Size},
+	return &comparison{q: queries.New(r.Pool), reader: reader, report: &archive.LiveReport{Verdict: archive.Valid,
+		Findings: []archive.Finding{}, HeadSize: reader.Head().Size},
 		from: allTimeFrom, to: allTimeTo, moved: map[int64]bool{}}, nil
 }
 
@@ -144,14 +147,17 @@ func (c *comparison) part(ctx context.Context, m *archive.Manifest) error {
 	return err
 }
 
-// compare holds one archived row against the database. The hash of the chain is compared first; the content is hashed anew whatever it says.
+// compare holds one archived row against the database. The hash of the chain is compared first; the content is hashed
+// anew whatever it says.
 func (c *comparison) compare(m *archive.Manifest, prev *archive.Hash, r *archive.Row, row *queries.LiveRowsRow) {
 	switch {
 	case row == nil:
-		c.add(archive.LiveMissing, m, strings.Clone(r.TenantID), r.Seq, "the archived row has no place in the database's chain")
+		c.add(archive.LiveMissing, m, strings.Clone(r.TenantID), r.Seq,
+			"the archived row has no place in the database's chain")
 		return
 	case archive.Hash(row.Hash) != r.Hash:
-		c.add(archive.LiveModified, m, strings.Clone(r.TenantID), r.Seq, "event %d: the chain's hash is not the archived one", r.EventID)
+		c.add(archive.LiveModified, m, strings.Clone(r.TenantID), r.Seq,
+			"event %d: the chain's hash is not the archived one", r.EventID)
 		return
 	case row.Gone && row.Pruned:
 		c.report.Pruned++
@@ -159,7 +165,8 @@ func (c *comparison) compare(m *archive.Manifest, prev *archive.Hash, r *archive
 	case row.Gone && c.moved[row.ChainEventID]:
 		return
 	case row.Gone:
-		c.add(archive.LiveMissing, m, strings.Clone(r.TenantID), r.Seq, "event %d is archived and not in the database, and its month was not pruned", r.EventID)
+		c.add(archive.LiveMissing, m, strings.Clone(r.TenantID), r.Seq,
+			"event %d is archived and not in the database, and its month was not pruned", r.EventID)
 		return
 	}
 	live := liveRow(row)
@@ -167,17 +174,21 @@ func (c *comparison) compare(m *archive.Manifest, prev *archive.Hash, r *archive
 		c.report.Rows++
 		return
 	}
-	c.add(archive.LiveModified, m, strings.Clone(r.TenantID), r.Seq, "event %d is not as it was archived: %s", r.EventID, strings.Join(live.Differs(r), ", "))
+	c.add(archive.LiveModified, m, strings.Clone(r.TenantID), r.Seq, "event %d is not as it was archived: %s",
+		r.EventID, strings.Join(live.Differs(r), ", "))
 }
 
 // liveRow is an event of the database as the archive's row.
 func liveRow(r *queries.LiveRowsRow) archive.Row {
 	row := rowOf(&queries.UnsealedEventsRow{
-		EventID: r.EventID, RecordedAt: r.RecordedAt, OccurredAt: r.OccurredAt, TenantID: r.TenantID, UserID: r.UserID, ActorKind: r.ActorKind, SessionID: r.SessionID,
-		MembershipID: r.MembershipID, DisclosureID: r.DisclosureID, Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable, RecordID: r.RecordID,
+		EventID: r.EventID, RecordedAt: r.RecordedAt, OccurredAt: r.OccurredAt, TenantID: r.TenantID, UserID: r.UserID,
+		ActorKind: r.ActorKind, SessionID: r.SessionID,
+		MembershipID: r.MembershipID, DisclosureID: r.DisclosureID, Action: r.Action, Outcome: r.Outcome,
+		RecordTable: r.RecordTable, RecordID: r.RecordID,
 		SubjectID: r.SubjectID, Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
 	})
-	row.Seq, row.SealedAt, row.Nonce, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Nonce(r.Nonce), archive.Hash(r.Hash)
+	row.Seq, row.SealedAt, row.Nonce, row.Hash = r.Seq, r.SealedAt.UnixMicro(), archive.Nonce(r.Nonce),
+		archive.Hash(r.Hash)
 	return row
 }
 
@@ -214,7 +225,8 @@ func (l *liveRows) at(ctx context.Context, r *archive.Row) (*queries.LiveRowsRow
 }
 
 func (c *comparison) read(ctx context.Context, tenant uuid.UUID, first, last int64) ([]queries.LiveRowsRow, error) {
-	rows, err := c.q.LiveRows(ctx, queries.LiveRowsParams{TenantID: tenant, FirstSeq: first, LastSeq: last, FromAt: c.from, ToAt: c.to})
+	rows, err := c.q.LiveRows(ctx,
+		queries.LiveRowsParams{TenantID: tenant, FirstSeq: first, LastSeq: last, FromAt: c.from, ToAt: c.to})
 	if err != nil {
 		return nil, fmt.Errorf("read rows %d to %d of tenant %s: %w", first, last, tenant, err)
 	}
@@ -234,20 +246,27 @@ func (c *comparison) strays(ctx context.Context, due time.Time) error {
 		switch {
 		case e.Seq > 0 && !e.Original:
 			c.moved[e.EventID] = true
-			c.add(archive.LiveModified, nil, e.ChainTenantID.String(), e.Seq, "event %d is not as it was sealed: recorded_at", e.EventID)
+			c.add(archive.LiveModified, nil, e.ChainTenantID.String(), e.Seq,
+				"event %d is not as it was sealed: recorded_at", e.EventID)
 		case e.Seq > 0:
-			c.add(archive.LiveExtra, nil, e.TenantID.String(), 0, "event %d is there twice: the chain has the other one", e.EventID)
+			c.add(archive.LiveExtra, nil, e.TenantID.String(), 0,
+				"event %d is there twice: the chain has the other one", e.EventID)
 		case !e.Pending:
-			c.add(archive.LiveExtra, nil, e.TenantID.String(), 0, "event %d, recorded at %s, has no place in the chain and can get none: the sealer has passed its transaction", e.EventID, e.RecordedAt.UTC().Format(time.RFC3339))
+			c.add(archive.LiveExtra, nil, e.TenantID.String(), 0, "event %d, recorded at %s, "+
+				"has no place in the chain and can get none: the sealer has passed its transaction", e.EventID,
+				e.RecordedAt.UTC().Format(time.RFC3339))
 		case e.RecordedAt.Before(due):
 			c.report.Unsealed++
-			c.add(archive.Unsealed, nil, e.TenantID.String(), 0, "event %d, recorded at %s, is not sealed: is ward worker running?", e.EventID, e.RecordedAt.UTC().Format(time.RFC3339))
+			c.add(archive.Unsealed, nil, e.TenantID.String(), 0,
+				"event %d, recorded at %s, is not sealed: is ward worker running?", e.EventID,
+				e.RecordedAt.UTC().Format(time.RFC3339))
 		default:
 			c.report.Unsealed++
 		}
 	}
 	if len(list) == maxStrays {
-		c.report.Add(archive.Finding{Status: archive.NotChecked, Message: fmt.Sprintf("more than %d events are outside the chain: the others were not looked at", maxStrays-1)})
+		c.report.Add(archive.Finding{Status: archive.NotChecked, Message: fmt.Sprintf(
+			"more than %d events are outside the chain: the others were not looked at", maxStrays-1)})
 	}
 	return nil
 }
@@ -270,8 +289,9 @@ func (c *comparison) beyond(ctx context.Context, last map[string]archive.Positio
 	return nil
 }
 
-// onward goes through a tenant's rows from pos on, and reports a row that stands beyond a gap. Meanwhile the sealer goes on: a row right after the end may have come since the end was read, so that
-// it is read for before it is reported.
+// onward goes through a tenant's rows from pos on, and reports a row that stands beyond a gap. Meanwhile the sealer
+// goes on: a row right after the end may have come since the end was read, so that it is read for before it is
+// reported.
 func (c *comparison) onward(ctx context.Context, tenant uuid.UUID, pos archive.Position, due time.Time) error {
 	for again := false; ; {
 		rows, err := c.read(ctx, tenant, pos.Seq+1, pos.Seq+compareChunk)
@@ -287,7 +307,8 @@ func (c *comparison) onward(ctx context.Context, tenant uuid.UUID, pos archive.P
 		if len(rows) == compareChunk {
 			continue
 		}
-		next, err := c.q.FirstRowAfter(ctx, queries.FirstRowAfterParams{TenantID: tenant, After: min(pos.Seq, math.MaxInt64-1)})
+		next, err := c.q.FirstRowAfter(ctx,
+			queries.FirstRowAfterParams{TenantID: tenant, After: min(pos.Seq, math.MaxInt64-1)})
 		if err != nil {
 			return fmt.Errorf("look for rows after the end of tenant %s: %w", tenant, err)
 		}
@@ -296,7 +317,8 @@ func (c *comparison) onward(ctx context.Context, tenant uuid.UUID, pos archive.P
 			continue
 		}
 		for _, r := range next {
-			c.add(archive.LiveExtra, nil, tenant.String(), r.Seq, "event %d stands after a gap in the chain, which ends at row %d", r.EventID, pos.Seq)
+			c.add(archive.LiveExtra, nil, tenant.String(), r.Seq,
+				"event %d stands after a gap in the chain, which ends at row %d", r.EventID, pos.Seq)
 		}
 		return nil
 	}
@@ -313,9 +335,12 @@ func (c *comparison) unshipped(row *queries.LiveRowsRow, pos *archive.Position, 
 	case row.Seq != pos.Seq+1:
 		c.add(archive.LiveMissing, nil, tenant, pos.Seq+1, "the chain goes on at row %d", row.Seq)
 	case archive.RowHash(pos.Hash, &live) != archive.Hash(row.Hash):
-		c.add(archive.LiveModified, nil, tenant, row.Seq, "event %d is not what the chain's hash was made from", row.ChainEventID)
+		c.add(archive.LiveModified, nil, tenant, row.Seq, "event %d is not what the chain's hash was made from",
+			row.ChainEventID)
 	case row.SealedAt.Before(due):
-		c.add(archive.LiveExtra, nil, tenant, row.Seq, "event %d was sealed at %s and is in no part: was it added to the chain, or does shipping fail?", row.ChainEventID, row.SealedAt.UTC().Format(time.RFC3339))
+		c.add(archive.LiveExtra, nil, tenant, row.Seq,
+			"event %d was sealed at %s and is in no part: was it added to the chain, or does shipping fail?",
+			row.ChainEventID, row.SealedAt.UTC().Format(time.RFC3339))
 	default:
 		c.report.Waiting++
 	}

@@ -26,8 +26,9 @@ type Loss struct {
 	Other     bool  // the database has another row where the archive has one
 }
 
-// LostError says that the archive's log or its published chain heads name sealed rows that the database does not have: it was restored to an earlier time, or a
-// standby that was behind took over. Nothing may be sealed or shipped on top before an administrator has looked.
+// LostError says that the archive's log or its published chain heads name sealed rows that the database does not have:
+// it was restored to an earlier time, or a standby that was behind took over. Nothing may be sealed or shipped on top
+// before an administrator has looked.
 type LostError struct{ Losses []Loss }
 
 // Error names the tenants and rows.
@@ -53,7 +54,8 @@ func (e *LostError) Error() string {
 // ErrNothingLost says that there is nothing to recover from.
 var ErrNothingLost = errors.New("the database has every row that the archive and its published heads name")
 
-// Check compares the ends of all chains in the archive, and the newest published heads, with the database. The error is a *LostError where they contradict.
+// Check compares the ends of all chains in the archive, and the newest published heads, with the database. The error is
+// a *LostError where they contradict.
 func (s *Shipper) Check(ctx context.Context) error {
 	log, err := s.open(ctx)
 	if err != nil {
@@ -85,7 +87,8 @@ type lost struct {
 	claim   *archive.ChainHead // the published head that the database contradicts
 }
 
-// compare lists the tenants whose chain in the database contradicts the archive, by id, and the time of the newest note of heads.
+// compare lists the tenants whose chain in the database contradicts the archive, by id, and the time of the newest note
+// of heads.
 func (s *Shipper) compare(ctx context.Context, log *archive.Log) ([]lost, int64, error) {
 	claims, until, err := log.Published(ctx)
 	if err != nil {
@@ -179,10 +182,11 @@ func (l *lost) places() (seqs []int64) {
 	return seqs
 }
 
-// recovered is what the archive's log is to say about it. The archive is the truth: a chain goes on after what is archived, or after what the database has of the
-// same chain beyond that.
+// recovered is what the archive's log is to say about it. The archive is the truth: a chain goes on after what is
+// archived, or after what the database has of the same chain beyond that.
 func (l *lost) recovered() archive.RecoveredTenant {
-	t := archive.RecoveredTenant{TenantID: l.TenantID.String(), ArchivedSeq: l.Archived, ArchivedHash: archive.HexHash(l.archive.Hash), DatabaseSeq: l.Database, ResumedSeq: l.Archived}
+	t := archive.RecoveredTenant{TenantID: l.TenantID.String(), ArchivedSeq: l.Archived,
+		ArchivedHash: archive.HexHash(l.archive.Hash), DatabaseSeq: l.Database, ResumedSeq: l.Archived}
 	if l.claim != nil && l.Database < l.claim.Seq { // otherwise the database has sealed other rows there
 		t.ResumedSeq = max(l.Archived, l.Database)
 	}
@@ -198,9 +202,10 @@ type Recovery struct {
 	Restored int // events that have the place again that the archive says
 }
 
-// Recover makes it possible to go on after the database lost sealed rows: it signs a recovery into the archive's log, which names what was lost, and lets the
-// chains go on after what the archive has. Events that the database still has get back the place that the archive knows them by. sealer leads; order is the
-// administrator's event. It may be repeated. The error is ErrNothingLost where nothing is.
+// Recover makes it possible to go on after the database lost sealed rows: it signs a recovery into the archive's log,
+// which names what was lost, and lets the chains go on after what the archive has. Events that the database still has
+// get back the place that the archive knows them by. sealer leads; order is the administrator's event. It may be
+// repeated. The error is ErrNothingLost where nothing is.
 func (s *Shipper) Recover(ctx context.Context, sealer *Sealer, order int64, reason string) (Recovery, error) {
 	var done Recovery
 	log, err := s.open(ctx)
@@ -219,7 +224,8 @@ func (s *Shipper) Recover(ctx context.Context, sealer *Sealer, order int64, reas
 	after := map[string]archive.Position{}
 	for _, l := range list {
 		if l.Other {
-			return done, fmt.Errorf("recover: %w: a person has to find out which of the two is right", &LostError{Losses: []Loss{l.Loss}})
+			return done, fmt.Errorf("recover: %w: a person has to find out which of the two is right",
+				&LostError{Losses: []Loss{l.Loss}})
 		}
 		leaf.Tenants = append(leaf.Tenants, l.recovered())
 		if l.Database < l.Archived {
@@ -236,7 +242,8 @@ func (s *Shipper) Recover(ctx context.Context, sealer *Sealer, order int64, reas
 		if done.Manifest, err = log.AppendRecovery(ctx, month, s.retain(month, 0), leaf); err != nil {
 			return err
 		}
-		detail, err := json.Marshal(map[string]any{"order": order, "part": done.Manifest.Name(), "tenants": len(leaf.Tenants), "restored": r.restored})
+		detail, err := json.Marshal(map[string]any{"order": order, "part": done.Manifest.Name(),
+			"tenants": len(leaf.Tenants), "restored": r.restored})
 		if err != nil {
 			return fmt.Errorf("encode recovery: %w", err)
 		}
@@ -299,7 +306,8 @@ func (r *restoring) run(ctx context.Context, log *archive.Log, epoch int64) erro
 			return fmt.Errorf("tenant of the archive: %w", err)
 		}
 		at := time.UnixMicro(row.SealedAt)
-		err = r.q.Resume(ctx, queries.ResumeParams{TenantID: id, Seq: row.Seq, Hash: row.Hash[:], SealedAt: at, EventID: r.order})
+		err = r.q.Resume(ctx,
+			queries.ResumeParams{TenantID: id, Seq: row.Seq, Hash: row.Hash[:], SealedAt: at, EventID: r.order})
 		if err == nil {
 			err = r.q.RaiseFloor(ctx, at)
 		}
@@ -345,9 +353,12 @@ func (r *restoring) flush(ctx context.Context) error {
 	for i := range rows {
 		row := &rows[i]
 		if same, ok := have[row.EventID]; ok {
-			if same.Seq, same.SealedAt, same.Nonce = row.Seq, row.SealedAt, row.Nonce; archive.RowHash(prev, &same) == row.Hash {
-				err := r.q.Replace(ctx, queries.ReplaceParams{TenantID: id, Seq: row.Seq, EventID: row.EventID, RecordedAt: time.UnixMicro(row.RecordedAt),
-					Batch: r.batch, SealedAt: time.UnixMicro(row.SealedAt), Nonce: row.Nonce[:], Hash: row.Hash[:]})
+			if same.Seq, same.SealedAt, same.Nonce = row.Seq, row.SealedAt,
+				row.Nonce; archive.RowHash(prev, &same) == row.Hash {
+				err := r.q.Replace(ctx, queries.ReplaceParams{TenantID: id, Seq: row.Seq, EventID: row.EventID,
+					RecordedAt: time.UnixMicro(row.RecordedAt),
+					Batch:      r.batch, SealedAt: time.UnixMicro(row.SealedAt), Nonce: row.Nonce[:],
+					Hash: row.Hash[:]})
 				if err != nil {
 					return fmt.Errorf("restore row %d of tenant %s: %w", row.Seq, tenant, err)
 				}

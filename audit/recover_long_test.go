@@ -33,12 +33,15 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	t.Parallel()
-	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{Settings: map[string]string{"autovacuum": "off", "wal_keep_size": "256MB"}})
-	onCluster(t, cluster, postgres.SuperuserRole, "postgres", func(conn *pgx.Conn) { run(t, conn, "create database ward") })
+	cluster := pgtest.NewCluster(t,
+		pgtest.ClusterOptions{Settings: map[string]string{"autovacuum": "off", "wal_keep_size": "256MB"}})
+	onCluster(t, cluster, postgres.SuperuserRole, "postgres",
+		func(conn *pgx.Conn) { run(t, conn, "create database ward") })
 	if err := wardtest.Prepare(t.Context(), cluster.DSN(postgres.SuperuserRole, "ward")); err != nil {
 		t.Fatal(err)
 	}
-	h := &harbour{ledger: &ledger{t: t, e: &wardtest.Env{}}, dir: t.TempDir(), now: time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)}
+	h := &harbour{ledger: &ledger{t: t, e: &wardtest.Env{}}, dir: t.TempDir(),
+		now: time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)}
 	text, _, err := archive.GenerateKey(archive.Origin("test", wardtest.Region))
 	if err == nil {
 		h.key = text
@@ -84,7 +87,8 @@ func (s *site) takeOver(standby *postgres.Cluster) {
 	if err := standby.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	onCluster(s.t, standby, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { run(s.t, conn, "select pg_promote()") })
+	onCluster(s.t, standby, postgres.SuperuserRole, "ward",
+		func(conn *pgx.Conn) { run(s.t, conn, "select pg_promote()") })
 	s.move(standby)
 }
 
@@ -95,12 +99,13 @@ func (s *site) publish() {
 	}
 }
 
-// TestRestoredDump: a dump that is restored into a new server brings transaction numbers that lie in that one's future. What was not sealed is, what is written
-// there is too, and when the numbers come again nothing gets a second place.
+// TestRestoredDump: a dump that is restored into a new server brings transaction numbers that lie in that one's future.
+// What was not sealed is, what is written there is too, and when the numbers come again nothing gets a second place.
 func TestRestoredDump(t *testing.T) {
 	s := newSite(t)
 	ctx := t.Context()
-	onCluster(t, s.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) { // so that the new server's numbers are the lower ones
+	// so that the new server's numbers are the lower ones
+	onCluster(t, s.cluster, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
 		for range 3000 {
 			run(t, conn, "select pg_current_xact_id()")
 		}
@@ -133,7 +138,8 @@ func TestRestoredDump(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.PgConn().Exec(ctx, "do $$ begin set client_min_messages = error; end $$").ReadAll(); err != nil {
+		if _, err := conn.PgConn().Exec(ctx,
+			"do $$ begin set client_min_messages = error; end $$").ReadAll(); err != nil {
 			t.Fatal(err)
 		}
 		for _, line := range slices.Collect(statements(string(sql))) {
@@ -151,7 +157,8 @@ func TestRestoredDump(t *testing.T) {
 		t.Fatalf("%d events were sealed, not the 7 of the dump and 3 since", n)
 	}
 	rows += 10
-	if n := wardtest.One[int](s.e, "select count(*) from audit.event where action = 'seal_recover' and detail::jsonb ->> 'why' = 'another server'"); n != 1 {
+	if n := wardtest.One[int](s.e, "select count(*) from audit.event where action = 'seal_recover' "+
+		"and detail::jsonb ->> 'why' = 'another server'"); n != 1 {
 		t.Errorf("%d events of the recovery", n)
 	}
 	next := func(n int) {
@@ -200,7 +207,8 @@ func statements(sql string) func(func(string) bool) {
 	}
 }
 
-// TestFailover: a standby that was behind takes over, and lacks rows that are archived and others whose heads were published.
+// TestFailover: a standby that was behind takes over, and lacks rows that are archived and others whose heads were
+// published.
 func TestFailover(t *testing.T) {
 	s := newSite(t)
 	ctx := t.Context()
@@ -209,7 +217,8 @@ func TestFailover(t *testing.T) {
 	s.ship()
 	s.sealAt(s.now)
 	s.insert(s.cedar, 2) // the standby has them, and not yet their places
-	kept := wardtest.One[[]int64](s.e, "select array_agg(e.event_id order by e.event_id) from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
+	kept := wardtest.One[[]int64](s.e, "select array_agg(e.event_id order by e.event_id) from audit.event e where "+
+		"not exists (select from audit.chain c where c.event_id = e.event_id)")
 	standby := newStandby(s.t, s.cluster)
 	s.sealAt(s.now)
 	s.insert(s.cedar, 4) // lost, and in the archive
@@ -229,7 +238,8 @@ func TestFailover(t *testing.T) {
 	s.gone()
 	s.takeOver(standby)
 	if len(kept) != 2 || end(s.cedar) >= archived || end(s.harbor) >= published {
-		t.Fatalf("the standby was not behind: rows %d and %d of %d and %d, %d kept", end(s.cedar), end(s.harbor), archived, published, len(kept))
+		t.Fatalf("the standby was not behind: rows %d and %d of %d and %d, %d kept", end(s.cedar), end(s.harbor),
+			archived, published, len(kept))
 	}
 	// the defence: nothing is sealed or shipped on top, and it is said what is missing
 	shipper := s.shipper(s.store)
@@ -238,7 +248,8 @@ func TestFailover(t *testing.T) {
 		t.Fatalf("what was lost is not noticed: %v", err)
 	}
 	for _, l := range lost.Losses {
-		if l.TenantID == s.cedar && (l.Archived != archived || l.Database >= archived) || l.TenantID == s.harbor && l.Published != published || l.Other {
+		if l.TenantID == s.cedar && (l.Archived != archived || l.Database >= archived) ||
+			l.TenantID == s.harbor && l.Published != published || l.Other {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -257,7 +268,8 @@ func TestFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done.Restored < 2 || wardtest.One[int](s.e, "select count(*) from audit.chain where event_id = any ($1)", kept) != 2 {
+	if done.Restored < 2 ||
+		wardtest.One[int](s.e, "select count(*) from audit.chain where event_id = any ($1)", kept) != 2 {
 		t.Errorf("%d events have their archived places again", done.Restored)
 	}
 	if err := shipper.Check(ctx); err != nil {
@@ -271,13 +283,16 @@ func TestFailover(t *testing.T) {
 	s.sealAt(s.now)
 	s.ship()
 	s.publish()
-	if first := wardtest.One[int64](s.e, "select min(seq) from audit.chain where tenant_id = $1 and seq > $2", s.cedar, archived); first != archived+1 {
+	if first := wardtest.One[int64](s.e, "select min(seq) from audit.chain where tenant_id = $1 and seq > $2", s.cedar,
+		archived); first != archived+1 {
 		t.Errorf("the chain goes on at row %d after row %d of the archive", first, archived)
 	}
 	r := s.verify(s.store, expecting(before.Head))
-	if r.Verdict != archive.NotProven || r.Rows <= before.Rows || len(r.Findings) == 0 || !slices.ContainsFunc(r.Findings, func(f archive.Finding) bool {
-		return f.Status == archive.Recovered && f.Tenant == s.harbor.String() && f.Part == done.Manifest.ManifestPath()
-	}) {
+	if r.Verdict != archive.NotProven || r.Rows <= before.Rows || len(r.Findings) == 0 ||
+		!slices.ContainsFunc(r.Findings, func(f archive.Finding) bool {
+			return f.Status == archive.Recovered && f.Tenant == s.harbor.String() &&
+				f.Part == done.Manifest.ManifestPath()
+		}) {
 		t.Errorf("%s: %v", r.Verdict, r.Findings)
 	}
 	for _, f := range r.Findings {
@@ -285,7 +300,8 @@ func TestFailover(t *testing.T) {
 			t.Errorf("%s", f)
 		}
 	}
-	if !slices.ContainsFunc(r.NotCovered, func(n string) bool { return len(n) > 0 && slices.Contains([]byte(n), ':') }) {
+	if !slices.ContainsFunc(r.NotCovered,
+		func(n string) bool { return len(n) > 0 && slices.Contains([]byte(n), ':') }) {
 		t.Errorf("what the archive has and the database lost is not said: %q", r.NotCovered)
 	}
 }
@@ -312,20 +328,24 @@ func TestWithoutRecovery(t *testing.T) {
 			}
 			store := s.open(dir)
 			if recover { // sealed on top already: that the database has other rows than were published is said too
-				if _, err := s.shipper(store).Recover(t.Context(), s.sealer, 1, "sealed before anybody looked"); err != nil {
+				if _, err := s.shipper(store).Recover(t.Context(), s.sealer, 1,
+					"sealed before anybody looked"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s.shipRegardless(store)
 			r := s.verify(store)
-			if want := map[bool]string{false: archive.HeadMismatch, true: archive.Recovered}[recover]; !finds(r, want, "") || recover && r.Verdict != archive.NotProven || !recover && r.Verdict != archive.Invalid {
+			if want := map[bool]string{false: archive.HeadMismatch,
+				true: archive.Recovered}[recover]; !finds(r, want, "") || recover && r.Verdict != archive.NotProven ||
+				!recover && r.Verdict != archive.Invalid {
 				t.Errorf("%s: %v, want %s", r.Verdict, r.Findings, want)
 			}
 		})
 	}
 }
 
-// TestRecoverySurvivesEveryStep: interrupted at each call of the store and each message of the database, it can be repeated.
+// TestRecoverySurvivesEveryStep: interrupted at each call of the store and each message of the database, it can be
+// repeated.
 func TestRecoverySurvivesEveryStep(t *testing.T) {
 	h := newHarbour(t)
 	ctx := t.Context()
@@ -341,7 +361,8 @@ func TestRecoverySurvivesEveryStep(t *testing.T) {
 	if err := h.shipper(h.store).PublishHeads(ctx); err != nil {
 		t.Fatal(err)
 	}
-	lose := fmt.Sprintf("delete from audit.chain where tenant_id = '%s' and seq > (select max(seq) - 2 from audit.chain where tenant_id = '%[1]s')", h.cedar)
+	lose := fmt.Sprintf("delete from audit.chain where tenant_id = '%s' and seq > (select max(seq) - 2 "+
+		"from audit.chain where tenant_id = '%[1]s')", h.cedar)
 	for name, try := range map[string]func(archive.Store, *fuse) error{
 		"call of the store": func(store archive.Store, f *fuse) error {
 			_, err := h.shipper(&failing{store, f, false}).Recover(ctx, h.sealer, 1, "first")
@@ -351,8 +372,12 @@ func TestRecoverySurvivesEveryStep(t *testing.T) {
 			_, err := h.shipper(&failing{store, f, true}).Recover(ctx, h.sealer, 1, "first")
 			return err
 		},
-		"message to the database": func(store archive.Store, f *fuse) error { return h.recoverOver(store, h.cutPool(f, false)) },
-		"answer of the database":  func(store archive.Store, f *fuse) error { return h.recoverOver(store, h.cutPool(f, true)) },
+		"message to the database": func(store archive.Store, f *fuse) error {
+			return h.recoverOver(store, h.cutPool(f, false))
+		},
+		"answer of the database": func(store archive.Store, f *fuse) error {
+			return h.recoverOver(store, h.cutPool(f, true))
+		},
 	} {
 		failed := 0
 		for n := 1; ; n++ {
@@ -361,7 +386,8 @@ func TestRecoverySurvivesEveryStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			store := h.open(dir)
-			for _, s := range []string{"alter table audit.chain disable trigger all", "alter table audit.resume disable trigger all", lose, "delete from audit.resume", "alter table audit.chain enable trigger all"} {
+			for _, s := range []string{"alter table audit.chain disable trigger all", "alter table audit.resume " +
+				"disable trigger all", lose, "delete from audit.resume", "alter table audit.chain enable trigger all"} {
 				super(t, h.e, s)
 			}
 			var lost *audit.LostError
@@ -377,7 +403,8 @@ func TestRecoverySurvivesEveryStep(t *testing.T) {
 			h.sealer.Close(ctx)
 			h.sealer = h.follow()
 			// where the answer to the commit was lost, nothing is left to do
-			if _, err := h.shipper(store).Recover(ctx, h.sealer, 2, "again"); err != nil && !errors.Is(err, audit.ErrNothingLost) {
+			if _, err := h.shipper(store).Recover(ctx, h.sealer, 2, "again"); err != nil &&
+				!errors.Is(err, audit.ErrNothingLost) {
 				t.Fatalf("%s %d: repeated: %v", name, n, err)
 			}
 			if err := h.shipper(store).Check(ctx); err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 )
 
-// What a standby that takes over knows of the PHI that the lost server had shown. docs/SECURITY.md says which setting to use.
+// What a standby that takes over knows of the PHI that the lost server had shown. docs/SECURITY.md says which setting
+// to use.
 func TestReplication(t *testing.T) {
 	ctx := t.Context()
 	primary, cedar := crashCluster(t, map[string]string{"wal_keep_size": "256MB"})
@@ -40,19 +41,22 @@ func TestReplication(t *testing.T) {
 		_, err = conn.Exec(ctx, "select last_name from phi.patients")
 		refusedBy(t, err, "28000")
 	})
-	t.Run("remains: with asynchronous replication a promoted standby may not know of PHI that was received", func(t *testing.T) {
-		received, d := readThenKill(t, primary, token, patients, commitLocally) // the standby does not run: it is as far behind as one can be
-		start(t, asynchronous)
-		promote(t, asynchronous)
-		if n := recorded(t, asynchronous, d); len(received) != len(patients) || n != 0 {
-			t.Fatalf("no longer (%d received, %d on record): docs/SECURITY.md says it remains", len(received), n)
-		}
-	})
+	t.Run("remains: with asynchronous replication a promoted standby may not know of PHI that was received",
+		func(t *testing.T) {
+			// the standby does not run: it is as far behind as one can be
+			received, d := readThenKill(t, primary, token, patients, commitLocally)
+			start(t, asynchronous)
+			promote(t, asynchronous)
+			if n := recorded(t, asynchronous, d); len(received) != len(patients) || n != 0 {
+				t.Fatalf("no longer (%d received, %d on record): docs/SECURITY.md says it remains", len(received), n)
+			}
+		})
 	start(t, primary)
 	onCluster(t, primary, postgres.SuperuserRole, "ward", func(conn *pgx.Conn) {
 		run(t, conn, "alter system set synchronous_standby_names = '*'")
 		run(t, conn, "select pg_reload_conf()")
-		until(t, conn, "the standby is synchronous", "select exists (select from pg_stat_replication where sync_state = 'sync')")
+		until(t, conn, "the standby is synchronous",
+			"select exists (select from pg_stat_replication where sync_state = 'sync')")
 	})
 	t.Run("with synchronous replication it knows", func(t *testing.T) {
 		received, d := readThenKill(t, primary, token, patients, commitLocally)
@@ -124,13 +128,15 @@ func newStandby(t *testing.T, primary *postgres.Cluster) *postgres.Cluster {
 	if err := os.Chmod(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	backup := exec.CommandContext(ctx, bin.Path("pg_basebackup"), "--pgdata="+data, "--dbname="+primary.Superuser(), "--checkpoint=fast", "--no-sync", "--write-recovery-conf")
+	backup := exec.CommandContext(ctx, bin.Path("pg_basebackup"), "--pgdata="+data, "--dbname="+primary.Superuser(),
+		"--checkpoint=fast", "--no-sync", "--write-recovery-conf")
 	backup.Dir = "/"
 	info, err := os.Stat(filepath.Join(primary.Dir(), "postgres", "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() { // root gives its servers to another user
+	// root gives its servers to another user
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() {
 		if err := os.Chown(data, int(owner.Uid), int(owner.Gid)); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +145,8 @@ func newStandby(t *testing.T, primary *postgres.Cluster) *postgres.Cluster {
 	if out, err := backup.CombinedOutput(); err != nil {
 		t.Fatalf("copy the server: %v: %s", err, out)
 	}
-	standby, err := postgres.Open(postgres.Config{Dir: dir, Fsync: true, Settings: map[string]string{"shared_buffers": "64MB", "wal_retrieve_retry_interval": "100ms"}})
+	standby, err := postgres.Open(postgres.Config{Dir: dir, Fsync: true,
+		Settings: map[string]string{"shared_buffers": "64MB", "wal_retrieve_retry_interval": "100ms"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +184,8 @@ func lookOn(t *testing.T, cluster *postgres.Cluster, token string, d uuid.UUID) 
 	defer conn.Close(t.Context())
 	var why *string
 	run(t, conn, "begin")
-	if err := conn.QueryRow(t.Context(), "select tenancy.begin($1, $2)", token, d).Scan(&why); err != nil || why != nil {
+	if err := conn.QueryRow(t.Context(), "select tenancy.begin($1, $2)", token, d).Scan(&why); err != nil ||
+		why != nil {
 		t.Fatalf("begin: %v %v", why, err)
 	}
 	rows, err := conn.Query(t.Context(), "select last_name from phi.patients")

@@ -20,18 +20,24 @@ const (
 	AnswerFailed  = "failed"  // it could not be done
 )
 
-// RequestPrune asks the worker to prune a month, under the session's own event, and returns that event's id. An administrator over all clinics may.
-func RequestPrune(ctx context.Context, s *tenancy.Session, month, reason string, dryRun, unlockedStore bool) (int64, error) {
+// RequestPrune asks the worker to prune a month, under the session's own event, and returns that event's id. An
+// administrator over all clinics may.
+func RequestPrune(ctx context.Context, s *tenancy.Session, month, reason string,
+	dryRun, unlockedStore bool) (int64, error) {
 	arg := queries.RequestPruneParams{Month: month, Reason: reason, DryRun: dryRun, UnlockedStore: unlockedStore}
-	return request(ctx, s, "pruning of "+month, func(q *queries.Queries) (int64, error) { return q.RequestPrune(ctx, arg) })
+	return request(ctx, s, "pruning of "+month,
+		func(q *queries.Queries) (int64, error) { return q.RequestPrune(ctx, arg) })
 }
 
-// RequestLive asks the worker to compare the database with the archive, under the session's own event, and returns that event's id.
+// RequestLive asks the worker to compare the database with the archive, under the session's own event, and returns that
+// event's id.
 func RequestLive(ctx context.Context, s *tenancy.Session) (int64, error) {
-	return request(ctx, s, "comparison with the archive", func(q *queries.Queries) (int64, error) { return q.RequestLive(ctx) })
+	return request(ctx, s, "comparison with the archive",
+		func(q *queries.Queries) (int64, error) { return q.RequestLive(ctx) })
 }
 
-func request(ctx context.Context, s *tenancy.Session, what string, fn func(*queries.Queries) (int64, error)) (event int64, err error) {
+func request(ctx context.Context, s *tenancy.Session, what string,
+	fn func(*queries.Queries) (int64, error)) (event int64, err error) {
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		if event, err = fn(queries.New(tx)); err != nil {
 			return fmt.Errorf("request %s: %w", what, tenancy.Explain(err))
@@ -75,7 +81,8 @@ type NoAnswerError struct {
 
 // Error says what to look at.
 func (e *NoAnswerError) Error() string {
-	return fmt.Sprintf("the worker has not answered within %s: is ward worker running, with a store? The request is event %d and stays with it", e.After, e.Event)
+	return fmt.Sprintf("the worker has not answered within %s: is ward worker running, with a store? The request is "+
+		"event %d and stays with it", e.After, e.Event)
 }
 
 // answerEvery is how often the database is asked for an answer.
@@ -115,7 +122,8 @@ func SaveAnswer(ctx context.Context, pool *pgxpool.Pool, event int64, state stri
 	if err != nil {
 		return fmt.Errorf("encode answer to request %d: %w", event, err)
 	}
-	if err := queries.New(pool).SaveAnswer(ctx, queries.SaveAnswerParams{Request: event, State: state, Report: raw}); err != nil {
+	if err := queries.New(pool).SaveAnswer(ctx,
+		queries.SaveAnswerParams{Request: event, State: state, Report: raw}); err != nil {
 		return fmt.Errorf("store answer to request %d: %w", event, err)
 	}
 	return nil

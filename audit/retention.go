@@ -14,8 +14,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// Examine tries out the archive's store for a reviewer: the intent is an event that commits before the store is touched, what was found is
-// another, and the checks are returned only when both are durable.
+// Examine tries out the archive's store for a reviewer: the intent is an event that commits before the store is
+// touched, what was found is another, and the checks are returned only when both are durable.
 func Examine(ctx context.Context, s *tenancy.Session, store archive.Store) ([]archive.StoreCheck, error) {
 	record := func(ctx context.Context, found []byte) error {
 		return s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
@@ -63,7 +63,8 @@ type Hold struct {
 func PlaceHold(ctx context.Context, s *tenancy.Session, tenant, month, reason string) (uuid.UUID, error) {
 	var id uuid.UUID
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
-		id, err = queries.New(tx).PlaceHold(ctx, queries.PlaceHoldParams{Tenant: filled(tenant), Month: filled(month), Reason: reason})
+		id, err = queries.New(tx).PlaceHold(ctx,
+			queries.PlaceHoldParams{Tenant: filled(tenant), Month: filled(month), Reason: reason})
 		return err
 	})
 	if err != nil {
@@ -158,20 +159,21 @@ func (s *Shipper) Rules(ctx context.Context) (text string, held bool, err error)
 	return string(data), len(k.holds) > 0, nil
 }
 
-// Extend carries retentions and legal holds that came after shipping to the parts that exist, and with notes to the published chain heads too: a lock is made longer, never
-// shorter. Where something was changed, an event says how much.
+// Extend carries retentions and legal holds that came after shipping to the parts that exist, and with notes to the
+// published chain heads too: a lock is made longer, never shorter. Where something was changed, an event says how much.
 func (s *Shipper) Extend(ctx context.Context, notes bool) (archive.Extended, error) {
 	k, err := s.keepRules(ctx)
 	if err != nil {
 		return archive.Extended{}, err
 	}
-	done, err := archive.Extend(ctx, s.Store, s.Origin, s.Signer.Key(), notes, func(m *archive.Manifest) (time.Time, bool) {
-		until := s.retain(m.Month, k.longest(m.Tenants))
-		if m.RetainUntil.After(until) {
-			until = m.RetainUntil
-		}
-		return until, k.held(m)
-	})
+	done, err := archive.Extend(ctx, s.Store, s.Origin, s.Signer.Key(), notes,
+		func(m *archive.Manifest) (time.Time, bool) {
+			until := s.retain(m.Month, k.longest(m.Tenants))
+			if m.RetainUntil.After(until) {
+				until = m.RetainUntil
+			}
+			return until, k.held(m)
+		})
 	if errors.Is(err, archive.ErrNoLocks) {
 		return done, nil // a directory holds its files to nothing
 	}
@@ -180,7 +182,8 @@ func (s *Shipper) Extend(ctx context.Context, notes bool) (archive.Extended, err
 	}
 	if done.Locks+done.Holds > 0 {
 		detail := fmt.Sprintf(`{"what":"archive extend","locks":%d,"holds":%d}`, done.Locks, done.Holds)
-		if _, err := queries.New(s.Pool).WriteWorker(ctx, queries.WriteWorkerParams{Action: "ship", Detail: detail}); err != nil {
+		if _, err := queries.New(s.Pool).WriteWorker(ctx,
+			queries.WriteWorkerParams{Action: "ship", Detail: detail}); err != nil {
 			return done, fmt.Errorf("record extending of %s: %w", s.Store, err)
 		}
 	}

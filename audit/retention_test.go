@@ -28,14 +28,23 @@ func TestRetentionIsTheirs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, try := range map[string]func() error{
-		"shrinks":             func() error { return root.SetRetention(ctx, "cedar", 8, "a good reason") },
-		"beyond a century":    func() error { return root.SetRetention(ctx, "cedar", 101, "a good reason") },
-		"without a reason":    func() error { return root.SetRetention(ctx, "cedar", 10, " ") },
-		"hold on nothing":     func() error { _, err := audit.PlaceHold(ctx, dana, "", "", "a good reason"); return err },
-		"hold on no month":    func() error { _, err := audit.PlaceHold(ctx, dana, "", "2026-13", "a good reason"); return err },
+		"shrinks":          func() error { return root.SetRetention(ctx, "cedar", 8, "a good reason") },
+		"beyond a century": func() error { return root.SetRetention(ctx, "cedar", 101, "a good reason") },
+		"without a reason": func() error { return root.SetRetention(ctx, "cedar", 10, " ") },
+		"hold on nothing": func() error {
+			_, err := audit.PlaceHold(ctx, dana, "", "", "a good reason")
+			return err
+		},
+		"hold on no month": func() error {
+			_, err := audit.PlaceHold(ctx, dana, "", "2026-13", "a good reason")
+			return err
+		},
 		"hold without reason": func() error { _, err := audit.PlaceHold(ctx, dana, "cedar", "", ""); return err },
-		"lifting none":        func() error { _, err := audit.LiftHold(ctx, dana, "00000000", "a good reason"); return err },
-		"lifting by little":   func() error { _, err := audit.LiftHold(ctx, dana, "", "a good reason"); return err },
+		"lifting none": func() error {
+			_, err := audit.LiftHold(ctx, dana, "00000000", "a good reason")
+			return err
+		},
+		"lifting by little": func() error { _, err := audit.LiftHold(ctx, dana, "", "a good reason"); return err },
 	} {
 		if err := try(); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -25,12 +25,13 @@ var ErrFenced = errors.New("another sealer has taken the lead")
 // ErrNotLeader says that another process seals.
 var ErrNotLeader = errors.New("another process is the sealer")
 
-// Sealer gives committed events their place in their tenant's chain. There is one at a time: it holds a session advisory lock, and an epoch fences it
-// off if it lost that lock without noticing.
+// Sealer gives committed events their place in their tenant's chain. There is one at a time: it holds a session
+// advisory lock, and an epoch fences it off if it lost that lock without noticing.
 type Sealer struct {
 	// Now is the clock of sealing.
 	Now func() time.Time
-	// Simulated, where it is set, is the clock for the past of a demo: rows whose source is not ward itself. No installation sets it.
+	// Simulated, where it is set, is the clock for the past of a demo: rows whose source is not ward itself. No
+	// installation sets it.
 	Simulated func() time.Time
 
 	conn  *pgxpool.Conn
@@ -44,7 +45,8 @@ type Sealed struct {
 	Rows  int
 }
 
-// Lead takes the lead, or fails with ErrNotLeader. pool is ward_worker's; the sealer keeps one connection of it until Close.
+// Lead takes the lead, or fails with ErrNotLeader. pool is ward_worker's; the sealer keeps one connection of it until
+// Close.
 func Lead(ctx context.Context, pool *pgxpool.Pool) (*Sealer, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -87,9 +89,10 @@ func (s *Sealer) Close(ctx context.Context) {
 	s.conn = nil
 }
 
-// Seal seals everything that is committed and not sealed, as one batch in one transaction. Membership of a batch is decided by a bracket of two
-// snapshots, so a transaction that stays open for long delays nobody and loses nothing: its rows come in the batch after its commit. The first batch on a
-// server that the last one was not sealed on, after a dump was restored, takes every event that has no place instead, and leaves a seal_recover event.
+// Seal seals everything that is committed and not sealed, as one batch in one transaction. Membership of a batch is
+// decided by a bracket of two snapshots, so a transaction that stays open for long delays nobody and loses nothing: its
+// rows come in the batch after its commit. The first batch on a server that the last one was not sealed on, after a
+// dump was restored, takes every event that has no place instead, and leaves a seal_recover event.
 func (s *Sealer) Seal(ctx context.Context) (Sealed, error) {
 	for again := 0; ; again++ {
 		done, err := s.sealOnce(ctx)
@@ -161,8 +164,8 @@ func (s *Sealer) sealBatch(ctx context.Context, tx pgx.Tx, state queries.SealSta
 	}
 }
 
-// clock is the time of the next batch. It never goes back, whatever the machine's clock does, and not for any tenant: the archive ships month by month, and a row
-// sealed into a month that is shipped already could not follow.
+// clock is the time of the next batch. It never goes back, whatever the machine's clock does, and not for any tenant:
+// the archive ships month by month, and a row sealed into a month that is shipped already could not follow.
 func (s *Sealer) clock(ctx context.Context, q *queries.Queries, state queries.SealStateRow) (time.Time, error) {
 	now := s.Now()
 	if s.Simulated != nil {
@@ -230,7 +233,8 @@ func (c *chainer) link(e *queries.UnsealedEventsRow) []any {
 	c.head.seq++
 	row.Seq, row.SealedAt = c.head.seq, c.head.sealedAt
 	c.head.hash = archive.RowHash(c.head.hash, &row)
-	return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, c.batch, time.UnixMicro(row.SealedAt), row.Nonce[:], c.head.hash[:]}
+	return []any{e.TenantID, row.Seq, e.EventID, e.RecordedAt, c.batch, time.UnixMicro(row.SealedAt), row.Nonce[:],
+		c.head.hash[:]}
 }
 
 // chainHead is where a tenant's chain ends.
@@ -254,10 +258,13 @@ func headOf(ctx context.Context, q *queries.Queries, tenant uuid.UUID) (chainHea
 // rowOf is an event as the archive's row, still without its place.
 func rowOf(e *queries.UnsealedEventsRow) archive.Row {
 	return archive.Row{
-		TenantID: e.TenantID.String(), EventID: e.EventID, RecordedAt: e.RecordedAt.UnixMicro(), OccurredAt: micros(e.OccurredAt),
-		UserID: text(e.UserID), ActorKind: e.ActorKind, SessionID: text(e.SessionID), MembershipID: text(e.MembershipID), DisclosureID: text(e.DisclosureID),
-		Action: e.Action, Outcome: e.Outcome, RecordTable: e.RecordTable, RecordID: text(e.RecordID), SubjectID: text(e.SubjectID),
-		Purpose: e.Purpose, Detail: e.Detail, Source: e.Source,
+		TenantID: e.TenantID.String(), EventID: e.EventID, RecordedAt: e.RecordedAt.UnixMicro(),
+		OccurredAt: micros(e.OccurredAt),
+		UserID:     text(e.UserID), ActorKind: e.ActorKind, SessionID: text(e.SessionID),
+		MembershipID: text(e.MembershipID), DisclosureID: text(e.DisclosureID),
+		Action: e.Action, Outcome: e.Outcome, RecordTable: e.RecordTable, RecordID: text(e.RecordID),
+		SubjectID: text(e.SubjectID),
+		Purpose:   e.Purpose, Detail: e.Detail, Source: e.Source,
 	}
 }
 

@@ -11,10 +11,12 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// One transaction that wrote 200,000 events is one batch, as a backlog of any size is, and takes no more memory than a small one. By itself, since memory is the process's.
+// One transaction that wrote 200,000 events is one batch, as a backlog of any size is, and takes no more memory than a
+// small one. By itself, since memory is the process's.
 func TestSealingABacklogTakesNoMemory(t *testing.T) {
 	e := wardtest.New(t)
-	l := &ledger{t: t, e: e, pool: e.Open("ward_worker").Pool(), cedar: e.TenantID("cedar"), harbor: e.TenantID("harbor")}
+	l := &ledger{t: t, e: e, pool: e.Open("ward_worker").Pool(), cedar: e.TenantID("cedar"),
+		harbor: e.TenantID("harbor")}
 	s := l.lead()
 	l.seal(s)
 	const events = 200_000
@@ -64,7 +66,8 @@ func TestSealingABacklogTakesNoMemory(t *testing.T) {
 	if again := l.seal(s); again.Rows != 0 {
 		t.Errorf("%d rows more", again.Rows)
 	}
-	if n := wardtest.One[int](e, "select count(distinct batch) from audit.chain where batch = (select max(batch) from audit.chain)"); n != 1 {
+	if n := wardtest.One[int](e,
+		"select count(distinct batch) from audit.chain where batch = (select max(batch) from audit.chain)"); n != 1 {
 		t.Errorf("%d batches", n)
 	}
 	if rows, wrong := l.audit(); wrong != "" || rows < events {

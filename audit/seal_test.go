@@ -31,7 +31,8 @@ func newLedger(t *testing.T) *ledger {
 	t.Helper()
 	t.Parallel()
 	e := wardtest.New(t)
-	return &ledger{t: t, e: e, pool: e.Open("ward_worker").Pool(), cedar: e.TenantID("cedar"), harbor: e.TenantID("harbor")}
+	return &ledger{t: t, e: e, pool: e.Open("ward_worker").Pool(), cedar: e.TenantID("cedar"),
+		harbor: e.TenantID("harbor")}
 }
 
 func (l *ledger) lead() *audit.Sealer {
@@ -55,8 +56,10 @@ func (l *ledger) seal(s *audit.Sealer) audit.Sealed {
 
 // insert writes n events, as a function of ward's would.
 func insert(ctx context.Context, db queries.DBTX, tenant uuid.UUID, n int) error {
-	_, err := db.Exec(ctx, `insert into audit.event (tenant_id, user_id, actor_kind, action, record_table, record_id, subject_id, purpose, occurred_at, detail)
-		select $1, gen_random_uuid(), 'human', 'view', 'public.patients', gen_random_uuid(), gen_random_uuid(), 'treatment', now() - interval '1 day', '{"a": "b"}' from generate_series(1, $2)`, tenant, n)
+	_, err := db.Exec(ctx, `insert into audit.event (tenant_id, user_id, actor_kind, action, record_table, record_id,
+		subject_id, purpose, occurred_at, detail)
+		select $1, gen_random_uuid(), 'human', 'view', 'public.patients', gen_random_uuid(), gen_random_uuid(),
+			'treatment', now() - interval '1 day', '{"a": "b"}' from generate_series(1, $2)`, tenant, n)
 	return err
 }
 
@@ -70,10 +73,12 @@ func (l *ledger) insert(tenant uuid.UUID, n int) {
 // unsealed is how many committed events have no place yet.
 func (l *ledger) unsealed() int {
 	l.t.Helper()
-	return wardtest.One[int](l.e, "select count(*) from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
+	return wardtest.One[int](l.e,
+		"select count(*) from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
 }
 
-// audit recomputes every tenant's chain from the events and returns how many rows it has, and the first place that does not hold.
+// audit recomputes every tenant's chain from the events and returns how many rows it has, and the first place that does
+// not hold.
 func (l *ledger) audit() (rows int, wrong string) {
 	l.t.Helper()
 	tenants, err := queries.New(l.pool).Tenants(l.t.Context())
@@ -82,7 +87,8 @@ func (l *ledger) audit() (rows int, wrong string) {
 	}
 	for _, tenant := range tenants {
 		prev, seq, sealed := archive.Genesis(tenant.ID.String()), int64(0), time.Time{}
-		list, err := queries.New(l.pool).SealedRows(l.t.Context(), queries.SealedRowsParams{TenantID: tenant.ID, FirstSeq: 1, LastSeq: 1 << 60})
+		list, err := queries.New(l.pool).SealedRows(l.t.Context(),
+			queries.SealedRowsParams{TenantID: tenant.ID, FirstSeq: 1, LastSeq: 1 << 60})
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -109,9 +115,12 @@ func rowOf(r *queries.SealedRowsRow) archive.Row {
 		s := u.String()
 		return &s
 	}
-	row := archive.Row{TenantID: r.TenantID.String(), Seq: r.Seq, SealedAt: r.SealedAt.UnixMicro(), EventID: r.EventID, RecordedAt: r.RecordedAt.UnixMicro(), UserID: id(r.UserID),
-		ActorKind: r.ActorKind, SessionID: id(r.SessionID), MembershipID: id(r.MembershipID), DisclosureID: id(r.DisclosureID), Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable,
-		RecordID: id(r.RecordID), SubjectID: id(r.SubjectID), Purpose: r.Purpose, Detail: r.Detail, Source: r.Source, Nonce: archive.Nonce(r.Nonce)}
+	row := archive.Row{TenantID: r.TenantID.String(), Seq: r.Seq, SealedAt: r.SealedAt.UnixMicro(), EventID: r.EventID,
+		RecordedAt: r.RecordedAt.UnixMicro(), UserID: id(r.UserID),
+		ActorKind: r.ActorKind, SessionID: id(r.SessionID), MembershipID: id(r.MembershipID),
+		DisclosureID: id(r.DisclosureID), Action: r.Action, Outcome: r.Outcome, RecordTable: r.RecordTable,
+		RecordID: id(r.RecordID), SubjectID: id(r.SubjectID), Purpose: r.Purpose, Detail: r.Detail, Source: r.Source,
+		Nonce: archive.Nonce(r.Nonce)}
 	if r.OccurredAt != nil {
 		at := r.OccurredAt.UnixMicro()
 		row.OccurredAt = &at
@@ -129,7 +138,8 @@ func (l *ledger) holds(rows int) {
 	}
 }
 
-// TestSealGapless: whatever writers do at once, roll back, or take back with savepoints, every committed event has one place and no place is empty.
+// TestSealGapless: whatever writers do at once, roll back, or take back with savepoints, every committed event has one
+// place and no place is empty.
 func TestSealGapless(t *testing.T) {
 	l := newLedger(t)
 	s := l.lead()
@@ -209,8 +219,8 @@ func writeOddly(ctx context.Context, conn *pgx.Conn, tenant uuid.UUID, how int) 
 	return err
 }
 
-// TestLongTransaction: one that is held open over a thousand batches delays nobody, and its rows have their place in the batch after its commit, though their
-// ids are lower and their times earlier.
+// TestLongTransaction: one that is held open over a thousand batches delays nobody, and its rows have their place in
+// the batch after its commit, though their ids are lower and their times earlier.
 func TestLongTransaction(t *testing.T) {
 	l := newLedger(t)
 	s := l.lead()
@@ -244,12 +254,14 @@ func TestLongTransaction(t *testing.T) {
 		t.Fatalf("with nothing new: %+v", done)
 	}
 	l.holds(base + 2*batches + 3)
-	if wardtest.One[bool](l.e, "select min(event_id) > (select min(event_id) from audit.chain where batch = 2) from audit.chain where batch = $1", batches+2) {
+	if wardtest.One[bool](l.e, "select min(event_id) > (select min(event_id) from audit.chain where batch = 2) "+
+		"from audit.chain where batch = $1", batches+2) {
 		t.Error("the long transaction's ids are not the lower ones: the test shows nothing")
 	}
 }
 
-// TestOneSealer: a second leader is refused, one that lost its lead without noticing is fenced off, and whoever comes next continues the chain.
+// TestOneSealer: a second leader is refused, one that lost its lead without noticing is fenced off, and whoever comes
+// next continues the chain.
 func TestOneSealer(t *testing.T) {
 	l := newLedger(t)
 	ctx := t.Context()
@@ -294,7 +306,8 @@ func TestSealIsOneTransaction(t *testing.T) {
 	base := l.seal(s).Rows
 	l.insert(l.cedar, 3)
 	l.insert(l.harbor, 3)
-	super(t, l.e, fmt.Sprintf("alter table audit.chain add constraint stuck check (tenant_id <> '%s' or batch < 2)", max(l.cedar.String(), l.harbor.String())))
+	super(t, l.e, fmt.Sprintf("alter table audit.chain add constraint stuck check (tenant_id <> '%s' or batch < 2)",
+		max(l.cedar.String(), l.harbor.String())))
 	if done, err := s.Seal(t.Context()); err == nil || done.Rows != 0 || l.unsealed() != 6 {
 		t.Fatalf("%+v, %v, %d unsealed", done, err, l.unsealed())
 	}
@@ -325,14 +338,18 @@ func TestRewrittenEventIsFound(t *testing.T) {
 	s := l.lead()
 	l.insert(l.cedar, 5)
 	l.holds(l.seal(s).Rows)
-	victim := wardtest.One[int64](l.e, "select event_id from audit.chain where tenant_id = $1 order by seq desc offset 2 limit 1", l.cedar)
+	victim := wardtest.One[int64](l.e,
+		"select event_id from audit.chain where tenant_id = $1 order by seq desc offset 2 limit 1", l.cedar)
 	seq := wardtest.One[int64](l.e, "select seq from audit.chain where event_id = $1", victim)
 	for column, value := range map[string]string{
-		"user_id": "gen_random_uuid()", "actor_kind": "'service'", "session_id": "gen_random_uuid()", "membership_id": "gen_random_uuid()", "disclosure_id": "gen_random_uuid()", "action": "'export'",
-		"outcome": "'denied'", "record_table": "null", "record_id": "null", "subject_id": "gen_random_uuid()", "purpose": "null", "detail": `'{"a":"b"}'`, "source": "'import'",
+		"user_id": "gen_random_uuid()", "actor_kind": "'service'", "session_id": "gen_random_uuid()",
+		"membership_id": "gen_random_uuid()", "disclosure_id": "gen_random_uuid()", "action": "'export'",
+		"outcome": "'denied'", "record_table": "null", "record_id": "null", "subject_id": "gen_random_uuid()",
+		"purpose": "null", "detail": `'{"a":"b"}'`, "source": "'import'",
 		"occurred_at": "occurred_at + interval '1 microsecond'",
 	} {
-		before := wardtest.One[*string](l.e, fmt.Sprintf("select %s::text from audit.event where event_id = $1", column), victim)
+		before := wardtest.One[*string](l.e,
+			fmt.Sprintf("select %s::text from audit.event where event_id = $1", column), victim)
 		l.rewrite(fmt.Sprintf("update audit.event set %s = %s where event_id = %d", column, value, victim))
 		if _, wrong := l.audit(); wrong != fmt.Sprintf("cedar row %d, expected %d", seq, seq) {
 			t.Errorf("%s of row %d was changed; found: %q", column, seq, wrong)
@@ -355,7 +372,8 @@ func TestRewrittenEventIsFound(t *testing.T) {
 // rewrite does what no role may: it takes the triggers off first.
 func (l *ledger) rewrite(sql string) {
 	l.t.Helper()
-	for _, s := range []string{"alter table audit.event disable trigger all", sql, "alter table audit.event enable trigger all", "alter table audit.event enable always trigger append_only",
+	for _, s := range []string{"alter table audit.event disable trigger all", sql,
+		"alter table audit.event enable trigger all", "alter table audit.event enable always trigger append_only",
 		"alter table audit.event enable always trigger append_only_truncate"} {
 		super(l.t, l.e, s)
 	}

@@ -32,8 +32,10 @@ type Shipper struct {
 	published map[uuid.UUID]int64 // the last row that this shipper published of each tenant
 }
 
-// Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A closed month in which nothing was sealed
-// is recorded as empty, so that a hole cannot pass for one. Where the archive or its published heads name rows that the database lacks, the error is a *LostError. What was interrupted is resumed: the log, not the database, says how far shipping came.
+// Ship ships every sealed row that the log does not have yet, oldest month first, and returns the parts' manifests. A
+// closed month in which nothing was sealed is recorded as empty, so that a hole cannot pass for one. Where the archive
+// or its published heads name rows that the database lacks, the error is a *LostError. What was interrupted is resumed:
+// the log, not the database, says how far shipping came.
 func (s *Shipper) Ship(ctx context.Context) ([]archive.Manifest, error) {
 	log, err := s.open(ctx)
 	if err != nil {
@@ -96,9 +98,10 @@ func (s *Shipper) open(ctx context.Context) (*archive.Log, error) {
 	return archive.OpenLog(ctx, s.Store, region, s.Origin, s.Signer, s.Previous...)
 }
 
-// shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it is repeated until the log has
-// every row.
-func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string, spans []span) ([]archive.Manifest, error) {
+// shipMonth appends a month's rows. An append that finds what an interrupted run left behind finishes that first, so it
+// is repeated until the log has every row.
+func (s *Shipper) shipMonth(ctx context.Context, log *archive.Log, month string,
+	spans []span) ([]archive.Manifest, error) {
 	shipped, err := s.fillEmpty(ctx, log, month)
 	for err == nil {
 		tail := log.Tail()
@@ -146,14 +149,16 @@ func (s *Shipper) pending(ctx context.Context, log *archive.Log) (map[string][]s
 			return nil, fmt.Errorf("find rows of tenant %s to ship: %w", t.Slug, err)
 		}
 		for _, r := range rows {
-			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq, recordedFrom: r.RecordedFrom, recordedTo: r.RecordedTo})
+			months[r.Month] = append(months[r.Month], span{tenant: t, from: r.FirstSeq, to: r.LastSeq,
+				recordedFrom: r.RecordedFrom, recordedTo: r.RecordedTo})
 		}
 	}
 	return months, nil
 }
 
-// closeMonths sees to it that nothing more is sealed in the months before now, before the rows to ship are looked for: otherwise a batch that was sealed in the last
-// moment of a month, or by a clock that is behind this one, could never follow into a month that is on record as empty.
+// closeMonths sees to it that nothing more is sealed in the months before now, before the rows to ship are looked for:
+// otherwise a batch that was sealed in the last moment of a month, or by a clock that is behind this one, could never
+// follow into a month that is on record as empty.
 func (s *Shipper) closeMonths(ctx context.Context, now time.Time) error {
 	if err := queries.New(s.Pool).RaiseFloor(ctx, now); err != nil {
 		return fmt.Errorf("close the months before %s: %w", now.Format("2006-01"), err)
@@ -199,7 +204,8 @@ func longest(spans []span) int {
 	return years
 }
 
-// retain is when a month's parts may go: years after its end and ninety days, but not before what this shipper keeps everything for.
+// retain is when a month's parts may go: years after its end and ninety days, but not before what this shipper keeps
+// everything for.
 func (s *Shipper) retain(month string, years int) time.Time {
 	t, err := time.Parse("2006-01", month)
 	if err != nil {
@@ -217,11 +223,12 @@ func (s *Shipper) retain(month string, years int) time.Time {
 	return least
 }
 
-// record writes the worker's ship event. It comes after the part is safe: an event about something that did not happen would be worse than a part whose
-// event is missing, which the log itself lists.
+// record writes the worker's ship event. It comes after the part is safe: an event about something that did not happen
+// would be worse than a part whose event is missing, which the log itself lists.
 func (s *Shipper) record(ctx context.Context, m *archive.Manifest) error {
 	detail := fmt.Sprintf(`{"part":%q,"rows":%d,"sha256":%q}`, m.Name(), m.Rows, m.SHA256.String())
-	if _, err := queries.New(s.Pool).WriteWorker(ctx, queries.WriteWorkerParams{Action: "ship", Detail: detail}); err != nil {
+	if _, err := queries.New(s.Pool).WriteWorker(ctx,
+		queries.WriteWorkerParams{Action: "ship", Detail: detail}); err != nil {
 		return fmt.Errorf("record shipping of %s: %w", m.Name(), err)
 	}
 	return nil
@@ -230,7 +237,8 @@ func (s *Shipper) record(ctx context.Context, m *archive.Manifest) error {
 // ErrNoHeads says that nothing is sealed yet.
 var ErrNoHeads = errors.New("nothing is sealed yet")
 
-// PublishHeads signs every tenant's chain head into the store, so that a history rewritten in the database afterwards contradicts a note beyond its reach.
+// PublishHeads signs every tenant's chain head into the store, so that a history rewritten in the database afterwards
+// contradicts a note beyond its reach.
 func (s *Shipper) PublishHeads(ctx context.Context) error {
 	rows, err := queries.New(s.Pool).ChainHeads(ctx)
 	if err != nil {
@@ -247,7 +255,8 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 	heads := make([]archive.ChainHead, len(rows))
 	for i, r := range rows {
 		if last := s.published[r.TenantID]; r.Seq < last { // another server answers since
-			return fmt.Errorf("publish chain heads: %w", &LostError{Losses: []Loss{{TenantID: r.TenantID, Database: r.Seq, Published: last}}})
+			return fmt.Errorf("publish chain heads: %w",
+				&LostError{Losses: []Loss{{TenantID: r.TenantID, Database: r.Seq, Published: last}}})
 		}
 		heads[i] = archive.ChainHead{TenantID: r.TenantID.String(), Seq: r.Seq, Hash: archive.Hash(r.Hash)}
 	}
@@ -264,7 +273,8 @@ func (s *Shipper) PublishHeads(ctx context.Context) error {
 		store = archive.Held(store)
 	}
 	// as long as a part of this month of the clinic that wants its history longest
-	if err := archive.PublishHeads(ctx, store, s.Origin, s.Signer, heads, now, s.retain(archive.MonthOf(now.UnixMicro()), years)); err != nil {
+	if err := archive.PublishHeads(ctx, store, s.Origin, s.Signer, heads, now,
+		s.retain(archive.MonthOf(now.UnixMicro()), years)); err != nil {
 		return err
 	}
 	for _, r := range rows {

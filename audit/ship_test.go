@@ -59,7 +59,8 @@ func (h *harbour) open(dir string) archive.Store {
 }
 
 func (h *harbour) shipper(store archive.Store) *audit.Shipper {
-	return &audit.Shipper{Pool: h.pool, Store: store, Signer: h.signer, Origin: archive.Origin("test", wardtest.Region), Now: func() time.Time { return h.now }}
+	return &audit.Shipper{Pool: h.pool, Store: store, Signer: h.signer, Origin: archive.Origin("test", wardtest.Region),
+		Now: func() time.Time { return h.now }}
 }
 
 // sealAt seals what is there at a time.
@@ -80,7 +81,8 @@ func (h *harbour) ship() []archive.Manifest {
 
 func (h *harbour) verify(store archive.Store, options ...func(*archive.VerifyOptions)) *archive.Report {
 	h.t.Helper()
-	opts := archive.VerifyOptions{Keys: []archive.Key{h.signer.Key()}, Origin: archive.Origin("test", wardtest.Region), Now: h.now}
+	opts := archive.VerifyOptions{Keys: []archive.Key{h.signer.Key()},
+		Origin: archive.Origin("test", wardtest.Region), Now: h.now}
 	for _, o := range options {
 		o(&opts)
 	}
@@ -100,7 +102,8 @@ func expecting(head archive.Head) func(*archive.VerifyOptions) {
 func (h *harbour) arrived(store archive.Store) {
 	h.t.Helper()
 	want := map[string]string{}
-	rows, err := h.e.Super.Query(h.t.Context(), "select c.tenant_id::text, c.seq, c.event_id, encode(c.hash, 'hex') from audit.chain c")
+	rows, err := h.e.Super.Query(h.t.Context(),
+		"select c.tenant_id::text, c.seq, c.event_id, encode(c.hash, 'hex') from audit.chain c")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -136,7 +139,8 @@ func (h *harbour) arrived(store archive.Store) {
 func (h *harbour) rowsOf(store archive.Store, part string) []archive.Row {
 	h.t.Helper()
 	var all []archive.Row
-	if err := archive.ReadPart(h.t.Context(), store, part, "", func(b []archive.Row) error { all = append(all, b...); return nil }); err != nil {
+	if err := archive.ReadPart(h.t.Context(), store, part, "",
+		func(b []archive.Row) error { all = append(all, b...); return nil }); err != nil {
 		h.t.Fatal(err)
 	}
 	return all
@@ -150,7 +154,8 @@ func (h *harbour) valid(r *archive.Report) {
 	}
 }
 
-// TestShip: what is sealed arrives whole and once, by month of sealing; a month without rows is on record, and a second shipping has nothing to do.
+// TestShip: what is sealed arrives whole and once, by month of sealing; a month without rows is on record, and a second
+// shipping has nothing to do.
 func TestShip(t *testing.T) {
 	h := newHarbour(t)
 	h.insert(h.cedar, 4)
@@ -163,12 +168,14 @@ func TestShip(t *testing.T) {
 	for _, p := range parts {
 		got = append(got, fmt.Sprintf("%s %d", p.Month, p.Rows))
 	}
-	if want := []string{fmt.Sprintf("2026-03 %d", march), "2026-04 0", fmt.Sprintf("2026-05 %d", may)}; !slices.Equal(got, want) {
+	if want := []string{fmt.Sprintf("2026-03 %d", march), "2026-04 0",
+		fmt.Sprintf("2026-05 %d", may)}; !slices.Equal(got, want) {
 		t.Fatalf("parts %q, want %q", got, want)
 	}
 	h.valid(h.verify(h.store))
 	h.arrived(h.store)
-	if n := wardtest.One[int](h.e, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.action = 'ship' and u.slug = 'ward-worker' and detail::jsonb ->> 'part' <> ''"); n != 2 {
+	if n := wardtest.One[int](h.e, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id "+
+		"where e.action = 'ship' and u.slug = 'ward-worker' and detail::jsonb ->> 'part' <> ''"); n != 2 {
 		t.Errorf("%d ship events for two parts with rows", n)
 	}
 	if again := h.ship(); len(again) != 0 {
@@ -188,7 +195,8 @@ func TestShip(t *testing.T) {
 	h.valid(h.verify(h.store))
 }
 
-// TestClockThatGoesBack: a machine's clock falls back over a month's end after that month was shipped for one tenant; a new tenant's rows still follow.
+// TestClockThatGoesBack: a machine's clock falls back over a month's end after that month was shipped for one tenant; a
+// new tenant's rows still follow.
 func TestClockThatGoesBack(t *testing.T) {
 	h := newHarbour(t)
 	june := time.Date(2026, 6, 1, 0, 1, 0, 0, time.UTC)
@@ -196,7 +204,8 @@ func TestClockThatGoesBack(t *testing.T) {
 	h.insert(h.cedar, 3)
 	h.sealAt(june)
 	h.ship()
-	young := wardtest.One[uuid.UUID](h.e, "insert into tenancy.tenant (slug, name, region) values ('young', 'Young Clinic', $1) returning id", wardtest.Region)
+	young := wardtest.One[uuid.UUID](h.e, "insert into tenancy.tenant (slug, name, region) "+
+		"values ('young', 'Young Clinic', $1) returning id", wardtest.Region)
 	h.insert(young, 2) // its first rows: its own chain says nothing of the time
 	if n := h.sealAt(june.Add(-time.Hour)); n < 2 {
 		t.Fatalf("%d rows were sealed", n)
@@ -209,8 +218,11 @@ func TestClockThatGoesBack(t *testing.T) {
 // TestReviewersDecisionsAreShipped: a closing is in the archive, under who closed.
 func TestReviewersDecisionsAreShipped(t *testing.T) {
 	h := newHarbour(t)
-	super(t, h.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('T01', 1, 'B', 'high', 't', 'h', '{}')")
-	id := wardtest.One[string](h.e, "insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, key, summary, first_at, last_at) values ($1, 'T01', 1, 'B', 'high', sha256('k'), 's', now(), now()) returning id::text", h.cedar)
+	super(t, h.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) "+
+		"values ('T01', 1, 'B', 'high', 't', 'h', '{}')")
+	id := wardtest.One[string](h.e,
+		"insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, key, summary, first_at, "+
+			"last_at) values ($1, 'T01', 1, 'B', 'high', sha256('k'), 's', now(), now()) returning id::text", h.cedar)
 	dana := h.e.Reviewer("dana")
 	if _, err := review.Claim(t.Context(), dana, id, 1); err != nil {
 		t.Fatal(err)
@@ -224,7 +236,8 @@ func TestReviewersDecisionsAreShipped(t *testing.T) {
 	user := wardtest.One[string](h.e, "select id::text from tenancy.users where slug = 'dana'")
 	for _, r := range h.rowsOf(h.store, parts[0].Path) {
 		if r.EventID == closed.EventID {
-			if r.Action != "close" || r.UserID == nil || *r.UserID != user || r.TenantID != h.cedar.String() || !strings.Contains(*r.Detail, `"test_data"`) {
+			if r.Action != "close" || r.UserID == nil || *r.UserID != user || r.TenantID != h.cedar.String() ||
+				!strings.Contains(*r.Detail, `"test_data"`) {
 				t.Errorf("%+v", r)
 			}
 			return
@@ -238,7 +251,8 @@ func TestShipStopsAtTampering(t *testing.T) {
 	h := newHarbour(t)
 	h.insert(h.cedar, 5)
 	h.sealAt(h.now)
-	h.rewrite(fmt.Sprintf("update audit.event set outcome = 'denied' where event_id = (select max(event_id) from audit.chain where tenant_id = '%s')", h.cedar))
+	h.rewrite(fmt.Sprintf("update audit.event set outcome = 'denied' where event_id = (select max(event_id) "+
+		"from audit.chain where tenant_id = '%s')", h.cedar))
 	if parts, err := h.shipper(h.store).Ship(t.Context()); err == nil || len(parts) != 0 {
 		t.Errorf("%d parts, %v", len(parts), err)
 	}
@@ -260,7 +274,8 @@ func TestPublishHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := wardtest.One[int64](h.e, "select max(seq) from audit.chain where tenant_id = $1", h.cedar)
-	h.rewrite(fmt.Sprintf("update audit.event set outcome = 'denied' where event_id = (select event_id from audit.chain where tenant_id = '%s' and seq = %d)", h.cedar, last))
+	h.rewrite(fmt.Sprintf("update audit.event set outcome = 'denied' where event_id = (select event_id "+
+		"from audit.chain where tenant_id = '%s' and seq = %d)", h.cedar, last))
 	h.reseal(last)
 	var lost *audit.LostError
 	if parts, err := h.shipper(h.store).Ship(t.Context()); !errors.As(err, &lost) || len(parts) != 0 {
@@ -278,12 +293,15 @@ func TestPublishHeads(t *testing.T) {
 // reseal computes a tenant's last hash anew, as an owner who knows the format would.
 func (h *harbour) reseal(seq int64) {
 	h.t.Helper()
-	for _, s := range []string{"alter table audit.chain disable trigger all", fmt.Sprintf("delete from audit.chain where tenant_id = '%s' and seq = %d", h.cedar, seq),
+	for _, s := range []string{"alter table audit.chain disable trigger all",
+		fmt.Sprintf("delete from audit.chain where tenant_id = '%s' and seq = %d", h.cedar, seq),
 		"alter table audit.chain enable trigger all"} {
 		super(h.t, h.e, s)
 	}
-	row := wardtest.One[int64](h.e, "select e.event_id from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
-	super(h.t, h.e, fmt.Sprintf("update audit.seal_state set snapshot = (select format('%%s:%%s:%%s', xid, pg_snapshot_xmax(pg_current_snapshot()), xid)::pg_snapshot from audit.event where event_id = %d)", row))
+	row := wardtest.One[int64](h.e, "select e.event_id from audit.event e where not exists (select "+
+		"from audit.chain c where c.event_id = e.event_id)")
+	super(h.t, h.e, fmt.Sprintf("update audit.seal_state set snapshot = (select format('%%s:%%s:%%s', xid, "+
+		"pg_snapshot_xmax(pg_current_snapshot()), xid)::pg_snapshot from audit.event where event_id = %d)", row))
 	h.sealAt(h.now)
 }
 
@@ -319,11 +337,14 @@ func TestTamperedArchive(t *testing.T) {
 			h.rewriteRows(dir, victim.Path, func(rows []archive.Row) []archive.Row { return slices.Delete(rows, 3, 4) })
 		}, archive.FileModified, victim.Path, archive.RowMissing},
 		"swapped pair": {func(dir string) {
-			h.rewriteRows(dir, victim.Path, func(rows []archive.Row) []archive.Row { rows[3], rows[4] = rows[4], rows[3]; return rows })
+			h.rewriteRows(dir, victim.Path,
+				func(rows []archive.Row) []archive.Row { rows[3], rows[4] = rows[4], rows[3]; return rows })
 		}, archive.FileModified, victim.Path, archive.RowReordered},
-		"removed part": {func(dir string) { h.remove(dir, victim.Path, victim.ManifestPath()) }, archive.PartMissing, victim.Path, ""},
+		"removed part": {func(dir string) { h.remove(dir, victim.Path, victim.ManifestPath()) }, archive.PartMissing,
+			victim.Path, ""},
 		"cut tail": {func(dir string) {
-			h.remove(dir, parts[2].Path, parts[2].ManifestPath(), "v1/region="+wardtest.Region+"/checkpoints/000000000003")
+			h.remove(dir, parts[2].Path, parts[2].ManifestPath(),
+				"v1/region="+wardtest.Region+"/checkpoints/000000000003")
 		}, archive.RolledBack, "", ""},
 	}
 	for name, c := range cases {
@@ -345,7 +366,8 @@ func TestTamperedArchive(t *testing.T) {
 				}
 			}
 			if c.row != "" {
-				if r := h.verify(store, func(o *archive.VerifyOptions) { o.Diagnose = archive.DiagnoseHere }); !finds(r, c.row, c.part) {
+				if r := h.verify(store,
+					func(o *archive.VerifyOptions) { o.Diagnose = archive.DiagnoseHere }); !finds(r, c.row, c.part) {
 					t.Errorf("diagnosed: %v", r.Findings)
 				}
 			}
@@ -393,7 +415,8 @@ func (h *harbour) rewriteRows(dir, path string, fn func([]archive.Row) []archive
 	rows := fn(h.rowsOf(h.open(dir), path))
 	h.change(dir, path, func([]byte) []byte {
 		var b bytes.Buffer
-		w := parquet.NewGenericWriter[archive.Row](&b, parquet.Compression(&parquet.Zstd), parquet.DataPageVersion(1), parquet.KeyValueMetadata("ward.format", "1"))
+		w := parquet.NewGenericWriter[archive.Row](&b, parquet.Compression(&parquet.Zstd), parquet.DataPageVersion(1),
+			parquet.KeyValueMetadata("ward.format", "1"))
 		if _, err := w.Write(rows); err != nil {
 			h.t.Fatal(err)
 		}
@@ -418,7 +441,8 @@ func (h *harbour) shipRegardless(store archive.Store) {
 	}
 	var rows []archive.Row
 	for _, tenant := range tenants {
-		list, err := queries.New(h.pool).SealedRows(ctx, queries.SealedRowsParams{TenantID: tenant.ID, FirstSeq: log.Tail()[tenant.ID.String()].LastSeq + 1, LastSeq: 1 << 60})
+		list, err := queries.New(h.pool).SealedRows(ctx, queries.SealedRowsParams{TenantID: tenant.ID,
+			FirstSeq: log.Tail()[tenant.ID.String()].LastSeq + 1, LastSeq: 1 << 60})
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -17,9 +17,10 @@ type UserEvent struct {
 	Event
 }
 
-// OfUser records that the session looks at one person's (slug or id) events at every tenant within its reach, and why, commits that, and returns the newest
-// limit (1 to 5000) of them. The person is filter's actor; ticket is optional.
-func OfUser(ctx context.Context, s *tenancy.Session, user, reason, ticket string, filter Filter, limit int) ([]UserEvent, error) {
+// OfUser records that the session looks at one person's (slug or id) events at every tenant within its reach, and why,
+// commits that, and returns the newest limit (1 to 5000) of them. The person is filter's actor; ticket is optional.
+func OfUser(ctx context.Context, s *tenancy.Session, user, reason, ticket string, filter Filter,
+	limit int) ([]UserEvent, error) {
 	raw, err := json.Marshal(filter)
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)

@@ -16,15 +16,20 @@ import (
 // verdictTime is how long recording a verdict may take after the verification itself was cancelled.
 const verdictTime = 30 * time.Second
 
-// Verify verifies the archive for a reviewer: the intent is an event that commits before the store is read, the verdict another, and the report is
-// returned only when both are durable. onStart gets the run, to follow its Status (nil: nobody follows). A run that was cancelled or could not read
-// the store is recorded as not proven, and its error returned.
-func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
-	return verify(ctx, s, store, opts, func(uuid.UUID) (*archive.Report, error) { return runVerification(ctx, store, opts, onStart) })
+// Verify verifies the archive for a reviewer: the intent is an event that commits before the store is read, the verdict
+// another, and the report is returned only when both are durable. onStart gets the run, to follow its Status (nil:
+// nobody follows). A run that was cancelled or could not read the store is recorded as not proven, and its error
+// returned.
+func Verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions,
+	onStart func(*archive.Verification)) (*archive.Report, error) {
+	return verify(ctx, s, store, opts,
+		func(uuid.UUID) (*archive.Report, error) { return runVerification(ctx, store, opts, onStart) })
 }
 
-// VerifyLive is Verify, with the database held against the archive by the worker, which has timeout to answer; the verdict is about both.
-func VerifyLive(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
+// VerifyLive is Verify, with the database held against the archive by the worker, which has timeout to answer; the
+// verdict is about both.
+func VerifyLive(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions,
+	timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
 	return verify(ctx, s, store, opts, func(uuid.UUID) (*archive.Report, error) {
 		event, err := RequestLive(ctx, s)
 		if err != nil {
@@ -47,7 +52,8 @@ func VerifyLive(ctx context.Context, s *tenancy.Session, store archive.Store, op
 	})
 }
 
-func runVerification(ctx context.Context, store archive.Store, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+func runVerification(ctx context.Context, store archive.Store, opts archive.VerifyOptions,
+	onStart func(*archive.Verification)) (*archive.Report, error) {
 	run := archive.NewVerification(store, opts)
 	if onStart != nil {
 		onStart(run)
@@ -56,7 +62,8 @@ func runVerification(ctx context.Context, store archive.Store, opts archive.Veri
 }
 
 // verify records the intent, runs, and records the verdict.
-func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, run func(verification uuid.UUID) (*archive.Report, error)) (*archive.Report, error) {
+func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions,
+	run func(verification uuid.UUID) (*archive.Report, error)) (*archive.Report, error) {
 	id := uuid.New()
 	begin, err := beginning(id, store, opts)
 	if err != nil {
@@ -72,7 +79,8 @@ func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
 	worse := map[string]archive.Verdict{"": archive.NotProven}
 	if failed == nil {
-		end.Verdict, end.HeadSize, end.Breaks, worse = string(report.Verdict), report.Head.Size, breaks(report), Worse(report)
+		end.Verdict, end.HeadSize, end.Breaks, worse = string(report.Verdict), report.Head.Size,
+			breaks(report), Worse(report)
 	}
 	if end.Worse, err = json.Marshal(worse); err != nil {
 		return nil, fmt.Errorf("encode verdict on %s: %w", store, err)
@@ -106,8 +114,8 @@ func beginning(id uuid.UUID, store archive.Store, opts archive.VerifyOptions) (q
 	return p, nil
 }
 
-// Worse says what was not valid in a report: the worst verdict of each month that has a finding, by REGION/YYYY-MM, and under "" that of what is about no
-// month and so about all of them. A report that is valid has none.
+// Worse says what was not valid in a report: the worst verdict of each month that has a finding, by REGION/YYYY-MM, and
+// under "" that of what is about no month and so about all of them. A report that is valid has none.
 func Worse(report *archive.Report) map[string]archive.Verdict {
 	out := map[string]archive.Verdict{}
 	for _, f := range report.Findings {

@@ -26,9 +26,11 @@ const (
 	silentFor = 20 * time.Second
 )
 
-// VerifyByWorkers is [Verify] with the rows recomputed by the installation's workers, a job for each part. The log, its signatures and what the parts say of each other are checked in
-// this process, with keys that reached it another way; the report says which workers' word it takes for the rows. timeout is how long no worker may be at any part.
-func VerifyByWorkers(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions, timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
+// VerifyByWorkers is [Verify] with the rows recomputed by the installation's workers, a job for each part. The log, its
+// signatures and what the parts say of each other are checked in this process, with keys that reached it another way;
+// the report says which workers' word it takes for the rows. timeout is how long no worker may be at any part.
+func VerifyByWorkers(ctx context.Context, s *tenancy.Session, store archive.Store, opts archive.VerifyOptions,
+	timeout time.Duration, onStart func(*archive.Verification)) (*archive.Report, error) {
 	return verify(ctx, s, store, opts, func(id uuid.UUID) (*archive.Report, error) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
@@ -84,7 +86,8 @@ func (d *dispatcher) check(ctx context.Context, task archive.PartTask) (*archive
 	}
 	answer := make(chan partAnswer, 1)
 	err = d.session.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		return queries.New(tx).CheckPart(ctx, queries.CheckPartParams{Verification: d.verification, Path: m.Path, Task: raw})
+		return queries.New(tx).CheckPart(ctx,
+			queries.CheckPartParams{Verification: d.verification, Path: m.Path, Task: raw})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("hand %s to the workers: %w", m.Path, tenancy.Explain(err))
@@ -103,7 +106,8 @@ func (d *dispatcher) check(ctx context.Context, task archive.PartTask) (*archive
 	}
 }
 
-// collect asks what has come of the parts until ctx ends, and tells how many workers are at. The error is that no worker is at any of them.
+// collect asks what has come of the parts until ctx ends, and tells how many workers are at. The error is that no
+// worker is at any of them.
 func (d *dispatcher) collect(ctx context.Context, busy func(parts int64)) error {
 	tick := time.NewTicker(answerEvery)
 	defer tick.Stop()
@@ -126,7 +130,8 @@ func (d *dispatcher) collect(ctx context.Context, busy func(parts int64)) error 
 			Done map[string]partAnswer `json:"done"`
 		}
 		err := d.session.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-			raw, err := queries.New(tx).PartsChecked(ctx, queries.PartsCheckedParams{Verification: d.verification, Paths: paths, Silent: silentFor.Seconds()})
+			raw, err := queries.New(tx).PartsChecked(ctx,
+				queries.PartsCheckedParams{Verification: d.verification, Paths: paths, Silent: silentFor.Seconds()})
 			if err != nil {
 				return err
 			}
@@ -142,7 +147,8 @@ func (d *dispatcher) collect(ctx context.Context, busy func(parts int64)) error 
 		if come.Busy > 0 || len(come.Done) > 0 {
 			moved = time.Now()
 		} else if time.Since(moved) > d.timeout {
-			return fmt.Errorf("no worker has been at any of %d parts for %s: is ward worker running, with a store?", len(paths), d.timeout)
+			return fmt.Errorf("no worker has been at any of %d parts for %s: is ward worker running, with a store?",
+				len(paths), d.timeout)
 		}
 		d.deliver(come.Done)
 	}
@@ -159,11 +165,13 @@ func (d *dispatcher) deliver(done map[string]partAnswer) {
 	}
 }
 
-// CheckPart does, as ward_worker, what a verification has handed out: one part. Nothing is done about a part that another worker is at, or that nobody waits for any more. worker is who
-// does it, for the report.
-func CheckPart(ctx context.Context, pool *pgxpool.Pool, store archive.Store, verification uuid.UUID, path, worker string) error {
+// CheckPart does, as ward_worker, what a verification has handed out: one part. Nothing is done about a part that
+// another worker is at, or that nobody waits for any more. worker is who does it, for the report.
+func CheckPart(ctx context.Context, pool *pgxpool.Pool, store archive.Store, verification uuid.UUID,
+	path, worker string) error {
 	q := queries.New(pool)
-	raw, err := q.TakePart(ctx, queries.TakePartParams{Verification: verification, Path: path, Worker: worker, Silent: silentFor.Seconds()})
+	raw, err := q.TakePart(ctx,
+		queries.TakePartParams{Verification: verification, Path: path, Worker: worker, Silent: silentFor.Seconds()})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -189,7 +197,8 @@ func CheckPart(ctx context.Context, pool *pgxpool.Pool, store archive.Store, ver
 	case ctx.Err() != nil:
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return errors.Join(ctx.Err(), q.LeavePart(last, queries.LeavePartParams{Verification: verification, Path: path, Worker: worker}))
+		return errors.Join(ctx.Err(),
+			q.LeavePart(last, queries.LeavePartParams{Verification: verification, Path: path, Worker: worker}))
 	case unwanted:
 		return nil
 	case err != nil:
@@ -206,7 +215,8 @@ func CheckPart(ctx context.Context, pool *pgxpool.Pool, store archive.Store, ver
 	return nil
 }
 
-// beat says again and again that the worker is at its part, until ctx ends, and stops the work where nobody wants it any more. A beat that fails is not the end: the next one may pass.
+// beat says again and again that the worker is at its part, until ctx ends, and stops the work where nobody wants it
+// any more. A beat that fails is not the end: the next one may pass.
 func beat(ctx context.Context, q *queries.Queries, part queries.BeatPartParams, stop func()) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()

@@ -40,7 +40,9 @@ func (c *counting) Open(ctx context.Context, path string) (archive.Blob, error) 
 // verifications are the events of verifying so far: "who what".
 func (l *ledger) verifications() []string {
 	l.t.Helper()
-	return wardtest.One[[]string](l.e, `select coalesce(array_agg(u.slug || ' ' || coalesce(e.detail::jsonb ->> 'verdict', 'begins') order by e.event_id), '{}')
+	return wardtest.One[[]string](l.e, `select
+		coalesce(array_agg(u.slug || ' ' || coalesce(e.detail::jsonb ->> 'verdict', 'begins') order by e.event_id),
+		'{}')
 		from audit.event e join tenancy.users u on u.id = e.user_id where e.action = 'verify'`)
 }
 
@@ -60,7 +62,8 @@ func TestVerifyIsRecorded(t *testing.T) {
 		}
 	}
 	followed := false
-	report, err := audit.Verify(t.Context(), ana, store, opts, func(*archive.Verification) { followed = store.looks == 0 })
+	report, err := audit.Verify(t.Context(), ana, store, opts,
+		func(*archive.Verification) { followed = store.looks == 0 })
 	if err != nil || report.Verdict != archive.Valid || report.Rows == 0 || !followed {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -70,12 +73,15 @@ func TestVerifyIsRecorded(t *testing.T) {
 	if got := h.verifications(); !slices.Equal(got, []string{"ana begins", "ana valid"}) {
 		t.Errorf("events %q", got)
 	}
-	if got := wardtest.One[string](h.e, "select concat_ws(' ', verdict, head_size, breaks, months, finished_at >= started_at, store = '"+h.store.String()+"', region is null, tenant is null, found) from audit.verification"); got != "valid 1 0 {2026-05} t t t t {}" {
+	if got := wardtest.One[string](h.e, "select concat_ws(' ', verdict, head_size, breaks, months, "+
+		"finished_at >= started_at, store = '"+h.store.String()+
+		"', region is null, tenant is null, found) from audit.verification"); got != "valid 1 0 {2026-05} t t t t {}" {
 		t.Errorf("on record: %s", got)
 	}
 
 	h.remove(h.dir, h.verify(h.store).Parts[0].Path)
-	if report, err := audit.Verify(t.Context(), ana, h.store, opts, nil); err != nil || report.Verdict != archive.Invalid {
+	if report, err := audit.Verify(t.Context(), ana, h.store, opts, nil); err != nil ||
+		report.Verdict != archive.Invalid {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	if got := h.verifications(); !slices.Equal(got[2:], []string{"ana begins", "ana INVALID"}) {
@@ -97,12 +103,14 @@ func TestVerifyIsRecorded(t *testing.T) {
 	if _, err := audit.Verify(ctx, ana, h.store, opts, func(*archive.Verification) { cancel() }); err == nil {
 		t.Fatal("a cancelled verification gave a report")
 	}
-	if got := wardtest.One[string](h.e, fmt.Sprintf(last, "verdict || ' ' || found")); got != `not proven {"": "not proven"}` {
+	if got := wardtest.One[string](h.e,
+		fmt.Sprintf(last, "verdict || ' ' || found")); got != `not proven {"": "not proven"}` {
 		t.Errorf("cancelled: %s", got)
 	}
 }
 
-// TestVerifyShowsNothingUnrecorded: without its beginning on record the store is not looked at, without its verdict no report is given.
+// TestVerifyShowsNothingUnrecorded: without its beginning on record the store is not looked at, without its verdict no
+// report is given.
 func TestVerifyShowsNothingUnrecorded(t *testing.T) {
 	h := newHarbour(t)
 	h.insert(h.cedar, 5)
@@ -118,11 +126,14 @@ func TestVerifyShowsNothingUnrecorded(t *testing.T) {
 		t.Errorf("an engineer: %v, %d looks, %v", report, looks, err)
 	}
 	super(t, h.e, "alter table audit.event add constraint full_disk check (action <> 'verify') not valid")
-	if report, looks, err := verify("ana"); err == nil || report != nil || looks != 0 || !strings.Contains(err.Error(), "begin verification") {
+	if report, looks, err := verify("ana"); err == nil || report != nil || looks != 0 ||
+		!strings.Contains(err.Error(), "begin verification") {
 		t.Errorf("the beginning is not on record: %v, %d looks, %v", report, looks, err)
 	}
-	super(t, h.e, "alter table audit.event drop constraint full_disk, add constraint full_disk check (action <> 'verify' or detail not like '%verdict%') not valid")
-	if report, looks, err := verify("ana"); err == nil || report != nil || looks == 0 || !strings.Contains(err.Error(), "record verdict") {
+	super(t, h.e, "alter table audit.event drop constraint full_disk, add constraint full_disk "+
+		"check (action <> 'verify' or detail not like '%verdict%') not valid")
+	if report, looks, err := verify("ana"); err == nil || report != nil || looks == 0 ||
+		!strings.Contains(err.Error(), "record verdict") {
 		t.Errorf("the verdict is not on record: %v, %d looks, %v", report, looks, err)
 	}
 	if got := h.verifications(); !slices.Equal(got, []string{"ana begins"}) {
@@ -135,14 +146,17 @@ func TestVerifyThatFails(t *testing.T) {
 	h := newHarbour(t)
 	opts := archive.VerifyOptions{Keys: []archive.Key{h.signer.Key()}, Now: h.now}
 	ana := h.e.Reviewer("ana")
-	if report, err := audit.Verify(t.Context(), ana, &counting{Store: h.store, broken: errStore}, opts, nil); !errors.Is(err, errStore) || report != nil {
+	if report, err := audit.Verify(t.Context(), ana, &counting{Store: h.store, broken: errStore}, opts,
+		nil); !errors.Is(err, errStore) || report != nil {
 		t.Errorf("a store that cannot be read: %v, %v", report, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if report, err := audit.Verify(ctx, ana, &counting{Store: h.store, onList: cancel, broken: context.Canceled}, opts, nil); !errors.Is(err, context.Canceled) || report != nil {
+	if report, err := audit.Verify(ctx, ana, &counting{Store: h.store, onList: cancel, broken: context.Canceled}, opts,
+		nil); !errors.Is(err, context.Canceled) || report != nil {
 		t.Errorf("cancelled: %v, %v", report, err)
 	}
-	if got := h.verifications(); !slices.Equal(got, []string{"ana begins", "ana not proven", "ana begins", "ana not proven"}) {
+	if got := h.verifications(); !slices.Equal(got,
+		[]string{"ana begins", "ana not proven", "ana begins", "ana not proven"}) {
 		t.Errorf("events %q", got)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Classify looks at what was sealed since the last time and writes a denied event for every asked id that was another clinic's or nobody's. It returns
-// how many.
+// Classify looks at what was sealed since the last time and writes a denied event for every asked id that was another
+// clinic's or nobody's. It returns how many.
 func Classify(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	n, err := queries.New(pool).Classify(ctx)
 	if err != nil {
@@ -20,8 +20,9 @@ func Classify(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	return int(n), nil
 }
 
-// Tick notes the time of the server's clock and, where that has gone back by more than 5 s since the last call, moves every end by it back as much, ends the access tokens
-// and leaves a revoke event. It returns by how much the clock went back, as a rule 0.
+// Tick notes the time of the server's clock and, where that has gone back by more than 5 s since the last call, moves
+// every end by it back as much, ends the access tokens and leaves a revoke event. It returns by how much the clock went
+// back, as a rule 0.
 func Tick(ctx context.Context, pool *pgxpool.Pool) (time.Duration, error) {
 	seconds, err := queries.New(pool).Tick(ctx)
 	if err != nil {

@@ -122,7 +122,8 @@ func (t *table) from() string {
 
 // keyed says that the primary key is exactly (tenant_id uuid, id uuid).
 func (t *table) keyed() bool {
-	return t.Key != nil && slices.Equal(t.Key.Columns, []string{"tenant_id", "id"}) && t.col("tenant_id").Type == "uuid" && t.col("id").Type == "uuid"
+	return t.Key != nil && slices.Equal(t.Key.Columns, []string{"tenant_id", "id"}) &&
+		t.col("tenant_id").Type == "uuid" && t.col("id").Type == "uuid"
 }
 
 // carried is the position at which a reference names the id that its target keeps, or -1.

@@ -1,5 +1,5 @@
-// Package controls examines a live installation: what must hold of the database, looked for in its catalog rather than in the migrations that should
-// have made it so.
+// Package controls examines a live installation: what must hold of the database, looked for in its catalog rather than
+// in the migrations that should have made it so.
 package controls
 
 import (
@@ -22,13 +22,14 @@ type Finding struct {
 
 func (f Finding) String() string { return f.Table + ": " + f.Why }
 
-// DB is a connection, a pool or a transaction. Its role needs SELECT on tenancy.phi_table and EXECUTE on tenancy.obstacles, which ward_migrate has.
+// DB is a connection, a pool or a transaction. Its role needs SELECT on tenancy.phi_table and EXECUTE on
+// tenancy.obstacles, which ward_migrate has.
 type DB interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// Examined lists the tables that Unprotected looks at: those registered by tenancy.protect, and those of schema public that hold rows of a clinic
-// (tenant_id) or have a column whose name sounds like a person.
+// Examined lists the tables that Unprotected looks at: those registered by tenancy.protect, and those of schema public
+// that hold rows of a clinic (tenant_id) or have a column whose name sounds like a person.
 func Examined(ctx context.Context, db DB) ([]string, error) {
 	var tables []string
 	err := inCatalog(ctx, db, func(q *queries.Queries, _ pgx.Tx) (err error) {
@@ -41,9 +42,10 @@ func Examined(ctx context.Context, db DB) ([]string, error) {
 	return tables, nil
 }
 
-// Unprotected lists what is missing of the protection that tenancy.protect gives a PHI table: row security enabled and forced, the restrictive
-// tenant policy, no policy past the disclosure, the audit trigger always on, no grant beyond its own, the phi view as it was made, all of it
-// on partitions too; and tables nobody protected at all. Nothing found and nothing examined are different things: see Examined.
+// Unprotected lists what is missing of the protection that tenancy.protect gives a PHI table: row security enabled and
+// forced, the restrictive tenant policy, no policy past the disclosure, the audit trigger always on, no grant beyond
+// its own, the phi view as it was made, all of it on partitions too; and tables nobody protected at all. Nothing found
+// and nothing examined are different things: see Examined.
 func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 	var found []Finding
 	err := inCatalog(ctx, db, func(q *queries.Queries, _ pgx.Tx) error {
@@ -56,7 +58,8 @@ func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 			return err
 		}
 		for _, u := range unregistered {
-			found = append(found, Finding{u.RecordTable, fmt.Sprintf("has a column %s and is not protected: select tenancy.protect('%s', ...)", u.ColumnName, u.RecordTable)})
+			found = append(found, Finding{u.RecordTable, fmt.Sprintf("has a column %s and is not protected: "+
+				"select tenancy.protect('%s', ...)", u.ColumnName, u.RecordTable)})
 		}
 		missing, err := q.MissingProtections(ctx)
 		if err != nil {
@@ -77,7 +80,8 @@ func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 	return found, nil
 }
 
-// inCatalog runs fn in a transaction that changes nothing and compiles nothing: the planner takes the catalog for large and would spend seconds.
+// inCatalog runs fn in a transaction that changes nothing and compiles nothing: the planner takes the catalog for large
+// and would spend seconds.
 func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries, pgx.Tx) error) error {
 	tx, err := db.Begin(ctx)
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Wish is what a person says about tables that are to be protected. Nothing of it is guessed: without it the plan says what is missing.
+// Wish is what a person says about tables that are to be protected. Nothing of it is guessed: without it the plan says
+// what is missing.
 type Wish struct {
 	Tables []string // as regclass reads them
-	// For each table, by its schema-qualified name, or for all others under "": the patient's column, the columns that are not PHI, and the column that names
-	// the clinic or refers to a table of the plan whose row does.
+	// For each table, by its schema-qualified name, or for all others under "": the patient's column, the columns that
+	// are not PHI, and the column that names the clinic or refers to a table of the plan whose row does.
 	Subject      map[string]string
 	Open         map[string][]string
 	TenantColumn map[string]string
@@ -39,10 +40,13 @@ type Permission struct {
 
 // Obstacle is one thing that has to change before a table can be protected.
 type Obstacle struct {
-	Table  string   `json:"table"`  // schema-qualified
-	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication, sequence, owner, grant
-	Why    string   `json:"why"`    // for a person
-	Remedy []string `json:"remedy"` // statements of the migration that remove it; none: a person has to do or to say something first
+	Table string `json:"table"` // schema-qualified
+	// table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication,
+	// sequence, owner, grant
+	Kind string `json:"kind"`
+	Why  string `json:"why"` // for a person
+	// statements of the migration that remove it; none: a person has to do or to say something first
+	Remedy []string `json:"remedy"`
 }
 
 // Remark is what a plan does or leaves, and what a person should know about it.
@@ -53,10 +57,11 @@ type Remark struct {
 
 // Plan is the way from tables as they are to tables protected.
 type Plan struct {
-	Tables     []string   `json:"tables"` // those asked for and those that refer to them, in the order of the migration
-	Obstacles  []Obstacle `json:"obstacles"`
-	Notes      []Remark   `json:"notes"`
-	Statements []string   `json:"statements"` // the migration, without BEGIN and COMMIT; empty while an obstacle has no remedy
+	Tables    []string   `json:"tables"` // those asked for and those that refer to them, in the order of the migration
+	Obstacles []Obstacle `json:"obstacles"`
+	Notes     []Remark   `json:"notes"`
+	// the migration, without BEGIN and COMMIT; empty while an obstacle has no remedy
+	Statements []string `json:"statements"`
 }
 
 // Unsolved are the obstacles that no statement removes.
@@ -70,11 +75,14 @@ func (p *Plan) Unsolved() []Obstacle {
 	return open
 }
 
-// SQL is the migration as one file, which psql runs as it is. For goose, which opens the transaction itself, it begins with goose's header instead.
+// SQL is the migration as one file, which psql runs as it is. For goose, which opens the transaction itself, it begins
+// with goose's header instead.
 func (p *Plan) SQL(goose bool) string {
 	var b strings.Builder
-	b.WriteString("-- Made by ward protect for " + strings.Join(p.Tables, ", ") + `. Read it, then run it as the tables' owner or a superuser.
--- One transaction: all of it holds or nothing has changed. It locks the tables while it runs; where they are large, take a quiet hour. It gives up after 10 s
+	b.WriteString("-- Made by ward protect for " + strings.Join(p.Tables, ", ") +
+		`. Read it, then run it as the tables' owner or a superuser.
+-- One transaction: all of it holds or nothing has changed. It locks the tables while it runs; ` +
+		`where they are large, take a quiet hour. It gives up after 10 s
 -- when something else holds one of them (lock_timeout); then run it again.
 `)
 	first, last := "begin;\n", "\ncommit;\n"
@@ -96,7 +104,8 @@ func (p *Plan) SQL(goose bool) string {
 	return b.String()
 }
 
-// planner puts a plan together. Statements are kept by phase, because what removes one obstacle needs what removes another.
+// planner puts a plan together. Statements are kept by phase, because what removes one obstacle needs what removes
+// another.
 type planner struct {
 	tx     pgx.Tx
 	q      *queries.Queries
@@ -119,9 +128,9 @@ const (
 	phaseCount
 )
 
-// PlanProtect says what stands in the way of protecting tables with the rows that are in them, and writes the migration that removes it and protects them.
-// It changes nothing and names no value of a row. The role needs what ward_migrate has, and to read the tables past their own row security (their
-// owner, or a superuser).
+// PlanProtect says what stands in the way of protecting tables with the rows that are in them, and writes the migration
+// that removes it and protects them. It changes nothing and names no value of a row. The role needs what ward_migrate
+// has, and to read the tables past their own row security (their owner, or a superuser).
 func PlanProtect(ctx context.Context, db DB, wish Wish) (*Plan, error) {
 	var plan *Plan
 	err := inCatalog(ctx, db, func(q *queries.Queries, tx pgx.Tx) error {
@@ -131,7 +140,8 @@ func PlanProtect(ctx context.Context, db DB, wish Wish) (*Plan, error) {
 				return err
 			}
 		}
-		p := &planner{tx: tx, q: q, wish: wish, byName: map[string]*table{}, plan: Plan{Obstacles: []Obstacle{}, Notes: []Remark{}, Statements: []string{}}}
+		p := &planner{tx: tx, q: q, wish: wish, byName: map[string]*table{},
+			plan: Plan{Obstacles: []Obstacle{}, Notes: []Remark{}, Statements: []string{}}}
 		if err := p.make(ctx); err != nil {
 			return err
 		}
@@ -148,7 +158,8 @@ func (p *planner) make(ctx context.Context) error {
 	if err := p.resolve(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{p.catalogObstacles, p.sources, p.keys, p.references, p.uniques, p.counts, p.notes} {
+	for _, step := range []func(context.Context) error{p.catalogObstacles, p.sources, p.keys, p.references, p.uniques,
+		p.counts, p.notes} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -159,8 +170,10 @@ func (p *planner) make(ctx context.Context) error {
 	p.lock()
 	p.guards()
 	p.protect()
-	heads := [phaseCount]string{"-- Nobody writes while the tables change.", "-- What reads or copies the rows past the boundary goes.", "-- Each row gets its clinic.", "-- Each row gets a random id.",
-		"-- References carry the clinic.", "-- Keys begin with the clinic.", "-- References are checked again, as they were.", "-- Protected."}
+	heads := [phaseCount]string{"-- Nobody writes while the tables change.",
+		"-- What reads or copies the rows past the boundary goes.", "-- Each row gets its clinic.",
+		"-- Each row gets a random id.", "-- References carry the clinic.", "-- Keys begin with the clinic.",
+		"-- References are checked again, as they were.", "-- Protected."}
 	for i, s := range p.phases {
 		if len(s) > 0 {
 			p.plan.Statements = append(append(p.plan.Statements, heads[i]), s...)
@@ -248,7 +261,8 @@ func (p *planner) obstacle(t *table, kind, why string, steps ...step) {
 	p.plan.Obstacles = append(p.plan.Obstacles, Obstacle{t.Name, kind, why, remedy})
 }
 
-// catalogObstacles are those that tenancy.hindrances can say how to remove. A view may read several of the tables, and is dropped once.
+// catalogObstacles are those that tenancy.hindrances can say how to remove. A view may read several of the tables, and
+// is dropped once.
 func (p *planner) catalogObstacles(ctx context.Context) error {
 	names := p.plan.Tables
 	readers, err := p.q.Readers(ctx, names)
@@ -306,7 +320,8 @@ func ownerOf(t *table) string { return fmt.Sprintf("alter table %s owner to ward
 // tenantID reads a slug or an id.
 func (p *planner) tenantID(ctx context.Context, name string) (string, error) {
 	var id uuid.UUID
-	err := p.tx.QueryRow(ctx, "select id from tenancy.tenant where kind = 'clinic' and (slug = $1 or id::text = $1)", name).Scan(&id)
+	err := p.tx.QueryRow(ctx, "select id from tenancy.tenant where kind = 'clinic' and (slug = $1 or id::text = $1)",
+		name).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", fmt.Errorf("there is no clinic %s: ward tenant list names them", name)
 	}
@@ -321,14 +336,17 @@ func said[T any](m map[string]T, t *table) (v T, own bool) {
 	return m[""], false
 }
 
-// lock keeps everybody else out, all tables at once and in one order, so that no writer is in the middle of two of them.
+// lock keeps everybody else out, all tables at once and in one order, so that no writer is in the middle of two of
+// them.
 func (p *planner) lock() {
-	p.phases[phaseLock] = append(p.phases[phaseLock], "set local lock_timeout = '10s'", "set local search_path = pg_catalog, pg_temp", "set local client_min_messages = warning",
+	p.phases[phaseLock] = append(p.phases[phaseLock], "set local lock_timeout = '10s'",
+		"set local search_path = pg_catalog, pg_temp", "set local client_min_messages = warning",
 		"set constraints all immediate", // a check still pending would stop the next ALTER TABLE
 		"lock table "+strings.Join(p.plan.Tables, ", ")+" in access exclusive mode")
 	for _, t := range p.tables {
 		if t.RowSecurity { // its own policies would hide rows from its owner
-			p.phases[phaseLock] = append(p.phases[phaseLock], fmt.Sprintf("alter table %s no force row level security", t.Name), fmt.Sprintf("alter table %s disable row level security", t.Name))
+			p.phases[phaseLock] = append(p.phases[phaseLock], fmt.Sprintf("alter table %s no force row level security",
+				t.Name), fmt.Sprintf("alter table %s disable row level security", t.Name))
 		}
 	}
 }
@@ -340,9 +358,11 @@ func (p *planner) protect() {
 		if s := p.subjectOf(t); s != "" {
 			subject = literal(s)
 		}
-		p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.protect(%s, %s, %s)", literal(t.Name), subject, texts(p.openOf(t))))
+		p.phases[phaseProtect] = append(p.phases[phaseProtect],
+			fmt.Sprintf("select tenancy.protect(%s, %s, %s)", literal(t.Name), subject, texts(p.openOf(t))))
 		for _, m := range p.wish.Permit {
-			p.phases[phaseProtect] = append(p.phases[phaseProtect], fmt.Sprintf("select tenancy.permit(%s, %s, %s)", literal(m.Role), literal(t.Name), texts(m.Actions)))
+			p.phases[phaseProtect] = append(p.phases[phaseProtect],
+				fmt.Sprintf("select tenancy.permit(%s, %s, %s)", literal(m.Role), literal(t.Name), texts(m.Actions)))
 		}
 	}
 }
@@ -358,16 +378,19 @@ func (p *planner) guard(t *table) string {
 	return fmt.Sprintf("select tenancy.guard_indexes(%s, %s)", literal(t.Name), texts(p.openOf(t)))
 }
 
-// guards come last of what makes the keys: a column that was tenant_id or id is PHI by then, and an index by it has to follow.
+// guards come last of what makes the keys: a column that was tenant_id or id is PHI by then, and an index by it has to
+// follow.
 func (p *planner) guards() {
 	for _, t := range p.tables {
-		if len(t.moved) > 0 || slices.ContainsFunc(p.plan.Obstacles, func(o Obstacle) bool { return o.Table == t.Name && o.Kind == "index" }) {
+		if len(t.moved) > 0 || slices.ContainsFunc(p.plan.Obstacles,
+			func(o Obstacle) bool { return o.Table == t.Name && o.Kind == "index" }) {
 			p.phases[phaseKey] = append(p.phases[phaseKey], p.guard(t))
 		}
 	}
 }
 
-// guarded is the predicate of an index that is ordered by these columns (tenancy.unguarded), in the order of their names; empty if none is PHI.
+// guarded is the predicate of an index that is ordered by these columns (tenancy.unguarded), in the order of their
+// names; empty if none is PHI.
 func (p *planner) guarded(t *table, columns ...string) string {
 	var terms []string
 	for _, c := range slices.Sorted(slices.Values(columns)) {

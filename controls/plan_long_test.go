@@ -44,7 +44,8 @@ func TestPlanKilledAnywhere(t *testing.T) {
 	if err := c.psql(t, name, plan.SQL(false)); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := controls.Unprotected(t.Context(), c.connect(t, "ward_migrate", name)); err != nil || len(found) > 0 {
+	if found, err := controls.Unprotected(t.Context(), c.connect(t, "ward_migrate", name)); err != nil ||
+		len(found) > 0 {
 		t.Fatalf("%v, %v", found, err)
 	}
 }

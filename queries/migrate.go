@@ -1,4 +1,5 @@
-// Package queries holds every line of SQL that ward runs: the migrations, the statements that sqlc turns into Go, and the review rules.
+// Package queries holds every line of SQL that ward runs: the migrations, the statements that sqlc turns into Go, and
+// the review rules.
 package queries
 
 import (
@@ -39,7 +40,8 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// SchemaHash tells one state of the migrations from another: the hexadecimal SHA-256 of all of them. Until the first release they are changed in place.
+// SchemaHash tells one state of the migrations from another: the hexadecimal SHA-256 of all of them. Until the first
+// release they are changed in place.
 func SchemaHash() string {
 	sum := sha256.New()
 	names, err := fs.Glob(migrations, "migrations/*.sql")
@@ -56,8 +58,9 @@ func SchemaHash() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Migrate brings the database at url to the newest schema and returns the names of the migrations it applied. The login needs CREATEROLE and
-// ownership of the database for the first one (it creates the roles), ward_migrate's rights for later ones. Concurrent calls wait for each other.
+// Migrate brings the database at url to the newest schema and returns the names of the migrations it applied. The login
+// needs CREATEROLE and ownership of the database for the first one (it creates the roles), ward_migrate's rights for
+// later ones. Concurrent calls wait for each other.
 func Migrate(ctx context.Context, url string) ([]string, error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -68,7 +71,8 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make migration lock: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), goose.WithSessionLocker(locker), goose.WithTableName("public.ward_migration"))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), goose.WithSessionLocker(locker),
+		goose.WithTableName("public.ward_migration"))
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}

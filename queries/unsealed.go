@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Unsealed are the events of a batch, read a piece at a time: one transaction may have written any number of them. The cursor lives as long as its transaction and sees nothing
-// that is written in it meanwhile.
+// Unsealed are the events of a batch, read a piece at a time: one transaction may have written any number of them. The
+// cursor lives as long as its transaction and sees nothing that is written in it meanwhile.
 type Unsealed struct{ db DBTX }
 
 // DeclareUnsealed opens the cursor on what [Queries.UnsealedEvents] selects.

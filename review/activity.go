@@ -7,8 +7,9 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// count brings the counts of what people usually do up to a batch, in the transaction of the run that needs them: a run that fails leaves them as they were. Runs
-// of several rules wait here for each other, and the second finds nothing left to count.
+// count brings the counts of what people usually do up to a batch, in the transaction of the run that needs them: a run
+// that fails leaves them as they were. Runs of several rules wait here for each other, and the second finds nothing
+// left to count.
 func count(ctx context.Context, q *queries.Queries, upto int64) error {
 	for {
 		at, err := q.BaselineBatch(ctx)

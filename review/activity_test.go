@@ -8,8 +8,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestActivityIsCountedOnce: what people usually do is counted by batch, in the transaction of a run; a late event adds to its own day, a failed run to nothing, and
-// a second look mends what somebody changed.
+// TestActivityIsCountedOnce: what people usually do is counted by batch, in the transaction of a run; a late event adds
+// to its own day, a failed run to nothing, and a second look mends what somebody changed.
 func TestActivityIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, []review.RuleTest{{Name: "count"}})
@@ -23,7 +23,8 @@ func TestActivityIsCountedOnce(t *testing.T) {
 	w.register(&c01)
 	add := func(record string, n int) {
 		t.Helper()
-		s.Events = []review.TestEvent{{User: "casey", Record: record, Times: n, At: "day-2 10:00:00"}, {User: "casey", Record: record, Action: "export", Times: 1, At: "day-2 11:00:00"},
+		s.Events = []review.TestEvent{{User: "casey", Record: record, Times: n, At: "day-2 10:00:00"},
+			{User: "casey", Record: record, Action: "export", Times: 1, At: "day-2 11:00:00"},
 			{User: "pia", Record: "own", At: "day-2 10:00:00"}, {User: "svc-etl", Record: "p", At: "day-2 10:00:00"}}
 		w.arrange(first)
 		w.seal(w.Now)
@@ -33,7 +34,9 @@ func TestActivityIsCountedOnce(t *testing.T) {
 	}
 	counted := func() (d day) {
 		t.Helper()
-		err := w.e.Super.QueryRow(t.Context(), `select coalesce(sum(patients), 0), coalesce(sum(accesses), 0), coalesce(sum(exports), 0), coalesce(sum(hours[11]), 0), coalesce(sum(hours[12]), 0), count(*) from review.activity`).
+		err := w.e.Super.QueryRow(t.Context(), `select coalesce(sum(patients), 0), coalesce(sum(accesses), 0),
+				coalesce(sum(exports), 0), coalesce(sum(hours[11]), 0), coalesce(sum(hours[12]), 0), count(*)
+				from review.activity`).
 			Scan(&d.Patients, &d.Accesses, &d.Exports, &d.At10, &d.At11, &d.Rows)
 		if err != nil {
 			t.Fatal(err)

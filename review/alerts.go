@@ -14,8 +14,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// Alert is what one target is told of one matter: ids, words of ward's own and dates of ward's own work. No patient, no user and no text that anybody typed is
-// in it, because a target is outside the BAA boundary.
+// Alert is what one target is told of one matter: ids, words of ward's own and dates of ward's own work. No patient, no
+// user and no text that anybody typed is in it, because a target is outside the BAA boundary.
 type Alert struct {
 	ID           uuid.UUID  `json:"id"`       // the same whenever it is sent again
 	AlertID      uuid.UUID  `json:"alert_id"` // the same at every target
@@ -113,7 +113,8 @@ type AlertTarget struct {
 	Digest   bool   `json:"digest"`
 }
 
-// NameTargets tells the database whom this worker can tell, as ward_worker. What is found from then on, for an hour, has a delivery to each of them.
+// NameTargets tells the database whom this worker can tell, as ward_worker. What is found from then on, for an hour,
+// has a delivery to each of them.
 func NameTargets(ctx context.Context, pool *pgxpool.Pool, targets []AlertTarget) error {
 	raw, err := json.Marshal(targets)
 	if err != nil {
@@ -125,8 +126,8 @@ func NameTargets(ctx context.Context, pool *pgxpool.Pool, targets []AlertTarget)
 	return nil
 }
 
-// TellDue enters what no transaction of its own tells of: clocks under ten days and, where day is not empty, that day's digest. Once for each matter, however
-// many workers ask.
+// TellDue enters what no transaction of its own tells of: clocks under ten days and, where day is not empty, that day's
+// digest. Once for each matter, however many workers ask.
 func TellDue(ctx context.Context, pool *pgxpool.Pool, day string) error {
 	q := queries.New(pool)
 	if _, err := q.TellClocks(ctx); err != nil {
@@ -179,7 +180,8 @@ func Delivered(ctx context.Context, tx pgx.Tx, delivery uuid.UUID) error {
 
 // Undelivered records a failed attempt. finally: nobody tries again; that is an event, and the other targets are told.
 func Undelivered(ctx context.Context, pool *pgxpool.Pool, delivery uuid.UUID, why string, finally bool) error {
-	if err := queries.New(pool).Undelivered(ctx, queries.UndeliveredParams{Delivery: delivery, Why: why, Finally: finally}); err != nil {
+	if err := queries.New(pool).Undelivered(ctx,
+		queries.UndeliveredParams{Delivery: delivery, Why: why, Finally: finally}); err != nil {
 		return fmt.Errorf("record failed delivery %s: %w", delivery, err)
 	}
 	return nil
@@ -207,7 +209,8 @@ type AlertRow struct {
 func Alerts(ctx context.Context, s *tenancy.Session, limit int) ([]AlertRow, error) {
 	var out []AlertRow
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := queries.New(tx).BrowseAlerts(ctx, queries.BrowseAlertsParams{Ask: id, MaxRows: int32(limit)}); err != nil {
+		if err := queries.New(tx).BrowseAlerts(ctx,
+			queries.BrowseAlertsParams{Ask: id, MaxRows: int32(limit)}); err != nil {
 			return fmt.Errorf("list alerts: %w", tenancy.Explain(err))
 		}
 		return nil

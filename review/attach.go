@@ -29,10 +29,12 @@ type File struct {
 	At     time.Time `json:"at"`
 }
 
-// Attach attaches a file (at most MaxFile bytes) to an anomaly; the database keeps it and its SHA-256. Like a note it needs no claim and changes no version.
+// Attach attaches a file (at most MaxFile bytes) to an anomaly; the database keeps it and its SHA-256. Like a note it
+// needs no claim and changes no version.
 func Attach(ctx context.Context, s *tenancy.Session, anomaly, name string, content []byte) (Changed, error) {
 	if len(content) > MaxFile {
-		return Changed{}, fmt.Errorf("attach to anomaly %s: a file has at most %d bytes, this one has %d", anomaly, MaxFile, len(content))
+		return Changed{}, fmt.Errorf("attach to anomaly %s: a file has at most %d bytes, this one has %d", anomaly,
+			MaxFile, len(content))
 	}
 	return change(ctx, s, "attach to", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Attach(ctx, queries.AttachParams{Anomaly: anomaly, Name: name, Content: content})
@@ -50,7 +52,8 @@ type Attachment struct {
 func OpenAttachment(ctx context.Context, s *tenancy.Session, anomaly, file string) (Attachment, error) {
 	var out Attachment
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := queries.New(tx).OpenAttachment(ctx, queries.OpenAttachmentParams{Ask: id, Anomaly: anomaly, File: file}); err != nil {
+		if err := queries.New(tx).OpenAttachment(ctx,
+			queries.OpenAttachmentParams{Ask: id, Anomaly: anomaly, File: file}); err != nil {
 			return fmt.Errorf("open a file of anomaly %s: %w", anomaly, tenancy.Explain(err))
 		}
 		return nil

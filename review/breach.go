@@ -36,8 +36,8 @@ type Breach struct {
 	Duties       []Duty    `json:"duties"`
 }
 
-// Breaches records a look at the breaches within the session's reach and returns them by their date of discovery. With a year it is the log of those that were discovered in it and are closed: an
-// export.
+// Breaches records a look at the breaches within the session's reach and returns them by their date of discovery. With
+// a year it is the log of those that were discovered in it and are closed: an export.
 func Breaches(ctx context.Context, s *tenancy.Session, year *int) ([]Breach, error) {
 	var in *int32
 	if year != nil {
@@ -50,7 +50,8 @@ func Breaches(ctx context.Context, s *tenancy.Session, year *int) ([]Breach, err
 }
 
 // look records what is looked at, then reads it.
-func look[T any](ctx context.Context, s *tenancy.Session, what string, ask func(*queries.Queries, uuid.UUID) error, read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
+func look[T any](ctx context.Context, s *tenancy.Session, what string, ask func(*queries.Queries, uuid.UUID) error,
+	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
 	var out []T
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
 		if err := ask(queries.New(tx), id); err != nil {
@@ -85,13 +86,16 @@ func Terms(ctx context.Context, s *tenancy.Session) ([]Term, error) {
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.Terms(ctx) })
 }
 
-// SetTenantTerm sets where a clinic's patients live ("" unknown) and in how many days its contract wants to be told (0: it says nothing). It returns the event.
-func SetTenantTerm(ctx context.Context, s *tenancy.Session, tenant, state string, days int, reason string) (int64, error) {
+// SetTenantTerm sets where a clinic's patients live ("" unknown) and in how many days its contract wants to be told (0:
+// it says nothing). It returns the event.
+func SetTenantTerm(ctx context.Context, s *tenancy.Session, tenant, state string, days int,
+	reason string) (int64, error) {
 	p := queries.SetTenantTermParams{Tenant: tenant, ContractDays: some(days), Reason: reason}
 	if state != "" {
 		p.State = &state
 	}
-	return recorded(ctx, s, "set the term of "+tenant, func(q *queries.Queries) (int64, error) { return q.SetTenantTerm(ctx, p) })
+	return recorded(ctx, s, "set the term of "+tenant,
+		func(q *queries.Queries) (int64, error) { return q.SetTenantTerm(ctx, p) })
 }
 
 // SetStateTerm sets how many days the law of a State leaves (0: no other than the federal 60). It returns the event.
@@ -109,7 +113,8 @@ func some(n int) *int32 {
 	return &v
 }
 
-func recorded(ctx context.Context, s *tenancy.Session, what string, fn func(*queries.Queries) (int64, error)) (int64, error) {
+func recorded(ctx context.Context, s *tenancy.Session, what string,
+	fn func(*queries.Queries) (int64, error)) (int64, error) {
 	var event int64
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
 		if event, err = fn(queries.New(tx)); err != nil {
@@ -139,7 +144,8 @@ func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.LinkedAccounts(ctx) })
 }
 
-// LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them is one under both. It returns the event.
+// LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them
+// is one under both. It returns the event.
 func LinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
 	return recorded(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx, queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason})
@@ -149,6 +155,7 @@ func LinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reas
 // PartAccounts ends such a link, never one of the caller's own accounts. It returns the event.
 func PartAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
 	return recorded(ctx, s, "part accounts", func(q *queries.Queries) (int64, error) {
-		return q.LinkAccounts(ctx, queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason, Ending: true})
+		return q.LinkAccounts(ctx,
+			queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason, Ending: true})
 	})
 }

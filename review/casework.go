@@ -38,9 +38,11 @@ func (f *LogFacts) Factors() (nature, recipient, acquired string) {
 	for i, t := range f.Tables {
 		tables[i] = strings.TrimPrefix(t, "public.")
 	}
-	nature = fmt.Sprintf("%s of %s in %s.", counted(f.Records, "record", "records"), counted(f.Patients, "patient", "patients"), either(tables))
+	nature = fmt.Sprintf("%s of %s in %s.", counted(f.Records, "record", "records"),
+		counted(f.Patients, "patient", "patients"), either(tables))
 	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), counted(f.Sessions, "session", "sessions"))
-	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.", counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
+	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.",
+		counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
 	return nature, recipient, acquired
 }
 
@@ -60,8 +62,9 @@ func counted(n int, one, many string) string {
 
 // Assessment is the four factors of 45 CFR 164.402(2), each in words.
 type Assessment struct {
-	ID        int64     `json:"id"`
-	Nature    string    `json:"nature"`    // (i) nature and extent of the PHI, its identifiers, the likelihood of re-identification
+	ID int64 `json:"id"`
+	// (i) nature and extent of the PHI, its identifiers, the likelihood of re-identification
+	Nature    string    `json:"nature"`
 	Recipient string    `json:"recipient"` // (ii) who used it or to whom it was disclosed
 	Acquired  string    `json:"acquired"`  // (iii) whether it was actually acquired or viewed
 	Mitigated string    `json:"mitigated"` // (iv) how far the risk has been mitigated
@@ -110,8 +113,9 @@ type Notice struct {
 
 // Link leads to another anomaly.
 type Link struct {
-	ID     uuid.UUID `json:"id"`
-	Kind   string    `json:"kind"` // related, duplicate (this one is merged into that), merged_here (that one into this)
+	ID uuid.UUID `json:"id"`
+	// related, duplicate (this one is merged into that), merged_here (that one into this)
+	Kind   string    `json:"kind"`
 	State  string    `json:"state"`
 	RuleID string    `json:"rule_id"`
 	Reason string    `json:"reason"`
@@ -138,9 +142,11 @@ func fieldsJSON(fields []Field) (json.RawMessage, error) {
 // MostAtOnce is how many anomalies one closing takes.
 const MostAtOnce = 50
 
-// CloseMany closes anomalies that are alike: one rule, one clinic, a disposition that permits it, none of tier A; all or none. seen has their whole ids with the versions that the caller saw;
-// expected is how many the person says they are. New ones and the caller's own need no claim. The batch's id is in each one's event.
-func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, expected int, disposition, reason string, fields ...Field) ([]Changed, error) {
+// CloseMany closes anomalies that are alike: one rule, one clinic, a disposition that permits it, none of tier A; all
+// or none. seen has their whole ids with the versions that the caller saw; expected is how many the person says they
+// are. New ones and the caller's own need no claim. The batch's id is in each one's event.
+func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, expected int,
+	disposition, reason string, fields ...Field) ([]Changed, error) {
 	answers, err := fieldsJSON(fields)
 	if err != nil {
 		return nil, err
@@ -150,7 +156,8 @@ func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, 
 		Version int       `json:"version"`
 	}
 	items := []item{}
-	for _, id := range slices.SortedFunc(maps.Keys(seen), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(seen),
+		func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
 		items = append(items, item{id, seen[id]})
 	}
 	raw, err := json.Marshal(items)
@@ -159,7 +166,8 @@ func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, 
 	}
 	var done []Changed
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).CloseMany(ctx, queries.CloseManyParams{Batch: uuid.New(), Items: raw, Expected: int32(expected), Disposition: disposition, Reason: reason, Fields: answers})
+		rows, err := queries.New(tx).CloseMany(ctx, queries.CloseManyParams{Batch: uuid.New(), Items: raw,
+			Expected: int32(expected), Disposition: disposition, Reason: reason, Fields: answers})
 		if err != nil {
 			return fmt.Errorf("close %d anomalies: %w", len(items), tenancy.Explain(err))
 		}
@@ -172,35 +180,44 @@ func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, 
 // Assess records the four factors; the anomaly must be the caller's to edit.
 func Assess(ctx context.Context, s *tenancy.Session, anomaly string, seen int, a Assessment) (Changed, error) {
 	return change(ctx, s, "assess", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(seen), Nature: a.Nature, Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
+		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(seen), Nature: a.Nature,
+			Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
 	})
 }
 
 // Discovered proposes another date of discovery; it counts once somebody else confirms it.
-func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, seen int, on Date, reason string) (Changed, error) {
+func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, seen int, on Date,
+	reason string) (Changed, error) {
 	return change(ctx, s, "propose discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Discovered(ctx, queries.DiscoveredParams{Anomaly: anomaly, Seen: int32(seen), DiscoveredOn: string(on), Reason: reason})
+		return q.Discovered(ctx,
+			queries.DiscoveredParams{Anomaly: anomaly, Seen: int32(seen), DiscoveredOn: string(on), Reason: reason})
 	})
 }
 
 // ConfirmDiscovery accepts the date that somebody else proposed, or refuses it.
-func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool, reason string) (Changed, error) {
+func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool,
+	reason string) (Changed, error) {
 	return change(ctx, s, "answer discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.ConfirmDiscovery(ctx, queries.ConfirmDiscoveryParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
+		return q.ConfirmDiscovery(ctx,
+			queries.ConfirmDiscoveryParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
 	})
 }
 
 // LawHold records that an official asks to delay the notices until a day; said and not written, for 30 days at most.
-func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, seen int, until Date, written bool, official string) (Changed, error) {
+func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, seen int, until Date, written bool,
+	official string) (Changed, error) {
 	return change(ctx, s, "hold notices of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, Seen: int32(seen), Until: string(until), Written: written, Official: official})
+		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, Seen: int32(seen), Until: string(until),
+			Written: written, Official: official})
 	})
 }
 
 // Notified records that a notice of a breach was made; its clock stops.
-func Notified(ctx context.Context, s *tenancy.Session, anomaly string, seen int, duty string, on Date, reference string) (Changed, error) {
+func Notified(ctx context.Context, s *tenancy.Session, anomaly string, seen int, duty string, on Date,
+	reference string) (Changed, error) {
 	return change(ctx, s, "record notice of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(seen), Duty: duty, MadeOn: string(on), Reference: reference})
+		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(seen), Duty: duty, MadeOn: string(on),
+			Reference: reference})
 	})
 }
 
@@ -214,7 +231,8 @@ func LinkAnomalies(ctx context.Context, s *tenancy.Session, anomaly, other, reas
 	})
 }
 
-// Tidy does what time alone changes: a claim that nothing came of for 30 minutes is new again, an undetermined anomaly comes back on its day. Each leaves the worker's event. Returns how many.
+// Tidy does what time alone changes: a claim that nothing came of for 30 minutes is new again, an undetermined anomaly
+// comes back on its day. Each leaves the worker's event. Returns how many.
 func Tidy(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	n, err := queries.New(pool).Tidy(ctx)
 	if err != nil {
@@ -223,7 +241,8 @@ func Tidy(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	return int(n), nil
 }
 
-// Dispositions records a look at what an anomaly can be closed as, and returns it as it is for a tier other than A, where every closing needs a second person.
+// Dispositions records a look at what an anomaly can be closed as, and returns it as it is for a tier other than A,
+// where every closing needs a second person.
 func Dispositions(ctx context.Context, s *tenancy.Session) ([]Disposition, error) {
 	return look[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "dispositions"})

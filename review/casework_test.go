@@ -38,11 +38,15 @@ func (d *desk) claimedBy(s *tenancy.Session, tier, actor string) string {
 	return id
 }
 
-// refused checks that something failed with words and left no trace: no event, the anomaly as it was, no row of casework.
+// refused checks that something failed with words and left no trace: no event, the anomaly as it was, no row of
+// casework.
 func (d *desk) refused(name, id, words string, what func() error) {
 	d.t.Helper()
-	const rows = `select concat_ws(' ', (select count(*) from review.disposition_value), (select count(*) from review.assessment), (select count(*) from review.discovery), (select count(*) from review.law_hold),
-		(select count(*) from review.notice), (select count(*) from review.link), (select count(*) from review.attachment))`
+	const rows = `select concat_ws(' ', (select count(*) from review.disposition_value),
+		(select count(*) from review.assessment), (select count(*) from review.discovery),
+		(select count(*) from review.law_hold),
+		(select count(*) from review.notice), (select count(*) from review.link),
+		(select count(*) from review.attachment))`
 	before, last, was := d.now(id), d.lastEvent(), wardtest.One[string](d.e, rows)
 	err := what()
 	if err == nil || !strings.Contains(err.Error(), words) {
@@ -54,15 +58,19 @@ func (d *desk) refused(name, id, words string, what func() error) {
 }
 
 func assessed(outcome string) review.Assessment {
-	return review.Assessment{Nature: "names and visit dates of one patient", Recipient: "a clinician bound by HIPAA", Acquired: "viewed once, on a screen", Mitigated: "attested that nothing was kept", Outcome: outcome}
+	return review.Assessment{Nature: "names and visit dates of one patient", Recipient: "a clinician bound by HIPAA",
+		Acquired: "viewed once, on a screen", Mitigated: "attested that nothing was kept", Outcome: outcome}
 }
 
-// TestDispositionsDemand: what a disposition demands is asked for, each answer is of its kind, and a closing that lacks one changes nothing.
+// TestDispositionsDemand: what a disposition demands is asked for, each answer is of its kind, and a closing that lacks
+// one changes nothing.
 func TestDispositionsDemand(t *testing.T) {
 	d := newDesk(t)
 	dana := d.e.Reviewer("dana")
-	target, merged, elsewhere := d.anomaly("cedar", "B", "carla"), d.claimedBy(dana, "B", "carla"), d.anomaly("harbor", "B", "hugo")
-	d.must(review.Close(t.Context(), dana, merged, 2, "duplicate", "the same visit", fields("duplicate_of="+target[:8])...))
+	target, merged, elsewhere := d.anomaly("cedar", "B", "carla"), d.claimedBy(dana, "B", "carla"),
+		d.anomaly("harbor", "B", "hugo")
+	d.must(review.Close(t.Context(), dana, merged, 2, "duplicate", "the same visit",
+		fields("duplicate_of="+target[:8])...))
 	event := d.lastEvent()
 	const low, grave = "impermissible_low_probability", "breach"
 	for _, c := range []struct{ disposition, with, words, assess string }{
@@ -86,7 +94,8 @@ func TestDispositionsDemand(t *testing.T) {
 		{"duplicate", "duplicate_of=" + elsewhere, "duplicate_of: another anomaly of the same clinic", ""},
 		{"duplicate", "duplicate_of=" + target[:8], "", ""},
 		{"policy_violation_no_breach", "exception=not_retained", "needs: sanction", ""},
-		{"policy_violation_no_breach", "exception=whatever sanction=HR-14", "exception: one of unintentional_access,", ""},
+		{"policy_violation_no_breach", "exception=whatever sanction=HR-14",
+			"exception: one of unintentional_access,", ""},
 		{"policy_violation_no_breach", "exception=not_retained sanction=HR-14", "", ""},
 		{low, "", "needs: assessment", ""},
 		{low, "", "assessment: the newest four-factor assessment must say low_probability", "breach"},
@@ -94,9 +103,12 @@ func TestDispositionsDemand(t *testing.T) {
 		{grave, "affected=3", "needs: assessment, or unassessed", ""},
 		{grave, "affected=none unassessed=notify_without_assessment", "affected: a number from 1", ""},
 		{grave, "unassessed=notify_without_assessment", "needs: affected", ""},
-		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:4", "more residents than individuals", ""},
-		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:1,CA:1", "residents: write the residents of each State once", ""},
-		{grave, "affected=3 unassessed=notify_without_assessment discovered_on=" + day(-3), "discovered_on: it is " + day(0), ""},
+		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:4",
+			"more residents than individuals", ""},
+		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:1,CA:1",
+			"residents: write the residents of each State once", ""},
+		{grave, "affected=3 unassessed=notify_without_assessment discovered_on=" + day(-3),
+			"discovered_on: it is " + day(0), ""},
 		{grave, "affected=3", "assessment: the newest four-factor assessment must say breach", "low_probability"},
 		{grave, "affected=3 residents=CA:2,NV:1", "", "breach"},
 		{"undetermined", "review_on=" + day(30), "needs: missing", ""},
@@ -131,11 +143,13 @@ func TestDispositionsDemand(t *testing.T) {
 			continue
 		}
 		details, err := review.Open(t.Context(), dana, id)
-		if err != nil || len(details.Closing) < len(given) || details.Anomaly.Disposition == nil || *details.Anomaly.Disposition != c.disposition {
+		if err != nil || len(details.Closing) < len(given) || details.Anomaly.Disposition == nil ||
+			*details.Anomaly.Disposition != c.disposition {
 			t.Errorf("%s: %+v, %v", name, details.Closing, err)
 		}
 	}
-	if n := wardtest.One[int](d.e, "select count(*) from review.disposition d where not exists (select from review.anomaly a where a.disposition = d.name) and d.name <> 'test_data'"); n > 0 {
+	if n := wardtest.One[int](d.e, "select count(*) from review.disposition d where not exists (select "+
+		"from review.anomaly a where a.disposition = d.name) and d.name <> 'test_data'"); n > 0 {
 		t.Errorf("%d dispositions never closed one", n)
 	}
 }
@@ -150,34 +164,47 @@ func (d *desk) sqlRefused(words, sql string, args ...any) {
 	}
 }
 
-// TestCasesAreHeldBelowTheFunctions: whoever has the tables in hand closes nothing without its answers, rewrites none, and a reviewer's own login has no table in hand.
+// TestCasesAreHeldBelowTheFunctions: whoever has the tables in hand closes nothing without its answers, rewrites none,
+// and a reviewer's own login has no table in hand.
 func TestCasesAreHeldBelowTheFunctions(t *testing.T) {
 	d := newDesk(t)
 	dana := d.e.Reviewer("dana")
 	id := d.claimedBy(dana, "B", "casey")
 	d.must(review.Assess(t.Context(), dana, id, 2, assessed("breach")))
 	d.must(review.Attach(t.Context(), dana, id, "a.txt", []byte("what the manager wrote")))
-	closing := "update review.anomaly set state = '%s', disposition = '%s', closed_by = (select id from tenancy.users where slug = 'dana'), close_reason = 'why', closed_version = 7 where id = $1"
+	closing := "update review.anomaly set state = '%s', disposition = '%s', closed_by = (select id " +
+		"from tenancy.users where slug = 'dana'), close_reason = 'why', closed_version = 7 where id = $1"
 	d.sqlRefused("closing as duplicate needs: duplicate_of", fmt.Sprintf(closing, "merged", "duplicate"), id)
-	d.sqlRefused("closing as undetermined needs: missing, review_on", fmt.Sprintf(closing, "closed", "undetermined"), id)
-	d.sqlRefused("closing as breach needs: affected, discovered_on", fmt.Sprintf(closing, "pending_approval", "breach"), id)
-	value := "insert into review.disposition_value (anomaly_id, version, disposition, field, value, by_user) select $1, 7, $2, $3, $4, id from tenancy.users where slug = 'dana'"
+	d.sqlRefused("closing as undetermined needs: missing, review_on",
+		fmt.Sprintf(closing, "closed", "undetermined"), id)
+	d.sqlRefused("closing as breach needs: affected, discovered_on",
+		fmt.Sprintf(closing, "pending_approval", "breach"), id)
+	value := "insert into review.disposition_value (anomaly_id, version, disposition, field, value, by_user) " +
+		"select $1, 7, $2, $3, $4, id from tenancy.users where slug = 'dana'"
 	d.sqlRefused("affected: a number from 1", value, id, "breach", "affected", "many")
 	d.sqlRefused("disposition_value_disposition_field_fkey", value, id, "breach", "cause", "data_late")
 	d.must(closeAs("breach")(t.Context(), dana, id, 3))
 	tierA := d.claimedBy(dana, "A", "casey")
 	d.must(review.Close(t.Context(), dana, tierA, 2, "duplicate", "the same visit", fields("duplicate_of="+id)...))
-	d.sqlRefused("tier_a_is_approved", "update review.anomaly set state = 'merged' where id = $1", tierA) // merging is no way around the second person
+	// merging is no way around the second person
+	d.sqlRefused("tier_a_is_approved", "update review.anomaly set state = 'merged' where id = $1", tierA)
 	for _, table := range []string{"disposition_value", "assessment", "attachment"} {
-		for _, sql := range []string{"update review.%s set at = now()", "delete from review.%s", "truncate review.%s cascade"} {
+		for _, sql := range []string{"update review.%s set at = now()", "delete from review.%s",
+			"truncate review.%s cascade"} {
 			d.sqlRefused("history is append-only", fmt.Sprintf(sql, table))
 		}
 	}
-	d.sqlRefused("attachment_check", "insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, event_id) select $1, sha256('a'), 'b', 1, 'b', id, 1 from tenancy.users where slug = 'dana'", id)
+	d.sqlRefused("attachment_check", "insert into review.attachment (anomaly_id, sha256, name, bytes, content, "+
+		"by_user, event_id) select $1, sha256('a'), 'b', 1, 'b', id, 1 from tenancy.users where slug = 'dana'", id)
 	conn := d.e.Conn("ward_reviewer")
-	for _, sql := range []string{"insert into review.disposition_value select", "select * from review.attachment", "select * from review.assessment", "update review.anomaly set due_on = 'infinity'", "select * from review.anomaly_row",
-		"insert into review.notice select", "select review.settle(null, null)", "select review.unclose(null)", "select review.shut(null, 1, 'test_data', 'a reason', '{}', null)", "select review.fill(null, 1, 'test_data', '{}', null)",
-		"select review.change(null, 1, 'note', 'closed', null, 'a reason')", "select review.tidy()", "select tenancy.accounts_of(null)", "select * from tenancy.account_link", "select review.casework(null)", "select review.breach_row(null)"} {
+	for _, sql := range []string{"insert into review.disposition_value select", "select * from review.attachment",
+		"select * from review.assessment", "update review.anomaly set due_on = 'infinity'",
+		"select * from review.anomaly_row", "insert into review.notice select", "select review.settle(null, null)",
+		"select review.unclose(null)", "select review.shut(null, 1, 'test_data', 'a reason', '{}', null)",
+		"select review.fill(null, 1, 'test_data', '{}', null)",
+		"select review.change(null, 1, 'note', 'closed', null, 'a reason')", "select review.tidy()",
+		"select tenancy.accounts_of(null)", "select * from tenancy.account_link", "select review.casework(null)",
+		"select review.breach_row(null)"} {
 		var pg *pgconn.PgError
 		if _, err := conn.Exec(t.Context(), sql); !errors.As(err, &pg) || pg.Code != "42501" {
 			t.Errorf("a reviewer's login: %s: %v", sql, err)
@@ -192,19 +219,27 @@ func TestFourFactors(t *testing.T) {
 	dana, eli := d.e.Reviewer("dana"), d.e.Reviewer("eli")
 	id := d.claimedBy(dana, "B", "casey")
 	for i := range 3 {
-		d.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, subject_id, seq, hash, added_by_run)
-			values ($1, $2, now(), now(), $3, $4, 'public.notes', gen_random_uuid(), gen_random_uuid(), 1, sha256('x'), gen_random_uuid())`, id, i+1, []string{"view", "export", "view"}[i], []string{"ok", "ok", "denied"}[i])
+		d.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table,
+			record_id, subject_id, seq, hash, added_by_run)
+			values ($1, $2, now(), now(), $3, $4, 'public.notes', gen_random_uuid(), gen_random_uuid(), 1, sha256('x'),
+			gen_random_uuid())`, id, i+1, []string{"view", "export", "view"}[i], []string{"ok", "ok", "denied"}[i])
 	}
 	thin := assessed("breach")
 	thin.Mitigated = "   nothing  "
 	d.refused("three factors", id, "mitigated", func() error { return second(review.Assess(ctx, dana, id, 2, thin)) })
-	d.refused("no outcome", id, "low_probability or breach", func() error { return second(review.Assess(ctx, dana, id, 2, assessed("perhaps"))) })
-	d.refused("somebody else", id, "dana's", func() error { return second(review.Assess(ctx, eli, id, 2, assessed("breach"))) })
-	d.refused("stale", id, "somebody changed", func() error { return second(review.Assess(ctx, dana, id, 1, assessed("breach"))) })
-	d.refused("an auditor", id, "do not let you", func() error { return second(review.Assess(ctx, d.e.Reviewer("ana"), id, 2, assessed("breach"))) })
+	d.refused("no outcome", id, "low_probability or breach",
+		func() error { return second(review.Assess(ctx, dana, id, 2, assessed("perhaps"))) })
+	d.refused("somebody else", id, "dana's",
+		func() error { return second(review.Assess(ctx, eli, id, 2, assessed("breach"))) })
+	d.refused("stale", id, "somebody changed",
+		func() error { return second(review.Assess(ctx, dana, id, 1, assessed("breach"))) })
+	d.refused("an auditor", id, "do not let you",
+		func() error { return second(review.Assess(ctx, d.e.Reviewer("ana"), id, 2, assessed("breach"))) })
 
-	won := d.atOnce(func(s *tenancy.Session) error { return second(review.Assess(ctx, s, id, 2, assessed("breach"))) }, d.e.Reviewer("dana"), d.e.Reviewer("dana"))
-	if n := wardtest.One[int](d.e, "select count(*) from review.assessment where anomaly_id = $1", id); won != 1 || n != 1 {
+	won := d.atOnce(func(s *tenancy.Session) error { return second(review.Assess(ctx, s, id, 2, assessed("breach"))) },
+		d.e.Reviewer("dana"), d.e.Reviewer("dana"))
+	if n := wardtest.One[int](d.e, "select count(*) from review.assessment where anomaly_id = $1", id); won != 1 ||
+		n != 1 {
 		t.Fatalf("%d of two won, %d assessments", won, n)
 	}
 	details, err := review.Open(ctx, eli, id)
@@ -212,19 +247,24 @@ func TestFourFactors(t *testing.T) {
 		t.Fatalf("%+v, %v", details.Assessments, err)
 	}
 	f := details.Assessments[0].Facts
-	if f.Events != 3 || f.Shown != 2 || f.Exported != 1 || f.Denied != 1 || f.Patients != 3 || !slices.Equal(f.Tables, []string{"public.notes"}) || f.Actor != "casey" || !slices.Equal(f.Roles, []string{"clinician"}) {
+	if f.Events != 3 || f.Shown != 2 || f.Exported != 1 || f.Denied != 1 || f.Patients != 3 ||
+		!slices.Equal(f.Tables, []string{"public.notes"}) || f.Actor != "casey" ||
+		!slices.Equal(f.Roles, []string{"clinician"}) {
 		t.Errorf("the log's facts: %+v", f)
 	}
 	nature, recipient, acquired := f.Factors()
-	if nature != "3 records of 3 patients in notes." || recipient != "casey (clinician) in 0 sessions." || acquired != "The log has 2 accesses that returned data, 1 of them exports; 1 denied." {
+	if nature != "3 records of 3 patients in notes." || recipient != "casey (clinician) in 0 sessions." ||
+		acquired != "The log has 2 accesses that returned data, 1 of them exports; 1 denied." {
 		t.Errorf("%s %s %s", nature, recipient, acquired)
 	}
-	if d.now(id) != "in_review v3 assigned dana lease t - by - approved -, 3 transitions, 0 notes" || details.Anomaly.EvidenceCount != 3 {
+	if d.now(id) != "in_review v3 assigned dana lease t - by - approved -, 3 transitions, 0 notes" ||
+		details.Anomaly.EvidenceCount != 3 {
 		t.Errorf("%s, %d events", d.now(id), details.Anomaly.EvidenceCount)
 	}
 }
 
-// atOnce runs the same as several sessions at the same time and returns how many succeeded. Those that did not were told why.
+// atOnce runs the same as several sessions at the same time and returns how many succeeded. Those that did not were
+// told why.
 func (d *desk) atOnce(what func(*tenancy.Session) error, sessions ...*tenancy.Session) int {
 	d.t.Helper()
 	errs := make([]error, len(sessions))
@@ -239,7 +279,8 @@ func (d *desk) atOnce(what func(*tenancy.Session) error, sessions ...*tenancy.Se
 		switch {
 		case err == nil:
 			won++
-		case !errors.As(err, &denied) || (!errors.Is(err, tenancy.ErrConflict) && !errors.Is(err, tenancy.ErrNotYours) && denied.Code != "23505"):
+		case !errors.As(err, &denied) ||
+			(!errors.Is(err, tenancy.ErrConflict) && !errors.Is(err, tenancy.ErrNotYours) && denied.Code != "23505"):
 			d.t.Error(err)
 		}
 	}
@@ -257,7 +298,8 @@ func TestTwiceAtOnce(t *testing.T) {
 			return second(closeAs("breach")(ctx, s, id, 2))
 		},
 		"several": func(ctx context.Context, s *tenancy.Session, id string) error {
-			_, err := review.CloseMany(ctx, s, map[uuid.UUID]int{uuid.MustParse(id): 2}, 1, "test_data", "no real patient")
+			_, err := review.CloseMany(ctx, s, map[uuid.UUID]int{uuid.MustParse(id): 2}, 1, "test_data",
+				"no real patient")
 			return err
 		},
 		"discovery": func(ctx context.Context, s *tenancy.Session, id string) error {
@@ -275,7 +317,8 @@ func TestTwiceAtOnce(t *testing.T) {
 	} {
 		id := d.claimedBy(two[0], "B", "casey")
 		last := d.lastEvent()
-		if won := d.atOnce(func(s *tenancy.Session) error { return what(ctx, s, id) }, two...); won != 1 || len(d.events(last)) != 1 {
+		if won := d.atOnce(func(s *tenancy.Session) error { return what(ctx, s, id) }, two...); won != 1 ||
+			len(d.events(last)) != 1 {
 			t.Errorf("%s: %d won, events %q", name, won, d.events(last))
 		}
 	}
@@ -296,19 +339,26 @@ func TestCloseMany(t *testing.T) {
 	}
 	try := func(s *tenancy.Session, m map[uuid.UUID]int, n int, disposition string, list ...string) func() error {
 		return func() error {
-			_, err := review.CloseMany(ctx, s, m, n, disposition, "a nightly job, seen by the manager", fields(list...)...)
+			_, err := review.CloseMany(ctx, s, m, n, disposition, "a nightly job, seen by the manager",
+				fields(list...)...)
 			return err
 		}
 	}
 	first := ids[0]
 	d.refused("another count", first, "these are 3 anomalies, not 2", try(dana, seen(ids...), 2, "test_data"))
-	d.refused("breach", first, "breach is decided one anomaly at a time", try(dana, seen(ids...), 3, "breach", "affected=3", "unassessed=notify_without_assessment"))
-	d.refused("low probability", first, "one anomaly at a time", try(dana, seen(ids...), 3, "impermissible_low_probability"))
-	d.refused("tier A among them", first, "one rule and one clinic", try(dana, seen(append(ids, d.anomaly("cedar", "A", "carla"))...), 4, "test_data"))
-	d.refused("tier A alone", first, "tier A is decided by itself", try(dana, seen(d.anomaly("cedar", "A", "carla")), 1, "test_data"))
-	d.refused("two clinics", first, "one rule and one clinic", try(dana, seen(append(ids, d.anomaly("harbor", "B", "hugo"))...), 4, "test_data"))
+	d.refused("breach", first, "breach is decided one anomaly at a time",
+		try(dana, seen(ids...), 3, "breach", "affected=3", "unassessed=notify_without_assessment"))
+	d.refused("low probability", first, "one anomaly at a time",
+		try(dana, seen(ids...), 3, "impermissible_low_probability"))
+	d.refused("tier A among them", first, "one rule and one clinic",
+		try(dana, seen(append(ids, d.anomaly("cedar", "A", "carla"))...), 4, "test_data"))
+	d.refused("tier A alone", first, "tier A is decided by itself",
+		try(dana, seen(d.anomaly("cedar", "A", "carla")), 1, "test_data"))
+	d.refused("two clinics", first, "one rule and one clinic",
+		try(dana, seen(append(ids, d.anomaly("harbor", "B", "hugo"))...), 4, "test_data"))
 	d.refused("another's", first, "is dana's: nothing was closed", try(eli, seen(ids...), 3, "test_data"))
-	d.refused("about oneself", first, "about yourself", try(dana, seen(append(ids, d.anomaly("cedar", "B", "dana"))...), 4, "test_data"))
+	d.refused("about oneself", first, "about yourself",
+		try(dana, seen(append(ids, d.anomaly("cedar", "B", "dana"))...), 4, "test_data"))
 	d.refused("no answers", first, "needs: cause", try(dana, seen(ids...), 3, "false_positive_rule"))
 	d.refused("an auditor", first, "do not let you", try(d.e.Reviewer("ana"), seen(ids...), 3, "test_data"))
 	stale := seen(ids...)
@@ -328,7 +378,9 @@ func TestCloseMany(t *testing.T) {
 	if got := d.events(last); !slices.Equal(got, []string{"dana close@cedar", "dana close@cedar", "dana close@cedar"}) {
 		t.Errorf("events %q", got)
 	}
-	batches := wardtest.One[string](d.e, `select format('%s %s %s', count(*), count(distinct t.batch_id), bool_and(t.batch_id::text = e.detail::jsonb->>'batch_id')) from review.transition t join audit.event e using (event_id) where t.to_state = 'closed'`)
+	batches := wardtest.One[string](d.e, `select format('%s %s %s', count(*), count(distinct t.batch_id),
+			bool_and(t.batch_id::text = e.detail::jsonb->>'batch_id')) from review.transition t join audit.event e
+			using (event_id) where t.to_state = 'closed'`)
 	if batches != "3 1 t" {
 		t.Errorf("transitions, batches, in the event: %s", batches)
 	}
@@ -339,7 +391,8 @@ func TestCloseMany(t *testing.T) {
 	}
 }
 
-// TestDuplicatesAreMerged: into one that goes on, never in a ring, and with the second person where the tier asks for one.
+// TestDuplicatesAreMerged: into one that goes on, never in a ring, and with the second person where the tier asks for
+// one.
 func TestDuplicatesAreMerged(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -352,7 +405,8 @@ func TestDuplicatesAreMerged(t *testing.T) {
 	// a ring: the target is merged into it while it waits
 	d.must(review.Claim(ctx, eli, target, 1))
 	d.must(review.Close(ctx, eli, target, 2, "duplicate", "the same afternoon", fields("duplicate_of="+grave)...))
-	d.refused("a ring", grave, "has been merged itself by now", func() error { return second(review.Approve(ctx, eli, grave, 3, true, "I agree")) })
+	d.refused("a ring", grave, "has been merged itself by now",
+		func() error { return second(review.Approve(ctx, eli, grave, 3, true, "I agree")) })
 	d.must(review.Reopen(ctx, eli, target, 3, "the other one goes on elsewhere"))
 	d.must(review.Approve(ctx, eli, grave, 3, true, "I agree"))
 	if got := d.now(grave); !strings.HasPrefix(got, "merged v4") || !strings.Contains(got, "approved eli") {
@@ -367,8 +421,10 @@ func TestDuplicatesAreMerged(t *testing.T) {
 	d.must(review.Reopen(ctx, dana, grave, 4, "it was another afternoon"))
 	other := d.anomaly("harbor", "B", "hugo")
 	d.must(review.LinkAnomalies(ctx, dana, grave, other, "the same laptop"))
-	d.refused("linked twice", grave, "linked already", func() error { return second(review.LinkAnomalies(ctx, dana, grave, other, "the same laptop")) })
-	d.refused("to itself", grave, "another one", func() error { return second(review.LinkAnomalies(ctx, dana, grave, grave, "the same laptop")) })
+	d.refused("linked twice", grave, "linked already",
+		func() error { return second(review.LinkAnomalies(ctx, dana, grave, other, "the same laptop")) })
+	d.refused("to itself", grave, "another one",
+		func() error { return second(review.LinkAnomalies(ctx, dana, grave, grave, "the same laptop")) })
 }
 
 // TestTakeOver: what is another's is taken with a reason, which the one it was taken from is shown when they go on.
@@ -378,10 +434,12 @@ func TestTakeOver(t *testing.T) {
 	dana, eli := d.e.Reviewer("dana"), d.e.Reviewer("eli")
 	id := d.claimedBy(dana, "B", "casey")
 	d.refused("no reason", id, "a reason", func() error { return second(review.Take(ctx, eli, id, 2, " ")) })
-	d.refused("one's own", id, "nobody else's", func() error { return second(review.Take(ctx, dana, id, 2, "in a hurry")) })
+	d.refused("one's own", id, "nobody else's",
+		func() error { return second(review.Take(ctx, dana, id, 2, "in a hurry")) })
 	d.refused("about oneself", id, "about yourself", func() error {
 		d.do("update review.anomaly set actor_id = (select id from tenancy.users where slug = 'eli') where id = $1", id)
-		defer d.do("update review.anomaly set actor_id = (select id from tenancy.users where slug = 'casey') where id = $1", id)
+		defer d.do("update review.anomaly set actor_id = (select id from tenancy.users where slug = 'casey') "+
+			"where id = $1", id)
 		return second(review.Take(ctx, eli, id, 2, "in a hurry"))
 	})
 	d.must(review.Take(ctx, eli, id, 2, "dana is on leave"))
@@ -389,7 +447,8 @@ func TestTakeOver(t *testing.T) {
 		t.Error(got)
 	}
 	d.refused("going on", id, "eli's", func() error { return second(review.Wait(ctx, dana, id, 2, "waiting for HR")) })
-	if from := wardtest.One[string](d.e, "select detail::jsonb->>'taken_from' || ': ' || (detail::jsonb->>'reason') from audit.event where action = 'claim' order by event_id desc limit 1"); from != "dana: dana is on leave" {
+	if from := wardtest.One[string](d.e, "select detail::jsonb->>'taken_from' || ': ' || (detail::jsonb->>'reason') "+
+		"from audit.event where action = 'claim' order by event_id desc limit 1"); from != "dana: dana is on leave" {
 		t.Error(from)
 	}
 	// work that somebody has begun, or was given, is not claimed away when the time to edit is over
@@ -401,16 +460,20 @@ func TestTakeOver(t *testing.T) {
 	d.refused("given", given, "eli's", func() error { return second(review.Claim(ctx, dana, given, 2)) })
 }
 
-// TestTimeAloneChanges: an idle claim is new again, visibly and still assigned; an undetermined one comes back on its day. Each by the worker, once, with its event.
+// TestTimeAloneChanges: an idle claim is new again, visibly and still assigned; an undetermined one comes back on its
+// day. Each by the worker, once, with its event.
 func TestTimeAloneChanges(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
 	dana := d.e.Reviewer("dana")
-	idle, busy, begun, later := d.claimedBy(dana, "B", "casey"), d.claimedBy(dana, "B", "carla"), d.claimedBy(dana, "B", "frank"), d.claimedBy(dana, "B", "hugo")
+	idle, busy, begun, later := d.claimedBy(dana, "B", "casey"), d.claimedBy(dana, "B", "carla"),
+		d.claimedBy(dana, "B", "frank"), d.claimedBy(dana, "B", "hugo")
 	d.must(review.Wait(ctx, dana, begun, 2, "waiting for HR"))
-	d.must(review.Close(ctx, dana, later, 2, "undetermined", "the badge log is lost", fields("missing=the badge log", "review_on="+day(30))...))
+	d.must(review.Close(ctx, dana, later, 2, "undetermined", "the badge log is lost",
+		fields("missing=the badge log", "review_on="+day(30))...))
 	d.must(review.Approve(ctx, d.e.Reviewer("eli"), later, 3, true, "so be it"))
-	d.do("update review.anomaly set lease_until = clock_timestamp() - interval '1 second' where id = any ($1)", []string{idle, begun})
+	d.do("update review.anomaly set lease_until = clock_timestamp() - interval '1 second' where id = any ($1)",
+		[]string{idle, begun})
 	worker := d.e.Open("ward_worker").Pool()
 	tidy := func(want int, events ...string) {
 		t.Helper()

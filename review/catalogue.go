@@ -48,7 +48,8 @@ type RunRow struct {
 	RequestEvent *int64    `json:"request_event"`
 	// RecordedAs is the run's own event.
 	RecordedAs *int64 `json:"recorded_as"`
-	// PeriodStart and PeriodEnd are what a scheduled run was for: several periods where none ran for a while. nil: a run that was asked for.
+	// PeriodStart and PeriodEnd are what a scheduled run was for: several periods where none ran for a while. nil: a
+	// run that was asked for.
 	PeriodStart *time.Time `json:"period_start"`
 	PeriodEnd   *time.Time `json:"period_end"`
 }

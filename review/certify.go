@@ -13,8 +13,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// Certification is a reviewer's signature under a period's evidence, and, where there is one, another's approval. Each is an event, whose place in the archive anybody
-// who has the public key can check (ward archive prove, check-proof).
+// Certification is a reviewer's signature under a period's evidence, and, where there is one, another's approval. Each
+// is an event, whose place in the archive anybody who has the public key can check (ward archive prove, check-proof).
 type Certification struct {
 	ID            uuid.UUID  `json:"id"`
 	BundleID      uuid.UUID  `json:"bundle_id"`
@@ -42,15 +42,17 @@ type Signed struct {
 	Manifest string    `json:"manifest,omitempty"`
 }
 
-// Certify signs a statement over the bundle in dir, as the session's person, who reviews every clinic in it. The bundle's files are held against its manifest first;
-// one that was not made here, or was changed since, is not certified.
+// Certify signs a statement over the bundle in dir, as the session's person, who reviews every clinic in it. The
+// bundle's files are held against its manifest first; one that was not made here, or was changed since, is not
+// certified.
 func Certify(ctx context.Context, s *tenancy.Session, dir, statement string) (Signed, error) {
 	r, err := VerifyEvidence(dir)
 	if err != nil {
 		return Signed{}, err
 	}
 	if !r.Valid {
-		return Signed{}, fmt.Errorf("%s is not what was made: %s %s, %s", dir, r.Findings[0].File, r.Findings[0].State, r.Findings[0].Detail)
+		return Signed{}, fmt.Errorf("%s is not what was made: %s %s, %s", dir, r.Findings[0].File, r.Findings[0].State,
+			r.Findings[0].Detail)
 	}
 	sum, err := hex.DecodeString(r.ManifestSHA256)
 	if err != nil {
@@ -63,14 +65,17 @@ func Certify(ctx context.Context, s *tenancy.Session, dir, statement string) (Si
 	return signed, err
 }
 
-// ApproveCertification approves somebody else's certification (id or its first eight characters). The error is tenancy.ErrSeparation for one's own.
+// ApproveCertification approves somebody else's certification (id or its first eight characters). The error is
+// tenancy.ErrSeparation for one's own.
 func ApproveCertification(ctx context.Context, s *tenancy.Session, certification, reason string) (Signed, error) {
 	return sign(ctx, s, "approve certification "+certification, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.ApproveCertification(ctx, queries.ApproveCertificationParams{Certification: certification, Reason: reason})
+		return q.ApproveCertification(ctx,
+			queries.ApproveCertificationParams{Certification: certification, Reason: reason})
 	})
 }
 
-func sign(ctx context.Context, s *tenancy.Session, what string, fn func(*queries.Queries) (json.RawMessage, error)) (Signed, error) {
+func sign(ctx context.Context, s *tenancy.Session, what string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (Signed, error) {
 	var signed Signed
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		raw, err := fn(queries.New(tx))

@@ -11,8 +11,10 @@ import (
 )
 
 // forbidden is what a rule may not say: it reads, and it gives the same answer twice.
-var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\s*\(|clock_timestamp|transaction_timestamp|statement_timestamp|` +
-	`current_timestamp|current_date|current_time|localtime|localtimestamp|timeofday|random\s*\(|random_normal|gen_random_uuid|uuidv4|uuidv7|set_config|nextval|setval|dblink|pg_sleep\w*|lo_\w+|pg_read_\w+|query_to_xml)|;`)
+var forbidden = regexp.MustCompile(`(?i)\b(insert|update|delete|merge|truncate|drop|alter|create|grant|copy|now\s*\(|` +
+	`clock_timestamp|transaction_timestamp|statement_timestamp|` +
+	`current_timestamp|current_date|current_time|localtime|localtimestamp|timeofday|random\s*\(|random_normal|` +
+	`gen_random_uuid|uuidv4|uuidv7|set_config|nextval|setval|dblink|pg_sleep\w*|lo_\w+|pg_read_\w+|query_to_xml)|;`)
 
 // present are literals that stand for the time of the run.
 var present = regexp.MustCompile(`(?i)'\s*(now|today|tomorrow|yesterday)\s*'`)
@@ -38,12 +40,15 @@ func (r *Rule) check(name string) error {
 	f.bad(r.Title == "", "title is missing")
 	f.bad(!oneOf(r.Tier, "A", "B", "C", "S"), "tier is A, B, C or S")
 	f.bad(!oneOf(r.Severity, "critical", "high", "medium", "low"), "severity is critical, high, medium or low")
-	f.bad(!oneOf(r.Kind, kindFlag, kindFilter, kindWatch), "kind is flag, filter, or watch for a rule about the review itself")
-	f.bad(!oneOf(r.Status, "experimental", "test", "stable", "deprecated"), "status is experimental, test, stable or deprecated")
+	f.bad(!oneOf(r.Kind, kindFlag, kindFilter, kindWatch),
+		"kind is flag, filter, or watch for a rule about the review itself")
+	f.bad(!oneOf(r.Status, "experimental", "test", "stable", "deprecated"),
+		"status is experimental, test, stable or deprecated")
 	f.bad(blank(r.Citations), "it cites nothing")
 	if r.Kind == kindFilter {
 		f.bad(blank(r.Limits), "it names no limits: what it does not explain")
-		f.bad(r.MaxNewPerRun != 0 || len(r.Entity) > 0 || r.Dedup != nil, "max_new_per_run, entity and dedup are a flag's")
+		f.bad(r.MaxNewPerRun != 0 || len(r.Entity) > 0 || r.Dedup != nil,
+			"max_new_per_run, entity and dedup are a flag's")
 	} else {
 		f.bad(blank(r.FalsePositives), "it names no false positives")
 		f.bad(len(r.Limits) > 0, "limits are a filter's")
@@ -72,14 +77,16 @@ func (r *Rule) checkHead(f *faults) {
 	}
 	f.bad(r.Created != "" && r.Modified != "" && r.Modified < r.Created, "it was modified before it was created")
 	for _, x := range r.Related {
-		f.bad(x.ID == "" || x.ID == r.ID || !oneOf(x.Type, "similar", "derived", "obsolete", "merged", "renamed"), "related has %q as %q: another rule, as similar, derived, obsolete, merged or renamed", x.ID, x.Type)
+		f.bad(x.ID == "" || x.ID == r.ID || !oneOf(x.Type, "similar", "derived", "obsolete", "merged", "renamed"),
+			"related has %q as %q: another rule, as similar, derived, obsolete, merged or renamed", x.ID, x.Type)
 	}
 	for _, x := range r.References {
 		f.bad(!strings.HasPrefix(x, "https://"), "reference %q is no https address", x)
 	}
 	if r.Dedup != nil {
 		f.bad(r.Dedup.Window < 0, "dedup.window is negative")
-		f.bad(r.Dedup.OnClosed == absorb && (r.Dedup.Window == 0 || r.Tier == "A"), "dedup absorbs within a window, and never what is of tier A")
+		f.bad(r.Dedup.OnClosed == absorb && (r.Dedup.Window == 0 || r.Tier == "A"),
+			"dedup absorbs within a window, and never what is of tier A")
 		f.bad(!oneOf(r.Dedup.OnClosed, "", "new_linked", "absorb"), "dedup.on_closed is new_linked or absorb")
 	}
 }
@@ -107,7 +114,8 @@ func (r *Rule) checkSQL(f *faults) {
 		// PostgreSQL's comments nest: what reads as one here could be code there
 		f.bad(strings.HasPrefix(c, "/*") && strings.Contains(c[2:], "/*"), "its SQL has a comment within a comment")
 	}
-	f.bad(strings.Contains(code, "/*") || strings.Contains(code, "*/"), "its SQL has a comment that does not end, or does not begin")
+	f.bad(strings.Contains(code, "/*") || strings.Contains(code, "*/"),
+		"its SQL has a comment that does not end, or does not begin")
 	for _, x := range []string{forbidden.FindString(code), present.FindString(r.SQL)} {
 		f.bad(x != "", "its SQL has %q: a rule is one statement that reads, and :now is the time", x)
 	}
@@ -121,14 +129,18 @@ func (r *Rule) checkSQL(f *faults) {
 
 var (
 	// perTenant are the relations that hold several clinics' rows: each use of one is bound to a tenant.
-	perTenant = regexp.MustCompile(`(?i)\b(?:from|join|,)\s+(?:lateral\s+)?((?:review|tenancy|audit)\.[a-z_]+)(?:\s+(?:as\s+)?([a-z_][a-z0-9_]*))?`)
-	tenantID  = regexp.MustCompile(`(?i)\btenant_id\b`)
+	perTenant = regexp.MustCompile(`(?i)\b(?:from|join|,)\s+(?:lateral\s+)?((?:review|tenancy|` +
+		`audit)\.[a-z_]+)(?:\s+(?:as\s+)?([a-z_][a-z0-9_]*))?`)
+	tenantID = regexp.MustCompile(`(?i)\btenant_id\b`)
 	// universal are those that hold no clinic's rows, or are asked for by the key of a row of one clinic.
-	universal = []string{"tenancy.users", "tenancy.membership", "tenancy.tenant", "tenancy.region", "tenancy.setting", "tenancy.phi_table", "tenancy.permission", "review.rule", "review.run", "review.input"}
-	reserved  = []string{"where", "join", "left", "right", "full", "inner", "cross", "on", "using", "group", "order", "limit", "union", "natural", "offset", "having", "window"}
+	universal = []string{"tenancy.users", "tenancy.membership", "tenancy.tenant", "tenancy.region", "tenancy.setting",
+		"tenancy.phi_table", "tenancy.permission", "review.rule", "review.run", "review.input"}
+	reserved = []string{"where", "join", "left", "right", "full", "inner", "cross", "on", "using", "group", "order",
+		"limit", "union", "natural", "offset", "having", "window"}
 )
 
-// checkTenants refuses SQL whose answer has no tenant, or in which a relation of several clinics stands that no tenant_id is compared for.
+// checkTenants refuses SQL whose answer has no tenant, or in which a relation of several clinics stands that no
+// tenant_id is compared for.
 func (r *Rule) checkTenants(f *faults, code string) {
 	f.bad(!tenantID.MatchString(code), "its SQL selects no tenant_id")
 	uses := map[string]int{}
@@ -142,8 +154,10 @@ func (r *Rule) checkTenants(f *faults, code string) {
 		}
 		uses[alias]++
 		// an event is of one clinic, so its id binds too
-		compared := regexp.MustCompile(`(?i)\b` + alias + `\.tenant_id\b|\busing\s*\([^)]*\btenant_id\b|\b` + alias + `\.\*|\b` + alias + `\.event_id\s*=\s*\w+\.event_id\b`)
-		f.bad(len(compared.FindAllString(code, -1)) == 0, "its SQL reads %s as %s without %s.tenant_id: every join is within one clinic", relation, alias, alias)
+		compared := regexp.MustCompile(`(?i)\b` + alias + `\.tenant_id\b|\busing\s*\([^)]*\btenant_id\b|\b` + alias +
+			`\.\*|\b` + alias + `\.event_id\s*=\s*\w+\.event_id\b`)
+		f.bad(len(compared.FindAllString(code, -1)) == 0,
+			"its SQL reads %s as %s without %s.tenant_id: every join is within one clinic", relation, alias, alias)
 	}
 	f.bad(len(uses) == 0, "its SQL reads nothing of the log: review.access, review.staff_access or review.unexplained")
 }

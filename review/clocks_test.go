@@ -62,7 +62,8 @@ func (d *desk) found(id, on string) {
 	d.do("select review.settle($1, null)", id)
 }
 
-// TestClocks: 60 days, a shorter contract, a State's law, a hold, HHS and the media by numbers, and the end of each with its notice.
+// TestClocks: 60 days, a shorter contract, a State's law, a hold, HHS and the media by numbers, and the end of each
+// with its notice.
 func TestClocks(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -104,8 +105,10 @@ func TestClocks(t *testing.T) {
 
 	// a breach: whose residents they are is known now, and how many
 	d.found(id, "2026-03-10")
-	d.must(review.Close(ctx, dana, id, 5, "breach", "a laptop was stolen", fields("affected=600", "residents=NY:501,TX:99", "unassessed=notify_without_assessment")...))
-	federal := []string{"covered_entity +10 164.410 and the contract", "hhs +60 164.408(b)", "individuals +60 164.404(b)", "media +60 164.406"}
+	d.must(review.Close(ctx, dana, id, 5, "breach", "a laptop was stolen",
+		fields("affected=600", "residents=NY:501,TX:99", "unassessed=notify_without_assessment")...))
+	federal := []string{"covered_entity +10 164.410 and the contract", "hhs +60 164.408(b)",
+		"individuals +60 164.404(b)", "media +60 164.406"}
 	d.clocks(dana, id, federal...)
 	d.refused("a notice before it is decided", id, "closed as a breach", func() error {
 		return second(review.Notified(ctx, dana, id, 6, "hhs", review.Date(day(0)), "portal 4711"))
@@ -113,9 +116,11 @@ func TestClocks(t *testing.T) {
 	d.must(review.Approve(ctx, eli, id, 6, true, "I agree"))
 	small := d.claimedBy(dana, "B", "carla")
 	d.found(small, "2026-03-10")
-	d.must(review.Close(ctx, dana, small, 2, "breach", "a letter went astray", fields("affected=1", "residents=NV:1", "unassessed=notify_without_assessment")...))
+	d.must(review.Close(ctx, dana, small, 2, "breach", "a letter went astray",
+		fields("affected=1", "residents=NV:1", "unassessed=notify_without_assessment")...))
 	// 1 March 2027, 60 days after the year's end
-	d.clocks(dana, small, "covered_entity +10 164.410 and the contract", fmt.Sprintf("hhs +%d 164.408(c)", review.Date("2027-03-01").Days(time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC))), "individuals +5 NV: a law of NV")
+	d.clocks(dana, small, "covered_entity +10 164.410 and the contract", fmt.Sprintf("hhs +%d 164.408(c)",
+		review.Date("2027-03-01").Days(time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC))), "individuals +5 NV: a law of NV")
 
 	// an official asks to wait: the federal dates wait, the contract's does not
 	d.do("update review.anomaly set discovered_on = $2::date where id = $1", id, day(-50))
@@ -126,10 +131,13 @@ func TestClocks(t *testing.T) {
 	d.refused("a hold that is over", id, "a day to come", func() error {
 		return second(review.LawHold(ctx, dana, id, 7, review.Date(day(0)), true, "Agent Smith, FBI"))
 	})
-	d.refused("by nobody", id, "names the official", func() error { return second(review.LawHold(ctx, dana, id, 7, review.Date(day(20)), true, " ")) })
+	d.refused("by nobody", id, "names the official",
+		func() error { return second(review.LawHold(ctx, dana, id, 7, review.Date(day(20)), true, " ")) })
 	d.must(review.LawHold(ctx, dana, id, 7, review.Date(day(40)), true, "Agent Smith, FBI"))
-	d.clocks(dana, id, "covered_entity +10 164.410 and the contract", "hhs +90 164.408(b)", "individuals +90 164.404(b)", "media +90 164.406")
-	d.sqlRefused("law_hold_check", "insert into review.law_hold (anomaly_id, until, written, official, by_user, event_id) select $1, current_date + 40, false, 'somebody', id, 1 from tenancy.users where slug = 'dana'", id)
+	d.clocks(dana, id, "covered_entity +10 164.410 and the contract", "hhs +90 164.408(b)",
+		"individuals +90 164.404(b)", "media +90 164.406")
+	d.sqlRefused("law_hold_check", "insert into review.law_hold (anomaly_id, until, written, official, by_user, "+
+		"event_id) select $1, current_date + 40, false, 'somebody', id, 1 from tenancy.users where slug = 'dana'", id)
 
 	for i, duty := range review.Duties() {
 		d.refused("tomorrow's notice", id, "between the discovery and today", func() error {
@@ -137,15 +145,18 @@ func TestClocks(t *testing.T) {
 		})
 		d.must(review.Notified(ctx, dana, id, 8+i, duty, review.Date(day(-1)), "letter of 3 May"))
 	}
-	d.clocks(dana, id, "covered_entity +10 164.410 and the contract made", "hhs +90 164.408(b) made", "individuals +90 164.404(b) made", "media +90 164.406 made")
+	d.clocks(dana, id, "covered_entity +10 164.410 and the contract made", "hhs +90 164.408(b) made",
+		"individuals +90 164.404(b) made", "media +90 164.406 made")
 	d.refused("no such duty", small, "closed as a breach", func() error {
 		return second(review.Notified(ctx, dana, small, 3, "media", review.Date(day(-1)), "press release"))
 	})
 	ok(review.SetStateTerm(ctx, root, "NV", 0, "that law was repealed"))
-	if got := wardtest.One[string](d.e, "select (due_on - discovered_on)::text from review.anomaly where id = $1", small); got != "10" {
+	if got := wardtest.One[string](d.e, "select (due_on - discovered_on)::text from review.anomaly where id = $1",
+		small); got != "10" {
 		t.Errorf("without the State's law %s days are left", got)
 	}
-	if terms, err := review.Terms(ctx, eli); err != nil || len(terms) != 2 || terms[0].Tenant == nil || *terms[0].Days != 10 || terms[1].State == nil || *terms[1].State != "CA" {
+	if terms, err := review.Terms(ctx, eli); err != nil || len(terms) != 2 || terms[0].Tenant == nil ||
+		*terms[0].Days != 10 || terms[1].State == nil || *terms[1].State != "CA" {
 		t.Errorf("%+v, %v", terms, err)
 	}
 }
@@ -173,31 +184,38 @@ func TestDiscovery(t *testing.T) {
 	if err := propose(dana, 1, day(-5), "a nurse told her manager")(); err != nil {
 		t.Fatal(err)
 	}
-	if details, _ := d.duties(eli, id); string(details.Anomaly.DiscoveredOn) != day(0) || len(details.Discoveries) != 1 || details.Discoveries[0].Accepted != nil {
+	if details, _ := d.duties(eli, id); string(details.Anomaly.DiscoveredOn) != day(0) ||
+		len(details.Discoveries) != 1 || details.Discoveries[0].Accepted != nil {
 		t.Errorf("one person alone moved it: %s, %+v", details.Anomaly.DiscoveredOn, details.Discoveries)
 	}
 	d.refused("another while one waits", id, "waits for a second person", propose(eli, 2, day(-4), "read in the log"))
 	d.refused("oneself", id, "you proposed", answer(dana, 2, true))
 	d.refused("stale answer", id, "somebody changed", answer(eli, 1, true))
 	proposal := wardtest.One[int64](d.e, "select id from review.discovery")
-	const byHand = "insert into review.discovery (anomaly_id, answers, accepted, reason, by_user, event_id) select $1, $2, true, 'why not', id, 1 from tenancy.users where slug = 'dana'"
+	const byHand = "insert into review.discovery (anomaly_id, answers, accepted, reason, by_user, event_id) " +
+		"select $1, $2, true, 'why not', id, 1 from tenancy.users where slug = 'dana'"
 	d.sqlRefused("you proposed this date", byHand, id, proposal)
 	d.must(review.Claim(ctx, dana, id, 2))
-	d.refused("closing while it waits", id, "decided first", func() error { return second(closeAs("breach")(ctx, dana, id, 3)) })
+	d.refused("closing while it waits", id, "decided first",
+		func() error { return second(closeAs("breach")(ctx, dana, id, 3)) })
 	if err := answer(eli, 3, false)(); err != nil {
 		t.Fatal(err)
 	}
 	if err := propose(dana, 4, day(-5), "a nurse told her manager, in writing")(); err != nil {
 		t.Fatal(err)
 	}
-	if won := d.atOnce(func(s *tenancy.Session) error { return second(review.ConfirmDiscovery(ctx, s, id, 5, true, "seen")) }, d.e.Reviewer("eli"), d.e.Reviewer("eli")); won != 1 {
+	if won := d.atOnce(func(s *tenancy.Session) error {
+		return second(review.ConfirmDiscovery(ctx, s, id, 5, true, "seen"))
+	}, d.e.Reviewer("eli"), d.e.Reviewer("eli")); won != 1 {
 		t.Errorf("%d of two confirmed it", won)
 	}
 	details, got := d.duties(eli, id)
-	if string(details.Anomaly.DiscoveredOn) != day(-5) || string(*details.Anomaly.DueOn) != day(55) || !slices.Equal(got, []string{"individuals +60 164.404(b)"}) {
+	if string(details.Anomaly.DiscoveredOn) != day(-5) || string(*details.Anomaly.DueOn) != day(55) ||
+		!slices.Equal(got, []string{"individuals +60 164.404(b)"}) {
 		t.Errorf("confirmed: %s, due %s, %q", details.Anomaly.DiscoveredOn, *details.Anomaly.DueOn, got)
 	}
-	if n := len(details.Discoveries); n != 2 || *details.Discoveries[0].Accepted || !*details.Discoveries[1].Accepted || *details.Discoveries[1].AnsweredBy != "eli" {
+	if n := len(details.Discoveries); n != 2 || *details.Discoveries[0].Accepted || !*details.Discoveries[1].Accepted ||
+		*details.Discoveries[1].AnsweredBy != "eli" {
 		t.Errorf("%+v", details.Discoveries)
 	}
 	d.chained(id)
@@ -210,10 +228,12 @@ func TestQueueOrders(t *testing.T) {
 	var ids []string
 	for i := range 5 {
 		id := d.anomaly("cedar", "B", "casey")
-		d.do("update review.anomaly set due_on = $2::date, close_by = $3::date where id = $1", id, day(50-10*i), day([]int{3, 1, 4, 0, 2}[i]))
+		d.do("update review.anomaly set due_on = $2::date, close_by = $3::date where id = $1", id, day(50-10*i),
+			day([]int{3, 1, 4, 0, 2}[i]))
 		ids = append(ids, id)
 	}
-	for sort, want := range map[string][]string{"due": {ids[4], ids[3], ids[2], ids[1], ids[0]}, "close": {ids[3], ids[1], ids[4], ids[0], ids[2]}, "worst": ids} {
+	for sort, want := range map[string][]string{"due": {ids[4], ids[3], ids[2], ids[1], ids[0]},
+		"close": {ids[3], ids[1], ids[4], ids[0], ids[2]}, "worst": ids} {
 		var got []string
 		var after *uuid.UUID
 		for range 3 {
@@ -248,13 +268,16 @@ func TestTimeToAct(t *testing.T) {
 		from string
 		days int
 		want string
-	}{{"2026-11-27", 1, "2026-11-30"}, {"2026-11-27", 3, "2026-12-02"}, {"2026-11-28", 1, "2026-11-30"}, {"2026-11-25", 2, "2026-11-27"}, {"2026-11-27", 10, "2026-12-11"}, {"2026-11-27", 60, "2027-02-19"}} {
-		if got := wardtest.One[string](d.e, "select review.business_day($1::date, $2)::text", c.from, c.days); got != c.want {
+	}{{"2026-11-27", 1, "2026-11-30"}, {"2026-11-27", 3, "2026-12-02"}, {"2026-11-28", 1, "2026-11-30"},
+		{"2026-11-25", 2, "2026-11-27"}, {"2026-11-27", 10, "2026-12-11"}, {"2026-11-27", 60, "2027-02-19"}} {
+		if got := wardtest.One[string](d.e, "select review.business_day($1::date, $2)::text", c.from,
+			c.days); got != c.want {
 			t.Errorf("%d business days after %s: %s, want %s", c.days, c.from, got, c.want)
 		}
 	}
 	id := d.anomaly("cedar", "B", "casey") // high: 2 and 10
-	got := wardtest.One[bool](d.e, "select claim_by = review.business_day(discovered_on, 2) and close_by = review.business_day(discovered_on, 10) from review.anomaly where id = $1", id)
+	got := wardtest.One[bool](d.e, "select claim_by = review.business_day(discovered_on, 2) "+
+		"and close_by = review.business_day(discovered_on, 10) from review.anomaly where id = $1", id)
 	if !got {
 		t.Error("the times of a high one are not 2 and 10 business days")
 	}
@@ -263,7 +286,9 @@ func TestTimeToAct(t *testing.T) {
 		state       string
 		claim, shut int
 		want        string
-	}{{"new", 0, 0, ""}, {"new", -1, 5, "claim"}, {"claimed", -1, 5, ""}, {"claimed", -9, -1, "close"}, {"new", -9, -1, "close"}, {"waiting_info", -9, -1, "close"}, {"pending_approval", -9, -1, ""}, {"closed", -9, -1, ""}} {
+	}{{"new", 0, 0, ""}, {"new", -1, 5, "claim"}, {"claimed", -1, 5, ""}, {"claimed", -9, -1, "close"},
+		{"new", -9, -1, "close"}, {"waiting_info", -9, -1, "close"}, {"pending_approval", -9, -1, ""},
+		{"closed", -9, -1, ""}} {
 		claim, shut := review.Date(day(c.claim)), review.Date(day(c.shut))
 		a := review.Anomaly{State: c.state, ClaimBy: &claim, CloseBy: &shut}
 		if late := a.Late(now); late != c.want {
@@ -272,7 +297,8 @@ func TestTimeToAct(t *testing.T) {
 	}
 }
 
-// TestBreachLog: those discovered in a year, closed and approved, within the reach; each look on record, the year's as an export.
+// TestBreachLog: those discovered in a year, closed and approved, within the reach; each look on record, the year's as
+// an export.
 func TestBreachLog(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -296,7 +322,9 @@ func TestBreachLog(t *testing.T) {
 		t.Fatalf("%+v, %v", log, err)
 	}
 	b := log[0]
-	if *b.Affected != 3 || *b.Residents != "CA:3" || *b.Nature == "" || *b.ClosedBy != "dana" || *b.ApprovedBy != "eli" || b.DiscoveredOn != "2025-12-30" || len(b.Duties) != 2 || b.Duties[0].DueOn != "2026-02-28" || b.Duties[1].DueOn != "2026-03-01" {
+	if *b.Affected != 3 || *b.Residents != "CA:3" || *b.Nature == "" || *b.ClosedBy != "dana" ||
+		*b.ApprovedBy != "eli" || b.DiscoveredOn != "2025-12-30" || len(b.Duties) != 2 ||
+		b.Duties[0].DueOn != "2026-02-28" || b.Duties[1].DueOn != "2026-03-01" {
 		t.Errorf("%+v", b)
 	}
 	if got := sorted(d.events(last)...); !slices.Equal(got, []string{"ana export@cedar", "ana export@installation"}) {
@@ -327,7 +355,8 @@ func TestAttachments(t *testing.T) {
 	attach := func(s *tenancy.Session, to, name string, content []byte) func() error {
 		return func() error { return second(review.Attach(ctx, s, to, name, content)) }
 	}
-	d.refused("the same again", id, "attached already", attach(dana, id, "again.txt", []byte("signed\x00by the manager")))
+	d.refused("the same again", id, "attached already",
+		attach(dana, id, "again.txt", []byte("signed\x00by the manager")))
 	d.refused("empty", id, "1 byte to 5 MiB", attach(dana, id, "empty.txt", nil))
 	d.refused("too large", id, "at most", attach(dana, id, "large.bin", make([]byte, review.MaxFile+1)))
 	d.refused("a path", id, "no slash", attach(dana, id, "../x", []byte("x")))
@@ -346,10 +375,12 @@ func TestAttachments(t *testing.T) {
 	if got := d.events(last); !slices.Equal(got, []string{"ana open@cedar"}) {
 		t.Errorf("events %q", got)
 	}
-	d.refused("no such file", id, "no file", func() error { _, err := review.OpenAttachment(ctx, ana, id, "0000"); return err })
+	d.refused("no such file", id, "no file",
+		func() error { _, err := review.OpenAttachment(ctx, ana, id, "0000"); return err })
 	d.refused("no hash", id, "SHA-256", func() error { _, err := review.OpenAttachment(ctx, ana, id, "%"); return err })
 	d.refused("another clinic's engineer", id, "no anomaly", func() error {
-		d.do("update tenancy.reviewer_grant set tenant_id = (select id from tenancy.tenant where slug = 'harbor') where role = 'on_call_engineer'")
+		d.do("update tenancy.reviewer_grant set tenant_id = (select id from tenancy.tenant where slug = 'harbor') " +
+			"where role = 'on_call_engineer'")
 		_, err := review.OpenAttachment(ctx, d.e.Reviewer("omar"), id, details.Files[0].SHA256[:8])
 		return err
 	})
@@ -374,7 +405,8 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
-// TestOnePersonTwoAccounts: whoever is a party under one account is one under the others, through every function, by hand in the tables, and as a patient.
+// TestOnePersonTwoAccounts: whoever is a party under one account is one under the others, through every function, by
+// hand in the tables, and as a patient.
 func TestOnePersonTwoAccounts(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -404,17 +436,23 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	today := review.Date(day(0))
 	party := func(s *tenancy.Session, id string, seen int) map[string]func() error {
 		return map[string]func() error{
-			"claim": func() error { return second(review.Claim(ctx, s, id, seen)) }, "note": func() error { return second(review.AddNote(ctx, s, id, "it was nothing")) },
-			"take": func() error { return second(review.Take(ctx, s, id, seen, "in a hurry")) }, "assign": func() error { return second(review.Assign(ctx, s, id, seen, "eli", "you know them")) },
-			"attach": func() error { return second(review.Attach(ctx, s, id, "x.txt", []byte("x"))) }, "link": func() error { return second(review.LinkAnomalies(ctx, s, id, closedByDana, "alike")) },
-			"wait": func() error { return second(review.Wait(ctx, s, id, seen, "for HR")) }, "close": func() error { return second(closeAs("test_data")(ctx, s, id, seen)) },
-			"assess": func() error { return second(review.Assess(ctx, s, id, seen, assessed("breach"))) }, "discovered": func() error { return second(review.Discovered(ctx, s, id, seen, today, "I know best")) },
+			"claim":      func() error { return second(review.Claim(ctx, s, id, seen)) },
+			"note":       func() error { return second(review.AddNote(ctx, s, id, "it was nothing")) },
+			"take":       func() error { return second(review.Take(ctx, s, id, seen, "in a hurry")) },
+			"assign":     func() error { return second(review.Assign(ctx, s, id, seen, "eli", "you know them")) },
+			"attach":     func() error { return second(review.Attach(ctx, s, id, "x.txt", []byte("x"))) },
+			"link":       func() error { return second(review.LinkAnomalies(ctx, s, id, closedByDana, "alike")) },
+			"wait":       func() error { return second(review.Wait(ctx, s, id, seen, "for HR")) },
+			"close":      func() error { return second(closeAs("test_data")(ctx, s, id, seen)) },
+			"assess":     func() error { return second(review.Assess(ctx, s, id, seen, assessed("breach"))) },
+			"discovered": func() error { return second(review.Discovered(ctx, s, id, seen, today, "I know best")) },
 			"hold": func() error {
 				return second(review.LawHold(ctx, s, id, seen, review.Date(day(9)), true, "Agent Smith, FBI"))
 			},
 			"escalate": func() error { return second(review.Escalate(ctx, s, id, seen, "an incident")) },
 			"several": func() error {
-				_, err := review.CloseMany(ctx, s, map[uuid.UUID]int{uuid.MustParse(id): seen}, 1, "test_data", "no real patient")
+				_, err := review.CloseMany(ctx, s, map[uuid.UUID]int{uuid.MustParse(id): seen}, 1, "test_data",
+					"no real patient")
 				return err
 			},
 		}
@@ -429,15 +467,19 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 			}
 		}
 	}
-	if _, err := review.Assign(ctx, eli, fresh, 1, "dana", "you know them"); !errors.Is(err, tenancy.ErrSeparation) || !strings.Contains(err.Error(), "about dana") {
+	if _, err := review.Assign(ctx, eli, fresh, 1, "dana", "you know them"); !errors.Is(err, tenancy.ErrSeparation) ||
+		!strings.Contains(err.Error(), "about dana") {
 		t.Errorf("assigning it to them: %v", err)
 	}
 	user := func(slug string) string { return fmt.Sprintf("(select id from tenancy.users where slug = '%s')", slug) }
 	for _, set := range []string{"assigned_to", "closed_by", "approved_by"} {
-		d.sqlRefused("this anomaly is about dana", "update review.anomaly set "+set+" = "+user("dana")+" where id = $1", fresh)
+		d.sqlRefused("this anomaly is about dana",
+			"update review.anomaly set "+set+" = "+user("dana")+" where id = $1", fresh)
 	}
-	d.sqlRefused("this anomaly is about dana", "insert into review.note (anomaly_id, by_user, text) select $1, "+user("dana")+", 'it was nothing'", fresh)
-	d.sqlRefused("this anomaly is about dana", "insert into review.notice (anomaly_id, duty, made_on, reference, by_user, event_id) select $1, 'hhs', current_date, 'letter', "+user("dana")+", 1", fresh)
+	d.sqlRefused("this anomaly is about dana",
+		"insert into review.note (anomaly_id, by_user, text) select $1, "+user("dana")+", 'it was nothing'", fresh)
+	d.sqlRefused("this anomaly is about dana", "insert into review.notice (anomaly_id, duty, made_on, reference, "+
+		"by_user, event_id) select $1, 'hhs', current_date, 'letter', "+user("dana")+", 1", fresh)
 
 	// four eyes are of two persons
 	link("eli", "hugo")
@@ -452,36 +494,48 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	if _, err := review.Approve(ctx, eli, closedByDana, 3, true, "I agree"); !errors.Is(err, tenancy.ErrSeparation) {
 		t.Errorf("approving what one closed under another account: %v", err)
 	}
-	d.sqlRefused("does not approve it under another account", "update review.anomaly set approved_by = "+user("eli")+" where id = $1", closedByDana)
+	d.sqlRefused("does not approve it under another account",
+		"update review.anomaly set approved_by = "+user("eli")+" where id = $1", closedByDana)
 	if err := third(review.LinkAccounts(ctx, root, "casey", "eli", "the same person")); err == nil {
 		t.Error("linked although they are linked already, over others")
 	}
 	link("root", "frank")
-	if err := third(review.PartAccounts(ctx, root, "dana", "frank", "not the same")); !errors.Is(err, tenancy.ErrSeparation) {
+	if err := third(review.PartAccounts(ctx, root, "dana", "frank", "not the same")); !errors.Is(err,
+		tenancy.ErrSeparation) {
 		t.Errorf("an administrator parts their own accounts: %v", err)
 	}
-	if links, err := review.AccountLinks(ctx, d.e.Reviewer("ana")); err != nil || len(links) != 6 || links[3].EndedBy == nil || *links[3].EndedBy != "root" {
+	if links, err := review.AccountLinks(ctx, d.e.Reviewer("ana")); err != nil || len(links) != 6 ||
+		links[3].EndedBy == nil || *links[3].EndedBy != "root" {
 		t.Errorf("%+v, %v", links, err)
 	}
 	d.sqlRefused("never removed", "delete from tenancy.account_link")
 
 	// a patient's portal account
-	d.do("update tenancy.account_link set ended_at = now(), ended_by = linked_by, end_reason = 'start anew' where ended_at is null")
-	d.do("insert into tenancy.membership (tenant_id, user_id, role, patient_id) select t.id, u.id, 'patient', '00000000-0000-4000-8000-000000000001' from tenancy.tenant t, tenancy.users u where t.slug = 'cedar' and u.slug = 'hugo'")
+	d.do("update tenancy.account_link set ended_at = now(), ended_by = linked_by, end_reason = 'start anew' " +
+		"where ended_at is null")
+	d.do(`insert into tenancy.membership (tenant_id, user_id, role, patient_id) select t.id, u.id, 'patient',
+			'00000000-0000-4000-8000-000000000001' from tenancy.tenant t, tenancy.users u where t.slug = 'cedar'
+			and u.slug = 'hugo'`)
 	link("dana", "hugo")
-	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000001', version = 1, state = 'new', assigned_to = null, lease_until = null where id = $1", fresh)
+	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000001', version = 1, state = 'new', "+
+		"assigned_to = null, lease_until = null where id = $1", fresh)
 	if _, err := review.Claim(ctx, dana, fresh, 1); !errors.Is(err, tenancy.ErrSeparation) {
 		t.Errorf("claiming what is about oneself as a patient: %v", err)
 	}
 	several := d.anomaly("cedar", "B", "casey")
-	d.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, subject_id, seq, hash, added_by_run) values ($1, 1, now(), now(), 'view', 'ok', '00000000-0000-4000-8000-000000000001', 1, sha256('x'), gen_random_uuid())`, several)
+	d.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, subject_id, seq, hash,
+			added_by_run) values ($1, 1, now(), now(), 'view', 'ok', '00000000-0000-4000-8000-000000000001', 1,
+			sha256('x'), gen_random_uuid())`, several)
 	if _, err := review.Claim(ctx, dana, several, 1); !errors.Is(err, tenancy.ErrSeparation) {
 		t.Errorf("claiming what is about oneself among other patients: %v", err)
 	}
 	d.must(review.Claim(ctx, eli, several, 1))
 	// and a reviewer whom the clinic knows as a patient, without a portal account
-	d.do("create table if not exists review.person_link (tenant_id uuid not null, user_id uuid not null, patient_id uuid not null); alter table review.person_link owner to ward_owner")
-	d.do("insert into review.person_link (tenant_id, user_id, patient_id) select t.id, u.id, '00000000-0000-4000-8000-000000000002' from tenancy.tenant t, tenancy.users u where t.slug = 'cedar' and u.slug = 'eli'")
+	d.do("create table if not exists review.person_link (tenant_id uuid not null, user_id uuid " +
+		"not null, patient_id uuid not null); alter table review.person_link owner to ward_owner")
+	d.do("insert into review.person_link (tenant_id, user_id, patient_id) " +
+		"select t.id, u.id, '00000000-0000-4000-8000-000000000002' from tenancy.tenant t, tenancy.users u " +
+		"where t.slug = 'cedar' and u.slug = 'eli'")
 	treated := d.anomaly("cedar", "B", "casey")
 	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000002' where id = $1", treated)
 	if _, err := review.Claim(ctx, eli, treated, 1); !errors.Is(err, tenancy.ErrSeparation) {

@@ -10,8 +10,9 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestDayIsJudgedAgain: a rule that judges a day finds all of it again at each look that joins. While the anomaly is open that is more evidence of it; what comes after it
-// was closed is one new anomaly that names the closed one; a run over what has been examined changes nothing.
+// TestDayIsJudgedAgain: a rule that judges a day finds all of it again at each look that joins. While the anomaly is
+// open that is more evidence of it; what comes after it was closed is one new anomaly that names the closed one; a run
+// over what has been examined changes nothing.
 func TestDayIsJudgedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, []review.RuleTest{{Name: "a day"}})
@@ -33,7 +34,9 @@ func TestDayIsJudgedAgain(t *testing.T) {
 		}
 	}
 	evidence := func() string {
-		return wardtest.One[string](w.e, `select string_agg(a.state || ' ' || (select count(*) from review.evidence e where e.anomaly_id = a.id) || ' ' || (a.recurrence_of is not null)::text, ', ' order by a.created_at) from review.anomaly a`)
+		return wardtest.One[string](w.e, `select string_agg(a.state || ' ' || (select count(*) from review.evidence e
+				where e.anomaly_id = a.id) || ' ' || (a.recurrence_of is not null)::text, ', ' order by a.created_at)
+					from review.anomaly a`)
 	}
 	step(0, 0, "08:00:00", "09:00:00", "10:00:00", "11:00:00")
 	step(1, 0, "12:00:00")
@@ -41,7 +44,8 @@ func TestDayIsJudgedAgain(t *testing.T) {
 	if got := evidence(); got != "new 7 false" {
 		t.Errorf("a day in three runs: %s", got)
 	}
-	w.do(`update review.anomaly set state = 'closed', disposition = 'test_data', close_reason = 'known', closed_at = clock_timestamp(), closed_by = (select id from tenancy.users where slug = 'dana'),
+	w.do(`update review.anomaly set state = 'closed', disposition = 'test_data', close_reason = 'known',
+		closed_at = clock_timestamp(), closed_by = (select id from tenancy.users where slug = 'dana'),
 		approved_by = (select id from tenancy.users where slug = 'eli')`)
 	step(0, 0)
 	step(1, 0, "15:00:00")

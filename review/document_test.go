@@ -16,7 +16,8 @@ const rulesDocument = "../docs/RULES.md"
 // shippedTable is the table of the shipped rules as docs/RULES.md has it.
 func shippedTable(rules []review.Rule) string {
 	var b strings.Builder
-	b.WriteString("| rule | tier, severity | every, after | needs | 45 CFR | what it looks for |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| rule | tier, severity | every, after | needs | 45 CFR | what it looks for |\n" +
+		"|---|---|---|---|---|---|\n")
 	for i := range rules {
 		r := &rules[i]
 		kind := r.Tier + ", " + r.Severity
@@ -27,7 +28,9 @@ func shippedTable(rules []review.Rule) string {
 		for i, n := range r.Requires {
 			needs[i] = "`" + n + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` %s | %s | %s, %s | %s | %s | %s |\n", r.ID, r.Title, kind, short(r.Every), short(r.Settle), strings.Join(needs, ", "), strings.Join(r.Citations, ", "), strings.ReplaceAll(r.Description, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` %s | %s | %s, %s | %s | %s | %s |\n", r.ID, r.Title, kind, short(r.Every),
+			short(r.Settle), strings.Join(needs, ", "), strings.Join(r.Citations, ", "),
+			strings.ReplaceAll(r.Description, "|", `\|`))
 	}
 	return b.String()
 }
@@ -43,7 +46,8 @@ func short(d review.Duration) string {
 	return text
 }
 
-// TestRulesDocument: what docs/RULES.md says of the shipped rules is their front matter. WARD_WRITE_DOCS=1 writes it anew.
+// TestRulesDocument: what docs/RULES.md says of the shipped rules is their front matter. WARD_WRITE_DOCS=1 writes it
+// anew.
 func TestRulesDocument(t *testing.T) {
 	text, err := os.ReadFile(rulesDocument)
 	if err != nil {
@@ -63,7 +67,8 @@ func TestRulesDocument(t *testing.T) {
 		return
 	}
 	if stands != want {
-		t.Errorf("%s does not say what the rules' front matter says: WARD_WRITE_DOCS=1 go test ./review -run TestRulesDocument", rulesDocument)
+		t.Errorf("%s does not say what the rules' front matter says: WARD_WRITE_DOCS=1 go test ./review -run "+
+			"TestRulesDocument", rulesDocument)
 	}
 	for id, need := range needing {
 		if !strings.Contains(want, "| `"+id+"` ") || !strings.Contains(want, "`"+need+"`") {
@@ -80,8 +85,10 @@ func TestClocksDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := wardtest.One[string](e, `select string_agg(format('%s and %s', claim, close), ', ' order by close) from review.time_to`)
-	if before, last, ok := strings.Cut(want, ", 10 and"); !ok || !strings.Contains(string(text), before+", or 10 and"+last+" business days") {
+	want := wardtest.One[string](e,
+		`select string_agg(format('%s and %s', claim, close), ', ' order by close) from review.time_to`)
+	if before, last, ok := strings.Cut(want, ", 10 and"); !ok ||
+		!strings.Contains(string(text), before+", or 10 and"+last+" business days") {
 		t.Errorf("%s does not say %q", rulesDocument, want)
 	}
 }

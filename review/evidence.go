@@ -36,10 +36,12 @@ type Bundle struct {
 	Manifest       `json:"manifest"`
 }
 
-// MakeEvidence writes the evidence of a period into the new directory dir: one CSV for each thing that is asked for, and their manifest. That it is taken out
-// is recorded first, at each clinic in it; the manifest's hash is recorded before the directory appears under its name, which it does as a whole or not at all.
-// progress (nil: nobody) is told of each list before it is written.
-func MakeEvidence(ctx context.Context, s *tenancy.Session, p Period, dir string, progress func(name string, n, all int)) (*Bundle, error) {
+// MakeEvidence writes the evidence of a period into the new directory dir: one CSV for each thing that is asked for,
+// and their manifest. That it is taken out is recorded first, at each clinic in it; the manifest's hash is recorded
+// before the directory appears under its name, which it does as a whole or not at all. progress (nil: nobody) is told
+// of each list before it is written.
+func MakeEvidence(ctx context.Context, s *tenancy.Session, p Period, dir string,
+	progress func(name string, n, all int)) (*Bundle, error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s exists: nothing was written", dir)
 	}
@@ -130,7 +132,8 @@ func create(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-func writeEvidence(ctx context.Context, s *tenancy.Session, id uuid.UUID, dir string, progress func(string, int, int)) (*Manifest, error) {
+func writeEvidence(ctx context.Context, s *tenancy.Session, id uuid.UUID, dir string,
+	progress func(string, int, int)) (*Manifest, error) {
 	m := &Manifest{Format: manifestFormat}
 	err := s.Tx(ctx, id, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).EvidenceScope(ctx)
@@ -193,7 +196,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// read takes the rows of a list from the database as they come. They are in a file under no name of its own until everything has committed.
+// read takes the rows of a list from the database as they come. They are in a file under no name of its own until
+// everything has committed.
 func (f *EvidenceFile) read(ctx context.Context, s *tenancy.Session, id uuid.UUID, put func([]string) error) error {
 	return s.Tx(ctx, id, func(tx tenancy.Tx) error {
 		rows, err := tx.Query(ctx, queries.EvidenceRows, f.Name)
@@ -218,7 +222,8 @@ func (f *EvidenceFile) read(ctx context.Context, s *tenancy.Session, id uuid.UUI
 	})
 }
 
-// cells are a row's values in the order of the columns. A row that has another set of fields is not written: its columns would say what is not in them.
+// cells are a row's values in the order of the columns. A row that has another set of fields is not written: its
+// columns would say what is not in them.
 func (f *EvidenceFile) cells(raw []byte) ([]string, error) {
 	var row map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &row); err != nil {
@@ -241,7 +246,8 @@ func (f *EvidenceFile) cells(raw []byte) ([]string, error) {
 	return cells, nil
 }
 
-// cell is a value as a spreadsheet may open it: a text that it would take for a formula gets an apostrophe in front. Numbers are numbers, also those below zero.
+// cell is a value as a spreadsheet may open it: a text that it would take for a formula gets an apostrophe in front.
+// Numbers are numbers, also those below zero.
 func cell(v json.RawMessage) (string, error) {
 	switch {
 	case bytes.Equal(v, []byte("null")):

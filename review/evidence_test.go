@@ -60,7 +60,8 @@ func (o *office) work() {
 	casey, carla := o.e.App("casey", "cedar"), o.e.App("carla", "cedar")
 	patient := o.e.Patient(casey, "cedar", "Somebody")
 	o.must(carla.Read(ctx, tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "break_glass"}))
-	if _, err := o.e.Open("ward_app").SignIn(ctx, tenancy.Credentials{User: "hugo", Password: "not his password", Tenant: "harbor", Audience: "app"}); err == nil {
+	if _, err := o.e.Open("ward_app").SignIn(ctx, tenancy.Credentials{User: "hugo", Password: "not his password",
+		Tenant: "harbor", Audience: "app"}); err == nil {
 		o.t.Fatal("hugo signed in by a wrong password")
 	}
 	root := o.e.Reviewer("root")
@@ -68,9 +69,11 @@ func (o *office) work() {
 	o.must(err)
 	frank := o.membership("cedar", "frank")
 	o.do("update tenancy.membership set ended_on = current_date - 3 where id = $1", frank)
-	_, err = o.dana.Terminate(ctx, frank, wardtest.One[string](o.e, "select left(id::text, 8) from tenancy.users where slug = 'frank'"), "=left on Friday", nil)
+	_, err = o.dana.Terminate(ctx, frank, wardtest.One[string](o.e,
+		"select left(id::text, 8) from tenancy.users where slug = 'frank'"), "=left on Friday", nil)
 	o.must(err)
-	for _, disposition := range []string{"breach", "impermissible_low_probability", "policy_violation_no_breach", "explained_treatment"} {
+	for _, disposition := range []string{"breach", "impermissible_low_probability", "policy_violation_no_breach",
+		"explained_treatment"} {
 		o.closed(o.anomaly("cedar", "B", "casey"), disposition)
 	}
 	incident := o.anomaly("cedar", "B", "casey")
@@ -84,19 +87,24 @@ func (o *office) work() {
 	o.seal()
 	o.run("A02-cross-tenant-denied")
 	o.supervised(root, patient)
-	o.do("insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) values ('2020-01-01', 1, 2, 3, sha256('x'), '{part}', 1)")
+	o.do("insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) " +
+		"values ('2020-01-01', 1, 2, 3, sha256('x'), '{part}', 1)")
 	o.seal()
 }
 
 func (o *office) membership(tenant, user string) string {
-	return wardtest.One[string](o.e, "select m.id::text from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id where t.slug = $1 and u.slug = $2 and m.terminated_at is null", tenant, user)
+	return wardtest.One[string](o.e,
+		"select m.id::text from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users "+
+			"u on u.id = m.user_id where t.slug = $1 and u.slug = $2 and m.terminated_at is null", tenant, user)
 }
 
 // evidence gives an anomaly the newest sealed event of its clinic.
 func (o *office) evidence(anomaly string) {
 	o.seal()
 	o.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, seq, hash, added_by_run)
-		select $1, c.event_id, c.recorded_at, c.recorded_at, 'view', 'ok', c.seq, c.hash, gen_random_uuid() from audit.chain c join review.anomaly a on a.tenant_id = c.tenant_id where a.id = $1 order by c.seq desc limit 1`, anomaly)
+		select $1, c.event_id, c.recorded_at, c.recorded_at, 'view', 'ok', c.seq, c.hash, gen_random_uuid()
+			from audit.chain c join review.anomaly a on a.tenant_id = c.tenant_id where a.id = $1 order by c.seq desc
+				limit 1`, anomaly)
 }
 
 func (o *office) claim(anomaly string) {
@@ -109,8 +117,11 @@ func (o *office) closed(anomaly, disposition string) {
 	o.evidence(anomaly)
 	o.claim(anomaly)
 	seen := 2
-	if outcome, ok := map[string]string{"breach": "breach", "impermissible_low_probability": "low_probability"}[disposition]; ok {
-		done, err := review.Assess(o.t.Context(), o.dana, anomaly, seen, review.Assessment{Nature: "=the whole chart of one patient", Recipient: "a colleague of another ward", Acquired: "opened, says the log", Mitigated: "deleted, in writing", Outcome: outcome})
+	if outcome, ok := map[string]string{"breach": "breach",
+		"impermissible_low_probability": "low_probability"}[disposition]; ok {
+		done, err := review.Assess(o.t.Context(), o.dana, anomaly, seen,
+			review.Assessment{Nature: "=the whole chart of one patient", Recipient: "a colleague of another ward",
+				Acquired: "opened, says the log", Mitigated: "deleted, in writing", Outcome: outcome})
 		o.must(err)
 		seen = done.Version
 	}
@@ -120,7 +131,8 @@ func (o *office) closed(anomaly, disposition string) {
 		"policy_violation_no_breach": fields("exception=unintentional_access", "sanction=HR file 17"),
 		"explained_treatment":        fields("asked=the ward", "asked_on="+today),
 	}[disposition]
-	done, err := review.Close(o.t.Context(), o.dana, anomaly, seen, disposition, "what was found: "+disposition, with...)
+	done, err := review.Close(o.t.Context(), o.dana, anomaly, seen, disposition,
+		"what was found: "+disposition, with...)
 	o.must(err)
 	if done.State == "pending_approval" {
 		_, err = review.Approve(o.t.Context(), o.eli, anomaly, done.Version, true, "read the file")
@@ -138,7 +150,8 @@ func (o *office) run(id string) {
 	for i := range o.rules {
 		if o.rules[i].ID == id {
 			period := time.Now().Truncate(time.Duration(o.rules[i].Every))
-			if _, err := review.Run(o.t.Context(), o.e.Open("ward_worker").Pool(), &o.rules[i], time.Now(), review.RunRequest{Period: &period}); err != nil && !errors.Is(err, review.ErrRan) {
+			if _, err := review.Run(o.t.Context(), o.e.Open("ward_worker").Pool(), &o.rules[i], time.Now(),
+				review.RunRequest{Period: &period}); err != nil && !errors.Is(err, review.ErrRan) {
 				o.t.Fatal(err)
 			}
 			return
@@ -176,21 +189,29 @@ func (o *office) list(b *review.Bundle, name string) []map[string]string {
 	return rows
 }
 
-// TestEvidence: every list says what was done, each row names events or runs that there are, and a text that a spreadsheet would take for a formula is none.
+// TestEvidence: every list says what was done, each row names events or runs that there are, and a text that a
+// spreadsheet would take for a formula is none.
 func TestEvidence(t *testing.T) {
 	o := newOffice(t)
 	o.work()
 	last := o.lastEvent()
 	b := o.bundle(o.dana, "q", review.Period{})
-	if got := o.events(last); !slices.Equal(sorted(got...), []string{"dana export@cedar", "dana export@harbor", "dana export@installation", "dana export@installation"}) {
+	if got := o.events(last); !slices.Equal(sorted(got...),
+		[]string{"dana export@cedar", "dana export@harbor", "dana export@installation", "dana export@installation"}) {
 		t.Errorf("on record: %q", got)
 	}
 	want := map[string]string{ // column=value of some row; "" : at least one row
-		"312b-sources": "tenant=cedar", "312b-tables": "record_table=public.patients", "312b-fields": "field=event_id", "312b-rules": "rule_id=A02-cross-tenant-denied", "312b-runs": "rule_id=A02-cross-tenant-denied",
-		"312b-gaps": "kind=rule not run to the end", "308a1iiD-runs": "done=1", "308a1iiD-queue": "closed=4", "308a1iiD-items": "state=escalated", "308a1iiD-sample": "disposition=breach",
-		"308a1iiD-suppressions": "held_back=1", "308a1iiD-person-links": "declared_by=root", "312a2i-account-links": "same_as=hugo", "308a3iiC-leavers": "user=frank", "308a3iiC-roles": "to_role=nurse", "312a2i-users": "user=casey", "312a2i-services": "owner=root", "308a5iiC-denied": "user=hugo",
-		"308a6ii-incidents": "state=escalated", "308a6ii-timeline": "kind=note", "312a2ii-break-glass": "user=carla", "308a1iiC-sanctions": "closed_by=dana", "402-low-probability": "approved_by=eli",
-		"402-breaches": "approved_by=eli", "316b2i-oldest": "kind=event in the database", "316b2i-prunes": "month=2020-01", "316b2i-rules": "rule_id=A02-cross-tenant-denied",
+		"312b-sources": "tenant=cedar", "312b-tables": "record_table=public.patients", "312b-fields": "field=event_id",
+		"312b-rules": "rule_id=A02-cross-tenant-denied", "312b-runs": "rule_id=A02-cross-tenant-denied",
+		"312b-gaps": "kind=rule not run to the end", "308a1iiD-runs": "done=1", "308a1iiD-queue": "closed=4",
+		"308a1iiD-items": "state=escalated", "308a1iiD-sample": "disposition=breach",
+		"308a1iiD-suppressions": "held_back=1", "308a1iiD-person-links": "declared_by=root",
+		"312a2i-account-links": "same_as=hugo", "308a3iiC-leavers": "user=frank", "308a3iiC-roles": "to_role=nurse",
+		"312a2i-users": "user=casey", "312a2i-services": "owner=root", "308a5iiC-denied": "user=hugo",
+		"308a6ii-incidents": "state=escalated", "308a6ii-timeline": "kind=note", "312a2ii-break-glass": "user=carla",
+		"308a1iiC-sanctions": "closed_by=dana", "402-low-probability": "approved_by=eli",
+		"402-breaches": "approved_by=eli", "316b2i-oldest": "kind=event in the database",
+		"316b2i-prunes": "month=2020-01", "316b2i-rules": "rule_id=A02-cross-tenant-denied",
 	}
 	empty := []string{"308a1iiD-certifications", "312a2i-shared-logins"}
 	events := wardtest.One[[]int64](o.e, "select array_agg(event_id) from audit.event")
@@ -218,7 +239,9 @@ func TestEvidence(t *testing.T) {
 	if len(b.Files) != len(want)+len(empty) {
 		t.Errorf("%d files, the test knows %d", len(b.Files), len(want)+len(empty))
 	}
-	if r := o.list(b, "402-breaches")[0]; r["nature"] != "'=the whole chart of one patient" || r["mitigated"] != "deleted, in writing" || !strings.Contains(r["fields"], "affected=3") || r["discovered_on"] != time.Now().UTC().Format(time.DateOnly) || r["assessment_event_id"] == "" {
+	if r := o.list(b, "402-breaches")[0]; r["nature"] != "'=the whole chart of one patient" ||
+		r["mitigated"] != "deleted, in writing" || !strings.Contains(r["fields"], "affected=3") ||
+		r["discovered_on"] != time.Now().UTC().Format(time.DateOnly) || r["assessment_event_id"] == "" {
 		t.Errorf("a breach: %v", r)
 	}
 	if r := o.list(b, "308a1iiC-sanctions")[0]; !strings.Contains(r["fields"], "sanction=HR file 17") {
@@ -228,7 +251,8 @@ func TestEvidence(t *testing.T) {
 	for _, r := range append(o.list(b, "308a3iiC-leavers"), o.list(b, "308a6ii-timeline")...) {
 		all += fmt.Sprint(r)
 	}
-	if !strings.Contains(all, "'=left on Friday") || !strings.Contains(all, "'+asked the clinic") || strings.Contains(all, ":=left") || strings.Contains(all, ":+asked") {
+	if !strings.Contains(all, "'=left on Friday") || !strings.Contains(all, "'+asked the clinic") ||
+		strings.Contains(all, ":=left") || strings.Contains(all, ":+asked") {
 		t.Errorf("formulas are not disarmed: %s", all)
 	}
 	if info, err := os.Stat(filepath.Join(b.Dir, "402-breaches.csv")); err != nil || info.Mode().Perm() != 0o600 {
@@ -242,7 +266,8 @@ func (o *office) rests(list string, r map[string]string, events []int64, runs []
 	named := 0
 	for column, value := range r {
 		switch {
-		case strings.HasSuffix(column, "event_ids") || strings.HasSuffix(column, "event_id") || strings.HasSuffix(column, "_as") && column != "same_as" && column != "assessed_as":
+		case strings.HasSuffix(column, "event_ids") || strings.HasSuffix(column, "event_id") ||
+			strings.HasSuffix(column, "_as") && column != "same_as" && column != "assessed_as":
 			for _, id := range strings.Fields(value) {
 				var n int64
 				if _, err := fmt.Sscan(id, &n); err != nil || !slices.Contains(events, n) && list != "316b2i-prunes" {
@@ -258,7 +283,9 @@ func (o *office) rests(list string, r map[string]string, events []int64, runs []
 		}
 	}
 	switch list {
-	case "312b-tables", "312b-fields", "312b-rules", "312b-gaps", "308a1iiD-runs", "316b2i-rules", "308a1iiD-queue", "316b2i-oldest", "312b-sources", "312a2i-users", "312a2i-services", "308a1iiD-items": // some rows are about what did not happen, or count another list
+	case "312b-tables", "312b-fields", "312b-rules", "312b-gaps", "308a1iiD-runs", "316b2i-rules", "308a1iiD-queue",
+		"316b2i-oldest", "312b-sources", "312a2i-users", "312a2i-services", "308a1iiD-items":
+		// some rows are about what did not happen, or count another list
 	default:
 		if named == 0 && r["what"] != "new" { // the test's own anomalies were found by no run
 			o.t.Errorf("%s: a row rests on nothing: %v", list, r)
@@ -266,7 +293,8 @@ func (o *office) rests(list string, r map[string]string, events []int64, runs []
 	}
 }
 
-// TestEvidenceIsTheSameAgain: a past time shows the same to the byte, whatever was decided, ended, run, registered and found since.
+// TestEvidenceIsTheSameAgain: a past time shows the same to the byte, whatever was decided, ended, run, registered and
+// found since.
 func TestEvidenceIsTheSameAgain(t *testing.T) {
 	o := newOffice(t)
 	ctx := t.Context()
@@ -278,22 +306,26 @@ func TestEvidenceIsTheSameAgain(t *testing.T) {
 	// everything that could leak into the past
 	o.closed(open, "explained_treatment")
 	closed := wardtest.One[string](o.e, "select id::text from review.anomaly where disposition = 'breach'")
-	_, err := review.Reopen(ctx, o.dana, closed, wardtest.One[int](o.e, "select version from review.anomaly where id = $1", closed), "there is more")
+	_, err := review.Reopen(ctx, o.dana, closed,
+		wardtest.One[int](o.e, "select version from review.anomaly where id = $1", closed), "there is more")
 	o.must(err)
 	o.anomaly("cedar", "A", "casey")
 	root := o.e.Reviewer("root")
 	_, err = root.DisableUser(ctx, "carla", "left on Friday")
 	o.must(err)
 	o.must(root.OwnService(ctx, "svc-etl", "dana"))
-	o.must(root.DeclareService(ctx, "svc-etl", tenancy.Declaration{Action: "view", RecordTable: "public.claims", ToHour: 24}))
+	o.must(root.DeclareService(ctx, "svc-etl",
+		tenancy.Declaration{Action: "view", RecordTable: "public.claims", ToHour: 24}))
 	_, err = root.UndeclareService(ctx, "svc-etl", "view", "public.appointments", "")
 	o.must(err)
 	if _, err := root.AddUser(ctx, tenancy.NewUser{Slug: "later", Name: "Later On", Kind: "human"}); err != nil {
 		t.Fatal(err)
 	}
 	o.e.Patient(o.e.App("casey", "cedar"), "cedar", "Another")
-	_, _ = o.e.Open("ward_app").SignIn(ctx, tenancy.Credentials{User: "hugo", Password: "not his password", Tenant: "harbor", Audience: "app"})
-	o.do("update review.rule set version = 99, content_hash = 'other', title = 'another' where id = 'A02-cross-tenant-denied'")
+	_, _ = o.e.Open("ward_app").SignIn(ctx,
+		tenancy.Credentials{User: "hugo", Password: "not his password", Tenant: "harbor", Audience: "app"})
+	o.do("update review.rule set version = 99, content_hash = 'other', title = 'another' " +
+		"where id = 'A02-cross-tenant-denied'")
 	o.takenBack(root)
 	_, err = review.Certify(ctx, o.dana, first.Dir, "I reviewed what was found in this period.")
 	o.must(err)
@@ -306,7 +338,9 @@ func TestEvidenceIsTheSameAgain(t *testing.T) {
 	}
 	for i := range first.Files {
 		if first.Files[i].SHA256 != again.Files[i].SHA256 {
-			t.Errorf("%s differs:\n%v\n%v", first.Files[i].Name, o.list(first, strings.TrimSuffix(first.Files[i].Name, ".csv")), o.list(again, strings.TrimSuffix(first.Files[i].Name, ".csv")))
+			t.Errorf("%s differs:\n%v\n%v", first.Files[i].Name,
+				o.list(first, strings.TrimSuffix(first.Files[i].Name, ".csv")),
+				o.list(again, strings.TrimSuffix(first.Files[i].Name, ".csv")))
 		}
 	}
 	// and today shows all of it
@@ -336,7 +370,8 @@ func TestEvidenceVerify(t *testing.T) {
 	if !r.Valid || r.ManifestSHA256 != b.ManifestSHA256 || r.Files != len(review.EvidenceFiles) || r.Rows == 0 {
 		t.Fatalf("%+v", r)
 	}
-	if got := wardtest.One[string](o.e, "select encode(sha256, 'hex') from review.bundle_manifest"); got != b.ManifestSHA256 {
+	if got := wardtest.One[string](o.e,
+		"select encode(sha256, 'hex') from review.bundle_manifest"); got != b.ManifestSHA256 {
 		t.Errorf("recorded %s, is %s", got, b.ManifestSHA256)
 	}
 	names, err := filepath.Glob(filepath.Join(b.Dir, "*"))
@@ -347,7 +382,8 @@ func TestEvidenceVerify(t *testing.T) {
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		o.must(err)
-		for what, damaged := range map[string][]byte{"a bit": flip(text), "cut": text[:len(text)/2], "longer": append(slices.Clone(text), '\n'), "empty": {}} {
+		for what, damaged := range map[string][]byte{"a bit": flip(text), "cut": text[:len(text)/2],
+			"longer": append(slices.Clone(text), '\n'), "empty": {}} {
 			o.must(os.WriteFile(name, damaged, 0o600))
 			if r, err := review.VerifyEvidence(b.Dir); err == nil && r.Valid && r.ManifestSHA256 == b.ManifestSHA256 {
 				t.Errorf("%s, %s: not noticed", filepath.Base(name), what)
@@ -368,7 +404,8 @@ func TestEvidenceVerify(t *testing.T) {
 	// a manifest made to fit: its own hash is another, and nobody recorded it
 	breaches := filepath.Join(b.Dir, "402-breaches.csv")
 	o.must(os.WriteFile(breaches, []byte("anomaly_id\n"), 0o600))
-	if _, err := review.Certify(t.Context(), o.dana, b.Dir, "I reviewed what was found in this period."); err == nil || !strings.Contains(err.Error(), "not what was made") {
+	if _, err := review.Certify(t.Context(), o.dana, b.Dir, "I reviewed what was found in this period."); err == nil ||
+		!strings.Contains(err.Error(), "not what was made") {
 		t.Errorf("a changed bundle was certified: %v", err)
 	}
 }
@@ -388,16 +425,19 @@ func TestEvidenceReach(t *testing.T) {
 	o.closed(o.anomaly("harbor", "B", "hugo"), "breach")
 	o.seal()
 	root := o.e.Reviewer("root")
-	if _, err := root.AddUser(ctx, tenancy.NewUser{Slug: "local", Name: "Local Officer", Kind: "human", Password: wardtest.Password}); err != nil {
+	if _, err := root.AddUser(ctx,
+		tenancy.NewUser{Slug: "local", Name: "Local Officer", Kind: "human", Password: wardtest.Password}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := root.AddGrant(ctx, tenancy.NewGrant{User: "local", Role: "auditor", Tenant: "cedar", Reason: "one clinic"}); err != nil {
+	if _, err := root.AddGrant(ctx,
+		tenancy.NewGrant{User: "local", Role: "auditor", Tenant: "cedar", Reason: "one clinic"}); err != nil {
 		t.Fatal(err)
 	}
 	local := o.e.Reviewer("local")
 	all := o.bundle(o.dana, "all", review.Period{})
 	b := o.bundle(local, "local", review.Period{})
-	elsewhere := regexp.MustCompile(`\bharbor\b|\bhugo\b|` + wardtest.One[string](o.e, "select id::text from tenancy.users where slug = 'hugo'") + `|` + o.e.TenantID("harbor").String())
+	elsewhere := regexp.MustCompile(`\bharbor\b|\bhugo\b|` + wardtest.One[string](o.e,
+		"select id::text from tenancy.users where slug = 'hugo'") + `|` + o.e.TenantID("harbor").String())
 	found := false
 	for _, f := range b.Files {
 		text, err := os.ReadFile(filepath.Join(b.Dir, f.Name))
@@ -412,7 +452,8 @@ func TestEvidenceReach(t *testing.T) {
 	if !found {
 		t.Error("nothing of harbor is in anybody's lists")
 	}
-	if len(b.Tenants) != 1 || b.Tenants[0].Slug != "cedar" || !b.Restricted || len(o.list(b, "308a1iiC-sanctions")) != 0 || len(o.list(all, "308a1iiC-sanctions")) == 0 {
+	if len(b.Tenants) != 1 || b.Tenants[0].Slug != "cedar" || !b.Restricted ||
+		len(o.list(b, "308a1iiC-sanctions")) != 0 || len(o.list(all, "308a1iiC-sanctions")) == 0 {
 		t.Errorf("%+v", b.Scope)
 	}
 	for name, try := range map[string]struct {
@@ -438,7 +479,8 @@ func TestEvidenceReach(t *testing.T) {
 		}
 	}
 	// somebody else's bundle, and one's own after the reach has ended
-	if _, err := o.e.Super.Exec(ctx, "update tenancy.reviewer_grant set ended_at = clock_timestamp() where user_id = (select id from tenancy.users where slug = 'local')"); err != nil {
+	if _, err := o.e.Super.Exec(ctx, "update tenancy.reviewer_grant set ended_at = clock_timestamp() "+
+		"where user_id = (select id from tenancy.users where slug = 'local')"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := review.Certifications(ctx, local); err == nil {
@@ -446,17 +488,19 @@ func TestEvidenceReach(t *testing.T) {
 	}
 }
 
-// TestEvidenceIsWholeOrNotThere: a making that is cut short at any list leaves no directory, nothing under a name of its own, and one that exists is not touched.
+// TestEvidenceIsWholeOrNotThere: a making that is cut short at any list leaves no directory, nothing under a name of
+// its own, and one that exists is not touched.
 func TestEvidenceIsWholeOrNotThere(t *testing.T) {
 	o := newOffice(t)
 	o.work()
 	for _, at := range []int{1, 7, len(review.EvidenceFiles)} {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := review.MakeEvidence(ctx, o.dana, review.Period{From: o.began}, filepath.Join(o.dir, "q"), func(_ string, n, _ int) {
-			if n == at {
-				cancel()
-			}
-		})
+		_, err := review.MakeEvidence(ctx, o.dana, review.Period{From: o.began}, filepath.Join(o.dir, "q"),
+			func(_ string, n, _ int) {
+				if n == at {
+					cancel()
+				}
+			})
 		cancel()
 		left, _ := filepath.Glob(filepath.Join(o.dir, "*"))
 		if !errors.Is(err, context.Canceled) || len(left) > 0 {
@@ -466,15 +510,18 @@ func TestEvidenceIsWholeOrNotThere(t *testing.T) {
 	taken := filepath.Join(o.dir, "taken")
 	o.must(os.Mkdir(taken, 0o700))
 	last := o.lastEvent()
-	if _, err := review.MakeEvidence(t.Context(), o.dana, review.Period{From: o.began}, taken, nil); err == nil || !strings.Contains(err.Error(), "exists") || len(o.events(last)) > 0 {
+	if _, err := review.MakeEvidence(t.Context(), o.dana, review.Period{From: o.began}, taken, nil); err == nil ||
+		!strings.Contains(err.Error(), "exists") || len(o.events(last)) > 0 {
 		t.Errorf("into a directory that exists: %v, events %q", err, o.events(last))
 	}
 
 	// a month that only the archive has: what rests on its events is missing, and that is said
-	o.do("insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) values (date_trunc('month', clock_timestamp() at time zone 'UTC'), 3, 4, 3, sha256('x'), '{part}', 1)")
+	o.do("insert into audit.pruned (month, request, event_id, rows, digest, parts, head_size) " +
+		"values (date_trunc('month', clock_timestamp() at time zone 'UTC'), 3, 4, 3, sha256('x'), '{part}', 1)")
 	b := o.bundle(o.dana, "pruned", review.Period{})
 	month := time.Now().UTC().Format("2006-01")
-	if !slices.Equal(b.ArchiveOnly, []string{month}) || !slices.ContainsFunc(o.list(b, "312b-gaps"), func(r map[string]string) bool { return r["subject"] == month }) {
+	if !slices.Equal(b.ArchiveOnly, []string{month}) ||
+		!slices.ContainsFunc(o.list(b, "312b-gaps"), func(r map[string]string) bool { return r["subject"] == month }) {
 		t.Errorf("archive only: %q", b.ArchiveOnly)
 	}
 	noted := 0

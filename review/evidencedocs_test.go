@@ -9,7 +9,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestEvidenceIsDocumented: docs/EVIDENCE.md has every list with its columns in their order, and says of every column what it means; it has no others.
+// TestEvidenceIsDocumented: docs/EVIDENCE.md has every list with its columns in their order, and says of every column
+// what it means; it has no others.
 func TestEvidenceIsDocumented(t *testing.T) {
 	raw, err := os.ReadFile("../docs/EVIDENCE.md")
 	if err != nil {
@@ -19,7 +20,8 @@ func TestEvidenceIsDocumented(t *testing.T) {
 	columns := map[string]bool{}
 	for i := range review.EvidenceFiles {
 		f := &review.EvidenceFiles[i]
-		row := "| `" + f.Name + ".csv` | " + f.Citation + " | " + f.Asks + " | `" + strings.Join(f.Columns, "` `") + "` |\n"
+		row := "| `" + f.Name + ".csv` | " + f.Citation + " | " + f.Asks + " | `" +
+			strings.Join(f.Columns, "` `") + "` |\n"
 		if !strings.Contains(text, row) {
 			t.Errorf("docs/EVIDENCE.md lacks\n%s", row)
 		}

@@ -11,14 +11,16 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// TestOneClinicsAdministrator decides nothing that holds for every clinic: whose accounts are one person's, which rule is gone, where the chain goes on.
+// TestOneClinicsAdministrator decides nothing that holds for every clinic: whose accounts are one person's, which rule
+// is gone, where the chain goes on.
 func TestOneClinicsAdministrator(t *testing.T) {
 	o := newOffice(t)
 	ctx := t.Context()
 	root := o.e.Reviewer("root")
 	_, err := review.LinkAccounts(ctx, root, "dana", "eli", "one person")
 	o.must(err)
-	o.do("insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason) select u.id, 'administrator', t.id, 'runs the clinic' from tenancy.users u, tenancy.tenant t where u.slug = 'frank' and t.slug = 'cedar'")
+	o.do("insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason) select u.id, 'administrator', t.id, " +
+		"'runs the clinic' from tenancy.users u, tenancy.tenant t where u.slug = 'frank' and t.slug = 'cedar'")
 	o.do("update review.rule set loaded_at = now() - interval '1 hour'")
 	attacks := map[string]func(*tenancy.Session) error{
 		"parts two reviewers' accounts": func(s *tenancy.Session) error {
@@ -51,7 +53,8 @@ func TestOneClinicsAdministrator(t *testing.T) {
 	}
 }
 
-// TestVersionYetToCome: who names the version that a change under way will have, and waits for its lock, was judged by what stood before.
+// TestVersionYetToCome: who names the version that a change under way will have, and waits for its lock, was judged by
+// what stood before.
 func TestVersionYetToCome(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -66,7 +69,8 @@ func TestVersionYetToCome(t *testing.T) {
 			_, err := review.Close(ctx, dana, id, 3, "test_data", "a version ahead")
 			done <- err
 		}()
-		for !wardtest.One[bool](d.e, "select exists (select from pg_stat_activity where usename = 'ward_reviewer' and datname = current_database() and wait_event_type = 'Lock')") {
+		for !wardtest.One[bool](d.e, "select exists (select from pg_stat_activity where usename = 'ward_reviewer' "+
+			"and datname = current_database() and wait_event_type = 'Lock')") {
 			if len(done) > 0 {
 				return errors.New("dana did not wait")
 			}
@@ -79,7 +83,8 @@ func TestVersionYetToCome(t *testing.T) {
 	if err := <-done; !errors.Is(err, tenancy.ErrConflict) {
 		t.Errorf("dana closed what eli had taken over: %v", err)
 	}
-	if got := wardtest.One[string](d.e, "select concat_ws(' ', a.state, a.version, u.slug) from review.anomaly a join tenancy.users u on u.id = a.assigned_to where a.id = $1", id); got != "claimed 3 eli" {
+	if got := wardtest.One[string](d.e, "select concat_ws(' ', a.state, a.version, u.slug) from review.anomaly a "+
+		"join tenancy.users u on u.id = a.assigned_to where a.id = $1", id); got != "claimed 3 eli" {
 		t.Errorf("it is %s", got)
 	}
 }

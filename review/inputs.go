@@ -11,8 +11,9 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// InputRow is one row of an input: who it is about (a user's slug, a patient's or a session's id; of person_link a user and a patient), and, as the input needs
-// it, a value, which is kept as a keyed hash only, or a time (RFC 3339). Remove takes the row away.
+// InputRow is one row of an input: who it is about (a user's slug, a patient's or a session's id; of person_link a user
+// and a patient), and, as the input needs it, a value, which is kept as a keyed hash only, or a time (RFC 3339). Remove
+// takes the row away.
 type InputRow struct {
 	User    string `json:"user,omitempty"`
 	Patient string `json:"patient,omitempty"`
@@ -22,11 +23,12 @@ type InputRow struct {
 	Remove  bool   `json:"remove,omitempty"`
 }
 
-// DeclareInput says that this installation fills an input (person_link, surname, address_hash, vip, deceased_at, source_ip), or no longer does; recorded. The rules that
-// require it are enabled, or NOT ENABLED, from then on.
+// DeclareInput says that this installation fills an input (person_link, surname, address_hash, vip, deceased_at,
+// source_ip), or no longer does; recorded. The rules that require it are enabled, or NOT ENABLED, from then on.
 func DeclareInput(ctx context.Context, s *tenancy.Session, input string, ready bool, reason string) error {
 	return s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		if err := queries.New(tx).DeclareInput(ctx, queries.DeclareInputParams{Input: input, Ready: ready, Reason: reason}); err != nil {
+		if err := queries.New(tx).DeclareInput(ctx,
+			queries.DeclareInputParams{Input: input, Ready: ready, Reason: reason}); err != nil {
 			return fmt.Errorf("declare input %s: %w", input, tenancy.Explain(err))
 		}
 		return nil
@@ -36,8 +38,8 @@ func DeclareInput(ctx context.Context, s *tenancy.Session, input string, ready b
 // supplyAtOnce is how many rows one call of SupplyInput takes.
 const supplyAtOnce = 10_000
 
-// SupplyInput fills an input of one clinic, a row that is there replaced; recorded with the number of rows, in calls of 10,000. It returns how many rows were taken: all,
-// or, with an error, those of the calls before.
+// SupplyInput fills an input of one clinic, a row that is there replaced; recorded with the number of rows, in calls of
+// 10,000. It returns how many rows were taken: all, or, with an error, those of the calls before.
 func SupplyInput(ctx context.Context, s *tenancy.Session, input, tenant string, rows []InputRow) (int, error) {
 	done := 0
 	for len(rows) > 0 {
@@ -47,7 +49,8 @@ func SupplyInput(ctx context.Context, s *tenancy.Session, input, tenant string, 
 			return done, fmt.Errorf("encode rows of %s: %w", input, err)
 		}
 		err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-			if _, err := queries.New(tx).SupplyInput(ctx, queries.SupplyInputParams{Input: input, Tenant: tenant, Rows: text}); err != nil {
+			if _, err := queries.New(tx).SupplyInput(ctx,
+				queries.SupplyInputParams{Input: input, Tenant: tenant, Rows: text}); err != nil {
 				return fmt.Errorf("supply %s at %s: %w", input, tenant, tenancy.Explain(err))
 			}
 			return nil

@@ -38,8 +38,8 @@ func (d *desk) queue(s *tenancy.Session, f review.QueueFilter) []review.Anomaly 
 	return list
 }
 
-// TestLookingIsRecorded at the grain at which a person looks: a page of the queue is one event that names the screen and one in each clinic shown that
-// lists the ids; an anomaly opened is one.
+// TestLookingIsRecorded at the grain at which a person looks: a page of the queue is one event that names the screen
+// and one in each clinic shown that lists the ids; an anomaly opened is one.
 func TestLookingIsRecorded(t *testing.T) {
 	d := newDesk(t)
 	dana := d.e.Reviewer("dana")
@@ -49,7 +49,8 @@ func TestLookingIsRecorded(t *testing.T) {
 	if got := idsOf(d.queue(dana, review.QueueFilter{})); !slices.Equal(got, sorted(c1, c2, h1)) {
 		t.Fatalf("the queue is %q", got)
 	}
-	if got := sorted(d.events(last)...); !slices.Equal(got, []string{"dana browse@cedar", "dana browse@harbor", "dana browse@installation"}) {
+	if got := sorted(d.events(last)...); !slices.Equal(got,
+		[]string{"dana browse@cedar", "dana browse@harbor", "dana browse@installation"}) {
 		t.Errorf("a page of two clinics: events %q", got)
 	}
 	d.listed(last, "cedar", c1, c2)
@@ -58,16 +59,19 @@ func TestLookingIsRecorded(t *testing.T) {
 	// pages: the first of two, then the rest
 	last = d.lastEvent()
 	page := d.queue(dana, review.QueueFilter{Limit: 2})
-	d.listed(last, page[0].Tenant, idsOf(slices.DeleteFunc(slices.Clone(page), func(a review.Anomaly) bool { return a.Tenant != page[0].Tenant }))...)
+	d.listed(last, page[0].Tenant, idsOf(slices.DeleteFunc(slices.Clone(page),
+		func(a review.Anomaly) bool { return a.Tenant != page[0].Tenant }))...)
 	last = d.lastEvent()
 	rest := d.queue(dana, review.QueueFilter{Limit: 2, After: &page[1].ID})
-	if !slices.Equal(sorted(append(idsOf(page), idsOf(rest)...)...), sorted(c1, c2, h1)) || len(rest) != 1 || len(d.events(last)) != 2 {
+	if !slices.Equal(sorted(append(idsOf(page), idsOf(rest)...)...), sorted(c1, c2, h1)) || len(rest) != 1 ||
+		len(d.events(last)) != 2 {
 		t.Errorf("pages %q and %q, events %q", idsOf(page), idsOf(rest), d.events(last))
 	}
 
 	// a page that shows nothing is on record too, and no clinic is told of it
 	last = d.lastEvent()
-	if got := d.queue(dana, review.QueueFilter{Severity: []string{"low"}}); len(got) != 0 || !slices.Equal(d.events(last), []string{"dana browse@installation"}) {
+	if got := d.queue(dana, review.QueueFilter{Severity: []string{"low"}}); len(got) != 0 ||
+		!slices.Equal(d.events(last), []string{"dana browse@installation"}) {
 		t.Errorf("%d anomalies, events %q", len(got), d.events(last))
 	}
 
@@ -85,7 +89,8 @@ func TestLookingIsRecorded(t *testing.T) {
 // listed checks that the one event in a clinic since names exactly these ids.
 func (d *desk) listed(since int64, tenant string, want ...string) {
 	d.t.Helper()
-	raw := wardtest.One[[]byte](d.e, `select coalesce(jsonb_agg(e.detail::jsonb -> 'ids'), '[]') from audit.event e join tenancy.tenant t on t.id = e.tenant_id where t.slug = $1 and e.event_id > $2`, tenant, since)
+	raw := wardtest.One[[]byte](d.e, `select coalesce(jsonb_agg(e.detail::jsonb -> 'ids'), '[]') from audit.event e
+			join tenancy.tenant t on t.id = e.tenant_id where t.slug = $1 and e.event_id > $2`, tenant, since)
 	var lists [][]string
 	if err := json.Unmarshal(raw, &lists); err != nil {
 		d.t.Fatal(err)
@@ -95,7 +100,8 @@ func (d *desk) listed(since int64, tenant string, want ...string) {
 	}
 }
 
-// TestReachOfALook: an engineer sees one clinic, an auditor every one, and who has lost their grant nothing, also of what they had opened.
+// TestReachOfALook: an engineer sees one clinic, an auditor every one, and who has lost their grant nothing, also of
+// what they had opened.
 func TestReachOfALook(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -136,7 +142,9 @@ func TestReachOfALook(t *testing.T) {
 		t.Fatalf("%d rows, %v", n, err)
 	}
 	// he still reviews somewhere, so he is still let in
-	d.do("insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason, ticket, expires_at) select u.id, 'on_call_engineer', t.id, 'r', 'T-2', now() + interval '1 hour' from tenancy.users u, tenancy.tenant t where u.slug = 'omar' and t.slug = 'harbor'")
+	d.do(`insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason, ticket, expires_at) select u.id,
+			'on_call_engineer', t.id, 'r', 'T-2', now() + interval '1 hour' from tenancy.users u, tenancy.tenant t
+			where u.slug = 'omar' and t.slug = 'harbor'`)
 	d.do("update tenancy.reviewer_grant set ended_at = now() where ticket = 'T-1'")
 	if n, err := d.read(omar, paged, "select review.page()"); err != nil || n != 0 {
 		t.Errorf("a page of a clinic out of reach by now: %d rows, %v", n, err)
@@ -177,7 +185,8 @@ func (d *desk) read(s *tenancy.Session, ask uuid.UUID, sql string) (n int, err e
 	return n, err
 }
 
-// TestLooksAreWriteAhead: nothing is shown before the event of the look is committed, by this session, and while its lease holds.
+// TestLooksAreWriteAhead: nothing is shown before the event of the look is committed, by this session, and while its
+// lease holds.
 func TestLooksAreWriteAhead(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -194,7 +203,8 @@ func TestLooksAreWriteAhead(t *testing.T) {
 			return queries.New(tx).OpenAnomaly(ctx, queries.OpenAnomalyParams{Ask: id, Anomaly: anomaly})
 		}, "select review.details()"},
 		"events": {func(tx tenancy.Tx, id uuid.UUID) error {
-			return queries.New(tx).OpenEvents(ctx, queries.OpenEventsParams{Ask: id, Tenant: "cedar", Reason: "a test", Filter: json.RawMessage("{}")})
+			return queries.New(tx).OpenEvents(ctx,
+				queries.OpenEventsParams{Ask: id, Tenant: "cedar", Reason: "a test", Filter: json.RawMessage("{}")})
 		}, "select * from audit.events()"},
 		"list": {func(tx tenancy.Tx, id uuid.UUID) error {
 			return queries.New(tx).Browse(ctx, queries.BrowseParams{Ask: id, What: "tenants"})
@@ -243,7 +253,8 @@ func TestLooksAreWriteAhead(t *testing.T) {
 }
 
 // together asks and reads in one transaction.
-func (d *desk) together(s *tenancy.Session, id uuid.UUID, ask func(tenancy.Tx, uuid.UUID) error, sql string) (n int, err error) {
+func (d *desk) together(s *tenancy.Session, id uuid.UUID, ask func(tenancy.Tx, uuid.UUID) error,
+	sql string) (n int, err error) {
 	ctx := d.t.Context()
 	err = s.Tx(ctx, id, func(tx tenancy.Tx) error {
 		if err := ask(tx, id); err != nil {
@@ -275,7 +286,8 @@ func TestRequest(t *testing.T) {
 	if got := d.events(last); !slices.Equal(got, []string{"dana rule_run@installation"}) {
 		t.Errorf("events %q", got)
 	}
-	if got, err := review.Outcome(ctx, dana, event); err != nil || got.Done || got.State != "available" || len(got.Runs) != 0 {
+	if got, err := review.Outcome(ctx, dana, event); err != nil || got.Done || got.State != "available" ||
+		len(got.Runs) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := review.Outcome(ctx, eli, event); err != nil || got.State != "" {
@@ -283,8 +295,10 @@ func TestRequest(t *testing.T) {
 	}
 	last = d.lastEvent()
 	for name, err := range map[string]error{
-		"an auditor runs a rule": third(review.Request(ctx, ana, "rule_run", nil)), "an auditor ships": third(review.Request(ctx, ana, "ship", nil)),
-		"a rule that is none": third(review.Request(ctx, dana, "rule_run", map[string]any{"rule": "T-Z"})), "work that is none": third(review.Request(ctx, dana, "close", nil)),
+		"an auditor runs a rule": third(review.Request(ctx, ana, "rule_run", nil)),
+		"an auditor ships":       third(review.Request(ctx, ana, "ship", nil)),
+		"a rule that is none":    third(review.Request(ctx, dana, "rule_run", map[string]any{"rule": "T-Z"})),
+		"work that is none":      third(review.Request(ctx, dana, "close", nil)),
 	} {
 		if err == nil {
 			t.Errorf("%s: accepted", name)

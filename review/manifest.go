@@ -33,17 +33,18 @@ type Manifest struct {
 
 // Scope is what a bundle is about, as the database has recorded it.
 type Scope struct {
-	Bundle      uuid.UUID   `json:"bundle"`
-	Region      string      `json:"region"`
-	From        time.Time   `json:"from"` // inclusive
-	To          time.Time   `json:"to"`   // exclusive
-	AsOf        time.Time   `json:"as_of"`
-	MadeAt      time.Time   `json:"made_at"`
-	MadeBy      MadeBy      `json:"made_by"`
-	EventID     int64       `json:"event_id"`     // of its making
-	Queries     string      `json:"queries"`      // SHA-256 over the functions that make the lists
-	ArchiveOnly []string    `json:"archive_only"` // months of the period whose events the database no longer has: what rests on them is missing
-	Restricted  bool        `json:"restricted"`   // who made it may not see sanctions
+	Bundle  uuid.UUID `json:"bundle"`
+	Region  string    `json:"region"`
+	From    time.Time `json:"from"` // inclusive
+	To      time.Time `json:"to"`   // exclusive
+	AsOf    time.Time `json:"as_of"`
+	MadeAt  time.Time `json:"made_at"`
+	MadeBy  MadeBy    `json:"made_by"`
+	EventID int64     `json:"event_id"` // of its making
+	Queries string    `json:"queries"`  // SHA-256 over the functions that make the lists
+	// months of the period whose events the database no longer has: what rests on them is missing
+	ArchiveOnly []string    `json:"archive_only"`
+	Restricted  bool        `json:"restricted"` // who made it may not see sanctions
 	Tenants     []ChainHead `json:"tenants"`
 }
 
@@ -115,8 +116,8 @@ const largestManifest = 16 << 20
 // plainName is a file that a manifest may name.
 var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,60}\.csv$`)
 
-// VerifyEvidence holds the files of a bundle's directory against its manifest. It asks nobody else. That the manifest is the one that was recorded, its hash says: a
-// certification, or the event of its making in the archive, names it.
+// VerifyEvidence holds the files of a bundle's directory against its manifest. It asks nobody else. That the manifest
+// is the one that was recorded, its hash says: a certification, or the event of its making in the archive, names it.
 func VerifyEvidence(dir string) (*EvidenceReport, error) {
 	file, err := os.Open(filepath.Join(dir, ManifestName))
 	if err != nil {

@@ -55,8 +55,8 @@ func writeID(write func([]byte) (int, error), id *uuid.UUID) {
 	_, _ = write(append([]byte{1}, id[:]...))
 }
 
-// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes nothing; what is suppressed is stored as
-// that, and counted.
+// keep turns a match into an anomaly, or into more evidence for the one that is open. What a re-run finds again changes
+// nothing; what is suppressed is stored as that, and counted.
 func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Result) error {
 	res.Matched++
 	key := r.key(m)
@@ -64,7 +64,8 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	if err != nil || seen {
 		return err
 	}
-	suppression, err := q.SuppressedBy(ctx, queries.SuppressedByParams{Rule: r.ID, Tenant: m.Tenant, Actor: m.Actor, Events: m.EventIDs})
+	suppression, err := q.SuppressedBy(ctx,
+		queries.SuppressedByParams{Rule: r.ID, Tenant: m.Tenant, Actor: m.Actor, Events: m.EventIDs})
 	if err != nil {
 		return fmt.Errorf("look for a suppression: %w", err)
 	}
@@ -79,7 +80,8 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 	case !errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("look for an open anomaly: %w", err)
 	}
-	last, err := q.LastClosedByKey(ctx, queries.LastClosedByKeyParams{Key: key, WindowSeconds: r.dedupWindow().Seconds()})
+	last, err := q.LastClosedByKey(ctx,
+		queries.LastClosedByKeyParams{Key: key, WindowSeconds: r.dedupWindow().Seconds()})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return r.raise(ctx, q, m, key, nil, nil, res)
@@ -87,7 +89,8 @@ func (r *Rule) keep(ctx context.Context, q *queries.Queries, m *match, res *Resu
 		return fmt.Errorf("look for a closed anomaly: %w", err)
 	case last.Within && r.Dedup.OnClosed == absorb:
 		res.Merged++
-		return r.merge(ctx, q, &queries.OpenAnomalyByKeyRow{ID: last.ID, Summary: last.Summary, Facts: last.Facts, Evidence: last.Evidence}, m, key, res)
+		return r.merge(ctx, q, &queries.OpenAnomalyByKeyRow{ID: last.ID, Summary: last.Summary, Facts: last.Facts,
+			Evidence: last.Evidence}, m, key, res)
 	}
 	return r.raise(ctx, q, m, key, &last.ID, nil, res)
 }
@@ -103,7 +106,8 @@ func (r *Rule) dedupWindow() time.Duration {
 }
 
 // holdBack stores a match that a suppression covers.
-func (r *Rule) holdBack(ctx context.Context, q *queries.Queries, m *match, key []byte, suppression uuid.UUID, res *Result) error {
+func (r *Rule) holdBack(ctx context.Context, q *queries.Queries, m *match, key []byte, suppression uuid.UUID,
+	res *Result) error {
 	res.Suppressed++
 	if err := q.CountHit(ctx, suppression); err != nil {
 		return fmt.Errorf("count a hit of suppression %s: %w", suppression, err)
@@ -120,15 +124,18 @@ func (r *Rule) holdBack(ctx context.Context, q *queries.Queries, m *match, key [
 }
 
 // raise makes an anomaly: new, after one that was closed, or suppressed.
-func (r *Rule) raise(ctx context.Context, q *queries.Queries, m *match, key []byte, after, suppression *uuid.UUID, res *Result) error {
+func (r *Rule) raise(ctx context.Context, q *queries.Queries, m *match, key []byte, after, suppression *uuid.UUID,
+	res *Result) error {
 	state := "suppressed"
 	if suppression == nil {
 		state = "new"
 		res.Created++
 	}
 	id, err := q.NewAnomaly(ctx, queries.NewAnomalyParams{
-		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity, ActorID: m.Actor, SubjectID: m.Patient, Key: key,
-		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, RecurrenceOf: after, SuppressionID: suppression,
+		TenantID: m.Tenant, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: r.Tier, Severity: r.Severity,
+		ActorID: m.Actor, SubjectID: m.Patient, Key: key,
+		Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, RecurrenceOf: after,
+		SuppressionID: suppression,
 	})
 	if err != nil {
 		return fmt.Errorf("store anomaly: %w", err)
@@ -136,13 +143,15 @@ func (r *Rule) raise(ctx context.Context, q *queries.Queries, m *match, key []by
 	if _, err := r.addEvidence(ctx, q, id, m, key, res); err != nil {
 		return err
 	}
-	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, ToState: state, Reason: &m.Summary, Evidence: int32(len(m.EventIDs))}); err != nil {
+	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, ToState: state, Reason: &m.Summary,
+		Evidence: int32(len(m.EventIDs))}); err != nil {
 		return fmt.Errorf("store history of anomaly %s: %w", id, err)
 	}
 	return nil
 }
 
-// seen says whether the queue tells of a match already: of its events, or, where a rule watches the review, of what has been so since then.
+// seen says whether the queue tells of a match already: of its events, or, where a rule watches the review, of what has
+// been so since then.
 func (r *Rule) seen(ctx context.Context, q *queries.Queries, m *match, key []byte) (bool, error) {
 	if r.Kind == kindWatch {
 		if m.what() == "" {
@@ -167,13 +176,16 @@ func (r *Rule) seen(ctx context.Context, q *queries.Queries, m *match, key []byt
 // soFar parts what an anomaly's first match said from how much evidence there is by now.
 const soFar = "; by now "
 
-// merge adds a match to the anomaly that is open. Where the match tells of a part of the evidence only, the summary and the facts of the first one stand.
-func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.OpenAnomalyByKeyRow, m *match, key []byte, res *Result) error {
+// merge adds a match to the anomaly that is open. Where the match tells of a part of the evidence only, the summary and
+// the facts of the first one stand.
+func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.OpenAnomalyByKeyRow, m *match, key []byte,
+	res *Result) error {
 	added, err := r.addEvidence(ctx, q, open.ID, m, key, res)
 	if err != nil {
 		return err
 	}
-	merged := queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First, LastAt: m.Last, ID: open.ID}
+	merged := queries.MergeAnomalyParams{Summary: m.Summary, Facts: m.Facts, FirstAt: m.First,
+		LastAt: m.Last, ID: open.ID}
 	if total := open.Evidence + added; int64(len(m.EventIDs)) < total && r.Kind != kindWatch {
 		first, _, _ := strings.Cut(open.Summary, soFar)
 		merged.Summary, merged.Facts = fmt.Sprintf("%s%s%d events", first, soFar, total), open.Facts
@@ -184,9 +196,12 @@ func (r *Rule) merge(ctx context.Context, q *queries.Queries, open *queries.Open
 	return nil
 }
 
-// addEvidence returns how many of the match's events are new. A rule that mixes up clinics must not show one's events to the other's reviewer: it fails.
-func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, key []byte, res *Result) (int64, error) {
-	added, err := q.AddEvidence(ctx, queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs, TenantID: m.Tenant})
+// addEvidence returns how many of the match's events are new. A rule that mixes up clinics must not show one's events
+// to the other's reviewer: it fails.
+func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID, m *match, key []byte,
+	res *Result) (int64, error) {
+	added, err := q.AddEvidence(ctx,
+		queries.AddEvidenceParams{AnomalyID: id, RunID: res.RunID, EventIds: m.EventIDs, TenantID: m.Tenant})
 	if err != nil {
 		return 0, fmt.Errorf("store evidence of anomaly %s: %w", id, err)
 	}
@@ -200,7 +215,8 @@ func (r *Rule) addEvidence(ctx context.Context, q *queries.Queries, id uuid.UUID
 	return added, nil
 }
 
-// tellOverflow puts one item of tier S into the queue, of the installation, as long as it is open: a rule that stands still because it finds too much.
+// tellOverflow puts one item of tier S into the queue, of the installation, as long as it is open: a rule that stands
+// still because it finds too much.
 func (r *Rule) tellOverflow(ctx context.Context, q *queries.Queries, over *OverflowError, now time.Time) error {
 	h := sha256.Sum256([]byte("ward-overflow/v1\x00" + r.ID))
 	if _, err := q.OpenAnomalyByKey(ctx, h[:]); !errors.Is(err, pgx.ErrNoRows) {
@@ -214,13 +230,16 @@ func (r *Rule) tellOverflow(ctx context.Context, q *queries.Queries, over *Overf
 	if err != nil {
 		return fmt.Errorf("find the installation: %w", err)
 	}
-	summary := fmt.Sprintf("rule %s finds more than %d at once: nothing of it was kept, and the rule stands still", r.ID, over.Max)
-	id, err := q.NewAnomaly(ctx, queries.NewAnomalyParams{TenantID: home, RuleID: r.ID, RuleVersion: int32(r.Version), Tier: "S", Severity: "high", Key: h[:],
+	summary := fmt.Sprintf("rule %s finds more than %d at once: nothing of it was kept, and the rule stands still",
+		r.ID, over.Max)
+	id, err := q.NewAnomaly(ctx, queries.NewAnomalyParams{TenantID: home, RuleID: r.ID, RuleVersion: int32(r.Version),
+		Tier: "S", Severity: "high", Key: h[:],
 		Summary: summary, Facts: facts, FirstAt: now, LastAt: now})
 	if err != nil {
 		return fmt.Errorf("store overflow: %w", err)
 	}
-	if err := q.NewTransition(ctx, queries.NewTransitionParams{AnomalyID: id, ToState: "new", Reason: &summary}); err != nil {
+	if err := q.NewTransition(ctx,
+		queries.NewTransitionParams{AnomalyID: id, ToState: "new", Reason: &summary}); err != nil {
 		return fmt.Errorf("store history of overflow %s: %w", id, err)
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// Finding is an anomaly as OCSF 1.8.0 has it: class 2004, Detection Finding, or, once it is with the incident process, class 2005, Incident Finding.
-// docs/EVENT_FORMATS.md has the table of fields.
+// Finding is an anomaly as OCSF 1.8.0 has it: class 2004, Detection Finding, or, once it is with the incident process,
+// class 2005, Incident Finding. docs/EVENT_FORMATS.md has the table of fields.
 type Finding struct {
 	ActivityID        int                  `json:"activity_id"`
 	CategoryUID       int                  `json:"category_uid"`
@@ -65,11 +65,14 @@ const (
 )
 
 // States are all that an anomaly can be in.
-var States = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed", "merged", "escalated"}
+var States = []string{"new", "claimed", "in_review", "waiting_info", "pending_approval", "closed", "suppressed",
+	"merged", "escalated"}
 
-// verdicts are verdict_id by disposition: 1 false positive, 2 true positive, 5 benign, 6 test, 7 insufficient data, 10 duplicate.
+// verdicts are verdict_id by disposition: 1 false positive, 2 true positive, 5 benign, 6 test, 7 insufficient data, 10
+// duplicate.
 var verdicts = map[string]int{
-	"false_positive_rule": 1, "explained_treatment": 5, "explained_payment": 5, "explained_operations": 5, "authorised_service": 5, "test_data": 6, "duplicate": 10,
+	"false_positive_rule": 1, "explained_treatment": 5, "explained_payment": 5, "explained_operations": 5,
+	"authorised_service": 5, "test_data": 6, "duplicate": 10,
 	"policy_violation_no_breach": 2, "impermissible_low_probability": 2, "breach": 2, "undetermined": 7,
 }
 
@@ -77,9 +80,12 @@ var verdicts = map[string]int{
 func (a *Anomaly) OCSF(n *audit.Names) *Finding {
 	incident := a.State == "escalated"
 	f := &Finding{
-		ActivityID: 1, CategoryUID: 2, ClassUID: classDetection, SeverityID: map[string]int{"low": 2, "medium": 3, "high": 4, "critical": 5}[a.Severity],
-		Time: a.CreatedAt.UnixMilli(), StartTime: a.FirstAt.UnixMilli(), EndTime: a.LastAt.UnixMilli(), StatusID: detectionStatus(a.State),
-		Metadata: audit.OCSFMetadata{Version: audit.OCSFVersion, Product: audit.OCSFProductOf(""), UID: a.ID.String(), TenantUID: a.TenantID.String(), LoggedTime: a.CreatedAt.UnixMilli(), Profiles: []string{"incident"}},
+		ActivityID: 1, CategoryUID: 2, ClassUID: classDetection,
+		SeverityID: map[string]int{"low": 2, "medium": 3, "high": 4, "critical": 5}[a.Severity],
+		Time:       a.CreatedAt.UnixMilli(), StartTime: a.FirstAt.UnixMilli(), EndTime: a.LastAt.UnixMilli(),
+		StatusID: detectionStatus(a.State),
+		Metadata: audit.OCSFMetadata{Version: audit.OCSFVersion, Product: audit.OCSFProductOf(""), UID: a.ID.String(),
+			TenantUID: a.TenantID.String(), LoggedTime: a.CreatedAt.UnixMilli(), Profiles: []string{"incident"}},
 	}
 	if a.Version > 1 {
 		f.ActivityID = 2
@@ -94,7 +100,8 @@ func (a *Anomaly) OCSF(n *audit.Names) *Finding {
 	if a.SubjectID != nil {
 		desc = strings.ReplaceAll(desc, a.SubjectID.String(), n.PatientName(*a.SubjectID))
 	}
-	info := findingInfo{UID: a.ID.String(), Title: a.Title, Desc: desc, CreatedTime: a.CreatedAt.UnixMilli(), FirstSeenTime: a.FirstAt.UnixMilli(), LastSeenTime: a.LastAt.UnixMilli(),
+	info := findingInfo{UID: a.ID.String(), Title: a.Title, Desc: desc, CreatedTime: a.CreatedAt.UnixMilli(),
+		FirstSeenTime: a.FirstAt.UnixMilli(), LastSeenTime: a.LastAt.UnixMilli(),
 		Analytic: analytic{1, a.RuleID, a.Title, fmt.Sprint(a.RuleVersion)}}
 	if a.AssignedTo != nil {
 		f.Assignee = &audit.OCSFUser{Name: *a.AssignedTo, TypeID: 1}
@@ -107,9 +114,11 @@ func (a *Anomaly) OCSF(n *audit.Names) *Finding {
 			f.StatusID = 2
 		}
 	} else {
-		f.FindingInfo, f.Evidences = &info, []findingEvidence{{Actor: a.ocsfActor(), Data: map[string]any{"events": a.EvidenceCount}}}
+		f.FindingInfo, f.Evidences = &info,
+			[]findingEvidence{{Actor: a.ocsfActor(), Data: map[string]any{"events": a.EvidenceCount}}}
 		if a.SubjectID != nil {
-			f.Resources = []audit.OCSFResource{{UID: n.PatientName(*a.SubjectID), Type: "Patient", Owner: &audit.OCSFOwner{UID: a.TenantID.String()}}}
+			f.Resources = []audit.OCSFResource{{UID: n.PatientName(*a.SubjectID), Type: "Patient",
+				Owner: &audit.OCSFOwner{UID: a.TenantID.String()}}}
 		}
 	}
 	f.TypeUID = f.ClassUID*100 + f.ActivityID
@@ -143,8 +152,10 @@ func detectionStatus(state string) int {
 // findingsPage is how many anomalies are looked at at a time.
 const findingsPage = 500
 
-// WriteFindings writes the clinic's anomalies, also the closed ones, as findings, one a line, under an export of its events. Each page is a look at the queue, recorded as such.
-func WriteFindings(ctx context.Context, s *tenancy.Session, lease *audit.Lease, tenant string, w io.Writer) (int, error) {
+// WriteFindings writes the clinic's anomalies, also the closed ones, as findings, one a line, under an export of its
+// events. Each page is a look at the queue, recorded as such.
+func WriteFindings(ctx context.Context, s *tenancy.Session, lease *audit.Lease, tenant string,
+	w io.Writer) (int, error) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	f := QueueFilter{Tenant: tenant, State: States, Limit: findingsPage}

@@ -13,7 +13,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestFindingsAreTheSchemas: an anomaly in every state and with every disposition is a finding by the published schema of OCSF 1.8.0, and names no patient.
+// TestFindingsAreTheSchemas: an anomaly in every state and with every disposition is a finding by the published schema
+// of OCSF 1.8.0, and names no patient.
 func TestFindingsAreTheSchemas(t *testing.T) {
 	e := wardtest.New(t)
 	dispositions := wardtest.One[[]string](e, "select array_agg(name) from review.disposition")
@@ -24,8 +25,11 @@ func TestFindingsAreTheSchemas(t *testing.T) {
 	classes := map[int]int{}
 	for _, state := range review.States {
 		for i, disposition := range append([]string{""}, dispositions...) {
-			a := review.Anomaly{ID: uuid.New(), TenantID: uuid.New(), RuleID: "B01-no-treatment-relationship", RuleVersion: 2, Title: "no treatment relationship", Severity: []string{"critical", "high", "medium", "low"}[i%4], Summary: "read " + patient.String(),
-				FirstAt: time.Now(), LastAt: time.Now(), CreatedAt: time.Now(), State: state, Version: 1 + i%2, EvidenceCount: 3}
+			a := review.Anomaly{ID: uuid.New(), TenantID: uuid.New(), RuleID: "B01-no-treatment-relationship",
+				RuleVersion: 2, Title: "no treatment relationship",
+				Severity: []string{"critical", "high", "medium", "low"}[i%4], Summary: "read " + patient.String(),
+				FirstAt: time.Now(), LastAt: time.Now(), CreatedAt: time.Now(), State: state, Version: 1 + i%2,
+				EvidenceCount: 3}
 			if i%2 == 0 {
 				a.SubjectID, a.ActorID, a.Actor, a.AssignedTo = &patient, &actor, &slug, &slug
 			}
@@ -46,7 +50,8 @@ func TestFindingsAreTheSchemas(t *testing.T) {
 			if bytes.Contains(raw, []byte(patient.String())) {
 				t.Errorf("%s: a patient's own id leaves: %s", state, raw)
 			}
-			if state == "closed" && disposition != "" && (f.VerdictID == 0 || f.IsSuspectedBreach != (disposition == "breach")) {
+			if state == "closed" && disposition != "" &&
+				(f.VerdictID == 0 || f.IsSuspectedBreach != (disposition == "breach")) {
 				t.Errorf("%s: verdict %d, breach %v", disposition, f.VerdictID, f.IsSuspectedBreach)
 			}
 			classes[f.ClassUID]++

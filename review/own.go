@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// LoadOwn reads an installation's own rules beside the shipped ones, under the same refusals. They run as ward_rule: flags and filters that read events and
-// relationships. None takes the id or uuid of a shipped one.
+// LoadOwn reads an installation's own rules beside the shipped ones, under the same refusals. They run as ward_rule:
+// flags and filters that read events and relationships. None takes the id or uuid of a shipped one.
 func LoadOwn(dir fs.FS, shipped []Rule) ([]Rule, error) {
 	own, err := LoadRules(dir)
 	if err != nil {
@@ -37,7 +37,8 @@ func LoadOwn(dir fs.FS, shipped []Rule) ([]Rule, error) {
 	return all, distinct(all)
 }
 
-// inline writes the rule's own parameters into its text as literals, and numbers :from, :to and :now as review.ask_rule does.
+// inline writes the rule's own parameters into its text as literals, and numbers :from, :to and :now as review.ask_rule
+// does.
 func (r *Rule) inline() error {
 	values := map[string]string{"from": "$1", "to": "$2", "now": "$3"}
 	for name, v := range r.Params {

@@ -1,4 +1,5 @@
-// Package review is the anomaly queue: the rules that examine the log, their runs, and what a reviewer does with what they find.
+// Package review is the anomaly queue: the rules that examine the log, their runs, and what a reviewer does with what
+// they find.
 package review
 
 import (
@@ -47,10 +48,11 @@ type Anomaly struct {
 	CreatedAt     time.Time      `json:"created_at"`
 	EvidenceCount int            `json:"evidence_count"`
 	DiscoveredOn  Date           `json:"discovered_on"` // 45 CFR 164.404(a)(2)
-	DueOn         *Date          `json:"due_on"`        // the earliest day by which somebody must be notified, if it is a breach; nil: no clock runs
-	ClaimBy       *Date          `json:"claim_by"`      // in business days after it was found, by its severity; no law says so
-	CloseBy       *Date          `json:"close_by"`
-	ReviewOn      *Date          `json:"review_on"` // when a closed undetermined one comes back
+	// the earliest day by which somebody must be notified, if it is a breach; nil: no clock runs
+	DueOn    *Date `json:"due_on"`
+	ClaimBy  *Date `json:"claim_by"` // in business days after it was found, by its severity; no law says so
+	CloseBy  *Date `json:"close_by"`
+	ReviewOn *Date `json:"review_on"` // when a closed undetermined one comes back
 }
 
 // Date is a day of UTC as 2006-01-02.
@@ -95,7 +97,8 @@ type Evidence struct {
 	SessionID   *uuid.UUID `json:"session_id"`
 	Purpose     *string    `json:"purpose"`
 	Seq         int64      `json:"seq"`
-	RecordURL   string     `json:"record_url,omitempty"` // of the record in the customer's own application; Link sets it
+	// of the record in the customer's own application; Link sets it
+	RecordURL string `json:"record_url,omitempty"`
 }
 
 // Note is a reviewer's remark, never changed.
@@ -137,8 +140,9 @@ type Disposition struct {
 // DispositionField is one thing that closing with a disposition demands.
 type DispositionField struct {
 	Name string `json:"name"`
-	// text, choice, past and future (days), count, anomaly (id or its beginning), row ("public.appointments/ID" or "event:NUMBER"), manifest ("view public.appointments"),
-	// states ("CA:12,NV:3"); assessment and discovery are known to the database and need not be given
+	// text, choice, past and future (days), count, anomaly (id or its beginning), row ("public.appointments/ID" or
+	// "event:NUMBER"), manifest ("view public.appointments"), states ("CA:12,NV:3"); assessment and discovery are known
+	// to the database and need not be given
 	Kind        string   `json:"kind"`
 	Alternative *string  `json:"alternative"` // of those with one, the fields of one alternative are needed
 	Needed      bool     `json:"needed"`
@@ -203,7 +207,8 @@ func Queue(ctx context.Context, s *tenancy.Session, filter QueueFilter) ([]Anoma
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
 	var out []Anomaly
-	err = s.LookAt(ctx, func(id uuid.UUID) tenancy.Statement { return tenancy.Do(queries.BrowseQueue, id, json.RawMessage(raw)) },
+	err = s.LookAt(ctx,
+		func(id uuid.UUID) tenancy.Statement { return tenancy.Do(queries.BrowseQueue, id, json.RawMessage(raw)) },
 		tenancy.Collect(&out, pgx.RowToStructByName[Anomaly], queries.QueuePage))
 	if err != nil {
 		return nil, fmt.Errorf("browse queue: %w", err)
@@ -237,8 +242,8 @@ type Changed struct {
 	EventID int64     `json:"event_id"`
 }
 
-// Each of the following changes an anomaly (id or its first characters) whose version the caller has seen, in one transaction with its event.
-// Errors to act on: tenancy.ErrConflict, tenancy.ErrSeparation, tenancy.ErrNotYours.
+// Each of the following changes an anomaly (id or its first characters) whose version the caller has seen, in one
+// transaction with its event. Errors to act on: tenancy.ErrConflict, tenancy.ErrSeparation, tenancy.ErrNotYours.
 
 // Claim takes an anomaly: assigned until released, and to be edited for 30 minutes.
 func Claim(ctx context.Context, s *tenancy.Session, anomaly string, seen int) (Changed, error) {
@@ -282,22 +287,26 @@ func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int, rea
 	})
 }
 
-// Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person. fields: what the disposition demands. One closed as a duplicate is merged
-// into the one that its field names.
-func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string, fields ...Field) (Changed, error) {
+// Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person.
+// fields: what the disposition demands. One closed as a duplicate is merged into the one that its field names.
+func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string,
+	fields ...Field) (Changed, error) {
 	answers, err := fieldsJSON(fields)
 	if err != nil {
 		return Changed{}, err
 	}
 	return change(ctx, s, "close", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition, Reason: reason, Fields: answers})
+		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition,
+			Reason: reason, Fields: answers})
 	})
 }
 
 // Approve accepts somebody else's closing, or sends it back.
-func Approve(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool, reason string) (Changed, error) {
+func Approve(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool,
+	reason string) (Changed, error) {
 	return change(ctx, s, "approve", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Approve(ctx, queries.ApproveParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
+		return q.Approve(ctx,
+			queries.ApproveParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
 	})
 }
 
@@ -315,7 +324,8 @@ func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, r
 	})
 }
 
-func change(ctx context.Context, s *tenancy.Session, what, anomaly string, fn func(*queries.Queries) (json.RawMessage, error)) (Changed, error) {
+func change(ctx context.Context, s *tenancy.Session, what, anomaly string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (Changed, error) {
 	var done Changed
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		raw, err := fn(queries.New(tx))
@@ -327,8 +337,8 @@ func change(ctx context.Context, s *tenancy.Session, what, anomaly string, fn fu
 	return done, err
 }
 
-// Request asks the worker for something under the reviewer's own event: action rule_run with {"rule": id} ({} : all that are enabled) or ship with {}. It
-// returns the event's id, which the run then names.
+// Request asks the worker for something under the reviewer's own event: action rule_run with {"rule": id} ({} : all
+// that are enabled) or ship with {}. It returns the event's id, which the run then names.
 func Request(ctx context.Context, s *tenancy.Session, action string, detail map[string]any) (int64, error) {
 	if detail == nil {
 		detail = map[string]any{}

@@ -13,8 +13,9 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// lookBack gives a second look its window: from what was sealed when the first of its days had settled, up to the rule's cursor. An event of these days was sealed
-// later than it happened, hence within it. What was found the first time is known and changes nothing.
+// lookBack gives a second look its window: from what was sealed when the first of its days had settled, up to the
+// rule's cursor. An event of these days was sealed later than it happened, hence within it. What was found the first
+// time is known and changes nothing.
 func (r *Rule) lookBack(ctx context.Context, q *queries.Queries, night time.Time, res *Result) error {
 	done, err := q.LookedTwice(ctx, queries.LookedTwiceParams{ID: r.ID, Night: day(night)})
 	if err != nil {
@@ -23,7 +24,8 @@ func (r *Rule) lookBack(ctx context.Context, q *queries.Queries, night time.Time
 	if done {
 		return ErrRan
 	}
-	from, err := q.SealedUpTo(ctx, queries.SealedUpToParams{At: night.Add(-time.Duration(r.Reconcile) - time.Duration(r.Settle))})
+	from, err := q.SealedUpTo(ctx,
+		queries.SealedUpToParams{At: night.Add(-time.Duration(r.Reconcile) - time.Duration(r.Settle))})
 	if err != nil {
 		return fmt.Errorf("find the days to look at again: %w", err)
 	}
@@ -39,8 +41,9 @@ type Reconciled struct {
 	Runs []Result
 }
 
-// Reconcile looks once a night at the last days again: recounts what people did, and runs each enabled rule that asks for it over them, filters first. A row of care
-// that came after an access had settled explains it now; an event that a rule then missed is found. Rules that had their second look this night are left out.
+// Reconcile looks once a night at the last days again: recounts what people did, and runs each enabled rule that asks
+// for it over them, filters first. A row of care that came after an access had settled explains it now; an event that a
+// rule then missed is found. Rules that had their second look this night are left out.
 func Reconcile(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) (Reconciled, error) {
 	var out Reconciled
 	night := now.UTC().Truncate(24 * time.Hour)
@@ -56,7 +59,8 @@ func Reconcile(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.T
 		return out, nil
 	}
 	if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
-		out.Days, err = queries.New(tx).RecountActivity(ctx, queries.RecountActivityParams{First: day(night.Add(-longest)), Last: day(night)})
+		out.Days, err = queries.New(tx).RecountActivity(ctx,
+			queries.RecountActivityParams{First: day(night.Add(-longest)), Last: day(night)})
 		return err
 	}); err != nil {
 		return out, fmt.Errorf("recount what people did: %w", err)

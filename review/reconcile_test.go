@@ -10,7 +10,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestSecondLook: what a rule should have found and did not is found the night after, once a night, and the cursor stays; what is older than the days that it looks at stays as it is.
+// TestSecondLook: what a rule should have found and did not is found the night after, once a night, and the cursor
+// stays; what is older than the days that it looks at stays as it is.
 func TestSecondLook(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, []review.RuleTest{{Name: "night"}})
@@ -19,11 +20,13 @@ func TestSecondLook(t *testing.T) {
 	w.register(rule)
 	night := w.Now.Truncate(24 * time.Hour)
 	for i, at := range []time.Time{night.Add(-72 * time.Hour), night.Add(-24 * time.Hour)} { // one is too old
-		s.Events = []review.TestEvent{{User: []string{"casey", "carla"}[i], Record: "p", Times: 2, At: at.Sub(w.Now).String()}}
+		s.Events = []review.TestEvent{{User: []string{"casey", "carla"}[i], Record: "p", Times: 2,
+			At: at.Sub(w.Now).String()}}
 		w.arrange(first)
 		w.seal(at)
 	}
-	w.do("update review.rule set cursor_batch = (select max(batch) from audit.chain)") // it went past them, and found nothing
+	// it went past them, and found nothing
+	w.do("update review.rule set cursor_batch = (select max(batch) from audit.chain)")
 	if res := w.mustRun(rule); res.Matched != 0 {
 		t.Fatalf("%+v", res)
 	}
@@ -33,26 +36,31 @@ func TestSecondLook(t *testing.T) {
 	if err != nil || len(out.Runs) != 1 || out.Runs[0].Created != 1 || w.cursor() != cursor {
 		t.Fatalf("%+v, %v, cursor %d, was %d", out, err, w.cursor(), cursor)
 	}
-	if who := wardtest.One[string](w.e, "select string_agg(u.slug, ',') from review.anomaly a join tenancy.users u on u.id = a.actor_id"); who != "carla-0" {
+	if who := wardtest.One[string](w.e, "select string_agg(u.slug, ',') from review.anomaly a join tenancy.users u "+
+		"on u.id = a.actor_id"); who != "carla-0" {
 		t.Errorf("found about %q", who)
 	}
 	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.Now); err != nil || len(out.Runs) != 0 {
 		t.Errorf("twice in a night: %+v, %v", out, err)
 	}
-	if _, err := review.Run(t.Context(), w.worker, rule, w.Now, review.RunRequest{Night: &night}); !errors.Is(err, review.ErrRan) {
+	if _, err := review.Run(t.Context(), w.worker, rule, w.Now,
+		review.RunRequest{Night: &night}); !errors.Is(err, review.ErrRan) {
 		t.Error(err)
 	}
-	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.Now.Add(24*time.Hour)); err != nil || len(out.Runs) != 1 || out.Runs[0].Created+out.Runs[0].Merged != 0 {
+	if out, err = review.Reconcile(t.Context(), w.worker, rules, w.Now.Add(24*time.Hour)); err != nil ||
+		len(out.Runs) != 1 || out.Runs[0].Created+out.Runs[0].Merged != 0 {
 		t.Errorf("the night after: %+v, %v", out, err)
 	}
 }
 
-// TestRetire: a rule whose file is gone is late until somebody says that it is meant to be gone; one that a worker has is not retired.
+// TestRetire: a rule whose file is gone is late until somebody says that it is meant to be gone; one that a worker has
+// is not retired.
 func TestRetire(t *testing.T) {
 	t.Parallel()
 	w, _, rule := newLedger(t)
 	root := w.e.Reviewer("root")
-	if _, err := review.Retire(t.Context(), root, ruleID, "no longer needed"); err == nil || !strings.Contains(err.Error(), "a worker has the file") {
+	if _, err := review.Retire(t.Context(), root, ruleID, "no longer needed"); err == nil ||
+		!strings.Contains(err.Error(), "a worker has the file") {
 		t.Errorf("a rule that is loaded: %v", err)
 	}
 	w.do("update review.rule set loaded_at = now() - interval '1 hour', known_since = now() - interval '1 day'")
@@ -64,7 +72,8 @@ func TestRetire(t *testing.T) {
 				w.mustRun(&s02)
 			}
 		}
-		return wardtest.One[string](w.e, "select coalesce(string_agg(summary, ';') filter (where state = 'new'), '') from review.anomaly where facts ->> 'what' = '"+ruleID+"'")
+		return wardtest.One[string](w.e, "select coalesce(string_agg(summary, ';') filter (where state = 'new'), '') "+
+			"from review.anomaly where facts ->> 'what' = '"+ruleID+"'")
 	}
 	if got := late(); !strings.Contains(got, "no worker has its file since") {
 		t.Errorf("S02 tells %q", got)
@@ -76,7 +85,8 @@ func TestRetire(t *testing.T) {
 	if err != nil || event == 0 {
 		t.Fatal(err)
 	}
-	w.do("update review.anomaly set state = 'closed', disposition = 'test_data', closed_by = (select id from tenancy.users where slug = 'root'), close_reason = 'known'")
+	w.do("update review.anomaly set state = 'closed', disposition = 'test_data', closed_by = (select id " +
+		"from tenancy.users where slug = 'root'), close_reason = 'known'")
 	if got := late(); got != "" {
 		t.Errorf("a retired rule is late: %q", got)
 	}

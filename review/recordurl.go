@@ -9,13 +9,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// RecordURL is an installation's template of where a record's chart is in the customer's own application, which audits that visit itself; empty: there is none.
-// Its parts are {tenant} (short name), {table} (without the schema public) and {id}.
+// RecordURL is an installation's template of where a record's chart is in the customer's own application, which audits
+// that visit itself; empty: there is none. Its parts are {tenant} (short name), {table} (without the schema public) and
+// {id}.
 type RecordURL string
 
 var urlField = regexp.MustCompile(`\{[^{}]*\}`)
 
-// ParseRecordURL takes an https address with {id} in it, and perhaps {tenant} and {table}; http on the loopback interface too.
+// ParseRecordURL takes an https address with {id} in it, and perhaps {tenant} and {table}; http on the loopback
+// interface too.
 func ParseRecordURL(text string) (RecordURL, error) {
 	if text == "" {
 		return "", nil
@@ -28,10 +30,12 @@ func ParseRecordURL(text string) (RecordURL, error) {
 	_, rest, _ := strings.Cut(text, "://")
 	authority, _, _ := strings.Cut(rest, "/")
 	u, err := url.Parse(RecordURL(text).Of("t", "t", uuid.Nil))
-	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(authority, "{?#") { // what is put in chooses no host
+	// what is put in chooses no host
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(authority, "{?#") {
 		return "", fmt.Errorf("record_url: %q is no address like https://ehr.example.org/{tenant}/{table}/{id}", text)
 	}
-	if host := u.Hostname(); u.Scheme != "https" && (u.Scheme != "http" || (host != "localhost" && host != "127.0.0.1" && host != "::1")) {
+	if host := u.Hostname(); u.Scheme != "https" &&
+		(u.Scheme != "http" || (host != "localhost" && host != "127.0.0.1" && host != "::1")) {
 		return "", fmt.Errorf("record_url: only https, except on this machine's loopback address")
 	}
 	if !strings.Contains(text, "{id}") {
@@ -45,7 +49,8 @@ func (r RecordURL) Of(tenant, table string, id uuid.UUID) string {
 	if r == "" {
 		return ""
 	}
-	return strings.NewReplacer("{tenant}", url.PathEscape(tenant), "{table}", url.PathEscape(strings.TrimPrefix(table, "public.")), "{id}", id.String()).Replace(string(r))
+	return strings.NewReplacer("{tenant}", url.PathEscape(tenant), "{table}",
+		url.PathEscape(strings.TrimPrefix(table, "public.")), "{id}", id.String()).Replace(string(r))
 }
 
 // Link gives the patient and every record among the evidence their addresses.

@@ -12,7 +12,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// Register stores the rules' heads in the database, so that reviewers see them, also those that are NOT ENABLED for want of something they require.
+// Register stores the rules' heads in the database, so that reviewers see them, also those that are NOT ENABLED for
+// want of something they require.
 func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 	q := queries.New(pool)
 	have, err := q.Inputs(ctx)
@@ -34,7 +35,9 @@ func Register(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 		if r.Status == "deprecated" {
 			missing = append(missing, "a successor: it is deprecated")
 		}
-		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier, Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing, Kind: r.Kind, Stage: int32(r.Stage()), Own: r.Own})
+		err = q.SaveRule(ctx, queries.SaveRuleParams{ID: r.ID, Version: int32(r.Version), Tier: r.Tier,
+			Severity: r.Severity, Title: r.Title, ContentHash: r.Hash, FrontMatter: head, Missing: missing,
+			Kind: r.Kind, Stage: int32(r.Stage()), Own: r.Own})
 		if err != nil {
 			return fmt.Errorf("store rule %s: %w", r.ID, err)
 		}
@@ -64,12 +67,14 @@ func Loaded(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 	return nil
 }
 
-// Retire says that a rule whose file no worker has is meant to be gone; the event's id. It is NOT ENABLED from then on, until a worker has the file again.
+// Retire says that a rule whose file no worker has is meant to be gone; the event's id. It is NOT ENABLED from then on,
+// until a worker has the file again.
 func Retire(ctx context.Context, s *tenancy.Session, rule, reason string) (int64, error) {
 	var event int64
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		var err error
-		if event, err = queries.New(tx).RetireRule(ctx, queries.RetireRuleParams{Rule: rule, Reason: reason}); err != nil {
+		if event, err = queries.New(tx).RetireRule(ctx,
+			queries.RetireRuleParams{Rule: rule, Reason: reason}); err != nil {
 			return fmt.Errorf("retire rule %s: %w", rule, tenancy.Explain(err))
 		}
 		return nil

@@ -19,35 +19,43 @@ import (
 
 // FrontMatter is the head of a rule file: what the rule is, whom it cites, and how it is run.
 type FrontMatter struct {
-	ID             string         `yaml:"id" json:"id"`                         // the file's name without .sql; never changes
-	UUID           string         `yaml:"uuid,omitempty" json:"uuid,omitempty"` // survives a renaming
-	Version        int            `yaml:"version" json:"version"`
-	Title          string         `yaml:"title" json:"title"`
-	Status         string         `yaml:"status" json:"status"` // experimental, test, stable, deprecated
-	Related        []Relation     `yaml:"related,omitempty" json:"related,omitempty"`
-	Owner          string         `yaml:"owner" json:"owner"`
-	Author         string         `yaml:"author,omitempty" json:"author,omitempty"`
-	Created        string         `yaml:"created,omitempty" json:"created,omitempty"`   // YYYY-MM-DD
-	Modified       string         `yaml:"modified,omitempty" json:"modified,omitempty"` // YYYY-MM-DD
-	Description    string         `yaml:"description" json:"description"`
-	Tier           string         `yaml:"tier" json:"tier"`
-	Kind           string         `yaml:"kind" json:"kind"`
-	Severity       string         `yaml:"severity" json:"severity"`
-	Citations      []string       `yaml:"citations" json:"citations"`                       // sections of 45 CFR
-	References     []string       `yaml:"references,omitempty" json:"references,omitempty"` // https addresses
-	Requires       []string       `yaml:"requires,omitempty" json:"requires,omitempty"`     // kinds of relationships, and rows of review.input
-	Every          Duration       `yaml:"every" json:"every"`
-	Jitter         Duration       `yaml:"jitter,omitempty" json:"jitter,omitzero"`       // how far from the others' a run may begin; default: a tenth of Every, a minute at most
-	Timeout        Duration       `yaml:"timeout,omitempty" json:"timeout,omitzero"`     // of one run; default: two minutes
-	Settle         Duration       `yaml:"settle" json:"settle"`                          // how old an event must be, because what explains it is written later
-	Reconcile      Duration       `yaml:"reconcile,omitempty" json:"reconcile,omitzero"` // how far back the nightly second look goes, by the time of the event; 0: none
-	Entity         []string       `yaml:"entity,omitempty" json:"entity,omitempty"`      // what makes two matches the same anomaly
+	// the file's name without .sql; never changes
+	ID          string     `yaml:"id" json:"id"`
+	UUID        string     `yaml:"uuid,omitempty" json:"uuid,omitempty"` // survives a renaming
+	Version     int        `yaml:"version" json:"version"`
+	Title       string     `yaml:"title" json:"title"`
+	Status      string     `yaml:"status" json:"status"` // experimental, test, stable, deprecated
+	Related     []Relation `yaml:"related,omitempty" json:"related,omitempty"`
+	Owner       string     `yaml:"owner" json:"owner"`
+	Author      string     `yaml:"author,omitempty" json:"author,omitempty"`
+	Created     string     `yaml:"created,omitempty" json:"created,omitempty"`   // YYYY-MM-DD
+	Modified    string     `yaml:"modified,omitempty" json:"modified,omitempty"` // YYYY-MM-DD
+	Description string     `yaml:"description" json:"description"`
+	Tier        string     `yaml:"tier" json:"tier"`
+	Kind        string     `yaml:"kind" json:"kind"`
+	Severity    string     `yaml:"severity" json:"severity"`
+	Citations   []string   `yaml:"citations" json:"citations"`                       // sections of 45 CFR
+	References  []string   `yaml:"references,omitempty" json:"references,omitempty"` // https addresses
+	// kinds of relationships, and rows of review.input
+	Requires []string `yaml:"requires,omitempty" json:"requires,omitempty"`
+	Every    Duration `yaml:"every" json:"every"`
+	// how far from the others' a run may begin; default: a tenth of Every, a minute at most
+	Jitter Duration `yaml:"jitter,omitempty" json:"jitter,omitzero"`
+	// of one run; default: two minutes
+	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitzero"`
+	// how old an event must be, because what explains it is written later
+	Settle Duration `yaml:"settle" json:"settle"`
+	// how far back the nightly second look goes, by the time of the event; 0: none
+	Reconcile Duration `yaml:"reconcile,omitempty" json:"reconcile,omitzero"`
+	// what makes two matches the same anomaly
+	Entity         []string       `yaml:"entity,omitempty" json:"entity,omitempty"`
 	Dedup          *Dedup         `yaml:"dedup,omitempty" json:"dedup,omitempty"`
 	Params         map[string]any `yaml:"params,omitempty" json:"params,omitempty"`
 	FalsePositives []string       `yaml:"false_positives,omitempty" json:"false_positives,omitempty"`
-	Limits         []string       `yaml:"limits,omitempty" json:"limits,omitempty"` // of a filter: what it leaves to be explained by others, or by nobody
-	Triage         string         `yaml:"triage,omitempty" json:"triage,omitempty"`
-	MaxNewPerRun   int            `yaml:"max_new_per_run,omitempty" json:"max_new_per_run,omitempty"` // of a flag or a watch
+	// of a filter: what it leaves to be explained by others, or by nobody
+	Limits       []string `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Triage       string   `yaml:"triage,omitempty" json:"triage,omitempty"`
+	MaxNewPerRun int      `yaml:"max_new_per_run,omitempty" json:"max_new_per_run,omitempty"` // of a flag or a watch
 }
 
 // Relation names a rule that this one is like, or replaces.
@@ -56,15 +64,16 @@ type Relation struct {
 	Type string `yaml:"type" json:"type"` // similar, derived, obsolete, merged, renamed
 }
 
-// Dedup says what becomes of a match about the same tenant, person and patient as an earlier one. While the anomaly is open, or within Window of the first one of its
-// series, it is evidence; closing moves no window.
+// Dedup says what becomes of a match about the same tenant, person and patient as an earlier one. While the anomaly is
+// open, or within Window of the first one of its series, it is evidence; closing moves no window.
 type Dedup struct {
-	Window   Duration `yaml:"window" json:"window"`       // from when the anomaly was made; 0: as long as it is open
-	OnClosed string   `yaml:"on_closed" json:"on_closed"` // new_linked (default), or absorb: within the window, evidence joins the closed anomaly
+	Window Duration `yaml:"window" json:"window"` // from when the anomaly was made; 0: as long as it is open
+	// new_linked (default), or absorb: within the window, evidence joins the closed anomaly
+	OnClosed string `yaml:"on_closed" json:"on_closed"`
 }
 
-// The kinds of rules: a flag looks into the events of one batch after another, a filter explains them away before, a watch looks into the review itself, each
-// time as a whole.
+// The kinds of rules: a flag looks into the events of one batch after another, a filter explains them away before, a
+// watch looks into the review itself, each time as a whole.
 const (
 	kindFlag   = "flag"
 	kindFilter = "filter"
@@ -103,7 +112,8 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Rule is a review query with its front matter. SQL has $1..$n for :from, :to (batches, exclusive and inclusive), :now and the parameters, in the order of Binds.
+// Rule is a review query with its front matter. SQL has $1..$n for :from, :to (batches, exclusive and inclusive), :now
+// and the parameters, in the order of Binds.
 type Rule struct {
 	FrontMatter
 	SQL   string
@@ -146,8 +156,8 @@ func ParseRule(name string, text []byte) (Rule, error) {
 	return r, nil
 }
 
-// Mutant is the rule with another query, which nobody has checked: for trying out whether the rule's tests notice the difference. It is false where the query no
-// longer says which events it is over, which no rule does.
+// Mutant is the rule with another query, which nobody has checked: for trying out whether the rule's tests notice the
+// difference. It is false where the query no longer says which events it is over, which no rule does.
 func (r *Rule) Mutant(sql string) (Rule, bool) {
 	m := *r
 	m.Binds = nil
@@ -198,8 +208,8 @@ func oneOf(s string, list ...string) bool {
 	return false
 }
 
-// LoadRules reads every rule of a directory, in the order in which they run over the same events: filters first. A rule without tests of the kinds that
-// ParseTests asks for beside it (ID.test.yaml) does not load.
+// LoadRules reads every rule of a directory, in the order in which they run over the same events: filters first. A rule
+// without tests of the kinds that ParseTests asks for beside it (ID.test.yaml) does not load.
 func LoadRules(dir fs.FS) ([]Rule, error) {
 	names, err := fs.Glob(dir, "*.sql")
 	if err != nil {

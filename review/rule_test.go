@@ -32,7 +32,8 @@ max_new_per_run: 10
 ---*/
 -- now() in a comment, and ':x', are nobody's business; it's fine
 select a.tenant_id, a.user_id, null::uuid, min(a.at), max(a.at), 'update of :from', '{}'::jsonb, array_agg(a.event_id)
-from review.access a where a.batch > :from and a.batch <= :to and a.action = 'view' group by 1, 2 having count(*) >= :least
+from review.access a where a.batch > :from and a.batch <= :to and a.action = 'view'
+group by 1, 2 having count(*) >= :least
 `
 
 const goodTests = `tests:
@@ -49,7 +50,15 @@ func TestShippedRulesLoad(t *testing.T) {
 	for _, r := range shipped(t) {
 		ids = append(ids, r.ID)
 	}
-	if want := []string{"F01-appointment", "F02-encounter", "F03-message", "F04-claim", "F05-front-desk", "F06-records-office", "F07-covering", "F08-care-team", "F90-repeat-access", "A01-cross-tenant-success", "A02-cross-tenant-denied", "A03-terminated-user", "A04-not-permitted", "A05-service-off-list", "A06-service-like-a-person", "A07-log-gap", "A08-reviewer-on-self", "A09-other-patient-denied", "B01-no-treatment-relationship", "B02-after-discharge", "B03-break-glass", "B04-cancelled-or-no-show", "B05-crowd", "B06-own-record", "B07-co-worker", "B08-same-surname", "B09-same-address", "B10-vip", "B11-deceased", "C01-high-volume", "C02-enumeration", "C03-off-hours", "C04-dormant", "C05-export", "C06-searches-without-a-find", "C07-two-places", "S01-random-sample", "S02-late-rule", "S03-on-call-access"}; !slices.Equal(ids, want) {
+	if want := []string{"F01-appointment", "F02-encounter", "F03-message", "F04-claim", "F05-front-desk",
+		"F06-records-office", "F07-covering", "F08-care-team", "F90-repeat-access", "A01-cross-tenant-success",
+		"A02-cross-tenant-denied", "A03-terminated-user", "A04-not-permitted", "A05-service-off-list",
+		"A06-service-like-a-person", "A07-log-gap", "A08-reviewer-on-self", "A09-other-patient-denied",
+		"B01-no-treatment-relationship", "B02-after-discharge", "B03-break-glass", "B04-cancelled-or-no-show",
+		"B05-crowd", "B06-own-record", "B07-co-worker", "B08-same-surname", "B09-same-address", "B10-vip",
+		"B11-deceased", "C01-high-volume", "C02-enumeration", "C03-off-hours", "C04-dormant", "C05-export",
+		"C06-searches-without-a-find", "C07-two-places", "S01-random-sample", "S02-late-rule",
+		"S03-on-call-access"}; !slices.Equal(ids, want) {
 		t.Errorf("rules %q, want %q", ids, want)
 	}
 }
@@ -59,7 +68,8 @@ func TestParseRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(r.Binds, []string{"from", "to", "least"}) || !strings.Contains(r.SQL, "a.batch > $1 and a.batch <= $2") || !strings.Contains(r.SQL, "count(*) >= $3") ||
+	if !slices.Equal(r.Binds, []string{"from", "to", "least"}) ||
+		!strings.Contains(r.SQL, "a.batch > $1 and a.batch <= $2") || !strings.Contains(r.SQL, "count(*) >= $3") ||
 		!strings.Contains(r.SQL, "'update of :from'") || !strings.Contains(r.SQL, "'{}'::jsonb") {
 		t.Errorf("binds %q in\n%s", r.Binds, r.SQL)
 	}
@@ -95,13 +105,15 @@ func TestParseRuleRefuses(t *testing.T) {
 		{"no :to", "and a.batch <= :to", "", "does not use :to"},
 		{"a parameter that is none", ":least", ":lest", ":lest, which is no parameter"},
 		{"an insert", "from review.access a", "from (insert into x values (1) returning *) a", `"insert"`},
-		{"an update", "select a.tenant_id", "with x as (UPDATE y set z = 1 returning *) select a.tenant_id", `"UPDATE"`},
+		{"an update", "select a.tenant_id",
+			"with x as (UPDATE y set z = 1 returning *) select a.tenant_id", `"UPDATE"`},
 		{"a second statement", "group by 1, 2", "group by 1, 2; select 1", `";"`},
 		{"now()", "count(*) >=", "now() > '2026-01-01' and count(*) >=", `"now("`},
 		{"now ()", "count(*) >=", "now () > '2026-01-01' and count(*) >=", `"now ("`},
 		{"the literal now", "count(*) >=", "'now'::timestamptz > '2026-01-01' and count(*) >=", `"'now'"`},
 		{"current_date", "count(*) >=", "current_date > '2026-01-01' and count(*) >=", `"current_date"`},
-		{"statement_timestamp()", "count(*) >=", "statement_timestamp() > '2026-01-01' and count(*) >=", `"statement_timestamp"`},
+		{"statement_timestamp()", "count(*) >=", "statement_timestamp() > '2026-01-01' and count(*) >=",
+			`"statement_timestamp"`},
 		{"random()", "count(*) >=", "random() > 0.5 and count(*) >=", `"random("`},
 		{"behind a dollar quote", "count(*) >=", "$a$'$a$ = '' or now() > '' and count(*) >=", "quotes with"},
 		{"behind an escape string", "count(*) >=", `e'\'' = '' or now() > '' and count(*) >=`, "quotes with"},
@@ -123,7 +135,8 @@ func TestParseRuleRefuses(t *testing.T) {
 
 // TestParseRuleReportsEverything: whoever writes a rule mends it in one go.
 func TestParseRuleReportsEverything(t *testing.T) {
-	text := strings.NewReplacer("version: 1", "version: 0", "kind: flag", "kind: flog", "a.batch > :from and ", "").Replace(goodRule)
+	text := strings.NewReplacer("version: 1", "version: 0", "kind: flag", "kind: flog", "a.batch > :from and ",
+		"").Replace(goodRule)
 	_, err := review.ParseRule(ruleID, []byte(text))
 	for _, want := range []string{"version", "kind", ":from"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -138,13 +151,19 @@ func TestLoadRulesRefuses(t *testing.T) {
 		{"an empty list", goodRule, "tests: []\n", "there are 0, 0, 0, 0 and 0"},
 		{"an empty file", goodRule, "", "there are 0, 0, 0, 0 and 0"},
 		{"an unknown key", goodRule, strings.Replace(goodTests, "name: finds,", "name: finds, rows: 1,", 1), "rows"},
-		{"nothing found", goodRule, strings.Replace(goodTests, "[{tenant: cedar, actor: casey, evidence: 1}]", "[]", 1), "there are 0, 2, 1, 1 and 1"},
-		{"one false positive", goodRule, strings.Replace(goodTests, "false positive: b", "something else", 1), "there are 1, 1, 1, 1 and 1"},
-		{"a false positive of no rule", goodRule, strings.Replace(goodTests, "false positive: b", "false positive: c", 1), "not one that the rule's head names"},
-		{"no isolation", goodRule, strings.Replace(goodTests, "tenant isolation: x", "another", 1), "there are 1, 2, 0, 1 and 1"},
-		{"a late event that is not late", goodRule, strings.Replace(goodTests, ", late: true", "", 1), "there are 1, 2, 1, 1 and 0"},
+		{"nothing found", goodRule, strings.Replace(goodTests, "[{tenant: cedar, actor: casey, evidence: 1}]", "[]", 1),
+			"there are 0, 2, 1, 1 and 1"},
+		{"one false positive", goodRule, strings.Replace(goodTests, "false positive: b", "something else", 1),
+			"there are 1, 1, 1, 1 and 1"},
+		{"a false positive of no rule", goodRule, strings.Replace(goodTests, "false positive: b", "false positive: c",
+			1), "not one that the rule's head names"},
+		{"no isolation", goodRule, strings.Replace(goodTests, "tenant isolation: x", "another", 1),
+			"there are 1, 2, 0, 1 and 1"},
+		{"a late event that is not late", goodRule, strings.Replace(goodTests, ", late: true", "", 1),
+			"there are 1, 2, 1, 1 and 0"},
 		{"two of one name", goodRule, strings.Replace(goodTests, "tenant isolation: x", "finds", 1), `"finds"`},
-		{"no events", goodRule, strings.Replace(goodTests, "name: finds, events: [{user: casey, at: -1m}]", "name: finds, events: []", 1), `"finds"`},
+		{"no events", goodRule, strings.Replace(goodTests, "name: finds, events: [{user: casey, at: -1m}]",
+			"name: finds, events: []", 1), `"finds"`},
 		{"a bad rule", strings.Replace(goodRule, "tier: B", "tier: D", 1), goodTests, "tier is"},
 	}
 	for _, test := range tests {
@@ -187,7 +206,8 @@ func FuzzParseRule(f *testing.F) {
 		if err != nil || again.SQL != r.SQL || again.Hash != r.Hash {
 			t.Fatalf("a second time: %v", err)
 		}
-		if r.ID != ruleID || r.MaxNewPerRun <= 0 || r.Settle < 0 || len(r.Citations) == 0 || !slices.Contains(r.Binds, "from") || !slices.Contains(r.Binds, "to") || r.Entity[0] != "tenant_id" {
+		if r.ID != ruleID || r.MaxNewPerRun <= 0 || r.Settle < 0 || len(r.Citations) == 0 ||
+			!slices.Contains(r.Binds, "from") || !slices.Contains(r.Binds, "to") || r.Entity[0] != "tenant_id" {
 			t.Fatalf("accepted: %+v", r)
 		}
 	})

@@ -26,7 +26,8 @@ type TestQueued struct {
 	Tenant  string `yaml:"tenant,omitempty"` // empty: cedar
 }
 
-// TestChain tampers with the chain once the first events are sealed, as only who owns the table could. Seq is a place in the clinic's chain.
+// TestChain tampers with the chain once the first events are sealed, as only who owns the table could. Seq is a place
+// in the clinic's chain.
 type TestChain struct {
 	Tenant string `yaml:"tenant,omitempty"` // empty: cedar
 	Seq    int    `yaml:"seq"`

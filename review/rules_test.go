@@ -17,7 +17,8 @@ func shipped(t testing.TB) []review.Rule {
 	return rules
 }
 
-// TestRules runs every shipped rule's own cases, and then its mutants: a term of the rule that no case needs is a case that is missing.
+// TestRules runs every shipped rule's own cases, and then its mutants: a term of the rule that no case needs is a case
+// that is missing.
 func TestRules(t *testing.T) {
 	rules := shipped(t)
 	for i := range rules {

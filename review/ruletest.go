@@ -13,14 +13,15 @@ import (
 // RuleTests is a rule's test file, ID.test.yaml.
 type RuleTests struct {
 	Tests []RuleTest `yaml:"tests"`
-	// Spared are the terms of the rule's conditions that no case can need, with the reason. A term is written on one line with single spaces; the second of two that read
-	// the same ends in " (2)".
+	// Spared are the terms of the rule's conditions that no case can need, with the reason. A term is written on one
+	// line with single spaces; the second of two that read the same ends in " (2)".
 	Spared map[string]string `yaml:"spared,omitempty"`
 }
 
-// RuleTest is one case of a rule's test file, ID.test.yaml: what a world of two clinics looks like, and the anomalies that the rule must make of it. Each
-// case has clinics and people of its own: casey (clinician at cedar and harbor), carla (clinician at cedar), hugo (clinician at harbor), frank
-// (front_desk), bill (billing) and rita (records) at cedar, the service account svc-etl at cedar, dana, who reviews, and pia, the patient "own" of cedar.
+// RuleTest is one case of a rule's test file, ID.test.yaml: what a world of two clinics looks like, and the anomalies
+// that the rule must make of it. Each case has clinics and people of its own: casey (clinician at cedar and harbor),
+// carla (clinician at cedar), hugo (clinician at harbor), frank (front_desk), bill (billing) and rita (records) at
+// cedar, the service account svc-etl at cedar, dana, who reviews, and pia, the patient "own" of cedar.
 type RuleTest struct {
 	Name        string           `yaml:"name"`
 	Memberships []TestMembership `yaml:"memberships,omitempty"`
@@ -37,7 +38,8 @@ type RuleTest struct {
 	Expect      []TestAnomaly    `yaml:"expect"`
 }
 
-// TestMembership ends one of the memberships. Times, here and below, are before now ("-50m"), or a clock time of a UTC day before today ("day-2 12:00:00").
+// TestMembership ends one of the memberships. Times, here and below, are before now ("-50m"), or a clock time of a UTC
+// day before today ("day-2 12:00:00").
 type TestMembership struct {
 	User       string `yaml:"user"`
 	Tenant     string `yaml:"tenant"`
@@ -99,16 +101,19 @@ type TestEvent struct {
 	GrantRole  string `yaml:"grant_role,omitempty"` // as what; empty: on_call_engineer
 	Membership string `yaml:"membership,omitempty"` // "none", or whose membership a termination ends
 	At         string `yaml:"at"`
-	Source     string `yaml:"source,omitempty"`    // empty: simulation
-	Recorded   string `yaml:"recorded,omitempty"`  // when it reached the log, if not at At: as an imported event does
-	Ask        string `yaml:"ask,omitempty"`       // a label: events of the same one are of one disclosure; ending in "-" each of the times has its own; empty: each its own
-	Session    string `yaml:"session,omitempty"`   // a label
-	Detail     string `yaml:"detail,omitempty"`    // JSON; $user.casey, $record.p, $anomaly.x and $tenant.cedar stand for ids, $slug.casey for a slug
-	Every      string `yaml:"every,omitempty"`     // how far apart the times are; empty: a second
-	Times      int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N
-	Days       int    `yaml:"days,omitempty"`      // N: also at the same time of the N-1 days before
-	Late       bool   `yaml:"late,omitempty"`      // is sealed after the first run
-	Unsettled  bool   `yaml:"unsettled,omitempty"` // is sealed too late to have settled at the second run
+	Source     string `yaml:"source,omitempty"`   // empty: simulation
+	Recorded   string `yaml:"recorded,omitempty"` // when it reached the log, if not at At: as an imported event does
+	// a label: events of the same one are of one disclosure; ending in "-" each of the times has its own; empty: each
+	// its own
+	Ask     string `yaml:"ask,omitempty"`
+	Session string `yaml:"session,omitempty"` // a label
+	// JSON; $user.casey, $record.p, $anomaly.x and $tenant.cedar stand for ids, $slug.casey for a slug
+	Detail    string `yaml:"detail,omitempty"`
+	Every     string `yaml:"every,omitempty"`     // how far apart the times are; empty: a second
+	Times     int    `yaml:"times,omitempty"`     // N: of N patients, record-1 to record-N
+	Days      int    `yaml:"days,omitempty"`      // N: also at the same time of the N-1 days before
+	Late      bool   `yaml:"late,omitempty"`      // is sealed after the first run
+	Unsettled bool   `yaml:"unsettled,omitempty"` // is sealed too late to have settled at the second run
 }
 
 // TestedRule is a rule of the installation that a watching rule looks at, with its ledger.
@@ -127,8 +132,8 @@ type TestedRun struct {
 	Unsealed bool   `yaml:"unsealed,omitempty"` // its event has no place in the chain yet
 }
 
-// TestAnomaly is an anomaly that must come out; nothing else may. Of a watching rule it says what is late, and since when. Of a filter it says how many of a
-// person's accesses are explained, with a reason in summary.
+// TestAnomaly is an anomaly that must come out; nothing else may. Of a watching rule it says what is late, and since
+// when. Of a filter it says how many of a person's accesses are explained, with a reason in summary.
 type TestAnomaly struct {
 	Tenant   string `yaml:"tenant,omitempty"`
 	Actor    string `yaml:"actor,omitempty"`   // empty: nobody's
@@ -139,8 +144,8 @@ type TestAnomaly struct {
 	Summary  string `yaml:"summary,omitempty"` // what the summary contains
 }
 
-// The beginnings of the names by which ParseTests knows a case. What follows falsePositive is an entry of the rule's false_positives, and what follows limit one of
-// a filter's limits, up to its first colon.
+// The beginnings of the names by which ParseTests knows a case. What follows falsePositive is an entry of the rule's
+// false_positives, and what follows limit one of a filter's limits, up to its first colon.
 const (
 	falsePositive   = "false positive: "
 	limit           = "limit: "
@@ -149,9 +154,10 @@ const (
 	lateEvent       = "late event: "
 )
 
-// ParseTests reads a rule's test file. It refuses one without a case that finds something, two false positives of the rule that find nothing (of a filter: two
-// limits, of which nothing is explained), a case of tenant isolation, one of a boundary to the second, and one of a late event. That a second run over the same
-// events changes nothing, and that a suppressed match is still recorded, is tried with every rule's own cases.
+// ParseTests reads a rule's test file. It refuses one without a case that finds something, two false positives of the
+// rule that find nothing (of a filter: two limits, of which nothing is explained), a case of tenant isolation, one of a
+// boundary to the second, and one of a late event. That a second run over the same events changes nothing, and that a
+// suppressed match is still recorded, is tried with every rule's own cases.
 func ParseTests(r *Rule, text []byte) (RuleTests, error) {
 	var file RuleTests
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -163,7 +169,8 @@ func ParseTests(r *Rule, text []byte) (RuleTests, error) {
 	names := map[string]bool{}
 	for _, c := range file.Tests {
 		if c.Name == "" || len(c.Events)+len(c.Rules)+len(c.Unsealed) == 0 || names[c.Name] {
-			return RuleTests{}, fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
+			return RuleTests{},
+				fmt.Errorf("tests of rule %s: case %q has no name of its own or no events", r.ID, c.Name)
 		}
 		names[c.Name] = true
 		if len(c.Expect) > 0 {
@@ -171,7 +178,8 @@ func ParseTests(r *Rule, text []byte) (RuleTests, error) {
 		}
 		if about, ok := strings.CutPrefix(c.Name, r.negative()); ok {
 			if len(c.Expect) > 0 || !r.knows(about) {
-				return RuleTests{}, fmt.Errorf("tests of rule %s: case %q is not one that the rule's head names, or expects something", r.ID, c.Name)
+				return RuleTests{}, fmt.Errorf("tests of rule %s: case %q is not one that the rule's head names, "+
+					"or expects something", r.ID, c.Name)
 			}
 			negative++
 		}
@@ -183,8 +191,10 @@ func ParseTests(r *Rule, text []byte) (RuleTests, error) {
 		isolated, late = 1, 1
 	}
 	if positive < 1 || negative < 2 || isolated < 1 || edges < 1 || late < 1 {
-		return RuleTests{}, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q, one %q and one %q are needed: there are %d, %d, %d, %d and %d",
-			r.ID, r.negative()+"...", tenantIsolation+"...", boundary+"...", lateEvent+"...", positive, negative, isolated, edges, late)
+		return RuleTests{}, fmt.Errorf("tests of rule %s: a case that finds something, two called %q, one %q, "+
+			"one %q and one %q are needed: there are %d, %d, %d, %d and %d",
+			r.ID, r.negative()+"...", tenantIsolation+"...", boundary+"...", lateEvent+"...", positive, negative,
+			isolated, edges, late)
 	}
 	return file, nil
 }

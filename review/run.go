@@ -31,10 +31,11 @@ type Result struct {
 type RunRequest struct {
 	By    *uuid.UUID
 	Event *int64
-	// Period is the end of the period that a scheduled run is for: one that the ledger has run already is not run again. nil: a run outside the schedule.
+	// Period is the end of the period that a scheduled run is for: one that the ledger has run already is not run
+	// again. nil: a run outside the schedule.
 	Period *time.Time
-	// Night is the day of a second look: the rule is run over what was sealed since its Reconcile before the day's beginning, up to where it stands, and moves no
-	// cursor. nil: an ordinary run.
+	// Night is the day of a second look: the rule is run over what was sealed since its Reconcile before the day's
+	// beginning, up to where it stands, and moves no cursor. nil: an ordinary run.
 	Night *time.Time
 	start *time.Time // of that period, as the ledger says
 }
@@ -42,15 +43,16 @@ type RunRequest struct {
 // recordTime is how long recording a failed run may take after the run itself was cancelled.
 const recordTime = 10 * time.Second
 
-// ErrNotEnabled says that a rule requires something that this installation lacks: it must not run, for what it does not see explains nothing.
+// ErrNotEnabled says that a rule requires something that this installation lacks: it must not run, for what it does not
+// see explains nothing.
 var ErrNotEnabled = errors.New("the rule is NOT ENABLED")
 
 // ErrRan says that the period is one that has run.
 var ErrRan = errors.New("the period has run")
 
-// Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence, explanations, the ledger's row, the event and
-// the cursor commit together; a failed run moves no cursor and is in the ledger too. Two runs of one rule wait for each other. A period that has run already gives
-// ErrRan and leaves nothing.
+// Run runs one rule over what was sealed since its last run and has settled, as ward_worker. Anomalies, evidence,
+// explanations, the ledger's row, the event and the cursor commit together; a failed run moves no cursor and is in the
+// ledger too. Two runs of one rule wait for each other. A period that has run already gives ErrRan and leaves nothing.
 func Run(ctx context.Context, pool *pgxpool.Pool, rule *Rule, now time.Time, by RunRequest) (Result, error) {
 	res := Result{RunID: uuid.New(), RuleID: rule.ID}
 	started := time.Now()
@@ -109,12 +111,14 @@ func (r *Rule) begin(ctx context.Context, q *queries.Queries, now time.Time, by 
 	if by.Night != nil {
 		return r.lookBack(ctx, q, *by.Night, res)
 	}
-	settled, err := q.SealedUpTo(ctx, queries.SealedUpToParams{At: now.Add(-time.Duration(r.Settle)), Low: res.FromBatch})
+	settled, err := q.SealedUpTo(ctx,
+		queries.SealedUpToParams{At: now.Add(-time.Duration(r.Settle)), Low: res.FromBatch})
 	if err != nil {
 		return fmt.Errorf("find what has settled: %w", err)
 	}
 	if r.ReadsExplained() {
-		if settled, err = q.FilteredUpTo(ctx, queries.FilteredUpToParams{Upto: settled, Stage: int32(r.Stage())}); err != nil {
+		if settled, err = q.FilteredUpTo(ctx,
+			queries.FilteredUpToParams{Upto: settled, Stage: int32(r.Stage())}); err != nil {
 			return fmt.Errorf("find what has been explained: %w", err)
 		}
 	}
@@ -135,7 +139,8 @@ func (r *Rule) examine(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 	if r.Explains() {
 		return r.explain(ctx, tx, q, now, res)
 	}
-	matches, err := ask(ctx, tx, r, window{res.FromBatch, res.ToBatch, now}, r.MaxNewPerRun, pgx.RowToStructByPos[match])
+	matches, err := ask(ctx, tx, r, window{res.FromBatch, res.ToBatch, now}, r.MaxNewPerRun,
+		pgx.RowToStructByPos[match])
 	if err != nil {
 		return err
 	}
@@ -147,14 +152,16 @@ func (r *Rule) examine(ctx context.Context, tx pgx.Tx, q *queries.Queries, now t
 	return nil
 }
 
-// OverflowError says that a rule's answer is longer than it may be. Nothing of it is kept and the cursor stays: what is left out would never be examined.
+// OverflowError says that a rule's answer is longer than it may be. Nothing of it is kept and the cursor stays: what is
+// left out would never be examined.
 type OverflowError struct {
 	Rule string
 	Max  int
 }
 
 func (e *OverflowError) Error() string {
-	return fmt.Sprintf("more than %d matches, the bound of the rule: nothing was kept; narrow the rule or raise max_new_per_run", e.Max)
+	return fmt.Sprintf("more than %d matches, the bound of the rule: nothing was kept; "+
+		"narrow the rule or raise max_new_per_run", e.Max)
 }
 
 // window is what one statement of a rule is about: the batches after from up to to, at a time.
@@ -181,10 +188,12 @@ func (r *Rule) args(w window) []any {
 	return args
 }
 
-// ask runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot write, whatever its text says. It is in
-// the run's own transaction because a second connection would let a few runs at once wait for each other's on a small pool. Everything that it may have set
-// is taken back. An answer of more than most rows is an OverflowError; the rest of it is not read.
-func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, scan pgx.RowToFunc[T]) (answer []T, err error) {
+// ask runs the rule's query below a read-only savepoint, which no statement can make writable again: a rule cannot
+// write, whatever its text says. It is in the run's own transaction because a second connection would let a few runs at
+// once wait for each other's on a small pool. Everything that it may have set is taken back. An answer of more than
+// most rows is an OverflowError; the rest of it is not read.
+func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int,
+	scan pgx.RowToFunc[T]) (answer []T, err error) {
 	tx, err := run.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
@@ -192,9 +201,13 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, sc
 	defer func() { err = errors.Join(err, tx.Rollback(ctx)) }()
 	for _, setting := range []string{
 		"transaction_read_only = on", fmt.Sprintf("statement_timeout = %d", r.TimeLimit().Milliseconds()),
-		"timezone = 'UTC'", // a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set for the role
-		// what a run costs follows what is new: it looks everything up by key and passes over no history, whatever the planner knows of its size
-		"enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "random_page_cost = 1.1", "jit = off",
+		// a day is 24 hours everywhere: make_interval(days => 1) would otherwise follow the time zone that somebody set
+		// for the role
+		"timezone = 'UTC'",
+		// what a run costs follows what is new: it looks everything up by key and passes over no history, whatever the
+		// planner knows of its size
+		"enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
+		"random_page_cost = 1.1", "jit = off",
 	} {
 		if _, err := tx.Exec(ctx, "set local "+setting); err != nil {
 			return nil, fmt.Errorf("query: %w", err)
@@ -226,9 +239,13 @@ func ask[T any](ctx context.Context, run pgx.Tx, r *Rule, w window, most int, sc
 	return answer, nil
 }
 
-// record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the cursor of one that did not.
-func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, started, now time.Time, by RunRequest, failure error) error {
-	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID, "from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created, "suppressed": res.Suppressed, "failed": failure != nil})
+// record writes the run's event and its row in the ledger, also for a run that found nothing or failed, and moves the
+// cursor of one that did not.
+func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, started, now time.Time, by RunRequest,
+	failure error) error {
+	detail, err := json.Marshal(map[string]any{"rule": r.ID, "version": r.Version, "run": res.RunID,
+		"from": res.FromBatch, "to": res.ToBatch, "matched": res.Matched, "created": res.Created,
+		"suppressed": res.Suppressed, "failed": failure != nil})
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}
@@ -237,8 +254,10 @@ func (r *Rule) record(ctx context.Context, q *queries.Queries, res *Result, star
 		return fmt.Errorf("record run: %w", err)
 	}
 	row := queries.RecordRunParams{
-		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch, ToBatch: res.ToBatch, Matched: int32(res.Matched),
-		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started, Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
+		RunID: res.RunID, RuleID: r.ID, RuleVersion: int32(r.Version), ContentHash: r.Hash, FromBatch: res.FromBatch,
+		ToBatch: res.ToBatch, Matched: int32(res.Matched),
+		Created: int32(res.Created), Merged: int32(res.Merged), Suppressed: int32(res.Suppressed), StartedAt: started,
+		Status: "ok", RequestedBy: by.By, EventID: by.Event, RecordedAs: &event,
 		PeriodStart: by.start, PeriodEnd: by.Period, SecondLook: by.Night,
 	}
 	if failure != nil {

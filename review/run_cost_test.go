@@ -9,7 +9,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestRunReadsNoHistory: a run looks up what is new, what it keeps and what a suppression says about it, and passes over nothing of what the clinic did before.
+// TestRunReadsNoHistory: a run looks up what is new, what it keeps and what a suppression says about it, and passes
+// over nothing of what the clinic did before.
 func TestRunReadsNoHistory(t *testing.T) {
 	t.Parallel()
 	w, s, rule := newLedger(t)
@@ -17,11 +18,13 @@ func TestRunReadsNoHistory(t *testing.T) {
 	if res := w.mustRun(rule); res.Created != 2 {
 		t.Fatalf("%+v", res)
 	}
-	got, err := review.Suppress(t.Context(), w.e.Reviewer("dana"), review.NewSuppression{Rule: ruleID, Tenant: "cedar-0", Actor: "carla-0", Action: "modify", Reason: "a recall", Ticket: "T-1", Days: 20})
+	got, err := review.Suppress(t.Context(), w.e.Reviewer("dana"), review.NewSuppression{Rule: ruleID,
+		Tenant: "cedar-0", Actor: "carla-0", Action: "modify", Reason: "a recall", Ticket: "T-1", Days: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := review.ApproveSuppression(t.Context(), w.e.Reviewer("eli"), got.ID.String(), "read the ticket"); err != nil {
+	if _, err := review.ApproveSuppression(t.Context(), w.e.Reviewer("eli"), got.ID.String(),
+		"read the ticket"); err != nil {
 		t.Fatal(err)
 	}
 	w.do("analyze")
@@ -37,11 +40,14 @@ func TestRunReadsNoHistory(t *testing.T) {
 			}
 			conn.Release()
 		}
-		return wardtest.One[int](w.e, `select (sum(s.seq_tup_read) + sum(coalesce(s.idx_tup_fetch, 0)))::int from pg_stat_user_tables s where s.schemaname = 'audit' and (s.relname = 'chain' or s.relname like 'event%')`)
+		return wardtest.One[int](w.e, `select (sum(s.seq_tup_read) + sum(coalesce(s.idx_tup_fetch, 0)))::int
+				from pg_stat_user_tables s where s.schemaname = 'audit'
+					and (s.relname = 'chain' or s.relname like 'event%')`)
 	}
 	s.views(5, "casey", "carla")
 	before := read()
-	if res, err := review.Run(t.Context(), worker, rule, w.Now, review.RunRequest{}); err != nil || res.Merged != 2 || res.Matched != 2 {
+	if res, err := review.Run(t.Context(), worker, rule, w.Now, review.RunRequest{}); err != nil || res.Merged != 2 ||
+		res.Matched != 2 {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if n := read() - before; n == 0 || n > 200 {

@@ -88,8 +88,10 @@ type entry struct {
 func (w *world) ledger(run uuid.UUID) entry {
 	w.t.Helper()
 	var l entry
-	err := w.e.Super.QueryRow(w.t.Context(), `select r.status, coalesce(r.error, ''), r.from_batch, r.to_batch, r.matched, r.created, e.detail, u.slug
-		from review.run r join audit.event e on e.action = 'rule_run' and e.detail::jsonb ->> 'run' = r.run_id::text join tenancy.users u on u.id = e.user_id where r.run_id = $1`, run).
+	err := w.e.Super.QueryRow(w.t.Context(),
+		`select r.status, coalesce(r.error, ''), r.from_batch, r.to_batch, r.matched, r.created, e.detail, u.slug
+		from review.run r join audit.event e on e.action = 'rule_run' and e.detail::jsonb ->> 'run' = r.run_id::text
+			join tenancy.users u on u.id = e.user_id where r.run_id = $1`, run).
 		Scan(&l.Status, &l.Error, &l.From, &l.To, &l.Matched, &l.Found, &l.Event, &l.Actor)
 	if err != nil {
 		w.t.Fatalf("run %s is not in the ledger with one event: %v", run, err)
@@ -109,7 +111,9 @@ func TestZeroMatchRunIsKept(t *testing.T) {
 	w, _, rule := newLedger(t)
 	w.seal(w.Now) // the sign-ups of the template: nobody viewed anything
 	res := w.mustRun(rule)
-	if got, want := w.ledger(res.RunID), (entry{Status: "ok", From: 0, To: 1, Actor: "ward-worker"}); got.Status != want.Status || got.To != want.To || got.Matched != 0 || got.Actor != want.Actor ||
+	if got, want := w.ledger(res.RunID),
+		(entry{Status: "ok", From: 0, To: 1, Actor: "ward-worker"}); got.Status != want.Status || got.To != want.To ||
+		got.Matched != 0 || got.Actor != want.Actor ||
 		!strings.Contains(got.Event, `"matched":0`) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -118,21 +122,29 @@ func TestZeroMatchRunIsKept(t *testing.T) {
 	}
 }
 
-// TestFailedRunIsKept: what went wrong is in the ledger, nothing else has changed, and the mended rule examines what the broken one did not.
+// TestFailedRunIsKept: what went wrong is in the ledger, nothing else has changed, and the mended rule examines what
+// the broken one did not.
 func TestFailedRunIsKept(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]struct{ old, new, want string }{
-		"a query that fails":                {"count(*) >=", "1 / (count(*) - count(*)) >=", "division by zero"},
-		"more matches than the bound":       {"max_new_per_run: 10", "max_new_per_run: 1", "more than 1 matches, the bound of the rule: nothing was kept"},
-		"a column too many":                 {"array_agg(a.event_id)", "array_agg(a.event_id), 1", "query:"},
-		"a match without evidence":          {"array_agg(a.event_id)", "array[]::bigint[]", "a match without evidence"},
-		"events of another clinic":          {"select a.tenant_id", "select (select t.id from tenancy.tenant t where t.slug = 'harbor-0')", "not of its own tenant"},
-		"events that are none":              {"array_agg(a.event_id)", "array[-1::bigint]", "not of its own tenant"},
-		"writing through a function":        {"'{}'::jsonb", "jsonb_build_object('x', audit.write_worker(null, 'ship', '{}'))", "read-only transaction"},
-		"making the transaction writable":   {"'{}'::jsonb", "jsonb_build_object('x', set_config('transaction_read_only', 'off', true))", "read-write mode"},
-		"a number taken from a sequence":    {"'{}'::jsonb", "jsonb_build_object('x', nextval('tenancy.begun'))", "42501"},
-		"reading what is not the worker's":  {"from review.access a", "from tenancy.session s, review.access a", "permission denied"},
-		"reading records through the owner": {"from review.access a", "from public.patients s, review.access a", "permission denied"},
+		"a query that fails": {"count(*) >=", "1 / (count(*) - count(*)) >=", "division by zero"},
+		"more matches than the bound": {"max_new_per_run: 10", "max_new_per_run: 1",
+			"more than 1 matches, the bound of the rule: nothing was kept"},
+		"a column too many":        {"array_agg(a.event_id)", "array_agg(a.event_id), 1", "query:"},
+		"a match without evidence": {"array_agg(a.event_id)", "array[]::bigint[]", "a match without evidence"},
+		"events of another clinic": {"select a.tenant_id",
+			"select (select t.id from tenancy.tenant t where t.slug = 'harbor-0')", "not of its own tenant"},
+		"events that are none": {"array_agg(a.event_id)", "array[-1::bigint]", "not of its own tenant"},
+		"writing through a function": {"'{}'::jsonb",
+			"jsonb_build_object('x', audit.write_worker(null, 'ship', '{}'))", "read-only transaction"},
+		"making the transaction writable": {"'{}'::jsonb",
+			"jsonb_build_object('x', set_config('transaction_read_only', 'off', true))", "read-write mode"},
+		"a number taken from a sequence": {"'{}'::jsonb",
+			"jsonb_build_object('x', nextval('tenancy.begun'))", "42501"},
+		"reading what is not the worker's": {"from review.access a", "from tenancy.session s, review.access a",
+			"permission denied"},
+		"reading records through the owner": {"from review.access a", "from public.patients s, review.access a",
+			"permission denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,18 +158,22 @@ func TestFailedRunIsKept(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), ruleID) {
 				t.Fatalf("%v, want %q in it", err, change.want)
 			}
-			if l := w.ledger(failed.RunID); l.Status != "error" || l.Error != err.Error() || l.Matched != 0 || !strings.Contains(l.Event, `"failed":true`) {
+			if l := w.ledger(failed.RunID); l.Status != "error" || l.Error != err.Error() || l.Matched != 0 ||
+				!strings.Contains(l.Event, `"failed":true`) {
 				t.Errorf("in the ledger: %+v", l)
 			}
 			// of a rule that finds too much, the queue tells
 			told := 0
 			if strings.Contains(change.want, "more than") {
-				told = wardtest.One[int](w.e, "select count(*) from review.anomaly where tier = 'S' and severity = 'high' and tenant_id = tenancy.installation() and facts ->> 'what' = $1", ruleID)
-				if _, err := review.Run(t.Context(), w.worker, bad, w.Now, review.RunRequest{}); err == nil || told != 1 {
+				told = wardtest.One[int](w.e, "select count(*) from review.anomaly where tier = 'S' "+
+					"and severity = 'high' and tenant_id = tenancy.installation() and facts ->> 'what' = $1", ruleID)
+				if _, err := review.Run(t.Context(), w.worker, bad, w.Now, review.RunRequest{}); err == nil ||
+					told != 1 {
 					t.Errorf("told %d times of an overflow; again: %v", told, err)
 				}
 			}
-			if w.cursor() != 0 || w.anomalies() != told || wardtest.One[int](w.e, "select count(*) from audit.event where action = 'ship'") != 0 {
+			if w.cursor() != 0 || w.anomalies() != told ||
+				wardtest.One[int](w.e, "select count(*) from audit.event where action = 'ship'") != 0 {
 				t.Errorf("cursor %d, %d anomalies", w.cursor(), w.anomalies())
 			}
 			if res := w.mustRun(good); res.Created != 2 || w.cursor() != 1 {
@@ -182,7 +198,8 @@ func TestCancelledRunIsKept(t *testing.T) {
 		res, err = review.Run(ctx, w.worker, slow, w.Now, review.RunRequest{})
 		done <- err
 	}()
-	w.waitFor("select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')")
+	w.waitFor("select exists (select from pg_stat_activity where datname = current_database() " +
+		"and wait_event = 'PgSleep')")
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -212,7 +229,8 @@ func TestCursorNeverGoesBack(t *testing.T) {
 		_, err := review.Run(ctx, w.worker, rule, w.Now, review.RunRequest{})
 		done <- err
 	}()
-	blocked := "select exists (select from pg_stat_activity where datname = current_database() and usename = 'ward_worker' and wait_event_type = 'Lock' and query ~* '%s')"
+	blocked := "select exists (select from pg_stat_activity where datname = current_database() " +
+		"and usename = 'ward_worker' and wait_event_type = 'Lock' and query ~* '%s')"
 	w.waitFor(fmt.Sprintf(blocked, "for update"))
 	cancel()
 	w.waitFor(fmt.Sprintf(blocked, "cursor_batch = greatest|update review.rule"))
@@ -238,7 +256,8 @@ func (w *world) waitFor(sql string) {
 	w.t.Fatalf("never came true: %s", sql)
 }
 
-// TestMergeAndRecurrence: while an anomaly is open what happens again is evidence; after closing it is a new one, linked.
+// TestMergeAndRecurrence: while an anomaly is open what happens again is evidence; after closing it is a new one,
+// linked.
 func TestMergeAndRecurrence(t *testing.T) {
 	t.Parallel()
 	w, s, rule := newLedger(t)
@@ -246,8 +265,10 @@ func TestMergeAndRecurrence(t *testing.T) {
 	w.mustRun(rule)
 	anomaly := func() (id uuid.UUID, version, evidence int, summary string, recurrence *uuid.UUID) {
 		t.Helper()
-		err := w.e.Super.QueryRow(t.Context(), `select a.id, a.version, (select count(*) from review.evidence e where e.anomaly_id = a.id), a.summary, a.recurrence_of
-			from review.anomaly a order by a.created_at desc limit 1`).Scan(&id, &version, &evidence, &summary, &recurrence)
+		err := w.e.Super.QueryRow(t.Context(), `select a.id, a.version, (select count(*) from review.evidence e
+			where e.anomaly_id = a.id), a.summary, a.recurrence_of
+			from review.anomaly a order by a.created_at desc limit 1`).Scan(&id, &version, &evidence,
+			&summary, &recurrence)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,11 +284,13 @@ func TestMergeAndRecurrence(t *testing.T) {
 			t.Fatalf("%+v", res)
 		}
 		id, version, evidence, summary, _ := anomaly()
-		if id != first || version != i+2 || evidence != 3+i || summary != fmt.Sprintf("update of :from; by now %d events", 3+i) {
+		if id != first || version != i+2 || evidence != 3+i ||
+			summary != fmt.Sprintf("update of :from; by now %d events", 3+i) {
 			t.Errorf("id %s, version %d, evidence %d, %q", id, version, evidence, summary)
 		}
 	}
-	w.do("update review.anomaly set state = 'closed', disposition = 'test_data', closed_by = (select id from tenancy.users where slug = 'eli'), closed_at = now(), close_reason = 'why' where id = $1", first)
+	w.do("update review.anomaly set state = 'closed', disposition = 'test_data', closed_by = (select id "+
+		"from tenancy.users where slug = 'eli'), closed_at = now(), close_reason = 'why' where id = $1", first)
 	w.do("update review.rule set cursor_batch = 0 where id = $1", ruleID)
 	if res := w.mustRun(rule); res.Matched != 1 || res.Created != 0 || res.Merged != 0 || w.anomalies() != 1 {
 		t.Fatalf("what was closed is found again: %+v", res)
@@ -282,7 +305,8 @@ func TestMergeAndRecurrence(t *testing.T) {
 	}
 }
 
-// TestConcurrentRuns of one rule do not double what they find, on a pool of one connection each and on one that they share.
+// TestConcurrentRuns of one rule do not double what they find, on a pool of one connection each and on one that they
+// share.
 func TestConcurrentRuns(t *testing.T) {
 	t.Parallel()
 	w, s, rule := newLedger(t)
@@ -310,7 +334,8 @@ func TestConcurrentRuns(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if n := wardtest.One[int](w.e, "select count(*) from review.run where status = 'ok'"); created != 3 || w.anomalies() != 3 || n != len(results) {
+	if n := wardtest.One[int](w.e, "select count(*) from review.run where status = 'ok'"); created != 3 ||
+		w.anomalies() != 3 || n != len(results) {
 		t.Errorf("%d created, %d anomalies, %d runs", created, w.anomalies(), n)
 	}
 	if n := wardtest.One[int](w.e, "select count(*) from review.evidence"); n != 9 {
@@ -318,7 +343,8 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 }
 
-// TestNotEnabled: a rule whose relationships this installation does not know would find everything; it is not run, and says so.
+// TestNotEnabled: a rule whose relationships this installation does not know would find everything; it is not run, and
+// says so.
 func TestNotEnabled(t *testing.T) {
 	t.Parallel()
 	w, s, good := newLedger(t)
@@ -326,7 +352,8 @@ func TestNotEnabled(t *testing.T) {
 	w.register(needy)
 	s.views(1, "casey")
 	failed, err := review.Run(t.Context(), w.worker, needy, w.Now, review.RunRequest{})
-	if !errors.Is(err, review.ErrNotEnabled) || !strings.Contains(err.Error(), "referral") || strings.Contains(err.Error(), "appointment") {
+	if !errors.Is(err, review.ErrNotEnabled) || !strings.Contains(err.Error(), "referral") ||
+		strings.Contains(err.Error(), "appointment") {
 		t.Fatal(err)
 	}
 	if l := w.ledger(failed.RunID); l.Status != "error" || w.anomalies() != 0 {
@@ -353,7 +380,8 @@ func TestNotEnabled(t *testing.T) {
 	}
 }
 
-// TestDue: a rule is due once a period has ended and its own moment after that has come; a run that was asked for takes no period.
+// TestDue: a rule is due once a period has ended and its own moment after that has come; a run that was asked for takes
+// no period.
 func TestDue(t *testing.T) {
 	t.Parallel()
 	w, _, rule := newLedger(t)
@@ -377,7 +405,8 @@ func TestDue(t *testing.T) {
 	if _, err := review.Run(t.Context(), w.worker, rule, w.Now, review.RunRequest{Period: &end}); err != nil {
 		t.Fatal(err)
 	}
-	for after, want := range map[time.Duration]time.Time{0: {}, time.Minute - time.Microsecond: {}, time.Minute + time.Microsecond: end.Add(time.Minute), 10*time.Minute + time.Second: end.Add(10 * time.Minute)} {
+	for after, want := range map[time.Duration]time.Time{0: {}, time.Minute - time.Microsecond: {},
+		time.Minute + time.Microsecond: end.Add(time.Minute), 10*time.Minute + time.Second: end.Add(10 * time.Minute)} {
 		got := due(end.Add(after))
 		if len(got) != 0 == want.IsZero() || len(got) == 1 && !got[0].Period.Equal(want) {
 			t.Errorf("%s after a period: %+v, want %s", after, got, want)
@@ -417,7 +446,8 @@ func TestRunDoesNotFollowTheTimeZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	rule := parse(t, strings.Replace(goodRule, "'update of :from'", "('2026-03-09 00:00+00'::timestamptz - make_interval(days => 2))::text", 1))
+	rule := parse(t, strings.Replace(goodRule, "'update of :from'",
+		"('2026-03-09 00:00+00'::timestamptz - make_interval(days => 2))::text", 1))
 	if _, err := review.Run(t.Context(), pool, rule, w.Now, review.RunRequest{}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// TestTheSampleGrowsWithTheWeeks: ten of each week, however many weeks a run has to make up for; and what is drawn once is drawn again.
+// TestTheSampleGrowsWithTheWeeks: ten of each week, however many weeks a run has to make up for; and what is drawn once
+// is drawn again.
 func TestTheSampleGrowsWithTheWeeks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, []review.RuleTest{{Name: "sample"}})
@@ -22,7 +23,8 @@ func TestTheSampleGrowsWithTheWeeks(t *testing.T) {
 		w.seal(w.Now.AddDate(0, 0, day))
 	}
 	drawn := func() string {
-		return wardtest.One[string](w.e, "select string_agg(event_id::text, ' ' order by event_id) from review.evidence")
+		return wardtest.One[string](w.e,
+			"select string_agg(event_id::text, ' ' order by event_id) from review.evidence")
 	}
 	res := w.mustRun(&rule)
 	first := drawn()

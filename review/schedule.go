@@ -21,8 +21,9 @@ type Turn struct {
 	Period time.Time
 }
 
-// Due lists the enabled rules that have a period to run at now. Periods are of the length Every and end at its multiples, so that every worker names them
-// alike; a rule's runs begin a little after, each rule's at another time. What was missed is part of the next: one run covers it.
+// Due lists the enabled rules that have a period to run at now. Periods are of the length Every and end at its
+// multiples, so that every worker names them alike; a rule's runs begin a little after, each rule's at another time.
+// What was missed is part of the next: one run covers it.
 func Due(ctx context.Context, pool *pgxpool.Pool, rules []Rule, now time.Time) ([]Turn, error) {
 	list, err := enabled(ctx, pool, rules)
 	var due []Turn
@@ -39,7 +40,8 @@ func (r *Rule) PeriodAt(now time.Time) time.Time {
 	return now.Add(-r.offset()).Truncate(time.Duration(r.Every)).UTC()
 }
 
-// take fills in where the period begins: where the one before ended. The rule's row is locked, hence nobody else decides that at the same time.
+// take fills in where the period begins: where the one before ended. The rule's row is locked, hence nobody else
+// decides that at the same time.
 func (r *Rule) take(ctx context.Context, q *queries.Queries, by *RunRequest) error {
 	if by.Period == nil {
 		return nil
@@ -69,7 +71,8 @@ func (r *Rule) TimeLimit() time.Duration {
 	return 2 * time.Minute
 }
 
-// offset is how long after the end of a period the rule's run begins: always the same for one rule, so that every worker knows it.
+// offset is how long after the end of a period the rule's run begins: always the same for one rule, so that every
+// worker knows it.
 func (r *Rule) offset() time.Duration {
 	jitter := time.Duration(r.Jitter)
 	if jitter == 0 {

@@ -2,7 +2,8 @@ package review
 
 import "regexp"
 
-// Stages: what a rule reads must be there. Filters run first, then those that read what filters explained, then everything else.
+// Stages: what a rule reads must be there. Filters run first, then those that read what filters explained, then
+// everything else.
 const (
 	stageFilter  = 1
 	stageInherit = 2
@@ -26,7 +27,8 @@ func (r *Rule) ReadsExplained() bool {
 	return readsExplained.MatchString(quoted.ReplaceAllString(r.SQL, ""))
 }
 
-// Stage orders the rules of one run over the same events: 1 a filter, 2 a filter that reads what those explained, 3 the others.
+// Stage orders the rules of one run over the same events: 1 a filter, 2 a filter that reads what those explained, 3 the
+// others.
 func (r *Rule) Stage() int {
 	switch {
 	case !r.Explains():

@@ -12,8 +12,9 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// NewSuppression asks that what a rule finds about a matter at one clinic goes into the queue as suppressed for a time. At least one of Actor, Patient, Record and
-// Action says what the matter is; all of a match's evidence must be about it.
+// NewSuppression asks that what a rule finds about a matter at one clinic goes into the queue as suppressed for a time.
+// At least one of Actor, Patient, Record and Action says what the matter is; all of a match's evidence must be about
+// it.
 type NewSuppression struct {
 	Rule    string     `json:"rule,omitempty"` // id, or its beginning
 	Tenant  string     `json:"tenant,omitempty"`
@@ -23,8 +24,9 @@ type NewSuppression struct {
 	Action  string     `json:"action,omitempty"`
 	Reason  string     `json:"reason"`
 	Ticket  string     `json:"ticket"`
-	Days    int        `json:"days"`             // at most 90, of a rule of tier A 7
-	Renews  string     `json:"renews,omitempty"` // the id of one whose rule, clinic and matter this one takes over, from its end on
+	Days    int        `json:"days"` // at most 90, of a rule of tier A 7
+	// the id of one whose rule, clinic and matter this one takes over, from its end on
+	Renews string `json:"renews,omitempty"`
 }
 
 // Suppression is one as the installation has it.
@@ -51,8 +53,9 @@ type Suppression struct {
 	Renews     *uuid.UUID `json:"renews"`
 	Hits       int        `json:"hits"` // matches that it held back
 	LastHitAt  *time.Time `json:"last_hit_at"`
-	State      string     `json:"state"` // pending, approved (to begin), active, expiring (within 14 days), expired, ended
-	EventID    int64      `json:"event_id"`
+	// pending, approved (to begin), active, expiring (within 14 days), expired, ended
+	State   string `json:"state"`
+	EventID int64  `json:"event_id"`
 }
 
 // Suppress asks for a suppression; somebody else approves it. Errors to act on: tenancy.ErrSeparation.
@@ -61,7 +64,8 @@ func Suppress(ctx context.Context, s *tenancy.Session, n NewSuppression) (Suppre
 	if err != nil {
 		return Suppression{}, fmt.Errorf("encode suppression: %w", err)
 	}
-	return suppression(ctx, s, "suppress", func(q *queries.Queries) (json.RawMessage, error) { return q.Suppress(ctx, raw) })
+	return suppression(ctx, s, "suppress",
+		func(q *queries.Queries) (json.RawMessage, error) { return q.Suppress(ctx, raw) })
 }
 
 // ApproveSuppression lets what somebody else asked for (id or its first characters) begin.
@@ -83,7 +87,8 @@ func Suppressions(ctx context.Context, s *tenancy.Session) ([]Suppression, error
 	return tenancy.List[Suppression](ctx, s, "suppressions", "")
 }
 
-func suppression(ctx context.Context, s *tenancy.Session, what string, fn func(*queries.Queries) (json.RawMessage, error)) (Suppression, error) {
+func suppression(ctx context.Context, s *tenancy.Session, what string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (Suppression, error) {
 	var done Suppression
 	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		raw, err := fn(queries.New(tx))

@@ -14,13 +14,15 @@ import (
 
 const askSQL = "select coalesce(tenancy.ask($1, $2, 'public.patients', $3), '')"
 
-// tenancy.ask records who wants which records, and gives the client nothing: no identity, no look in its own transaction, no ask for a token that begin refuses.
+// tenancy.ask records who wants which records, and gives the client nothing: no identity, no look in its own
+// transaction, no ask for a token that begin refuses.
 func TestAttackAsk(t *testing.T) {
 	s := newScene(t)
 	a, casey, d := s.conn(t), s.token("casey@cedar"), uuid.New()
 	ids := []uuid.UUID{s.mine}
 	asks := func(d uuid.UUID) (n [2]int) {
-		return [2]int{s.events("action = 'view' and outcome = 'ok' and disclosure_id = $1", d), wardtest.One[int](s.Env, "select count(*) from audit.ask where disclosure_id = $1", d)}
+		return [2]int{s.events("action = 'view' and outcome = 'ok' and disclosure_id = $1", d),
+			wardtest.One[int](s.Env, "select count(*) from audit.ask where disclosure_id = $1", d)}
 	}
 	t.Run("it leaves no identity", func(t *testing.T) {
 		a.must("begin")
@@ -52,7 +54,9 @@ func TestAttackAsk(t *testing.T) {
 		a.accepted(casey, d)
 		a.sees("Canarycedar")
 		a.must("rollback")
-		if who := wardtest.One[string](s.Env, "select u.slug || '@' || t.slug from audit.event e join tenancy.users u on u.id = e.user_id join tenancy.tenant t on t.id = e.tenant_id where e.disclosure_id = $1", d); who != "casey@cedar" {
+		if who := wardtest.One[string](s.Env, "select u.slug || '@' || t.slug from audit.event e join tenancy.users "+
+			"u on u.id = e.user_id join tenancy.tenant t on t.id = e.tenant_id where e.disclosure_id = $1",
+			d); who != "casey@cedar" {
 			t.Fatalf("recorded under %s", who)
 		}
 	})
@@ -60,7 +64,8 @@ func TestAttackAsk(t *testing.T) {
 		for why, c := range map[string]struct{ token, begin, sql string }{
 			"signature":                             {casey[:len(casey)-43] + strings.Repeat("A", 43), "begin", askSQL},
 			"the transaction is not READ COMMITTED": {casey, "begin isolation level repeatable read", askSQL},
-			"the token stood in the query text: send it as a bind parameter": {casey, "begin", "select coalesce(tenancy.ask($1, $2, 'public.patients', $3), '') /* " + casey + " */"},
+			"the token stood in the query text: send it as a bind parameter": {casey, "begin",
+				"select coalesce(tenancy.ask($1, $2, 'public.patients', $3), '') /* " + casey + " */"},
 		} {
 			d, before := uuid.New(), s.events("action = 'refuse'")
 			a.must(c.begin)
@@ -74,16 +79,20 @@ func TestAttackAsk(t *testing.T) {
 		}
 	})
 	t.Run("a role that may not", func(t *testing.T) {
-		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"), ids), "42501", "may not view")
-		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'tenancy.users', $2)", casey, ids), "42704", "is not a protected table")
+		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"), ids),
+			"42501", "may not view")
+		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'tenancy.users', $2)", casey, ids), "42704",
+			"is not a protected table")
 		defer s.without(t, "audit.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ")()
-		if err := a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"), ids); err != nil {
+		if err := a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"),
+			ids); err != nil {
 			t.Fatalf("does not work without its defence: %v", err)
 		}
 	})
 	t.Run("nothing rests on a refused ask", func(t *testing.T) {
 		session := s.narrow()
-		s.super("update tenancy.session set revoked_at = clock_timestamp() where session_id = $1", session.Tokens().SessionID)
+		s.super("update tenancy.session set revoked_at = clock_timestamp() where session_id = $1",
+			session.Tokens().SessionID)
 		before := s.events("action = 'refuse'")
 		var n int
 		if err := session.Write(t.Context(), ask(s.mine), tenancy.Do("select 1").Scan(&n)); err == nil || n != 0 {
@@ -95,13 +104,14 @@ func TestAttackAsk(t *testing.T) {
 	})
 }
 
-// What every transaction looks up is found by index, also by a connection that planned its look-ups when the tables were small: the 10,000th ask of a minute costs what
-// the first did.
+// What every transaction looks up is found by index, also by a connection that planned its look-ups when the tables
+// were small: the 10,000th ask of a minute costs what the first did.
 func TestLookUpsAreByIndex(t *testing.T) {
 	s := newScene(t)
 	casey := s.narrow()
 	s.super("delete from audit.ask")
-	for _, table := range []string{"audit.ask", "tenancy.session", "tenancy.membership", "tenancy.users", "tenancy.tenant", "tenancy.permission"} {
+	for _, table := range []string{"audit.ask", "tenancy.session", "tenancy.membership", "tenancy.users",
+		"tenancy.tenant", "tenancy.permission"} {
 		s.super("vacuum analyze " + table)
 	}
 	update := tenancy.Do("update public.patients set phone = '555' where id = $1", s.mine)
@@ -119,8 +129,10 @@ func TestLookUpsAreByIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return wardtest.One[int](s.Env, `select sum(seq_scan)::int from pg_stat_user_tables where schemaname || '.' || relname in
-			('audit.ask', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant', 'tenancy.permission', 'tenancy.phi_table', 'tenancy.record',
+		return wardtest.One[int](s.Env,
+			`select sum(seq_scan)::int from pg_stat_user_tables where schemaname || '.' || relname in
+			('audit.ask', 'tenancy.session', 'tenancy.membership', 'tenancy.users', 'tenancy.tenant',
+			'tenancy.permission', 'tenancy.phi_table', 'tenancy.record',
 			'tenancy.signing_key', 'tenancy.instance', 'tenancy.application')`)
 	}
 	before := scans()
@@ -147,14 +159,16 @@ func TestKeptStatements(t *testing.T) {
 	casey := s.narrow()
 	kept := func() (names []string) {
 		err := casey.DB().Pool().AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
-			return conn.QueryRow(t.Context(), "select coalesce(array_agg(statement order by name), '{}') from pg_prepared_statements where name like 'ward\\_call%'").Scan(&names)
+			return conn.QueryRow(t.Context(), "select coalesce(array_agg(statement order by name), '{}') "+
+				"from pg_prepared_statements where name like 'ward\\_call%'").Scan(&names)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return names
 	}
-	const settled, unsettled = "select last_name from phi.patients where id = $1 limit 1", "select last_name from phi.patients where (birth_date = null) is not true"
+	const settled, unsettled = "select last_name from phi.patients where id = $1 limit 1",
+		"select last_name from phi.patients where (birth_date = null) is not true"
 	read := func(hostile bool) (names []string) {
 		look := []tenancy.Statement{}
 		if hostile {
@@ -176,7 +190,8 @@ func TestKeptStatements(t *testing.T) {
 	if got := kept(); len(got) != 1 || got[0] != settled {
 		t.Fatalf("kept %q", got)
 	}
-	s.super("alter table public.patients alter mrn set statistics 100") // the statement is analysed again, under the hostile setting
+	// the statement is analysed again, under the hostile setting
+	s.super("alter table public.patients alter mrn set statistics 100")
 	for _, hostile := range []bool{true, false, false} {
 		if got := read(hostile); got[0] != "Canarycedar" || !hostile && got[1] != "Canarycedar" {
 			t.Fatalf("reads %d records", len(got))
@@ -198,7 +213,8 @@ func TestKeptStatements(t *testing.T) {
 			read(false)
 		}
 		// it deallocates and prepares within its own transaction; the connection does not come back
-		err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("deallocate ward_call0"), tenancy.Do("prepare ward_call0(uuid) as select 'stolen'"))
+		err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("deallocate ward_call0"),
+			tenancy.Do("prepare ward_call0(uuid) as select 'stolen'"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +223,8 @@ func TestKeptStatements(t *testing.T) {
 		}
 		err = casey.DB().Pool().AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
 			var from int
-			if err := conn.QueryRow(context.WithoutCancel(t.Context()), "select count(*) from pg_prepared_statements where from_sql").Scan(&from); err != nil || from > 0 {
+			if err := conn.QueryRow(context.WithoutCancel(t.Context()),
+				"select count(*) from pg_prepared_statements where from_sql").Scan(&from); err != nil || from > 0 {
 				t.Errorf("%d left over: %v", from, err)
 			}
 			return nil

@@ -12,15 +12,17 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// Attacks that worked on earlier forms of this design, by the labels of docs/design/write-ahead-audit.md. Where a sub-test says "works without", it
-// takes the defence away in a database of its own and shows that the attack is real.
+// Attacks that worked on earlier forms of this design, by the labels of docs/design/write-ahead-audit.md. Where a
+// sub-test says "works without", it takes the defence away in a database of its own and shows that the attack is real.
 
 // shadowUUID makes pg_temp.uuid, a type whose every value casts to one clinic's id.
 func shadowUUID(a *attacker, tenant uuid.UUID) error {
 	for _, sql := range []string{
 		"create type pg_temp.uuid as enum ('x')",
-		"create function pg_temp.t2u(text) returns pg_temp.uuid language sql immutable as $$ select 'x'::pg_temp.uuid $$",
-		"create function pg_temp.u2u(pg_temp.uuid) returns pg_catalog.uuid language sql immutable as $$ select '" + tenant.String() + "'::pg_catalog.uuid $$",
+		"create function pg_temp.t2u(text) returns pg_temp.uuid language sql immutable as $$ " +
+			"select 'x'::pg_temp.uuid $$",
+		"create function pg_temp.u2u(pg_temp.uuid) returns pg_catalog.uuid language sql immutable as $$ select '" +
+			tenant.String() + "'::pg_catalog.uuid $$",
 		"create cast (text as pg_temp.uuid) with function pg_temp.t2u(text)",
 		"create cast (pg_temp.uuid as pg_catalog.uuid) with function pg_temp.u2u(pg_temp.uuid) as assignment",
 	} {
@@ -74,14 +76,16 @@ func TestAttackA1(t *testing.T) {
 			t.Fatalf("%q", why)
 		}
 		a.must("rollback")
-		s.super("do $$ begin execute format('revoke temporary on database %I from ward_app', current_database()); end $$")
+		s.super("do $$ begin execute format('revoke temporary on database %I " +
+			"from ward_app', current_database()); end $$")
 		refused(t, s.conn(t).try("create temp table patients (tenant_id uuid, id uuid)"), "42501", "temporary")
 		refused(t, s.conn(t).try("create table public.patients2 (id uuid)"), "42501", "permission denied")
 	})
 }
 
 // openRows lets ward_app see rows that nobody disclosed: the defence against S1 and O1.
-const openRows = "drop policy disclosed on public.patients; create policy disclosed on public.patients to ward_app using (true) with check (true)"
+const openRows = "drop policy disclosed on public.patients; create policy disclosed on public.patients to ward_app " +
+	"using (true) with check (true)"
 
 func TestAttackS1O1(t *testing.T) {
 	s := newScene(t)
@@ -102,7 +106,9 @@ func TestAttackS1O1(t *testing.T) {
 		_, err := rename()
 		refused(t, err, "42501", "permission denied")
 		for _, sql := range []string{
-			"update public.patients set tenant_id = $1 where id = $2", "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l') on conflict (tenant_id, id) do update set id = gen_random_uuid()",
+			"update public.patients set tenant_id = $1 where id = $2",
+			"insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l') " +
+				"on conflict (tenant_id, id) do update set id = gen_random_uuid()",
 		} {
 			a.accepted(casey, d)
 			refused(t, a.try(sql, s.cedar, s.mine), "42501", "permission denied")
@@ -113,7 +119,8 @@ func TestAttackS1O1(t *testing.T) {
 		a.accepted(casey, d)
 		defer a.must("rollback")
 		a.must("set local enable_seqscan = off")
-		rows, err := a.Query(t.Context(), "with o as (select id, row_number() over () n from public.patients) select id from o")
+		rows, err := a.Query(t.Context(),
+			"with o as (select id, row_number() over () n from public.patients) select id from o")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +159,8 @@ func TestAttackP1(t *testing.T) {
 		a.accepted(casey, d)
 		defer a.must("rollback")
 		a.must("set local enable_seqscan = off")
-		lines, err := a.names("explain (analyze, buffers, costs off, timing off, summary off) select 1 from phi.patients where last_name = '" + name + "'")
+		lines, err := a.names("explain (analyze, buffers, costs off, timing off, summary off) select 1 " +
+			"from phi.patients where last_name = '" + name + "'")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,10 +178,12 @@ func TestAttackP1(t *testing.T) {
 	}
 	t.Run("P1 without a disclosure", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
-		refused(t, a.try("explain (analyze) select 1 from phi.patients where last_name = 'Canarycedar'"), "42501", "no committed disclosure")
+		refused(t, a.try("explain (analyze) select 1 from phi.patients where last_name = 'Canarycedar'"), "42501",
+			"no committed disclosure")
 		a.must("rollback")
 		a.accepted(casey, uuid.Nil)
-		refused(t, a.try("explain select id from public.patients where last_name = 'Canarycedar'"), "42501", "permission denied")
+		refused(t, a.try("explain select id from public.patients where last_name = 'Canarycedar'"), "42501",
+			"permission denied")
 		a.must("rollback")
 	})
 	t.Run("P1 leakproof condition under the disclosure filter", func(t *testing.T) {
@@ -193,7 +203,8 @@ func TestAttackP1(t *testing.T) {
 		if plan("Canarycedar") != plan("Canarycedaz") {
 			t.Fatal("the planner's estimate tells a name that is there from one that is not")
 		}
-		if n := value[int](a, "select count(*) from pg_stats where tablename = 'patients' and attname = 'last_name'"); n != 0 {
+		if n := value[int](a,
+			"select count(*) from pg_stats where tablename = 'patients' and attname = 'last_name'"); n != 0 {
 			t.Fatal("statistics of a PHI column are readable")
 		}
 	})
@@ -211,32 +222,42 @@ func TestAttackC1(t *testing.T) {
 	casey := s.token("casey@cedar")
 	claim, note := uuid.New(), uuid.New()
 	a.accepted(casey, uuid.Nil)
-	a.must("insert into public.claims (tenant_id, id, patient_id, payer, code, amount_cents) values ($1, $2, $3, 'p', 'c', 777)", s.cedar, claim, s.mine)
-	a.must("insert into public.notes (tenant_id, id, patient_id, body) values ($1, $2, $3, 'Canary')", s.cedar, note, s.mine)
+	a.must("insert into public.claims (tenant_id, id, patient_id, payer, code, amount_cents) "+
+		"values ($1, $2, $3, 'p', 'c', 777)", s.cedar, claim, s.mine)
+	a.must("insert into public.notes (tenant_id, id, patient_id, body) values ($1, $2, $3, 'Canary')",
+		s.cedar, note, s.mine)
 	a.must("commit")
 	t.Run("C1 a check on an undisclosed row", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
-		refused(t, a.try("update public.claims set amount_cents = -1 where id = $1", claim), "42501", "no committed disclosure")
+		refused(t, a.try("update public.claims set amount_cents = -1 where id = $1", claim), "42501",
+			"no committed disclosure")
 		a.must("rollback")
 	})
 	t.Run("C1 remains: constraints on disclosed rows and on random ids of the same clinic", func(t *testing.T) {
 		d := a.asked(casey, s.mine)
 		a.accepted(casey, d)
-		refused(t, a.try("delete from public.patients where id = $1", s.mine), "23503", "on table \"notes\"") // that the patient has a note
+		// that the patient has a note
+		refused(t, a.try("delete from public.patients where id = $1", s.mine), "23503", "on table \"notes\"")
 		a.must("rollback")
 		a.accepted(casey, uuid.Nil)
-		refused(t, a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l')", s.cedar, s.mine), "23505", "") // that the id is taken here
+		// that the id is taken here
+		refused(t, a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+			"values ($1, $2, 'm', 'f', 'l')", s.cedar, s.mine), "23505", "")
 		a.must("rollback")
 	})
 	t.Run("C1 the same of another clinic tells nothing", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
 		for _, id := range []uuid.UUID{s.theirs, uuid.New()} { // a foreign key to a patient of theirs, and of nobody's
 			a.must("savepoint s")
-			refused(t, a.try("insert into public.notes (tenant_id, id, patient_id, body) values ($1, gen_random_uuid(), $2, 'b')", s.cedar, id), "23503", "notes_tenant_id_patient_id_fkey")
+			refused(t, a.try("insert into public.notes (tenant_id, id, patient_id, body) "+
+				"values ($1, gen_random_uuid(), $2, 'b')", s.cedar, id), "23503", "notes_tenant_id_patient_id_fkey")
 			a.must("rollback to s")
 		}
-		a.must("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l')", s.cedar, s.theirs) // the same id as theirs
-		refused(t, a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, gen_random_uuid(), 'm', 'f', 'l')", s.harbor), "42501", "row-level security")
+		// the same id as theirs
+		a.must("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l')",
+			s.cedar, s.theirs)
+		refused(t, a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+			"values ($1, gen_random_uuid(), 'm', 'f', 'l')", s.harbor), "42501", "row-level security")
 		a.must("rollback")
 	})
 }
@@ -244,7 +265,9 @@ func TestAttackC1(t *testing.T) {
 func TestAttackF1F2(t *testing.T) {
 	s := newScene(t)
 	casey := s.token("casey@cedar")
-	const counters = "select coalesce(string_agg(relname || coalesce(seq_tup_read, 0) || '/' || coalesce(idx_tup_fetch, 0) || '/' || n_tup_ins, ' ' order by relname), '') from pg_stat_xact_all_tables where schemaname in ('public', 'audit')"
+	const counters = `select coalesce(string_agg(relname || coalesce(seq_tup_read, 0) || '/' || coalesce(idx_tup_fetch,
+			0) || '/' || n_tup_ins, ' ' order by relname), '') from pg_stat_xact_all_tables
+			where schemaname in ('public', 'audit')`
 	ask := func(t *testing.T, name string) (*attacker, uuid.UUID, string) {
 		a, d, filter := s.conn(t), uuid.New(), `[{"column": "last_name", "op": "=", "value": "`+name+`"}]`
 		a.accepted(casey, d)
@@ -265,7 +288,8 @@ func TestAttackF1F2(t *testing.T) {
 			a.must("commit")
 			a.accepted(casey, d)
 			a.must("select audit.evaluate('public.patients', $1)", filter)
-			n := value[int](a, "select sum(n_tup_ins)::int from pg_stat_xact_all_tables where schemaname = 'audit' and relname like 'event%'")
+			n := value[int](a, "select sum(n_tup_ins)::int from pg_stat_xact_all_tables where schemaname = 'audit' "+
+				"and relname like 'event%'")
 			a.must("rollback")
 			if s.events("action = 'search' and disclosure_id = $1", d) != 1 {
 				t.Fatal("the search is not on record")
@@ -351,8 +375,10 @@ func TestAttackD1(t *testing.T) {
 		return a, d
 	}
 	for _, sql := range []string{
-		"set constraints all immediate", "set constraints audit.durable immediate", "prepare transaction 'p'", "commit; set synchronous_commit = off", "set local synchronous_commit = off; commit",
-		"/* /* */ commit */ set constraints all immediate", "--\rset constraints all immediate /*\ncommit */", "do 'begin commit; end'",
+		"set constraints all immediate", "set constraints audit.durable immediate", "prepare transaction 'p'",
+		"commit; set synchronous_commit = off", "set local synchronous_commit = off; commit",
+		"/* /* */ commit */ set constraints all immediate", "--\rset constraints all immediate /*\ncommit */",
+		"do 'begin commit; end'",
 	} {
 		t.Run("D1 "+strings.NewReplacer("\r", "CR", "\n", "NL").Replace(sql), func(t *testing.T) {
 			a, d := asking(t)
@@ -364,7 +390,8 @@ func TestAttackD1(t *testing.T) {
 			refused(t, a.try(readNames), "42501", "no committed disclosure")
 		})
 	}
-	for _, sql := range []string{"commit", "COMMIT;", "end", "end transaction", "/* traceparent='00-ab' */ commit", "-- why\n commit work ;", "commit and chain"} {
+	for _, sql := range []string{"commit", "COMMIT;", "end", "end transaction", "/* traceparent='00-ab' */ commit",
+		"-- why\n commit work ;", "commit and chain"} {
 		t.Run("commits: "+sql, func(t *testing.T) {
 			a, d := asking(t)
 			if err := a.raw(sql); err != nil {
@@ -392,21 +419,25 @@ func TestAttackT1(t *testing.T) {
 	victim.accepted(s.token("hugo@harbor"), uuid.Nil)
 	a := s.conn(t)
 	t.Run("T1 another session's statements", func(t *testing.T) {
-		for _, sql := range []string{"select query from pg_stat_activity", "select * from pg_stat_get_activity(null)", "select pg_stat_get_backend_activity(1)"} {
+		for _, sql := range []string{"select query from pg_stat_activity", "select * from pg_stat_get_activity(null)",
+			"select pg_stat_get_backend_activity(1)"} {
 			refused(t, a.try(sql), "42501", "permission denied")
 		}
 	})
 	s.super("grant execute on function pg_catalog.pg_stat_get_activity(integer) to public")
 	t.Run("T1 texts hold no token even where they are readable", func(t *testing.T) {
-		n := value[int](a, "select count(*) from pg_stat_activity where query like '%tenancy.begin%' and pid <> pg_backend_pid()")
-		leaks := value[int](a, "select count(*) from pg_stat_activity where position($1 in query) > 0", s.token("hugo@harbor"))
+		n := value[int](a,
+			"select count(*) from pg_stat_activity where query like '%tenancy.begin%' and pid <> pg_backend_pid()")
+		leaks := value[int](a, "select count(*) from pg_stat_activity where position($1 in query) > 0",
+			s.token("hugo@harbor"))
 		if n == 0 || leaks != 0 {
 			t.Fatalf("%d statements seen, %d with the token", n, leaks)
 		}
 	})
 	t.Run("T1 remains: other databases of the cluster show statement texts", func(t *testing.T) {
 		other := connect(t, strings.Replace(s.DB.DSN("ward_app"), "/"+s.DB.Name()+"?", "/postgres?", 1))
-		if n := value[int](other, "select count(*) from pg_stat_activity where datname = $1 and query <> ''", s.DB.Name()); n == 0 {
+		if n := value[int](other, "select count(*) from pg_stat_activity where datname = $1 and query <> ''",
+			s.DB.Name()); n == 0 {
 			t.Fatal("no longer: docs/SECURITY.md says it remains")
 		}
 	})
@@ -420,8 +451,11 @@ func TestAttackM1M2(t *testing.T) {
 	d := a.asked(casey, s.mine)
 	t.Run("M1 begin and use in one message, so that now() stands still", func(t *testing.T) {
 		for _, sql := range []string{
-			"begin; select tenancy.begin(current_setting('x.casey')); select tenancy.require('public.patients', 'view')",
-			"select tenancy.begin(current_setting('x.casey')); table phi.patients", "select tenancy.begin(current_setting('x.casey'), '" + d.String() + "'); select last_name from phi.patients",
+			"begin; select tenancy.begin(current_setting('x.casey')); " +
+				"select tenancy.require('public.patients', 'view')",
+			"select tenancy.begin(current_setting('x.casey')); table phi.patients",
+			"select tenancy.begin(current_setting('x.casey'), '" + d.String() +
+				"'); select last_name from phi.patients",
 		} {
 			if err := a.raw(sql); err == nil {
 				t.Fatalf("%s: accepted", sql)
@@ -430,12 +464,15 @@ func TestAttackM1M2(t *testing.T) {
 		}
 	})
 	modified := func() string {
-		return wardtest.One[string](s.Env, "select coalesce(string_agg(u.slug, ','), '') from audit.event e join tenancy.users u on u.id = e.user_id where e.action = 'modify'")
+		return wardtest.One[string](s.Env, "select coalesce(string_agg(u.slug, ','), '') from audit.event e "+
+			"join tenancy.users u on u.id = e.user_id where e.action = 'modify'")
 	}
 	t.Run("M2 begin inside the write", func(t *testing.T) {
 		for _, sql := range []string{
-			"update public.patients set phone = 'm2' returning set_config('request.jwt.claims', '', true), tenancy.begin(current_setting('x.carla'))",
-			"/* /* */ select */ do $x$ begin execute 'upd' || 'ate public.patients set phone = ''m2'' returning set_config(''request.jwt.claims'', '''', true), tenancy.begin(current_setting(''x.carla''))'; end $x$",
+			"update public.patients set phone = 'm2' returning set_config('request.jwt.claims', '', true), " +
+				"tenancy.begin(current_setting('x.carla'))",
+			"/* /* */ select */ do $x$ begin execute 'upd' || 'ate public.patients set phone = ''m2'' returning " +
+				"set_config(''request.jwt.claims'', '''', true), tenancy.begin(current_setting(''x.carla''))'; end $x$",
 		} {
 			a.accepted(casey, d)
 			if err := a.raw(sql); err == nil {
@@ -446,11 +483,16 @@ func TestAttackM1M2(t *testing.T) {
 	})
 	swap := func() error {
 		a.accepted(carla, uuid.Nil)
-		a.must("select set_config('x.c', current_setting('request.jwt.claims'), true), set_config('x.m', current_setting('request.jwt.mac'), true), set_config('x.d', current_setting('request.jwt.deadline'), true), set_config('request.jwt.claims', '', true)")
+		a.must(`select set_config('x.c', current_setting('request.jwt.claims'), true),
+				set_config('x.m', current_setting('request.jwt.mac'), true),
+				set_config('x.d', current_setting('request.jwt.deadline'), true), set_config('request.jwt.claims', '',
+				true)`)
 		if why := a.identify(casey, d); why != "" {
 			t.Fatal(why)
 		}
-		err := a.try("update public.patients set phone = 'm2' returning set_config('request.jwt.claims', current_setting('x.c'), true), set_config('request.jwt.mac', current_setting('x.m'), true), set_config('request.jwt.deadline', current_setting('x.d'), true)")
+		err := a.try(`update public.patients set phone = 'm2' returning set_config('request.jwt.claims',
+				current_setting('x.c'), true), set_config('request.jwt.mac', current_setting('x.m'), true),
+				set_config('request.jwt.deadline', current_setting('x.d'), true)`)
 		a.must("commit") // a failed transaction rolls back
 		return err
 	}

@@ -21,7 +21,8 @@ func (s *scene) found(t *testing.T, table, words string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(findings, func(f controls.Finding) bool { return f.Table == table && strings.Contains(f.Why, words) }) {
+	if !slices.ContainsFunc(findings,
+		func(f controls.Finding) bool { return f.Table == table && strings.Contains(f.Why, words) }) {
 		t.Fatalf("the controls do not say %q of %s: %v", words, table, findings)
 	}
 }
@@ -40,7 +41,8 @@ func ownerWithoutForce(t *testing.T, s *scene) {
 
 func privilegedLogin(t *testing.T, s *scene) {
 	s.asEach(t, func(role string, a *attacker) {
-		if value[bool](a, "select rolsuper or rolbypassrls or rolcreaterole or rolreplication from pg_roles where rolname = session_user") {
+		if value[bool](a, "select rolsuper or rolbypassrls or rolcreaterole or rolreplication from pg_roles "+
+			"where rolname = session_user") {
 			t.Fatalf("%s is more than a login", role)
 		}
 		a.cannot(t, "alter role "+role+" bypassrls", "alter role "+role+" superuser", "create role x bypassrls")
@@ -55,7 +57,8 @@ func privilegedLogin(t *testing.T, s *scene) {
 
 func becomeAnother(t *testing.T, s *scene) {
 	s.asEach(t, func(role string, a *attacker) {
-		for _, other := range []string{"ward_owner", "ward_keys", "ward_reader", "ward_migrate", "postgres", "ward_app", "ward_worker", "ward_reviewer"} {
+		for _, other := range []string{"ward_owner", "ward_keys", "ward_reader", "ward_migrate", "postgres", "ward_app",
+			"ward_worker", "ward_reviewer"} {
 			if other != role {
 				a.cannot(t, "set role "+other, "set session authorization "+other)
 			}
@@ -67,17 +70,20 @@ func becomeAnother(t *testing.T, s *scene) {
 			t.Fatalf("%s has become %s", role, who)
 		}
 	})
-	if n := wardtest.One[int](s.Env, "select count(*) from pg_auth_members where member::regrole::text = any ($1)", logins); n != 0 {
+	if n := wardtest.One[int](s.Env, "select count(*) from pg_auth_members where member::regrole::text = any ($1)",
+		logins); n != 0 {
 		t.Fatalf("logins are members of %d roles", n)
 	}
 }
 
 func definerFunctionOfTheOwner(t *testing.T, s *scene) {
-	if n := wardtest.One[int](s.Env, "select count(*) from pg_proc p join pg_roles r on r.oid = p.proowner where p.prosecdef and (r.rolsuper or r.rolbypassrls) and p.oid >= 16384"); n != 0 {
+	if n := wardtest.One[int](s.Env, "select count(*) from pg_proc p join pg_roles r on r.oid = p.proowner "+
+		"where p.prosecdef and (r.rolsuper or r.rolbypassrls) and p.oid >= 16384"); n != 0 {
 		t.Fatalf("%d definer functions of a privileged owner", n)
 	}
 	owner := s.owner(t)
-	owner.must("create function public.loose() returns setof text language sql security definer set search_path = pg_catalog, pg_temp as 'select last_name from public.patients'")
+	owner.must("create function public.loose() returns setof text language sql security definer " +
+		"set search_path = pg_catalog, pg_temp as 'select last_name from public.patients'")
 	owner.must("grant execute on function public.loose to ward_app")
 	a := s.conn(t)
 	a.accepted(s.token("casey@cedar"), uuid.Nil)
@@ -114,7 +120,8 @@ func shadowedSearchPath(t *testing.T, s *scene) {
 
 func createSchema(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create schema mine", "create schema authorization current_user", "create schema mine create table t (id int)")
+		a.cannot(t, "create schema mine", "create schema authorization current_user",
+			"create schema mine create table t (id int)")
 	})
 	s.super("do $$ begin execute format('grant create on database %I to ward_app', current_database()); end $$")
 	s.conn(t).must("create schema mine")
@@ -122,7 +129,8 @@ func createSchema(t *testing.T, s *scene) {
 
 func viewOfTheOwner(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create view public.loose as select 1 as x", "create view phi.loose as select 1 as x", "create or replace view phi.patients as select 1 as x")
+		a.cannot(t, "create view public.loose as select 1 as x", "create view phi.loose as select 1 as x",
+			"create or replace view phi.patients as select 1 as x")
 	})
 	s.owner(t).must("create view public.loose as select last_name from public.patients")
 	s.super("grant select on public.loose to ward_app")
@@ -135,7 +143,8 @@ func viewOfTheOwner(t *testing.T, s *scene) {
 	s.found(t, "public.patients", "loose reads it without asking")
 	s.super("alter view public.loose owner to postgres")
 	if got, err := a.names("table public.loose"); err != nil || len(got) != 2 {
-		t.Fatalf("%d rows of a superuser's view, %v: docs/SECURITY.md, point 12, says that it shows them", len(got), err)
+		t.Fatalf("%d rows of a superuser's view, %v: docs/SECURITY.md, point 12, says that it shows them",
+			len(got), err)
 	}
 }
 
@@ -144,7 +153,8 @@ func materialisedView(t *testing.T, s *scene) {
 		t.Fatalf("%d materialised views", n)
 	}
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create materialized view public.loose as select 1 as x", "create materialized view phi.loose as select 1 as x")
+		a.cannot(t, "create materialized view public.loose as select 1 as x",
+			"create materialized view phi.loose as select 1 as x")
 	})
 	owner := s.owner(t)
 	owner.must("create materialized view public.loose as select last_name from public.patients")
@@ -155,7 +165,8 @@ func materialisedView(t *testing.T, s *scene) {
 }
 
 func foreignTable(t *testing.T, s *scene) {
-	if n := wardtest.One[int](s.Env, "select (select count(*) from pg_foreign_server) + (select count(*) from pg_foreign_table) + (select count(*) from pg_user_mapping)"); n != 0 {
+	if n := wardtest.One[int](s.Env, "select (select count(*) from pg_foreign_server) + (select count(*) "+
+		"from pg_foreign_table) + (select count(*) from pg_user_mapping)"); n != 0 {
 		t.Fatalf("%d foreign servers, tables and mappings", n)
 	}
 	s.asEach(t, func(_ string, a *attacker) {
@@ -164,7 +175,8 @@ func foreignTable(t *testing.T, s *scene) {
 	s.super("create extension postgres_fdw schema public")
 	s.super("create server elsewhere foreign data wrapper postgres_fdw")
 	s.super("create foreign table public.loose (tenant_id uuid, id uuid) server elsewhere")
-	s.conn(t).cannot(t, "create server mine foreign data wrapper postgres_fdw", "create user mapping for current_user server elsewhere", "select * from public.loose")
+	s.conn(t).cannot(t, "create server mine foreign data wrapper postgres_fdw",
+		"create user mapping for current_user server elsewhere", "select * from public.loose")
 	refused(t, s.owner(t).try("select tenancy.protect('public.loose')"), "55000", "is not a table")
 }
 
@@ -174,7 +186,12 @@ func (s *scene) loot(t *testing.T) string {
 	a := s.conn(t)
 	d := a.asked(s.token("casey@cedar"), s.mine)
 	a.accepted(s.token("casey@cedar"), d)
-	a.must("create function pg_temp.leak(text) returns boolean language plpgsql cost 0.0000001 as $$ begin perform set_config('x.loot', concat_ws(' ', nullif(current_setting('x.loot', true), ''), $1), false); return true; end $$")
+	a.must(`create function pg_temp.leak(text) returns boolean
+			language plpgsql cost 0.0000001 as
+			$$ begin
+				perform set_config('x.loot', concat_ws(' ', nullif(current_setting('x.loot', true), ''), $1), false);
+				return true;
+			end $$`)
 	a.must("set local enable_indexscan = off")
 	a.must("set local enable_bitmapscan = off")
 	a.must("select count(*) from phi.patients where pg_temp.leak(last_name)")
@@ -185,7 +202,8 @@ func (s *scene) loot(t *testing.T) string {
 func leakyFunction(t *testing.T, s *scene) {
 	s.undisclosed()
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create function public.leak(text) returns boolean language sql as 'select true'", "create function pg_temp.leak(text) returns boolean language sql as 'select true'")
+		a.cannot(t, "create function public.leak(text) returns boolean language sql as 'select true'",
+			"create function pg_temp.leak(text) returns boolean language sql as 'select true'")
 	})
 	s.super(grantTemp)
 	if loot := s.loot(t); loot != "Canarycedar" {
@@ -206,7 +224,8 @@ func errorSideChannel(t *testing.T, s *scene) {
 		defer a.must("rollback")
 		a.must("set local enable_indexscan = off")
 		a.must("set local enable_bitmapscan = off")
-		return a.try("select count(*) from phi.patients where 1 / (case when last_name = '" + name + "' then 0 else 1 end) = 1")
+		return a.try("select count(*) from phi.patients where 1 / (case when last_name = '" + name +
+			"' then 0 else 1 end) = 1")
 	}
 	refused(t, try("Canarycedar"), "22012", "division by zero") // the disclosed one: it does ask
 	for _, name := range []string{"Canarysecond", "Canaryharbor"} {
@@ -231,7 +250,8 @@ func foreignKeyOracle(t *testing.T, s *scene) {
 	a.accepted(s.token("casey@cedar"), uuid.Nil)
 	note := func(patient uuid.UUID) error {
 		a.must("savepoint n")
-		err := a.try("insert into public.notes (tenant_id, id, patient_id, body) values ($1, gen_random_uuid(), $2, 'b')", s.cedar, patient)
+		err := a.try("insert into public.notes (tenant_id, id, patient_id, body) "+
+			"values ($1, gen_random_uuid(), $2, 'b')", s.cedar, patient)
 		a.must("rollback to n")
 		return err
 	}
@@ -239,7 +259,8 @@ func foreignKeyOracle(t *testing.T, s *scene) {
 	refused(t, note(uuid.New()), "23503", "notes_tenant_id_patient_id_fkey")
 	a.must("rollback")
 	s.super("create unique index loose on public.patients (id)")
-	s.super("alter table public.notes drop constraint notes_tenant_id_patient_id_fkey, add constraint loose foreign key (patient_id) references public.patients (id)")
+	s.super("alter table public.notes drop constraint notes_tenant_id_patient_id_fkey, add constraint loose foreign " +
+		"key (patient_id) references public.patients (id)")
 	s.found(t, "public.notes", "must be composite")
 	a.accepted(s.token("casey@cedar"), uuid.Nil)
 	if err := note(s.theirs); err != nil {
@@ -250,8 +271,10 @@ func foreignKeyOracle(t *testing.T, s *scene) {
 
 func foreignKeyCascade(t *testing.T, s *scene) {
 	owner := s.owner(t)
-	owner.must("create table public.labs (" + key + ", patient_id uuid, foreign key (tenant_id, patient_id) references public.patients (tenant_id, id) on delete cascade)")
-	s.super("insert into public.labs values ($1, gen_random_uuid(), $2), ($3, gen_random_uuid(), $4)", s.cedar, s.mine, s.harbor, s.theirs)
+	owner.must("create table public.labs (" + key + ", patient_id uuid, foreign key (tenant_id, " +
+		"patient_id) references public.patients (tenant_id, id) on delete cascade)")
+	s.super("insert into public.labs values ($1, gen_random_uuid(), $2), ($3, gen_random_uuid(), $4)", s.cedar, s.mine,
+		s.harbor, s.theirs)
 	owner.must("select tenancy.protect('public.labs', 'patient_id')")
 	owner.must("select tenancy.permit('clinician', 'public.labs', array['delete'])")
 	left := func(table string) int {
@@ -273,7 +296,8 @@ func foreignKeyCascade(t *testing.T, s *scene) {
 		t.Fatalf("%d events of the cascade", n)
 	}
 	s.super("create unique index loose_id on public.patients (id)")
-	s.super("create table public.loose (" + key + ", patient_id uuid references public.patients (id) on delete cascade)")
+	s.super("create table public.loose (" + key +
+		", patient_id uuid references public.patients (id) on delete cascade)")
 	s.super("insert into public.loose values ($1, gen_random_uuid(), $2)", s.harbor, second)
 	s.super("alter table public.loose owner to ward_owner")
 	refused(t, owner.try("select tenancy.protect('public.loose')"), "55000", "must be composite")
@@ -288,7 +312,8 @@ func uniqueOracle(t *testing.T, s *scene) {
 		a := s.conn(t)
 		a.accepted(s.token("casey@cedar"), uuid.Nil)
 		defer a.must("rollback")
-		return a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, $3, 'f', 'l')", s.cedar, id, mrn)
+		return a.try("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+			"values ($1, $2, $3, 'f', 'l')", s.cedar, id, mrn)
 	}
 	theirs := "MRN-" + s.theirs.String()[:8]
 	if err := insert(s.theirs, theirs); err != nil {
@@ -306,7 +331,8 @@ func uniqueOracle(t *testing.T, s *scene) {
 
 func onConflict(t *testing.T, s *scene) {
 	second := s.undisclosed()
-	const upsert = "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'l') on conflict "
+	const upsert = "insert into public.patients (tenant_id, id, mrn, first_name, last_name) " +
+		"values ($1, $2, 'm', 'f', 'l') on conflict "
 	a := s.conn(t)
 	d := a.asked(s.token("casey@cedar"), s.mine)
 	try := func(id uuid.UUID, action string) (int64, error) {
@@ -326,7 +352,8 @@ func onConflict(t *testing.T, s *scene) {
 		refused(t, err, "42501", "row-level security")
 	}
 	if n, err := try(second, "do nothing"); err != nil || n != 0 {
-		t.Fatalf("no longer: docs/SECURITY.md, point 2, says that a random id's being taken in the same clinic is told (%d, %v)", n, err)
+		t.Fatalf("no longer: docs/SECURITY.md, point 2, says that a random id's being taken in the same clinic is "+
+			"told (%d, %v)", n, err)
 	}
 	s.super(openRows)
 	if n, err := try(second, update); err != nil || n != 1 {
@@ -341,7 +368,8 @@ func merge(t *testing.T, s *scene) {
 	try := func(id uuid.UUID) (int64, error) {
 		a.accepted(s.token("casey@cedar"), d)
 		defer a.must("rollback")
-		tag, err := a.Exec(t.Context(), "merge into public.patients p using (values ($1::uuid)) v(i) on p.id = v.i when matched then update set phone = 'x'", id)
+		tag, err := a.Exec(t.Context(), "merge into public.patients p using (values ($1::uuid)) v(i) on p.id = v.i "+
+			"when matched then update set phone = 'x'", id)
 		return tag.RowsAffected(), err
 	}
 	for id, want := range map[uuid.UUID]int64{s.mine: 1, second: 0, s.theirs: 0} {
@@ -359,9 +387,13 @@ func movingRows(t *testing.T, s *scene) {
 	a := s.conn(t)
 	d := a.asked(s.token("casey@cedar"), s.mine)
 	a.accepted(s.token("casey@cedar"), d)
-	a.cannot(t, fmt.Sprintf("update public.patients set tenant_id = '%s'", s.harbor), "update public.patients set phone = '1' returning last_name", "update public.patients set phone = '1' returning patients",
-		"delete from public.patients returning *", fmt.Sprintf("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ('%s', gen_random_uuid(), 'm', 'f', 'l')", s.harbor),
-		fmt.Sprintf("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ('%s', gen_random_uuid(), 'm', 'f', 'l') returning last_name", s.cedar))
+	a.cannot(t, fmt.Sprintf("update public.patients set tenant_id = '%s'", s.harbor),
+		"update public.patients set phone = '1' returning last_name",
+		"update public.patients set phone = '1' returning patients",
+		"delete from public.patients returning *", fmt.Sprintf("insert into public.patients (tenant_id, id, mrn, "+
+			"first_name, last_name) values ('%s', gen_random_uuid(), 'm', 'f', 'l')", s.harbor),
+		fmt.Sprintf("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+			"values ('%s', gen_random_uuid(), 'm', 'f', 'l') returning last_name", s.cedar))
 	a.must("rollback")
 	s.super("grant update (tenant_id) on public.patients to ward_app")
 	move := func() error {
@@ -404,18 +436,22 @@ func permissivePolicy(t *testing.T, s *scene) {
 func emptyClaims(t *testing.T, s *scene) {
 	a := s.conn(t)
 	for _, claims := range []string{"", "{}", "null", "[]", "garbage", `{"tid": ""}`, `{"tid": null}`} {
-		for _, sql := range []string{readNames, "select id from public.patients", "delete from public.patients", "insert into public.patients (tenant_id, id, mrn, first_name, last_name) values (null, gen_random_uuid(), 'm', 'f', 'l')",
+		for _, sql := range []string{readNames, "select id from public.patients", "delete from public.patients",
+			"insert into public.patients (tenant_id, id, mrn, first_name, last_name) " +
+				"values (null, gen_random_uuid(), 'm', 'f', 'l')",
 			"select audit.disclose(gen_random_uuid(), 'public.patients', array[gen_random_uuid()])"} {
 			a.must("begin")
 			a.must("select set_config('request.jwt.claims', $1, true)", claims)
 			tag, err := a.Exec(t.Context(), sql)
-			if err == nil && (tag.RowsAffected() != 0 || sql == readNames) { // of keys, nothing; of a chart, an error rather than an empty one
+			// of keys, nothing; of a chart, an error rather than an empty one
+			if err == nil && (tag.RowsAffected() != 0 || sql == readNames) {
 				t.Fatalf("under the claims %q: %s works", claims, sql)
 			}
 			a.must("rollback")
 		}
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.phi_table p join pg_attribute a on a.attrelid = p.record_table::regclass where a.attname = 'tenant_id' and not a.attnotnull"); n != 0 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.phi_table p join pg_attribute a "+
+		"on a.attrelid = p.record_table::regclass where a.attname = 'tenant_id' and not a.attnotnull"); n != 0 {
 		t.Fatalf("%d protected tables take rows of no tenant", n)
 	}
 }

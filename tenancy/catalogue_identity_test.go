@@ -17,7 +17,9 @@ func forgedSetting(t *testing.T, s *scene) {
 	tenant := func() (uuid.UUID, error) {
 		a := s.conn(t)
 		a.must("begin")
-		a.must("select set_config('request.jwt.claims', jsonb_build_object('tid', $1::text, 'sid', $2::text)::text, true), set_config('request.jwt.deadline', (extract(epoch from clock_timestamp()) + 30)::text, true), set_config('request.jwt.mac', 'none', true)", s.harbor.String(), hugo["sid"])
+		a.must(`select set_config('request.jwt.claims', jsonb_build_object('tid', $1::text, 'sid', $2::text)::text,
+				true), set_config('request.jwt.deadline', (extract(epoch from clock_timestamp()) + 30)::text, true),
+				set_config('request.jwt.mac', 'none', true)`, s.harbor.String(), hugo["sid"])
 		var got uuid.UUID
 		err := a.QueryRow(t.Context(), "select tenancy.tenant_id()").Scan(&got)
 		return got, err
@@ -33,8 +35,11 @@ func forgedSetting(t *testing.T, s *scene) {
 
 func readKeys(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "select * from tenancy.signing_key", "select * from tenancy.mac_key", "select tenancy.proven('a')", "select tenancy.sign('{}')", "select tenancy.fingerprint('a')", "select tenancy.rotate_key()",
-			"select nextval('tenancy.begun')", "select setval('tenancy.begun', 1)", "update tenancy.signing_key set retired_at = null", "insert into tenancy.signing_key values ('k', repeat('x', 32)::bytea)",
+		a.cannot(t, "select * from tenancy.signing_key", "select * from tenancy.mac_key", "select tenancy.proven('a')",
+			"select tenancy.sign('{}')", "select tenancy.fingerprint('a')", "select tenancy.rotate_key()",
+			"select nextval('tenancy.begun')", "select setval('tenancy.begun', 1)",
+			"update tenancy.signing_key set retired_at = null",
+			"insert into tenancy.signing_key values ('k', repeat('x', 32)::bytea)",
 			"select password_hash from tenancy.users", "select * from tenancy.refresh_token")
 	})
 }
@@ -63,7 +68,8 @@ func sessionSetting(t *testing.T, s *scene) {
 	left := func() string {
 		a.accepted(s.token("casey@cedar"), d)
 		a.must("commit")
-		return value[string](a, "select concat_ws('', current_setting('request.jwt.claims', true), current_setting('request.jwt.mac', true), current_setting('ward.disclosure', true))")
+		return value[string](a, "select concat_ws('', current_setting('request.jwt.claims', true), "+
+			"current_setting('request.jwt.mac', true), current_setting('ward.disclosure', true))")
 	}
 	if got := left(); got != "" {
 		t.Fatalf("%d characters of an identity outlast its transaction", len(got))
@@ -75,7 +81,8 @@ func sessionSetting(t *testing.T, s *scene) {
 		t.Fatal("an identity outlasts COMMIT AND CHAIN")
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', p.claims, true)", "set_config('request.jwt.claims', p.claims, false)")
+	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', p.claims, true)",
+		"set_config('request.jwt.claims', p.claims, false)")
 	defer restore()
 	if left() == "" {
 		t.Fatal("does not outlast it without SET LOCAL either")
@@ -156,7 +163,9 @@ func cachedPlan(t *testing.T, s *scene) {
 
 func sessionAuthorization(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "set session authorization ward_owner", "set session authorization postgres", "select set_config('session_authorization', 'ward_owner', false)", "select set_config('role', 'ward_owner', false)")
+		a.cannot(t, "set session authorization ward_owner", "set session authorization postgres",
+			"select set_config('session_authorization', 'ward_owner', false)",
+			"select set_config('role', 'ward_owner', false)")
 	})
 	if v := s.serverVersion(); v < 150009 || v >= 160000 && v < 160005 || v >= 170000 && v < 170001 {
 		t.Fatalf("server %d is older than the fix of CVE-2024-10978", v)
@@ -169,7 +178,8 @@ func (s *scene) vitals(t *testing.T) *attacker {
 	owner := s.owner(t)
 	owner.must("create table public.vitals (" + key + ", pulse int check (pulse < 300)) partition by hash (id)")
 	owner.must("create table public.vitals_0 partition of public.vitals for values with (modulus 1, remainder 0)")
-	s.super("insert into public.vitals values ($1, gen_random_uuid(), 71), ($2, gen_random_uuid(), 72)", s.cedar, s.harbor)
+	s.super("insert into public.vitals values ($1, gen_random_uuid(), 71), ($2, gen_random_uuid(), 72)",
+		s.cedar, s.harbor)
 	owner.must("select tenancy.protect('public.vitals')")
 	owner.must("select tenancy.permit('clinician', 'public.vitals', array['view', 'create', 'modify'])")
 	return owner
@@ -196,12 +206,16 @@ func partitionDirectly(t *testing.T, s *scene) {
 }
 
 func newPartition(t *testing.T, s *scene) {
-	if n := wardtest.One[int](s.Env, "select count(*) from pg_default_acl d cross join lateral aclexplode(d.defaclacl) a where a.grantee::regrole::text = any ($1) and d.defaclnamespace <> 'river'::regnamespace", logins); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from pg_default_acl d cross join lateral aclexplode(d.defaclacl) a where "+
+			"a.grantee::regrole::text = any ($1) and d.defaclnamespace <> 'river'::regnamespace", logins); n != 0 {
 		t.Fatalf("%d default privileges for logins outside of river", n)
 	}
 	s.super("alter default privileges for role ward_owner in schema audit, public grant all on tables to ward_app")
 	s.super("select audit.ensure_month('2031-05-01')")
-	if n := wardtest.One[int](s.Env, "select count(*) from pg_class where oid = 'audit.event_2031_05'::regclass and relrowsecurity and relforcerowsecurity and not has_table_privilege('ward_app', oid, 'select, insert, update, delete, truncate')"); n != 1 {
+	if n := wardtest.One[int](s.Env, "select count(*) from pg_class where oid = 'audit.event_2031_05'::regclass "+
+		"and relrowsecurity and relforcerowsecurity and not has_table_privilege('ward_app', oid, 'select, insert, "+
+		"update, delete, truncate')"); n != 1 {
 		t.Fatal("a month took default privileges")
 	}
 	owner := s.vitals(t)
@@ -224,7 +238,8 @@ func attachedTable(t *testing.T, s *scene) {
 	owner.must("grant select on public.parts_1 to ward_app")
 	owner.must("alter table public.parts attach partition public.parts_1 for values with (modulus 2, remainder 1)")
 	s.found(t, "public.parts", "row level security of its partition parts_1 is not enabled and forced")
-	s.conn(t).cannot(t, "alter table public.parts attach partition public.parts_1 default", "alter table public.parts detach partition public.parts_0")
+	s.conn(t).cannot(t, "alter table public.parts attach partition public.parts_1 default",
+		"alter table public.parts detach partition public.parts_0")
 	owner.must("select tenancy.protect('public.parts')")
 	s.conn(t).cannot(t, "select * from public.parts_1")
 }
@@ -234,7 +249,8 @@ func truncate(t *testing.T, s *scene) {
 		for table := range columnsOf {
 			a.cannot(t, "truncate "+table+" cascade")
 		}
-		a.cannot(t, "truncate audit.event", "truncate audit.chain", "truncate audit.ask", "truncate tenancy.record", "truncate tenancy.users cascade", "truncate review.anomaly cascade")
+		a.cannot(t, "truncate audit.event", "truncate audit.chain", "truncate audit.ask", "truncate tenancy.record",
+			"truncate tenancy.users cascade", "truncate review.anomaly cascade")
 	})
 	before := s.events("true")
 	s.super("grant truncate on public.messages to ward_app")
@@ -247,8 +263,10 @@ func truncate(t *testing.T, s *scene) {
 
 func references(t *testing.T, s *scene) {
 	s.asEach(t, func(role string, a *attacker) {
-		a.cannot(t, "create table public.x (a uuid, b uuid, foreign key (a, b) references public.patients)", "alter table public.patients add unique (mrn)")
-		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.phi_table where has_any_column_privilege($1, record_table, 'references') or has_table_privilege($1, record_table, 'trigger')", role); n != 0 {
+		a.cannot(t, "create table public.x (a uuid, b uuid, foreign key (a, b) references public.patients)",
+			"alter table public.patients add unique (mrn)")
+		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.phi_table where has_any_column_privilege($1, "+
+			"record_table, 'references') or has_table_privilege($1, record_table, 'trigger')", role); n != 0 {
 			t.Fatalf("%s may refer to, or hang triggers on, %d tables", role, n)
 		}
 	})
@@ -258,13 +276,18 @@ func copying(t *testing.T, s *scene) {
 	s.undisclosed()
 	a := s.conn(t)
 	a.accepted(s.token("casey@cedar"), a.asked(s.token("casey@cedar"), s.mine))
-	a.cannot(t, "copy public.patients to stdout", "copy public.patients (last_name) to stdout", "copy (select * from public.patients) to stdout", "copy public.patients to program 'true'", "copy public.patients to '/tmp/x'",
+	a.cannot(t, "copy public.patients to stdout", "copy public.patients (last_name) to stdout",
+		"copy (select * from public.patients) to stdout", "copy public.patients to program 'true'",
+		"copy public.patients to '/tmp/x'",
 		"copy (select 1) to program 'true'", "copy public.notes from program 'true'")
 	var out strings.Builder
-	if _, err := a.PgConn().CopyTo(t.Context(), &out, "copy (select last_name from phi.patients) to stdout"); err != nil || out.String() != "Canarycedar\n" {
+	if _, err := a.PgConn().CopyTo(t.Context(), &out,
+		"copy (select last_name from phi.patients) to stdout"); err != nil || out.String() != "Canarycedar\n" {
 		t.Fatalf("%d bytes, %v, want the disclosed record", out.Len(), err)
 	}
-	_, err := a.PgConn().CopyFrom(t.Context(), strings.NewReader(fmt.Sprintf("%s\t%s\tm\tf\tl\n", s.harbor, uuid.New())), "copy public.patients (tenant_id, id, mrn, first_name, last_name) from stdin")
+	_, err := a.PgConn().CopyFrom(t.Context(),
+		strings.NewReader(fmt.Sprintf("%s\t%s\tm\tf\tl\n", s.harbor, uuid.New())),
+		"copy public.patients (tenant_id, id, mrn, first_name, last_name) from stdin")
 	refused(t, err, "0A000", "row-level security")
 }
 
@@ -273,7 +296,8 @@ func rowSecurityOff(t *testing.T, s *scene) {
 	d := a.asked(s.token("casey@cedar"), s.mine)
 	a.accepted(s.token("casey@cedar"), d)
 	a.must("set local row_security = off")
-	for _, sql := range []string{"select id from public.patients", readNames, "delete from public.patients", "update public.patients set phone = 'x'"} {
+	for _, sql := range []string{"select id from public.patients", readNames, "delete from public.patients",
+		"update public.patients set phone = 'x'"} {
 		a.must("savepoint s")
 		refused(t, a.try(sql), "42501", "row-level security")
 		a.must("rollback to s")

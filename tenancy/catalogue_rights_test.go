@@ -13,32 +13,49 @@ import (
 
 func triggersAndRules(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create rule r as on select to public.patients do instead select 1", "create trigger x after insert on public.patients for each row execute function suppress_redundant_updates_trigger()",
-			"create policy p on public.patients using (true)", "alter policy disclosed on public.patients using (true)", "drop policy disclosed on public.patients", "alter table public.patients disable trigger all", "alter table public.patients disable row level security",
-			"alter table public.patients no force row level security", "drop trigger audit_write on public.patients", "alter view phi.patients set (security_barrier = false)", "alter table audit.event disable trigger append_only",
-			"drop table public.patients", "alter table public.patients owner to current_user", "comment on table public.patients is 'x'")
+		a.cannot(t, "create rule r as on select to public.patients do instead select 1", "create trigger x after "+
+			"insert on public.patients for each row execute function suppress_redundant_updates_trigger()",
+			"create policy p on public.patients using (true)", "alter policy disclosed on public.patients using (true)",
+			"drop policy disclosed on public.patients", "alter table public.patients disable trigger all",
+			"alter table public.patients disable row level security",
+			"alter table public.patients no force row level security", "drop trigger audit_write on public.patients",
+			"alter view phi.patients set (security_barrier = false)",
+			"alter table audit.event disable trigger append_only",
+			"drop table public.patients", "alter table public.patients owner to current_user",
+			"comment on table public.patients is 'x'")
 	})
 }
 
 func extensions(t *testing.T, s *scene) {
-	if got := wardtest.One[string](s.Env, "select string_agg(extname, ' ' order by extname) from pg_extension"); got != "pgcrypto plpgsql" {
+	if got := wardtest.One[string](s.Env,
+		"select string_agg(extname, ' ' order by extname) from pg_extension"); got != "pgcrypto plpgsql" {
 		t.Fatalf("extensions %s", got)
 	}
-	if got := wardtest.One[string](s.Env, "select string_agg(lanname, ' ' order by lanname) from pg_language"); got != "c internal plpgsql sql" {
+	if got := wardtest.One[string](s.Env,
+		"select string_agg(lanname, ' ' order by lanname) from pg_language"); got != "c internal plpgsql sql" {
 		t.Fatalf("languages %s", got)
 	}
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create extension dblink", "create extension postgres_fdw", "create trusted language x handler plpgsql_call_handler", "create event trigger x on ddl_command_end execute function suppress_redundant_updates_trigger()", "load 'auto_explain'")
+		a.cannot(t, "create extension dblink", "create extension postgres_fdw",
+			"create trusted language x handler plpgsql_call_handler",
+			"create event trigger x on ddl_command_end execute function suppress_redundant_updates_trigger()",
+			"load 'auto_explain'")
 	})
 }
 
 func publications(t *testing.T, s *scene) {
-	if n := wardtest.One[int](s.Env, "select (select count(*) from pg_publication) + (select count(*) from pg_subscription)"); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select (select count(*) from pg_publication) + (select count(*) from pg_subscription)"); n != 0 {
 		t.Fatalf("%d publications and subscriptions", n)
 	}
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "create publication p", "create publication p for table public.patients", "create publication p for all tables", "select pg_create_logical_replication_slot('x', 'test_decoding')", "select pg_create_logical_replication_slot('x', 'pgoutput')",
-			"select * from pg_logical_slot_get_changes('x', null, null)", "select pg_create_physical_replication_slot('x')", "create subscription x connection 'dbname=x' publication y with (connect = false)", "select pg_replication_origin_create('x')")
+		a.cannot(t, "create publication p", "create publication p for table public.patients",
+			"create publication p for all tables", "select pg_create_logical_replication_slot('x', 'test_decoding')",
+			"select pg_create_logical_replication_slot('x', 'pgoutput')",
+			"select * from pg_logical_slot_get_changes('x', null, null)",
+			"select pg_create_physical_replication_slot('x')",
+			"create subscription x connection 'dbname=x' publication y with (connect = false)",
+			"select pg_replication_origin_create('x')")
 		if value[bool](a, "select rolreplication from pg_roles where rolname = current_user") {
 			t.Fatal("a login may replicate")
 		}
@@ -49,7 +66,8 @@ func dumps(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) { // what pg_dump sends first
 		a.must("begin isolation level repeatable read, read only")
 		a.must("set local row_security = off")
-		a.cannot(t, "copy public.patients to stdout", "copy tenancy.signing_key to stdout", "copy tenancy.users (password_hash) to stdout", "select * from pg_authid")
+		a.cannot(t, "copy public.patients to stdout", "copy tenancy.signing_key to stdout",
+			"copy tenancy.users (password_hash) to stdout", "select * from pg_authid")
 		a.must("rollback")
 	})
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.signing_key where length(secret) >= 32"); n == 0 {
@@ -58,7 +76,8 @@ func dumps(t *testing.T, s *scene) {
 }
 
 func readAllData(t *testing.T, s *scene) {
-	const predefined = "select count(*) from pg_auth_members m where m.roleid::regrole::text like 'pg\\_%' and m.member::regrole::text like 'ward\\_%'"
+	const predefined = "select count(*) from pg_auth_members m where m.roleid::regrole::text like 'pg\\_%' " +
+		"and m.member::regrole::text like 'ward\\_%'"
 	if n := wardtest.One[int](s.Env, predefined); n != 0 {
 		t.Fatalf("%d of ward's roles are members of predefined ones", n)
 	}
@@ -81,10 +100,13 @@ func readAllData(t *testing.T, s *scene) {
 func deleteInPartition(t *testing.T, s *scene) {
 	child := wardtest.One[string](s.Env, "select tableoid::regclass::text from audit.event limit 1")
 	s.asEach(t, func(_ string, a *attacker) {
-		a.cannot(t, "delete from "+child, "update "+child+" set action = 'view'", "truncate "+child, "delete from audit.event", "update audit.event set action = 'view'", "insert into audit.event (tenant_id, actor_kind, action) values (gen_random_uuid(), 'human', 'view')")
+		a.cannot(t, "delete from "+child, "update "+child+" set action = 'view'", "truncate "+child,
+			"delete from audit.event", "update audit.event set action = 'view'",
+			"insert into audit.event (tenant_id, actor_kind, action) values (gen_random_uuid(), 'human', 'view')")
 	})
 	owner := s.owner(t)
-	for _, sql := range []string{"delete from " + child, "update " + child + " set action = 'view'", "truncate " + child, "truncate audit.event", "delete from audit.event", "truncate audit.chain"} {
+	for _, sql := range []string{"delete from " + child, "update " + child + " set action = 'view'",
+		"truncate " + child, "truncate audit.event", "delete from audit.event", "truncate audit.chain"} {
 		refused(t, owner.try(sql), "42501", "append-only")
 	}
 	s.super("alter table " + child + " disable trigger append_only_truncate")
@@ -155,30 +177,38 @@ func (s *scene) crowdOfVitals(t *testing.T) {
 
 // nowhereToCreate: every schema, every login.
 func nowhereToCreate(t *testing.T, s *scene) {
-	if n := wardtest.One[int](s.Env, "select count(*) from pg_namespace n cross join unnest($1::text[]) r where has_schema_privilege(r, n.oid, 'create')", logins); n != 0 {
+	if n := wardtest.One[int](s.Env, "select count(*) from pg_namespace n cross join unnest($1::text[]) r "+
+		"where has_schema_privilege(r, n.oid, 'create')", logins); n != 0 {
 		t.Fatalf("logins may create in %d schemas", n)
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from unnest($1::text[]) r where has_database_privilege(r, current_database(), 'create') or has_database_privilege(r, current_database(), 'temporary')", logins); n != 0 {
+	if n := wardtest.One[int](s.Env, "select count(*) from unnest($1::text[]) r where has_database_privilege(r, "+
+		"current_database(), 'create') or has_database_privilege(r, current_database(), 'temporary')", logins); n != 0 {
 		t.Fatalf("%d logins may create schemas or temporary objects", n)
 	}
 	s.asEach(t, func(role string, a *attacker) {
 		if n := value[int](a, "select count(*) from pg_class where relowner = current_user::regrole"); n != 0 {
 			t.Fatalf("%s owns %d relations", role, n)
 		}
-		a.cannot(t, "refresh materialized view public.patients", "create table public.x as select 1 as a", "select 1 as a into public.x", "create index on public.patients (mrn)", "reindex table public.patients")
+		a.cannot(t, "refresh materialized view public.patients", "create table public.x as select 1 as a",
+			"select 1 as a into public.x", "create index on public.patients (mrn)", "reindex table public.patients")
 	})
 }
 
 func ownOperators(t *testing.T, s *scene) {
 	s.asEach(t, func(_ string, a *attacker) {
 		for _, schema := range []string{"public", "tenancy", "audit", "phi", "review", "pg_catalog", "pg_temp"} {
-			err := a.raw("create operator " + schema + ".=== (leftarg = text, rightarg = text, function = texteq, restrict = eqsel)")
+			err := a.raw("create operator " + schema +
+				".=== (leftarg = text, rightarg = text, function = texteq, restrict = eqsel)")
 			if err == nil {
 				t.Fatalf("an operator in %s", schema)
 			}
 		}
-		a.cannot(t, "create type public.x as enum ('a')", "create domain public.x as text", "create aggregate public.x (text) (sfunc = textcat, stype = text)", "create collation public.x (locale = 'C')", "create text search dictionary public.x (template = simple)",
-			"create cast (text as uuid) with inout", "create operator class public.x for type text using btree as operator 1 <", "create conversion public.x for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8")
+		a.cannot(t, "create type public.x as enum ('a')", "create domain public.x as text",
+			"create aggregate public.x (text) (sfunc = textcat, stype = text)",
+			"create collation public.x (locale = 'C')", "create text search dictionary public.x (template = simple)",
+			"create cast (text as uuid) with inout",
+			"create operator class public.x for type text using btree as operator 1 <",
+			"create conversion public.x for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8")
 	})
 }
 
@@ -193,7 +223,8 @@ func copyOutOfView(t *testing.T, s *scene) {
 		t.Fatalf("%d rows, %v", tag.RowsAffected(), err)
 	}
 	a.must("commit")
-	if n := wardtest.One[int](s.Env, "select count(*) from public.patients where id in ($1, $2) and address is not null", second, s.theirs); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from public.patients where id in ($1, $2) and address is not null", second, s.theirs); n != 0 {
 		t.Fatalf("%d undisclosed rows were written", n)
 	}
 }

@@ -19,8 +19,9 @@ const (
 	notApplicable = "not applicable" // ward has nothing that it could be tried on, which its test checks
 )
 
-// attack is one row of docs/ATTACKS.md. try carries it out over real connections as the real roles: of a closed one it fails when the attack works, and
-// where the defence can be taken away in SQL it then also sees it work; of a residual one it fails when the attack works no longer.
+// attack is one row of docs/ATTACKS.md. try carries it out over real connections as the real roles: of a closed one it
+// fails when the attack works, and where the defence can be taken away in SQL it then also sees it work; of a residual
+// one it fails when the attack works no longer.
 type attack struct {
 	number, name string // the sub-test is number_name
 	words        string
@@ -74,7 +75,8 @@ func runAttacks(t *testing.T, attacks []attack, prefix string) {
 	}
 }
 
-// docs/ATTACKS.md says what is held here, row for row, and the points that it sends a reader to are in docs/SECURITY.md.
+// docs/ATTACKS.md says what is held here, row for row, and the points that it sends a reader to are in
+// docs/SECURITY.md.
 func TestAttacksPage(t *testing.T) {
 	page, err := os.ReadFile("../docs/ATTACKS.md")
 	if err != nil {
@@ -113,7 +115,8 @@ func (s *scene) asEach(t *testing.T, fn func(role string, a *attacker)) {
 	}
 }
 
-// cannot fails unless each statement is refused for want of a privilege, within the transaction that is open or without one.
+// cannot fails unless each statement is refused for want of a privilege, within the transaction that is open or without
+// one.
 func (a *attacker) cannot(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, sql := range statements {
@@ -139,7 +142,8 @@ func (s *scene) undisclosed() uuid.UUID {
 }
 
 // openView shows rows by a plain condition: the view without its barrier and without OFFSET 0.
-const openView = "create or replace view phi.patients with (security_barrier = false) as select * from public.patients where (audit.disclosed('public.patients')).ids @> array[id]"
+const openView = "create or replace view phi.patients with (security_barrier = false) as select * " +
+	"from public.patients where (audit.disclosed('public.patients')).ids @> array[id]"
 
 // grantTemp gives ward_app the right to make temporary objects, which the first migration takes away.
 const grantTemp = "do $$ begin execute format('grant temporary on database %I to ward_app', current_database()); end $$"
@@ -147,7 +151,8 @@ const grantTemp = "do $$ begin execute format('grant temporary on database %I to
 // ids reads the ids that a query gives.
 func (a *attacker) ids(t *testing.T, sql string, args ...any) string {
 	t.Helper()
-	return value[string](a, "select coalesce(string_agg(x.id::text, ' ' order by x.id), '') from ("+sql+") x(id)", args...)
+	return value[string](a, "select coalesce(string_agg(x.id::text, ' ' order by x.id), '') from ("+sql+
+		") x(id)", args...)
 }
 
 // plan is EXPLAIN's answer as one text.

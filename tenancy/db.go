@@ -1,7 +1,8 @@
-// Package tenancy is what application code uses: an identity proven to the database, PHI read only after a committed disclosure, and the
-// directory of tenants, users and memberships.
+// Package tenancy is what application code uses: an identity proven to the database, PHI read only after a committed
+// disclosure, and the directory of tenants, users and memberships.
 //
-// A DB is a pool; a Session is somebody signed in; a Tx is one transaction under that identity. PHI is read in two transactions, ask then look:
+// A DB is a pool; a Session is somebody signed in; a Tx is one transaction under that identity. PHI is read in two
+// transactions, ask then look:
 //
 //	ask := tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}
 //	err := session.Read(ctx, ask, tenancy.Do("select last_name from phi.patients where id = $1", id).Scan(&name))
@@ -35,9 +36,11 @@ type DB struct {
 	types     sync.Pool // of *pgtype.Map, each for one goroutine at a time
 }
 
-// Open connects to url as ward_app, ward_reviewer or ward_worker (or a login that was granted one of them). What one user of a connection left in it is
-// wiped before the next one has it. Connections keep statements prepared; where a pooler between hands transactions to different
-// servers, say default_query_exec_mode=exec in the url, and nothing is prepared by name. A DB that was not told finds out by the first statement that is lost. Errors: *UnreachableError when the server does not answer.
+// Open connects to url as ward_app, ward_reviewer or ward_worker (or a login that was granted one of them). What one
+// user of a connection left in it is wiped before the next one has it. Connections keep statements prepared; where a
+// pooler between hands transactions to different servers, say default_query_exec_mode=exec in the url, and nothing is
+// prepared by name. A DB that was not told finds out by the first statement that is lost. Errors: *UnreachableError
+// when the server does not answer.
 func Open(ctx context.Context, url string) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -46,7 +49,8 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	db := &DB{}
 	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		db.keeps.Store(true)
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // a caller's statements are never kept: another caller could have had them parsed
+		// a caller's statements are never kept: another caller could have had them parsed
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "ward"
 	if config.ConnConfig.ConnectTimeout == 0 {
@@ -83,7 +87,8 @@ func (db *DB) lost(ctx context.Context, conn *pgx.Conn, err error) error {
 // rollbackTimeout is how long a server may take to undo, or wipe, what has failed; then the connection is closed.
 const rollbackTimeout = 5 * time.Second
 
-// wipe leaves nothing of one user of a connection to the next. A connection that cannot be wiped, or in which something was prepared by SQL, is closed.
+// wipe leaves nothing of one user of a connection to the next. A connection that cannot be wiped, or in which something
+// was prepared by SQL, is closed.
 func wipe(conn *pgx.Conn) bool {
 	pg := conn.PgConn()
 	st := stateOf(pg)
@@ -106,8 +111,8 @@ func (db *DB) Close() { db.pool.Close() }
 // Pool is the pool itself, for the worker and for tests. What it runs has no identity until tenancy.begin.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
-// transact runs fn in a READ COMMITTED transaction and commits, or rolls back when fn fails. Results read inside must not be shown before transact
-// returns nil: their events are not durable until then.
+// transact runs fn in a READ COMMITTED transaction and commits, or rolls back when fn fails. Results read inside must
+// not be shown before transact returns nil: their events are not durable until then.
 func (db *DB) transact(ctx context.Context, fn func(Tx) error) error {
 	return db.hold(ctx, func(run transactor) error { return run(ctx, fn) })
 }
@@ -115,7 +120,8 @@ func (db *DB) transact(ctx context.Context, fn func(Tx) error) error {
 // transactor runs one transaction.
 type transactor func(ctx context.Context, fn func(Tx) error) error
 
-// hold gives fn a connection for several transactions of one identity, each as of transact. Nothing that asks for another connection may run inside: the pool may have one only.
+// hold gives fn a connection for several transactions of one identity, each as of transact. Nothing that asks for
+// another connection may run inside: the pool may have one only.
 func (db *DB) hold(ctx context.Context, fn func(transactor) error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {

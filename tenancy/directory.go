@@ -126,7 +126,8 @@ func (s *Session) Tenants(ctx context.Context) ([]Tenant, error) {
 // Users lists the users within reach.
 func (s *Session) Users(ctx context.Context) ([]User, error) { return List[User](ctx, s, "users", "") }
 
-// Members lists the memberships of a tenant (slug or id), or of every tenant within reach when it is empty: live ones first.
+// Members lists the memberships of a tenant (slug or id), or of every tenant within reach when it is empty: live ones
+// first.
 func (s *Session) Members(ctx context.Context, tenant string) ([]Membership, error) {
 	return List[Membership](ctx, s, "members", tenant)
 }
@@ -148,12 +149,14 @@ func (s *Session) Consequences(ctx context.Context, membership string) (Conseque
 	return rows[0], nil
 }
 
-// Terminate ends a membership. typed is the beginning of the person's user id, as a check; endedOn is HR's date (nil: unknown). Live sessions are
-// revoked, and the next transaction under any of them is refused.
-func (s *Session) Terminate(ctx context.Context, membership, typed, reason string, endedOn *time.Time) (Termination, error) {
+// Terminate ends a membership. typed is the beginning of the person's user id, as a check; endedOn is HR's date (nil:
+// unknown). Live sessions are revoked, and the next transaction under any of them is refused.
+func (s *Session) Terminate(ctx context.Context, membership, typed, reason string,
+	endedOn *time.Time) (Termination, error) {
 	var done Termination
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		raw, err := queries.New(tx).Terminate(ctx, queries.TerminateParams{Membership: membership, Typed: typed, Reason: reason, EndedOn: endedOn})
+		raw, err := queries.New(tx).Terminate(ctx,
+			queries.TerminateParams{Membership: membership, Typed: typed, Reason: reason, EndedOn: endedOn})
 		if err != nil {
 			return fmt.Errorf("terminate membership %s: %w", membership, explain(err))
 		}
@@ -172,7 +175,8 @@ func (s *Session) AddTenant(ctx context.Context, slug, name string) (uuid.UUID, 
 // SetRetention makes a clinic's archived history be kept for more years. It never shrinks.
 func (s *Session) SetRetention(ctx context.Context, tenant string, years int, reason string) error {
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		return queries.New(tx).SetRetention(ctx, queries.SetRetentionParams{Tenant: tenant, Years: int32(years), Reason: reason})
+		return queries.New(tx).SetRetention(ctx,
+			queries.SetRetentionParams{Tenant: tenant, Years: int32(years), Reason: reason})
 	})
 	if err != nil {
 		return fmt.Errorf("set retention of %s: %w", tenant, explain(err))
@@ -180,7 +184,8 @@ func (s *Session) SetRetention(ctx context.Context, tenant string, years int, re
 	return nil
 }
 
-// NewUser is what AddUser needs. Owner is a user's slug, for service accounts; Password may be empty for who never signs in by password.
+// NewUser is what AddUser needs. Owner is a user's slug, for service accounts; Password may be empty for who never
+// signs in by password.
 type NewUser struct {
 	Slug, Name, Kind, Owner, Password string
 }
@@ -188,7 +193,8 @@ type NewUser struct {
 // AddUser adds a human or a service account.
 func (s *Session) AddUser(ctx context.Context, u NewUser) (uuid.UUID, error) {
 	return s.add(ctx, "add user "+u.Slug, func(q *queries.Queries) (uuid.UUID, error) {
-		return q.AddUser(ctx, queries.AddUserParams{Slug: u.Slug, Name: u.Name, Kind: u.Kind, Owner: optional(u.Owner), Password: optional(u.Password)})
+		return q.AddUser(ctx, queries.AddUserParams{Slug: u.Slug, Name: u.Name, Kind: u.Kind, Owner: optional(u.Owner),
+			Password: optional(u.Password)})
 	})
 }
 
@@ -199,7 +205,8 @@ func (s *Session) AddMember(ctx context.Context, tenant, user, role string) (uui
 	})
 }
 
-// AddPatient gives a user a portal identity at a tenant: it reaches the records of one patient, their own or their child's.
+// AddPatient gives a user a portal identity at a tenant: it reaches the records of one patient, their own or their
+// child's.
 func (s *Session) AddPatient(ctx context.Context, tenant, user string, patient uuid.UUID) (uuid.UUID, error) {
 	return s.add(ctx, "add portal identity "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: "patient", Patient: &patient})
@@ -215,7 +222,8 @@ type NewGrant struct {
 // AddGrant lets a user review.
 func (s *Session) AddGrant(ctx context.Context, g NewGrant) (uuid.UUID, error) {
 	return s.add(ctx, "add grant for "+g.User, func(q *queries.Queries) (uuid.UUID, error) {
-		arg := queries.AddGrantParams{Who: g.User, Role: g.Role, Tenant: optional(g.Tenant), Reason: g.Reason, Ticket: optional(g.Ticket)}
+		arg := queries.AddGrantParams{Who: g.User, Role: g.Role, Tenant: optional(g.Tenant), Reason: g.Reason,
+			Ticket: optional(g.Ticket)}
 		if g.Hours != 0 {
 			arg.Hours = &g.Hours
 		}
@@ -230,7 +238,8 @@ func (s *Session) EndGrant(ctx context.Context, grant, reason string) (uuid.UUID
 	})
 }
 
-func (s *Session) add(ctx context.Context, what string, fn func(*queries.Queries) (uuid.UUID, error)) (uuid.UUID, error) {
+func (s *Session) add(ctx context.Context, what string,
+	fn func(*queries.Queries) (uuid.UUID, error)) (uuid.UUID, error) {
 	var id uuid.UUID
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
 		var err error
@@ -254,12 +263,14 @@ type Installation struct {
 	Region, Slug, Name, Password string
 }
 
-// Init makes a freshly migrated, empty database an installation. db is a connection as ward_migrate or a superuser; refused once anybody exists.
+// Init makes a freshly migrated, empty database an installation. db is a connection as ward_migrate or a superuser;
+// refused once anybody exists.
 func (db *DB) Init(ctx context.Context, in Installation) (uuid.UUID, error) {
 	var id uuid.UUID
 	err := db.transact(ctx, func(tx Tx) error {
 		var err error
-		id, err = queries.New(tx).InitInstallation(ctx, queries.InitInstallationParams{Region: in.Region, Slug: in.Slug, Name: in.Name, Password: in.Password})
+		id, err = queries.New(tx).InitInstallation(ctx,
+			queries.InitInstallationParams{Region: in.Region, Slug: in.Slug, Name: in.Name, Password: in.Password})
 		if err != nil {
 			return fmt.Errorf("initialise: %w", explain(err))
 		}

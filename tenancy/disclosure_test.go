@@ -22,9 +22,12 @@ func TestDisclosure(t *testing.T) {
 	t.Run("a PHI column of the table itself is denied", func(t *testing.T) {
 		d := a.asked(casey, s.mine) // disclosed or not
 		for _, sql := range []string{
-			"select last_name from public.patients", "select * from public.patients", "select patients from public.patients", "select id from public.patients where last_name = 'x'",
-			"select ctid from public.patients", "copy public.patients to stdout", "copy (select last_name from public.patients) to stdout",
-			"update public.patients set phone = last_name", "update public.patients set phone = '1' returning last_name", "delete from public.patients returning last_name",
+			"select last_name from public.patients", "select * from public.patients",
+			"select patients from public.patients", "select id from public.patients where last_name = 'x'",
+			"select ctid from public.patients", "copy public.patients to stdout",
+			"copy (select last_name from public.patients) to stdout", "update public.patients set phone = last_name",
+			"update public.patients set phone = '1' returning last_name",
+			"delete from public.patients returning last_name",
 		} {
 			a.accepted(casey, d)
 			refused(t, a.raw(sql), "42501", "permission denied")
@@ -94,7 +97,8 @@ func TestDisclosure(t *testing.T) {
 	})
 	t.Run("an undisclosed row can be neither changed nor deleted", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
-		refused(t, a.try("update public.patients set phone = '1' where id = $1", s.mine), "42501", "no committed disclosure")
+		refused(t, a.try("update public.patients set phone = '1' where id = $1", s.mine), "42501",
+			"no committed disclosure")
 		a.must("rollback")
 		d := a.asked(casey, uuid.New())
 		a.accepted(casey, d)
@@ -158,12 +162,15 @@ func TestLeaseExpires(t *testing.T) {
 	a.must("rollback")
 }
 
-// A transaction that asks and rolls back learns nothing: what it does is the same for an id of this clinic, of another one and of nobody.
+// A transaction that asks and rolls back learns nothing: what it does is the same for an id of this clinic, of another
+// one and of nobody.
 func TestAskTeachesNothing(t *testing.T) {
 	s := newQuietScene(t)
 	casey := s.token("casey@cedar")
-	const counters = `select coalesce(string_agg(format('%s.%s %s %s %s %s %s', schemaname, relname, seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins), E'\n' order by schemaname, relname), '')
-		from pg_stat_xact_all_tables where schemaname not in ('pg_catalog', 'information_schema', 'pg_toast') and coalesce(seq_scan, 0) + coalesce(idx_scan, 0) + n_tup_ins > 0`
+	const counters = `select coalesce(string_agg(format('%s.%s %s %s %s %s %s', schemaname, relname, seq_scan,
+		seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins), E'\n' order by schemaname, relname), '')
+		from pg_stat_xact_all_tables where schemaname not in ('pg_catalog', 'information_schema', 'pg_toast')
+			and coalesce(seq_scan, 0) + coalesce(idx_scan, 0) + n_tup_ins > 0`
 	measure := func(id uuid.UUID) (wal int64, stats string) {
 		a := s.conn(t) // the counters of a session add up over its transactions
 		a.accepted(casey, uuid.Nil)
@@ -243,7 +250,8 @@ func TestFind(t *testing.T) {
 			{`[]`, "id", 50}, {wanted, "last_name", 50}, {wanted, "id desc", 50}, {wanted, "id", 51},
 		} {
 			a.accepted(casey, d)
-			refused(t, a.try("select audit.evaluate('public.patients', $1, $2, $3)", other.filter, other.order, other.limit), "42501", "not the search that was recorded")
+			refused(t, a.try("select audit.evaluate('public.patients', $1, $2, $3)", other.filter, other.order,
+				other.limit), "42501", "not the search that was recorded")
 			a.must("rollback")
 		}
 		a.accepted(casey, uuid.New())
@@ -262,24 +270,30 @@ func TestFind(t *testing.T) {
 		a.accepted(casey, d)
 		a.sees()
 		a.must("commit")
-		if search, view := s.events("action = 'search' and disclosure_id = $1", d), s.events("action = 'view' and disclosure_id = $1", d); search != 1 || view != 0 {
+		if search, view := s.events("action = 'search' and disclosure_id = $1", d),
+			s.events("action = 'view' and disclosure_id = $1", d); search != 1 || view != 0 {
 			t.Fatalf("%d search and %d view events, want 1 and 0", search, view)
 		}
 	})
 	t.Run("values are stored nowhere in clear", func(t *testing.T) {
-		n := wardtest.One[int](s.Env, "select count(*) from audit.event where action = 'search' and detail like '%last_name%'")
-		clear := wardtest.One[int](s.Env, "select (select count(*) from audit.event e where e::text ilike '%canary%') + (select count(*) from audit.ask k where k::text ilike '%canary%')")
+		n := wardtest.One[int](s.Env,
+			"select count(*) from audit.event where action = 'search' and detail like '%last_name%'")
+		clear := wardtest.One[int](s.Env, "select (select count(*) from audit.event e "+
+			"where e::text ilike '%canary%') + (select count(*) from audit.ask k where k::text ilike '%canary%')")
 		if n == 0 || clear != 0 {
 			t.Fatalf("%d searches on record, %d rows repeat a value", n, clear)
 		}
 	})
 	t.Run("what a search refuses, without repeating a value", func(t *testing.T) {
 		for _, filter := range []string{
-			`{"last_name": "Canary"}`, `[{"column": "nope", "op": "=", "value": "Canary"}]`, `[{"column": "last_name", "op": "like", "value": "Canary"}]`,
-			`[{"column": "ctid", "op": "=", "value": "Canary"}]`, `["Canary"]`, `[["Canary"]]`, `[{"column": "last_name\" = '' or true --", "op": "=", "value": "Canary"}]`,
+			`{"last_name": "Canary"}`, `[{"column": "nope", "op": "=", "value": "Canary"}]`,
+			`[{"column": "last_name", "op": "like", "value": "Canary"}]`,
+			`[{"column": "ctid", "op": "=", "value": "Canary"}]`, `["Canary"]`, `[["Canary"]]`,
+			`[{"column": "last_name\" = '' or true --", "op": "=", "value": "Canary"}]`,
 		} {
 			a.accepted(casey, uuid.Nil)
-			if err := a.try("select audit.find($1, 'public.patients', $2)", uuid.New(), filter); err == nil || strings.Contains(err.Error(), "Canary") {
+			if err := a.try("select audit.find($1, 'public.patients', $2)", uuid.New(), filter); err == nil ||
+				strings.Contains(err.Error(), "Canary") {
 				t.Fatalf("%s: %v", filter, err)
 			}
 			a.must("rollback")
@@ -292,7 +306,9 @@ func TestFind(t *testing.T) {
 	})
 	t.Run("through the Go package", func(t *testing.T) {
 		var names []string
-		err := s.App("casey", "cedar").Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"},
+		err := s.App("casey", "cedar").Find(t.Context(), tenancy.Search{Table: "public.patients",
+			Where:   []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}},
+			Purpose: "treatment"},
 			tenancy.Collect(&names, pgx.RowTo[string], readNames))
 		if err != nil || strings.Join(names, ",") != "Canarycedar" {
 			t.Fatalf("found %d, %v", len(names), err)
@@ -312,17 +328,20 @@ func TestSameIDInTwoClinics(t *testing.T) {
 	visit := uuid.New()
 	book := func(token string, tenant, patient uuid.UUID, when string) {
 		a.accepted(token, uuid.Nil)
-		a.must("insert into public.appointments (tenant_id, id, patient_id, provider_id, scheduled_at) values ($1, $2, $3, tenancy.user_id(), $4::timestamptz)", tenant, visit, patient, when)
+		a.must("insert into public.appointments (tenant_id, id, patient_id, provider_id, scheduled_at) "+
+			"values ($1, $2, $3, tenancy.user_id(), $4::timestamptz)", tenant, visit, patient, when)
 		a.must("commit")
 	}
 	book(s.token("casey@cedar"), s.cedar, s.mine, "2026-01-01")
-	const kept = "select (user_id, patient_id, from_at, void_at)::text from review.relationship where tenant_id = $1 and record_id = $2"
+	const kept = "select (user_id, patient_id, from_at, void_at)::text from review.relationship where tenant_id = $1 " +
+		"and record_id = $2"
 	before := wardtest.One[string](s.Env, kept, s.cedar, visit)
 	book(s.token("hugo@harbor"), s.harbor, s.theirs, "2030-01-01")
 	if after := wardtest.One[string](s.Env, kept, s.cedar, visit); after != before {
 		t.Fatal("one clinic changed what is kept of another's appointment")
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from review.relationship r join tenancy.record x using (record_table, record_id, tenant_id) where record_id = $1", visit); n != 2 {
+	if n := wardtest.One[int](s.Env, "select count(*) from review.relationship r join tenancy.record x "+
+		"using (record_table, record_id, tenant_id) where record_id = $1", visit); n != 2 {
 		t.Fatalf("%d appointments of that id are known, want both clinics'", n)
 	}
 }

@@ -103,22 +103,27 @@ const codeCheck = "23514"
 
 // checks says what a violated check of the directory asks for.
 var checks = map[string]string{
-	"tenant_slug_check":      "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
-	"tenant_name_check":      "a clinic needs a name",
-	"users_slug_check":       "a user's short name is 1 to 40 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
+	"tenant_slug_check": "a clinic's short name is 1 to 40 lower-case letters, digits and hyphens, " +
+		"and begins with a letter or digit",
+	"tenant_name_check": "a clinic needs a name",
+	"users_slug_check": "a user's short name is 1 to 40 lower-case letters, digits, dots, " +
+		"hyphens and underscores, and begins with a letter or digit",
 	"users_name_check":       "a user needs a name",
 	"users_kind_check":       "a user is human or service",
 	"users_check":            "a service account needs an owner; a user is human or service",
 	"issuer_issuer_check":    "an issuer is an https:// URL without query or fragment (http only on this machine)",
 	"issuer_client_id_check": "an issuer needs a client id",
 	"identity_subject_check": "a subject is 1 to 255 characters",
-	"application_aud_check":  "an application's audience is 1 to 40 lower-case letters, digits, hyphens and underscores, and begins with a letter",
-	"region_name_check":      "a region's name is 1 to 40 lower-case letters, digits and hyphens, and begins with a letter or digit",
-	"role_name_check":        "a role's name is lower-case letters and underscores, and begins with a letter",
+	"application_aud_check": "an application's audience is 1 to 40 lower-case letters, digits, " +
+		"hyphens and underscores, and begins with a letter",
+	"region_name_check": "a region's name is 1 to 40 lower-case letters, digits and hyphens, " +
+		"and begins with a letter or digit",
+	"role_name_check": "a role's name is lower-case letters and underscores, and begins with a letter",
 }
 
-// explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep their message, which with
-// log_error_verbosity and PostgreSQL's own rules holds no row contents under row security; the DETAIL, which might, is dropped.
+// explain turns an error that one of ward's functions raised into words for a person. Errors of the server itself keep
+// their message, which with log_error_verbosity and PostgreSQL's own rules holds no row contents under row security;
+// the DETAIL, which might, is dropped.
 func explain(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -132,7 +137,8 @@ func explain(err error) error {
 	case "22P02", "22P03", "22001", "22003", "22007", "22008": // the server's own words repeat the value
 		message = "a value does not fit its type"
 	}
-	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint, Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: message}}
+	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint,
+		Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: message}}
 }
 
 // Explain is explain for the packages that run statements in a Tx of theirs.

@@ -12,13 +12,15 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// A person who is about to lose their access keeps a transaction open that holds the row of their session (a refresh locks it) and, by an uncommitted sign-in, shares of the rows that name them. Whoever ends
-// their access does not wait for that, and the end holds when the transaction commits.
+// A person who is about to lose their access keeps a transaction open that holds the row of their session (a refresh
+// locks it) and, by an uncommitted sign-in, shares of the rows that name them. Whoever ends their access does not wait
+// for that, and the end holds when the transaction commits.
 func TestEndDoesNotWaitForWhoIsEnded(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
 	member := func(user string) string {
-		return wardtest.One[string](s.Env, "select m.id::text from tenancy.membership m join tenancy.users u on u.id = m.user_id where u.slug = $1 and m.tenant_id = $2 and m.terminated_at is null", user, s.cedar)
+		return wardtest.One[string](s.Env, "select m.id::text from tenancy.membership m join tenancy.users u "+
+			"on u.id = m.user_id where u.slug = $1 and m.tenant_id = $2 and m.terminated_at is null", user, s.cedar)
 	}
 	id := func(user string) string {
 		return wardtest.One[string](s.Env, "select id::text from tenancy.users where slug = $1", user)
@@ -39,10 +41,11 @@ func TestEndDoesNotWaitForWhoIsEnded(t *testing.T) {
 			_, err := s.App("carla", "cedar").SignOutEverywhere(ctx)
 			return err
 		}},
-		{"a terminated membership", "carla", "membership terminated", func(ctx context.Context, _ *tenancy.Session) error {
-			_, err := root.Terminate(ctx, member("carla"), id("carla"), "left", nil)
-			return err
-		}},
+		{"a terminated membership", "carla", "membership terminated",
+			func(ctx context.Context, _ *tenancy.Session) error {
+				_, err := root.Terminate(ctx, member("carla"), id("carla"), "left", nil)
+				return err
+			}},
 		{"a disabled person", "casey", "user disabled", func(ctx context.Context, _ *tenancy.Session) error {
 			_, err := root.DisableUser(ctx, "casey", "left")
 			return err

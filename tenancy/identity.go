@@ -12,20 +12,22 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// OIDCSignIn is what SignInOIDC needs. Tenant and Role mean what they do in Credentials, as does an empty Audience. Code is a second factor's, where one is enrolled and
-// the provider does not vouch for its own.
+// OIDCSignIn is what SignInOIDC needs. Tenant and Role mean what they do in Credentials, as does an empty Audience.
+// Code is a second factor's, where one is enrolled and the provider does not vouch for its own.
 type OIDCSignIn struct {
 	IDToken, Tenant, Role, Audience, Code string
 }
 
-// SignInOIDC signs in whom a provider's identity token names. The database verifies the token, which works once. A refusal is a *RefusedError. After a
-// *ChoiceError the same token will do, with one of the choices and, where one was given, a new code; after ErrSecondFactor it will do with a code, unless it came with a wrong one.
+// SignInOIDC signs in whom a provider's identity token names. The database verifies the token, which works once. A
+// refusal is a *RefusedError. After a *ChoiceError the same token will do, with one of the choices and, where one was
+// given, a new code; after ErrSecondFactor it will do with a code, unless it came with a wrong one.
 func (db *DB) SignInOIDC(ctx context.Context, in OIDCSignIn) (Tokens, error) {
 	if in.Audience == "" {
 		in.Audience = AppAudience
 	}
 	return db.answer(ctx, "sign in", func(q *queries.Queries) (json.RawMessage, error) {
-		return q.SignInOIDC(ctx, queries.SignInOIDCParams{IDToken: in.IDToken, Tenant: optional(in.Tenant), Role: optional(in.Role), Audience: in.Audience, Code: optional(in.Code)})
+		return q.SignInOIDC(ctx, queries.SignInOIDCParams{IDToken: in.IDToken, Tenant: optional(in.Tenant),
+			Role: optional(in.Role), Audience: in.Audience, Code: optional(in.Code)})
 	})
 }
 
@@ -45,7 +47,8 @@ func (db *DB) Providers(ctx context.Context) ([]Provider, error) {
 	return out, err
 }
 
-// ReplaceKeys puts an issuer's keys in place of those that are there and says how many came or went. db is a connection as ward_identity.
+// ReplaceKeys puts an issuer's keys in place of those that are there and says how many came or went. db is a connection
+// as ward_identity.
 func (db *DB) ReplaceKeys(ctx context.Context, issuer string, keys []ProviderKey) (int, error) {
 	raw, err := json.Marshal(keys)
 	if err != nil {
@@ -85,7 +88,8 @@ type LinkedUser struct {
 	EndedAt  *time.Time `json:"ended_at"`
 }
 
-// NewIssuer is what AddIssuer needs. Every sign-in must then carry one of RequiredACR and all of RequiredAMR, where there are any, and needs no code of ward's.
+// NewIssuer is what AddIssuer needs. Every sign-in must then carry one of RequiredACR and all of RequiredAMR, where
+// there are any, and needs no code of ward's.
 type NewIssuer struct {
 	Provider
 	RequiredACR, RequiredAMR []string
@@ -99,8 +103,9 @@ func (s *Session) AddIssuer(ctx context.Context, in NewIssuer, d Discovery) (uui
 		return uuid.Nil, fmt.Errorf("encode provider: %w", err)
 	}
 	return s.add(ctx, "declare "+in.Issuer, func(q *queries.Queries) (uuid.UUID, error) {
-		return q.AddIssuer(ctx, queries.AddIssuerParams{Issuer: in.Issuer, ClientID: in.ClientID, Endpoints: endpoints, Keys: keys,
-			RequiredAcr: nonNil(in.RequiredACR), RequiredAmr: nonNil(in.RequiredAMR)})
+		return q.AddIssuer(ctx,
+			queries.AddIssuerParams{Issuer: in.Issuer, ClientID: in.ClientID, Endpoints: endpoints, Keys: keys,
+				RequiredAcr: nonNil(in.RequiredACR), RequiredAmr: nonNil(in.RequiredAMR)})
 	})
 }
 
@@ -148,7 +153,8 @@ func (s *Session) LinkIdentity(ctx context.Context, user, issuer, subject string
 // UnlinkIdentity ends a link. The subject stays this user's and can be linked to them again, to nobody else.
 func (s *Session) UnlinkIdentity(ctx context.Context, user, issuer, subject, reason string) error {
 	_, err := s.add(ctx, "unlink "+user, func(q *queries.Queries) (uuid.UUID, error) {
-		return q.UnlinkIdentity(ctx, queries.UnlinkIdentityParams{Who: user, Issuer: issuer, Subject: subject, Reason: reason})
+		return q.UnlinkIdentity(ctx,
+			queries.UnlinkIdentityParams{Who: user, Issuer: issuer, Subject: subject, Reason: reason})
 	})
 	return err
 }

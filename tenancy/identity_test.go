@@ -63,7 +63,8 @@ func forge(t *testing.T, head, claims map[string]any, key []byte) string {
 // unsigned is a token without its signature.
 func unsigned(token string) string { return token[:strings.LastIndex(token, ".")] }
 
-// signed has the database sign claims, as only its superuser can: what a bug in minting, or another region's database, might hand out.
+// signed has the database sign claims, as only its superuser can: what a bug in minting, or another region's database,
+// might hand out.
 func (s *scene) signed(claims map[string]any) string {
 	s.t.Helper()
 	raw, err := json.Marshal(claims)
@@ -90,23 +91,30 @@ func TestRefusedTokens(t *testing.T) {
 	}
 	cases := []struct{ name, token, why string }{
 		{"N1 unknown kid, any signature", forge(t, with(head, "kid", "nope"), claims, []byte("x")), "signature"},
-		{"N1 no kid, signature of 43 A", unsigned(forge(t, map[string]any{"alg": "HS256"}, with(claims, "tid", s.harbor.String()), nil)) + "." + strings.Repeat("A", 43), "signature"},
+		{"N1 no kid, signature of 43 A",
+			unsigned(forge(t, map[string]any{"alg": "HS256"}, with(claims, "tid", s.harbor.String()), nil)) + "." +
+				strings.Repeat("A", 43), "signature"},
 		{"N1 kid null", forge(t, with(head, "kid", nil), claims, nil), "signature"},
 		{"another key's signature", forge(t, head, claims, []byte("another key of thirty-two bytes.")), "signature"},
 		{"alg none, no signature", unsigned(forge(t, map[string]any{"alg": "none"}, claims, nil)) + ".", "signature"},
 		{"alg none, with the real kid", forge(t, with(head, "alg", "none"), claims, nil), "signature"},
 		{"alg HS512", forge(t, with(head, "alg", "HS512"), claims, nil), "signature"},
-		{"claims changed under a real signature", unsigned(forge(t, head, with(claims, "tid", s.harbor.String()), nil)) + good[len(good)-44:], "signature"},
+		{"claims changed under a real signature",
+			unsigned(forge(t, head, with(claims, "tid", s.harbor.String()), nil)) + good[len(good)-44:], "signature"},
 		{"one character of the signature changed", good[:len(good)-2] + flipped + last[1:], "signature"},
-		{"empty", "", "the token stood in the query text: send it as a bind parameter"}, // as every text has the empty one in it
+		// as every text has the empty one in it
+		{"empty", "", "the token stood in the query text: send it as a bind parameter"},
 		{"not a token", "no token", "signature"},
 		{"too long", strings.Repeat("A", 5000), "signature"},
-		{"not UTF-8 inside", base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + ".e30." + strings.Repeat("A", 43), "signature"},
+		{"not UTF-8 inside",
+			base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + ".e30." + strings.Repeat("A", 43), "signature"},
 		{"expired", s.signed(with(claims, "exp", time.Now().Add(-time.Second).Unix())), "expired"},
 		{"another region's", s.signed(with(claims, "rgn", "eu-central")), "another region's token"},
-		{"X1 another tenant on this session", s.signed(with(claims, "tid", s.harbor.String())), "token and session differ"},
+		{"X1 another tenant on this session", s.signed(with(claims, "tid", s.harbor.String())),
+			"token and session differ"},
 		{"another user on this session", s.signed(with(claims, "sub", hugoClaims["sub"])), "token and session differ"},
-		{"another membership on this session", s.signed(with(claims, "mid", hugoClaims["mid"])), "token and session differ"},
+		{"another membership on this session", s.signed(with(claims, "mid", hugoClaims["mid"])),
+			"token and session differ"},
 		{"another audience on this session", s.signed(with(claims, "aud", "review")), "token and session differ"},
 		{"a session that is not there", s.signed(with(claims, "sid", uuid.NewString())), "token and session differ"},
 		{"a reviewer's token", s.Reviewer("dana").Tokens().Access, "a token of another application"},
@@ -129,18 +137,22 @@ func TestRefusedTokens(t *testing.T) {
 	s.super("update tenancy.users set disabled_at = clock_timestamp() where slug = 'hugo'")
 	t.Run("disabled user", func(t *testing.T) { s.refusal(t, a, hugo, "user disabled") })
 	frank := s.App("frank", "cedar").Tokens().Access
-	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' where user_id = (select id from tenancy.users where slug = 'frank')")
+	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' " +
+		"where user_id = (select id from tenancy.users where slug = 'frank')")
 	t.Run("terminated membership", func(t *testing.T) { s.refusal(t, a, frank, "membership terminated") })
 	away := s.App("carla", "cedar")
 	carla := away.Tokens().Access
 	t.Run("what is not looked up again stays as it is", func(t *testing.T) {
-		for _, sql := range []string{"update tenancy.tenant set region = 'eu-central' where slug = 'cedar'", "update tenancy.application set login_role = 'ward_reviewer' where aud = 'app'"} {
-			if _, err := s.Super.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "stays as it is") {
+		for _, sql := range []string{"update tenancy.tenant set region = 'eu-central' where slug = 'cedar'",
+			"update tenancy.application set login_role = 'ward_reviewer' where aud = 'app'"} {
+			if _, err := s.Super.Exec(t.Context(), sql); err == nil ||
+				!strings.Contains(err.Error(), "stays as it is") {
 				t.Errorf("%s: %v", sql, err)
 			}
 		}
 		s.super("update tenancy.session set login_role = 'ward_reviewer'")
-		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.session where login_role <> 'ward_app' and aud = 'app'"); n != 0 {
+		if n := wardtest.One[int](s.Env,
+			"select count(*) from tenancy.session where login_role <> 'ward_app' and aud = 'app'"); n != 0 {
 			t.Errorf("%d sessions have another login than their application", n)
 		}
 	})
@@ -152,17 +164,21 @@ func TestRefusedTokens(t *testing.T) {
 		if _, err := away.DB().Refresh(t.Context(), away.Tokens().Refresh); err == nil {
 			t.Error("a refresh")
 		}
-		if _, err := away.DB().SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+		if _, err := away.DB().SignIn(t.Context(),
+			tenancy.Credentials{User: "carla", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
 			t.Error("a sign-in")
 		}
 	})
 	s.super("update tenancy.instance set region = $1", wardtest.Region)
 
 	reviewer := s.connAs(t, "ward_reviewer")
-	t.Run("an application's token as ward_reviewer", func(t *testing.T) { s.refusal(t, reviewer, carla, "a token of another application") })
+	t.Run("an application's token as ward_reviewer",
+		func(t *testing.T) { s.refusal(t, reviewer, carla, "a token of another application") })
 	ana := s.Reviewer("ana").Tokens().Access
-	s.super("update tenancy.reviewer_grant set ended_at = clock_timestamp() where user_id = (select id from tenancy.users where slug = 'ana')")
-	t.Run("a reviewer whose grant ended", func(t *testing.T) { s.refusal(t, reviewer, ana, "no reviewer grant in force") })
+	s.super("update tenancy.reviewer_grant set ended_at = clock_timestamp() where user_id = (select id " +
+		"from tenancy.users where slug = 'ana')")
+	t.Run("a reviewer whose grant ended",
+		func(t *testing.T) { s.refusal(t, reviewer, ana, "no reviewer grant in force") })
 }
 
 // refusal holds that begin refuses the token with this reason, that nothing works after it, and that the event stays.
@@ -187,7 +203,8 @@ func TestTerminationBitesAtOnce(t *testing.T) {
 	s := newScene(t)
 	session := s.App("frank", "cedar")
 	tokens := session.Tokens()
-	member := wardtest.One[string](s.Env, "select m.id::text from tenancy.membership m join tenancy.users u on u.id = m.user_id where u.slug = 'frank'")
+	member := wardtest.One[string](s.Env,
+		"select m.id::text from tenancy.membership m join tenancy.users u on u.id = m.user_id where u.slug = 'frank'")
 	user := wardtest.One[string](s.Env, "select id::text from tenancy.users where slug = 'frank'")
 	a := s.conn(t)
 	a.accepted(tokens.Access, uuid.Nil) // open while the other happens
@@ -201,15 +218,18 @@ func TestTerminationBitesAtOnce(t *testing.T) {
 		t.Fatalf("begin says %q", why)
 	}
 	a.must("commit")
-	if _, err := session.DB().Refresh(t.Context(), tokens.Refresh); fmt.Sprint(err) != "identity refused: sign in again" {
+	if _, err := session.DB().Refresh(t.Context(),
+		tokens.Refresh); fmt.Sprint(err) != "identity refused: sign in again" {
 		t.Fatalf("refresh: %v", err)
 	}
-	if _, err := session.DB().SignIn(t.Context(), tenancy.Credentials{User: "frank", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+	if _, err := session.DB().SignIn(t.Context(),
+		tenancy.Credentials{User: "frank", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
 		t.Fatal("signed in to a terminated membership")
 	}
 }
 
-// No SQL of the client's names the actor: settings without a MAC are no identity, and a MAC holds for its own backend, transaction and begin.
+// No SQL of the client's names the actor: settings without a MAC are no identity, and a MAC holds for its own backend,
+// transaction and begin.
 func TestForgedClaims(t *testing.T) {
 	s := newScene(t)
 	a := s.conn(t)
@@ -219,13 +239,18 @@ func TestForgedClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	uses := []string{"select count(*) from public.patients", readNames, "insert into public.patients (tenant_id, id, mrn, first_name, last_name) select $1::uuid, gen_random_uuid(), 'm', 'f', 'l'",
-		"select audit.disclose(gen_random_uuid(), 'public.patients', array[gen_random_uuid()])", "select tenancy.sign_out()", "select tenancy.whoami()"}
+	uses := []string{"select count(*) from public.patients", readNames, "insert into public.patients (tenant_id, id, " +
+		"mrn, first_name, last_name) select $1::uuid, gen_random_uuid(), 'm', 'f', 'l'",
+		"select audit.disclose(gen_random_uuid(), 'public.patients', array[gen_random_uuid()])",
+		"select tenancy.sign_out()", "select tenancy.whoami()"}
 	before := s.events("true")
 	t.Run("settings alone", func(t *testing.T) {
 		for _, sql := range uses {
 			a.must("begin")
-			a.must("select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline', (extract(epoch from clock_timestamp()) + 30)::text, true), set_config('request.jwt.mac', repeat('0', 64), true), set_config('ward.user', 'hugo', true), set_config('ward.disclosure', gen_random_uuid()::text, true)", string(forged))
+			a.must(`select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline',
+					(extract(epoch from clock_timestamp()) + 30)::text, true), set_config('request.jwt.mac',
+					repeat('0', 64), true), set_config('ward.user', 'hugo', true), set_config('ward.disclosure',
+					gen_random_uuid()::text, true)`, string(forged))
 			if err := a.try(strings.ReplaceAll(sql, "$1::uuid", "'"+s.harbor.String()+"'")); err == nil {
 				t.Fatalf("%s works under forged claims", sql)
 			}
@@ -239,7 +264,8 @@ func TestForgedClaims(t *testing.T) {
 	t.Run("claims changed after begin", func(t *testing.T) {
 		for _, change := range []string{
 			"select set_config('request.jwt.claims', replace(current_setting('request.jwt.claims'), $1, $2), true)",
-			"select set_config('request.jwt.deadline', current_setting('request.jwt.deadline') || '9', true) where $1 <> $2",
+			"select set_config('request.jwt.deadline', current_setting('request.jwt.deadline') || '9', true) " +
+				"where $1 <> $2",
 			"select set_config('request.jwt.mac', reverse(current_setting('request.jwt.mac')), true) where $1 <> $2",
 		} {
 			a.accepted(casey, uuid.Nil)
@@ -248,10 +274,12 @@ func TestForgedClaims(t *testing.T) {
 			a.must("rollback")
 		}
 	})
-	const take = "select current_setting('request.jwt.claims') || '~' || current_setting('request.jwt.deadline') || '~' || current_setting('request.jwt.mac')"
+	const take = "select current_setting('request.jwt.claims') || '~' || current_setting('request.jwt.deadline') || " +
+		"'~' || current_setting('request.jwt.mac')"
 	put := func(a *attacker, stolen string) {
 		f := strings.Split(stolen, "~")
-		a.must("select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline', $2, true), set_config('request.jwt.mac', $3, true)", f[0], f[1], f[2])
+		a.must("select set_config('request.jwt.claims', $1, true), set_config('request.jwt.deadline', $2, true), "+
+			"set_config('request.jwt.mac', $3, true)", f[0], f[1], f[2])
 	}
 	t.Run("a MAC of an earlier transaction", func(t *testing.T) {
 		a.accepted(casey, uuid.Nil)
@@ -274,7 +302,8 @@ func TestForgedClaims(t *testing.T) {
 		b.must("rollback")
 		a.must("rollback")
 	})
-	if n := s.events("true and user_id = (select id from tenancy.users where slug = 'hugo') and action not in ('sign_in', 'create')"); n != 0 || s.events("true") > before+1 {
+	if n := s.events("true and user_id = (select id from tenancy.users where slug = 'hugo') and action not in " +
+		"('sign_in', 'create')"); n != 0 || s.events("true") > before+1 {
 		t.Fatalf("%d events name somebody who did nothing", n)
 	}
 	t.Run("the identity runs out within the transaction", func(t *testing.T) {
@@ -328,7 +357,8 @@ func TestBeginsConditions(t *testing.T) {
 	t.Run("the token in the query text", func(t *testing.T) {
 		a := s.conn(t)
 		a.must("begin")
-		refusal(t, a, "select tenancy.begin('"+casey+"')", "the token stood in the query text: send it as a bind parameter")
+		refusal(t, a, "select tenancy.begin('"+casey+"')",
+			"the token stood in the query text: send it as a bind parameter")
 		a.must("commit")
 		if n := s.events("action = 'refuse' and detail like '%query text%'"); n != 1 {
 			t.Fatalf("%d events, want 1", n)
@@ -374,8 +404,10 @@ func TestBeginsConditions(t *testing.T) {
 		a.sees("Canarycedar")
 	})
 	for _, left := range []struct{ name, sql, why string }{
-		{"Q1 a statement prepared by SQL", "prepare stmtcache_1(uuid) as select 1", "the session holds a statement prepared by SQL: DISCARD ALL first"},
-		{"L2 a WITH HOLD cursor", "declare h cursor with hold for select 1", "the session holds a WITH HOLD cursor: DISCARD ALL first"},
+		{"Q1 a statement prepared by SQL", "prepare stmtcache_1(uuid) as select 1",
+			"the session holds a statement prepared by SQL: DISCARD ALL first"},
+		{"L2 a WITH HOLD cursor", "declare h cursor with hold for select 1",
+			"the session holds a WITH HOLD cursor: DISCARD ALL first"},
 	} {
 		t.Run(left.name, func(t *testing.T) {
 			a := s.conn(t)

@@ -58,7 +58,8 @@ const (
 	maxWait   = 15 * time.Second
 )
 
-// guarded sends requests by HTTPS only, or to this machine: whoever can change a provider's keys on their way can be anybody. It sees redirects too.
+// guarded sends requests by HTTPS only, or to this machine: whoever can change a provider's keys on their way can be
+// anybody. It sees redirects too.
 type guarded struct{ ctx context.Context }
 
 // RoundTrip bounds the answer as well.
@@ -83,7 +84,8 @@ func (g guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 func secureURL(u *url.URL) error {
 	host := u.Hostname()
 	ip := net.ParseIP(host)
-	if u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())) {
+	if u.Host != "" &&
+		(u.Scheme == "https" || u.Scheme == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())) {
 		return nil
 	}
 	return fmt.Errorf("%s://%s is refused: a provider is asked over https", u.Scheme, u.Host)
@@ -145,12 +147,14 @@ func Discover(ctx context.Context, issuer string) (Discovery, error) {
 	return d, nil
 }
 
-// signingKeys are those that may sign identity tokens with RS256 and are strong enough; the database looks at them again.
+// signingKeys are those that may sign identity tokens with RS256 and are strong enough; the database looks at them
+// again.
 func signingKeys(set jose.JSONWebKeySet) []ProviderKey {
 	var keys []ProviderKey
 	for _, k := range set.Keys {
 		public, ok := k.Key.(*rsa.PublicKey)
-		if !ok || k.KeyID == "" || (k.Use != "" && k.Use != "sig") || (k.Algorithm != "" && k.Algorithm != string(jose.RS256)) {
+		if !ok || k.KeyID == "" || (k.Use != "" && k.Use != "sig") ||
+			(k.Algorithm != "" && k.Algorithm != string(jose.RS256)) {
 			continue
 		}
 		if bits := public.N.BitLen(); bits < 2048 || bits > 4096 || public.E < 65537 {
@@ -166,8 +170,9 @@ func ProviderKeyOf(kid string, n *big.Int, e int) ProviderKey {
 	return ProviderKey{KID: kid, N: base64.RawURLEncoding.EncodeToString(n.Bytes()), E: e}
 }
 
-// DeviceFlow signs somebody in at a provider (RFC 8628): show tells the person what to confirm, then the provider is asked as often as it allows. The identity
-// token that comes back was checked here, for a good message; what counts is the database's own check. Errors: ErrSignInDenied, ErrCodeExpired.
+// DeviceFlow signs somebody in at a provider (RFC 8628): show tells the person what to confirm, then the provider is
+// asked as often as it allows. The identity token that comes back was checked here, for a good message; what counts is
+// the database's own check. Errors: ErrSignInDenied, ErrCodeExpired.
 func DeviceFlow(ctx context.Context, p Provider, show func(DeviceCode)) (idToken string, err error) {
 	provider, pctx, err := discovered(ctx, p.Issuer)
 	if err != nil {
@@ -181,7 +186,8 @@ func DeviceFlow(ctx context.Context, p Provider, show func(DeviceCode)) (idToken
 	if err != nil {
 		return "", flowError(ctx, p, err)
 	}
-	show(DeviceCode{UserCode: code.UserCode, URL: code.VerificationURI, CompleteURL: code.VerificationURIComplete, Expires: code.Expiry})
+	show(DeviceCode{UserCode: code.UserCode, URL: code.VerificationURI, CompleteURL: code.VerificationURIComplete,
+		Expires: code.Expiry})
 	token, err := config.DeviceAccessToken(pctx, code)
 	if err != nil {
 		return "", flowError(ctx, p, err)
@@ -190,7 +196,8 @@ func DeviceFlow(ctx context.Context, p Provider, show func(DeviceCode)) (idToken
 	if !ok {
 		return "", fmt.Errorf("%s gave no identity token", p.Issuer)
 	}
-	if _, err := provider.Verifier(&oidc.Config{ClientID: p.ClientID, SupportedSigningAlgs: []string{oidc.RS256}}).Verify(pctx, raw); err != nil {
+	if _, err := provider.Verifier(&oidc.Config{ClientID: p.ClientID,
+		SupportedSigningAlgs: []string{oidc.RS256}}).Verify(pctx, raw); err != nil {
 		return "", fmt.Errorf("identity token of %s: %w", p.Issuer, err)
 	}
 	return raw, nil

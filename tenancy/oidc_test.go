@@ -35,7 +35,8 @@ func newProvider(t *testing.T, amr ...string) *provider {
 	s := newScene(t)
 	p := &provider{scene: s, key: newKey(t, 2048), kid: "one", root: s.Reviewer("root"), db: s.Open("ward_reviewer")}
 	in := tenancy.NewIssuer{Provider: tenancy.Provider{Issuer: issuer, ClientID: clientID}, RequiredAMR: amr}
-	if _, err := p.root.AddIssuer(t.Context(), in, tenancy.Discovery{Endpoints: map[string]string{}, Keys: p.keys()}); err != nil {
+	if _, err := p.root.AddIssuer(t.Context(), in,
+		tenancy.Discovery{Endpoints: map[string]string{}, Keys: p.keys()}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.root.LinkIdentity(t.Context(), "dana", issuer, "sub-dana"); err != nil {
@@ -51,7 +52,8 @@ func (p *provider) keys() []tenancy.ProviderKey {
 // claims are those of a token for dana that is accepted.
 func claims() map[string]any {
 	now := time.Now().Unix()
-	return map[string]any{"iss": issuer, "sub": "sub-dana", "aud": clientID, "iat": now, "exp": now + 300, "email": "dana@example.org"}
+	return map[string]any{"iss": issuer, "sub": "sub-dana", "aud": clientID, "iat": now, "exp": now + 300,
+		"email": "dana@example.org"}
 }
 
 func (p *provider) head() map[string]any {
@@ -88,7 +90,8 @@ func without(c map[string]any, name string) map[string]any {
 
 func TestOIDCSignIn(t *testing.T) {
 	p := newProvider(t)
-	tokens, err := p.db.SignInOIDC(t.Context(), tenancy.OIDCSignIn{IDToken: p.idToken(p.head(), claims()), Audience: tenancy.ReviewAudience})
+	tokens, err := p.db.SignInOIDC(t.Context(),
+		tenancy.OIDCSignIn{IDToken: p.idToken(p.head(), claims()), Audience: tenancy.ReviewAudience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +99,8 @@ func TestOIDCSignIn(t *testing.T) {
 	if err != nil || who.Slug != "dana" {
 		t.Fatalf("signed in as %q, %v", who.Slug, err)
 	}
-	if n := p.events("action = 'sign_in' and outcome = 'ok' and detail::jsonb->>'method' = 'oidc' and user_id = (select id from tenancy.users where slug = 'dana')"); n != 1 {
+	if n := p.events("action = 'sign_in' and outcome = 'ok' and detail::jsonb->>'method' = 'oidc' and user_id = " +
+		"(select id from tenancy.users where slug = 'dana')"); n != 1 {
 		t.Errorf("%d events", n)
 	}
 	// an application's user, by the same identity
@@ -104,7 +108,8 @@ func TestOIDCSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := p.Open("ward_app")
-	tokens, err = app.SignInOIDC(t.Context(), tenancy.OIDCSignIn{IDToken: p.idToken(p.head(), with(claims(), "sub", "sub-casey")), Tenant: "cedar", Audience: "app"})
+	tokens, err = app.SignInOIDC(t.Context(), tenancy.OIDCSignIn{
+		IDToken: p.idToken(p.head(), with(claims(), "sub", "sub-casey")), Tenant: "cedar", Audience: "app"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +118,8 @@ func TestOIDCSignIn(t *testing.T) {
 	}
 }
 
-// Tokens that are refused, each with its reason in the event, by ward_reviewer over a connection of its own: which is what the laptop has.
+// Tokens that are refused, each with its reason in the event, by ward_reviewer over a connection of its own: which is
+// what the laptop has.
 func TestOIDCRefusals(t *testing.T) {
 	p := newProvider(t)
 	now := time.Now().Unix()
@@ -125,13 +131,17 @@ func TestOIDCRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.super("insert into tenancy.identity (issuer, subject, user_id, linked_by) select $1, 'sub-eli', id, id from tenancy.users where slug = 'eli'", issuer)
+	p.super("insert into tenancy.identity (issuer, subject, user_id, linked_by) select $1, 'sub-eli', id, id "+
+		"from tenancy.users where slug = 'eli'", issuer)
 	for _, c := range []struct{ name, token, want string }{
-		{"claims changed", fields[0] + "." + base64.RawURLEncoding.EncodeToString(forged) + "." + fields[2], "signature"},
+		{"claims changed", fields[0] + "." + base64.RawURLEncoding.EncodeToString(forged) + "." +
+			fields[2], "signature"},
 		{"another's key under the same kid", stranger.idToken(head, claims()), "signature"},
 		{"alg none", p.idToken(with(head, "alg", "none"), claims()), "signature"},
-		{"alg none, no signature", strings.Join(strings.Split(p.idToken(with(head, "alg", "none"), claims()), ".")[:2], ".") + ".", "not an identity token"},
-		{"HS256 with the public key as secret", forge(t, with(head, "alg", "HS256"), claims(), p.key.N.Bytes()), "signature"},
+		{"alg none, no signature", strings.Join(strings.Split(p.idToken(with(head, "alg", "none"), claims()), ".")[:2],
+			".") + ".", "not an identity token"},
+		{"HS256 with the public key as secret",
+			forge(t, with(head, "alg", "HS256"), claims(), p.key.N.Bytes()), "signature"},
 		{"RS512", p.idToken(with(head, "alg", "RS512"), claims()), "signature"},
 		{"unknown kid", p.idToken(with(head, "kid", "two"), claims()), "the key is not"},
 		{"no kid", p.idToken(without(head, "kid"), claims()), "the key is not"},
@@ -141,8 +151,10 @@ func TestOIDCRefusals(t *testing.T) {
 		{"no issuer", p.idToken(head, without(claims(), "iss")), "the issuer is not"},
 		{"another client", p.idToken(head, with(claims(), "aud", "another")), "another client"},
 		{"no audience", p.idToken(head, without(claims(), "aud")), "another client"},
-		{"several audiences, no azp", p.idToken(head, with(claims(), "aud", []string{clientID, "another"})), "another client"},
-		{"several audiences, another's azp", p.idToken(head, with(with(claims(), "aud", []string{clientID, "another"}), "azp", "another")), "another client"},
+		{"several audiences, no azp", p.idToken(head, with(claims(), "aud", []string{clientID, "another"})),
+			"another client"},
+		{"several audiences, another's azp", p.idToken(head,
+			with(with(claims(), "aud", []string{clientID, "another"}), "azp", "another")), "another client"},
 		{"another's azp", p.idToken(head, with(claims(), "azp", "another")), "another client"},
 		{"an audience that contains ours", p.idToken(head, with(claims(), "aud", clientID+"-2")), "another client"},
 		{"expired", p.idToken(head, with(claims(), "exp", now-1)), "expired"},
@@ -215,7 +227,8 @@ func TestOIDCTokenWorksOnce(t *testing.T) {
 		t.Errorf("again: %q", got)
 	}
 	h := sha256.Sum256([]byte(token[:strings.LastIndex(token, ".")]))
-	if until := wardtest.One[time.Time](p.Env, "select until from tenancy.used_token where sha256 = $1", h[:]); time.Until(until) > 12*time.Minute {
+	if until := wardtest.One[time.Time](p.Env, "select until from tenancy.used_token where sha256 = $1",
+		h[:]); time.Until(until) > 12*time.Minute {
 		t.Errorf("kept until %s", until)
 	}
 	// a day beyond their end, since the clock may go back
@@ -250,7 +263,8 @@ func TestOIDCTokenInQueryText(t *testing.T) {
 // A subject is one user's for ever; links and issuers are ended, never removed; only administrators do any of it.
 func TestIdentityLinks(t *testing.T) {
 	p := newProvider(t)
-	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil || !strings.Contains(err.Error(), "another user's") {
+	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil ||
+		!strings.Contains(err.Error(), "another user's") {
 		t.Errorf("linked to a second user: %v", err)
 	}
 	if err := p.root.UnlinkIdentity(t.Context(), "dana", issuer, "sub-dana", "left the company"); err != nil {
@@ -259,7 +273,8 @@ func TestIdentityLinks(t *testing.T) {
 	if got := p.why(p.idToken(p.head(), claims())); !strings.Contains(got, "linked to no user") {
 		t.Errorf("unlinked, and %q", got)
 	}
-	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil || !strings.Contains(err.Error(), "another user's") {
+	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil ||
+		!strings.Contains(err.Error(), "another user's") {
 		t.Errorf("linked to another user after unlinking: %v", err)
 	}
 	if _, err := p.root.LinkIdentity(t.Context(), "dana", issuer, "sub-dana"); err != nil {
@@ -268,8 +283,11 @@ func TestIdentityLinks(t *testing.T) {
 	if _, err := p.root.LinkIdentity(t.Context(), "svc-etl", issuer, "sub-etl"); err == nil {
 		t.Error("a service account was linked")
 	}
-	for _, sql := range []string{"delete from tenancy.identity", "truncate tenancy.identity", "delete from tenancy.issuer", "update tenancy.identity set user_id = (select id from tenancy.users where slug = 'eli')",
-		"insert into tenancy.identity (issuer, subject, user_id, linked_by) select issuer, subject, linked_by, linked_by from tenancy.identity"} {
+	for _, sql := range []string{"delete from tenancy.identity", "truncate tenancy.identity",
+		"delete from tenancy.issuer",
+		"update tenancy.identity set user_id = (select id from tenancy.users where slug = 'eli')",
+		"insert into tenancy.identity (issuer, subject, user_id, linked_by) select issuer, subject, linked_by, " +
+			"linked_by from tenancy.identity"} {
 		if _, err := p.Super.Exec(t.Context(), sql); err == nil {
 			t.Errorf("the owner could: %s", sql)
 		}
@@ -278,7 +296,9 @@ func TestIdentityLinks(t *testing.T) {
 	if _, err := dana.LinkIdentity(t.Context(), "eli", issuer, "sub-mine"); err == nil {
 		t.Error("a compliance officer linked an identity")
 	}
-	if _, err := dana.AddIssuer(t.Context(), tenancy.NewIssuer{Provider: tenancy.Provider{Issuer: "https://mine.example.org", ClientID: "x"}}, tenancy.Discovery{Keys: p.keys()}); err == nil {
+	if _, err := dana.AddIssuer(t.Context(),
+		tenancy.NewIssuer{Provider: tenancy.Provider{Issuer: "https://mine.example.org", ClientID: "x"}},
+		tenancy.Discovery{Keys: p.keys()}); err == nil {
 		t.Error("a compliance officer declared an issuer")
 	}
 	if err := p.root.EndIssuer(t.Context(), issuer, "moved elsewhere"); err != nil {
@@ -301,7 +321,8 @@ func TestIdentityRole(t *testing.T) {
 	if n, err := identity.ReplaceKeys(t.Context(), issuer, p.keys()); err != nil || n != 0 {
 		t.Fatalf("the same keys: %d changes, %v", n, err)
 	}
-	if n := p.events("action = 'configure' and detail::jsonb->>'what' = 'oidc refresh' and detail::jsonb->>'login' = 'ward_identity'"); n != 1 {
+	if n := p.events("action = 'configure' and detail::jsonb->>'what' = 'oidc refresh' and detail::jsonb->>'login' = " +
+		"'ward_identity'"); n != 1 {
 		t.Errorf("%d events of one change", n)
 	}
 	if got := p.why(old); !strings.Contains(got, "the key is not") {
@@ -311,8 +332,11 @@ func TestIdentityRole(t *testing.T) {
 		t.Errorf("a token under the new key: %q", got)
 	}
 	for name, keys := range map[string][]tenancy.ProviderKey{
-		"none": {}, "1024 bits": {tenancy.ProviderKeyOf("k", newKey(t, 1024).N, 65537)}, "exponent 3": {tenancy.ProviderKeyOf("k", p.key.N, 3)},
-		"two of one name": {tenancy.ProviderKeyOf("k", p.key.N, 65537), tenancy.ProviderKeyOf("k", newKey(t, 2048).N, 65537)}, "no name": {tenancy.ProviderKeyOf("", p.key.N, 65537)},
+		"none": {}, "1024 bits": {tenancy.ProviderKeyOf("k", newKey(t, 1024).N, 65537)},
+		"exponent 3": {tenancy.ProviderKeyOf("k", p.key.N, 3)},
+		"two of one name": {tenancy.ProviderKeyOf("k", p.key.N, 65537),
+			tenancy.ProviderKeyOf("k", newKey(t, 2048).N, 65537)},
+		"no name": {tenancy.ProviderKeyOf("", p.key.N, 65537)},
 	} {
 		if _, err := identity.ReplaceKeys(t.Context(), issuer, keys); err == nil {
 			t.Errorf("accepted keys: %s", name)
@@ -328,13 +352,18 @@ func TestIdentityRole(t *testing.T) {
 		refused(t, p.connAs(t, role).try("select tenancy.replace_keys($1, '[]')", issuer), "42501", "permission denied")
 	}
 	a := p.connAs(t, "ward_identity")
-	for _, sql := range []string{"select tenancy.sign_in('dana', 'x')", "select tenancy.sign_in_oidc('x')", "select tenancy.begin('x')", "select * from tenancy.issuer_key", "select * from tenancy.identity",
-		"update tenancy.issuer set client_id = 'x'", "select tenancy.add_issuer('https://x', 'x', '{}', '[]')", "select tenancy.link_identity('dana', 'x', 'y')", "select * from audit.event", "select * from public.patients",
+	for _, sql := range []string{"select tenancy.sign_in('dana', 'x')", "select tenancy.sign_in_oidc('x')",
+		"select tenancy.begin('x')", "select * from tenancy.issuer_key", "select * from tenancy.identity",
+		"update tenancy.issuer set client_id = 'x'", "select tenancy.add_issuer('https://x', 'x', '{}', '[]')",
+		"select tenancy.link_identity('dana', 'x', 'y')", "select * from audit.event", "select * from public.patients",
 		"select tenancy.put_keys(gen_random_uuid(), '[]')"} {
 		refused(t, a.try(sql), "42501", "permission denied")
 	}
-	callable := value[int](&attacker{t, p.Conn("postgres")}, `select count(*)::int from pg_proc f join pg_namespace n on n.oid = f.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river') and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity', n.oid, 'usage')`)
+	callable := value[int](&attacker{t, p.Conn("postgres")},
+		`select count(*)::int from pg_proc f join pg_namespace n on n.oid = f.pronamespace
+		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river')
+			and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity',
+				n.oid, 'usage')`)
 	if callable != 3 {
 		t.Errorf("ward_identity can call %d functions, want replace_keys, issuers and wipe", callable)
 	}
@@ -347,8 +376,10 @@ func TestOIDCRequiredFactor(t *testing.T) {
 	for _, c := range []struct {
 		amr  any
 		want string
-	}{{nil, "second factor that is required"}, {"mfa", "second factor that is required"}, {[]string{"pwd", "mfa"}, "second factor that is required"}, {[]string{"pwd", "hwk", "mfa"}, ""}} {
-		if got := p.why(p.idToken(p.head(), with(claims(), "amr", c.amr))); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+	}{{nil, "second factor that is required"}, {"mfa", "second factor that is required"},
+		{[]string{"pwd", "mfa"}, "second factor that is required"}, {[]string{"pwd", "hwk", "mfa"}, ""}} {
+		if got := p.why(p.idToken(p.head(), with(claims(), "amr", c.amr))); (got == "") != (c.want == "") ||
+			!strings.Contains(got, c.want) {
 			t.Errorf("amr %v: %q", c.amr, got)
 		}
 	}
@@ -358,7 +389,8 @@ func TestOIDCRequiredFactor(t *testing.T) {
 // lastSession holds that the newest session came by a provider, and whether with a second factor.
 func (p *provider) lastSession(factor bool) {
 	p.t.Helper()
-	if !wardtest.One[bool](p.Env, "select second_factor = $1 and method = 'oidc' from tenancy.session order by created_at desc limit 1", factor) {
+	if !wardtest.One[bool](p.Env,
+		"select second_factor = $1 and method = 'oidc' from tenancy.session order by created_at desc limit 1", factor) {
 		p.t.Errorf("the session does not say method oidc, second factor %v", factor)
 	}
 }
@@ -373,13 +405,18 @@ func TestOIDCSecondFactor(t *testing.T) {
 	secret, _ := p.enrolled(p.Reviewer("dana"), "dana")
 	try := func(token, code string) string {
 		t.Helper()
-		_, err := p.db.SignInOIDC(t.Context(), tenancy.OIDCSignIn{IDToken: token, Audience: tenancy.ReviewAudience, Code: code})
+		_, err := p.db.SignInOIDC(t.Context(),
+			tenancy.OIDCSignIn{IDToken: token, Audience: tenancy.ReviewAudience, Code: code})
 		return reason(t, err)
 	}
-	first, second := p.idToken(p.head(), with(claims(), "jti", "first")), p.idToken(p.head(), with(claims(), "jti", "second"))
+	first, second := p.idToken(p.head(), with(claims(), "jti", "first")),
+		p.idToken(p.head(), with(claims(), "jti", "second"))
 	for _, c := range []struct{ name, token, code, want string }{
-		{"no code", first, "", codeNeeded}, {"spaces", first, "  ", codeNeeded}, {"a wrong code", first, notTOTP(t, secret), codeWrong}, {"a right one after it", first, totp(t, secret, step()), "the token was used before"},
-		{"no code", second, "", codeNeeded}, {"a right one", second, totp(t, secret, step()), ""}, {"again", second, totp(t, secret, step()+1), "the token was used before"},
+		{"no code", first, "", codeNeeded}, {"spaces", first, "  ", codeNeeded},
+		{"a wrong code", first, notTOTP(t, secret), codeWrong},
+		{"a right one after it", first, totp(t, secret, step()), "the token was used before"},
+		{"no code", second, "", codeNeeded}, {"a right one", second, totp(t, secret, step()), ""},
+		{"again", second, totp(t, secret, step()+1), "the token was used before"},
 	} {
 		if got := try(c.token, c.code); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -388,17 +425,20 @@ func TestOIDCSecondFactor(t *testing.T) {
 	p.lastSession(true)
 }
 
-// Who works at several clinics is asked which; the same token will do then, once. Who works at none of those that are asked for is refused.
+// Who works at several clinics is asked which; the same token will do then, once. Who works at none of those that are
+// asked for is refused.
 func TestOIDCChoiceOfTenant(t *testing.T) {
 	p := newProvider(t)
-	p.super("insert into tenancy.identity (issuer, subject, user_id, linked_by) select $1, 'sub-casey', id, id from tenancy.users where slug = 'casey'", issuer)
+	p.super("insert into tenancy.identity (issuer, subject, user_id, linked_by) select $1, 'sub-casey', id, id "+
+		"from tenancy.users where slug = 'casey'", issuer)
 	app, token := p.Open("ward_app"), p.idToken(p.head(), with(claims(), "sub", "sub-casey"))
 	try := func(tenant, role string) error {
 		_, err := app.SignInOIDC(t.Context(), tenancy.OIDCSignIn{IDToken: token, Tenant: tenant, Role: role})
 		return err
 	}
 	var choice *tenancy.ChoiceError
-	if err := try("", ""); !errors.As(err, &choice) || len(choice.Choices) != 2 || choice.Choices[1].Tenant != "harbor" {
+	if err := try("", ""); !errors.As(err, &choice) || len(choice.Choices) != 2 ||
+		choice.Choices[1].Tenant != "harbor" {
 		t.Fatalf("without a clinic: %v", err)
 	}
 	if err := try("harbor", ""); err != nil {

@@ -25,7 +25,8 @@ func newPortal(t *testing.T) *portal {
 	t.Helper()
 	s := newScene(t)
 	p := &portal{scene: s, root: s.Reviewer("root"), message: uuid.New(), theirsToo: uuid.New(),
-		messages: "insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) values ($1, $2, $3, tenancy.user_id(), 'patient', 'b')"}
+		messages: "insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) " +
+			"values ($1, $2, $3, tenancy.user_id(), 'patient', 'b')"}
 	casey := s.App("casey", "cedar")
 	p.other = s.Patient(casey, "cedar", "Canaryother")
 	a := s.conn(t)
@@ -33,7 +34,8 @@ func newPortal(t *testing.T) *portal {
 	a.must(p.messages, s.cedar, p.message, s.mine)
 	a.must(p.messages, s.cedar, p.theirsToo, p.other)
 	a.must("commit")
-	if _, err := p.root.AddUser(t.Context(), tenancy.NewUser{Slug: "pia", Name: "Portal", Kind: "human", Password: wardtest.Password}); err != nil {
+	if _, err := p.root.AddUser(t.Context(),
+		tenancy.NewUser{Slug: "pia", Name: "Portal", Kind: "human", Password: wardtest.Password}); err != nil {
 		t.Fatal(err)
 	}
 	p.pia = p.identity(s.mine)
@@ -72,7 +74,8 @@ func (p *portal) finds(a *attacker, token, filter, order string) (string, error)
 	return strings.Join(names, ","), err
 }
 
-// A portal identity reaches one patient's records, however it asks, searches or writes, and the event says who asked for what.
+// A portal identity reaches one patient's records, however it asks, searches or writes, and the event says who asked
+// for what.
 func TestPatientReachesOwnRecordsOnly(t *testing.T) {
 	p := newPortal(t)
 	a := p.conn(t)
@@ -104,8 +107,10 @@ func TestPatientReachesOwnRecordsOnly(t *testing.T) {
 	})
 	t.Run("searches", func(t *testing.T) {
 		for filter, want := range map[string]string{
-			`[]`: "Canarycedar", `[{"column": "last_name", "op": "starts_with", "value": "Canary"}]`: "Canarycedar", `[{"column": "last_name", "op": "=", "value": "Canaryother"}]`: "",
-			`[{"column": "id", "op": "=", "value": "` + p.other.String() + `"}]`: "", `[{"column": "last_name", "op": ">=", "value": ""}]`: "Canarycedar",
+			`[]`: "Canarycedar", `[{"column": "last_name", "op": "starts_with", "value": "Canary"}]`: "Canarycedar",
+			`[{"column": "last_name", "op": "=", "value": "Canaryother"}]`:       "",
+			`[{"column": "id", "op": "=", "value": "` + p.other.String() + `"}]`: "",
+			`[{"column": "last_name", "op": ">=", "value": ""}]`:                 "Canarycedar",
 		} {
 			before := p.events("action = 'view' and record_id = $1", p.other)
 			got, err := p.finds(a, p.pia, filter, "last_name desc")
@@ -116,7 +121,9 @@ func TestPatientReachesOwnRecordsOnly(t *testing.T) {
 		}
 	})
 	t.Run("writes", func(t *testing.T) {
-		p.super("select tenancy.permit('patient', 'public.messages', array['modify', 'delete']), tenancy.permit('patient', 'public.patients', array['create', 'modify'])") // more than it ships with
+		// more than it ships with
+		p.super("select tenancy.permit('patient', 'public.messages', array['modify', 'delete']), " +
+			"tenancy.permit('patient', 'public.patients', array['create', 'modify'])")
 		a.accepted(p.pia, uuid.Nil)
 		refused(t, a.try(p.messages, p.cedar, uuid.New(), p.other), "42501", "another patient")
 		a.must("rollback")
@@ -148,7 +155,8 @@ func TestPatientReachesOwnRecordsOnly(t *testing.T) {
 		own(got, err, "Canaryother")
 		got, err = p.shows(a, p.pia, p.mine, p.other)
 		own(got, err, "Canarycedar")
-		if n := p.events("action = 'view' and user_id = (select id from tenancy.users where slug = 'pia') and membership_id is null"); n != 0 {
+		if n := p.events("action = 'view' and user_id = (select id from tenancy.users where slug = 'pia') and " +
+			"membership_id is null"); n != 0 {
 			t.Fatal("an event without its membership")
 		}
 	})
@@ -160,17 +168,20 @@ func TestPatientReachesOwnRecordsOnly(t *testing.T) {
 		if _, err := worker.Exec(t.Context(), "select audit.classify()"); err != nil {
 			t.Fatal(err)
 		}
-		const denied = "outcome = 'denied' and user_id = (select id from tenancy.users where slug = 'pia') and detail::jsonb->>'reason' = "
+		const denied = "outcome = 'denied' and user_id = (select id from tenancy.users where slug = 'pia') and " +
+			"detail::jsonb->>'reason' = "
 		if n := p.events(denied+"'the record belongs to another patient' and record_id = $1", p.other); n == 0 {
 			t.Error("no attempt at the other patient's record")
 		}
 		if n := p.events(denied+"'the record belongs to another clinic' and record_id = $1", p.theirs); n != 1 {
 			t.Errorf("%d attempts at another clinic's record", n)
 		}
-		if n := p.events("outcome = 'denied' and record_id = $1 and membership_id = (select min(id::text)::uuid from tenancy.membership where patient_id = $1)", p.mine); n != 0 {
+		if n := p.events("outcome = 'denied' and record_id = $1 and membership_id = (select min(id::text)::uuid from "+
+			"tenancy.membership where patient_id = $1)", p.mine); n != 0 {
 			t.Errorf("%d of the person's own views are denied", n)
 		}
-		if n := p.events("outcome = 'denied' and user_id = (select id from tenancy.users where slug = 'casey') and detail like '%another patient%'"); n != 0 {
+		if n := p.events("outcome = 'denied' and user_id = (select id from tenancy.users where slug = 'casey') and " +
+			"detail like '%another patient%'"); n != 0 {
 			t.Error("a clinician's view is denied as another patient's")
 		}
 	})
@@ -190,7 +201,8 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 		{"the search", "audit.evaluate", "patient is not null", "false", func(a *attacker) bool {
 			before := p.events("action = 'view' and record_id = $1", p.other)
 			_, err := p.finds(a, p.pia, `[{"column": "last_name", "op": "=", "value": "Canaryother"}]`, "id")
-			return err == nil && p.events("action = 'view' and record_id = $1", p.other) == before+1 // how many there are, at least
+			// how many there are, at least
+			return err == nil && p.events("action = 'view' and record_id = $1", p.other) == before+1
 		}},
 		{"the write", "audit.on_write", "c ? 'pat'", "false", func(a *attacker) bool {
 			a.accepted(p.pia, uuid.Nil)
@@ -216,13 +228,29 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 func TestPortalIdentityIsBound(t *testing.T) {
 	p := newPortal(t)
 	for name, try := range map[string]func() error{
-		"no patient":             func() error { _, err := p.root.AddMember(t.Context(), "cedar", "carla", "patient"); return err },
-		"another clinic's":       func() error { _, err := p.root.AddPatient(t.Context(), "cedar", "carla", p.theirs); return err },
-		"a record that is none":  func() error { _, err := p.root.AddPatient(t.Context(), "cedar", "carla", p.message); return err },
-		"a service account":      func() error { _, err := p.root.AddPatient(t.Context(), "cedar", "svc-etl", p.mine); return err },
-		"the same a second time": func() error { _, err := p.root.AddPatient(t.Context(), "cedar", "pia", p.mine); return err },
+		"no patient": func() error {
+			_, err := p.root.AddMember(t.Context(), "cedar", "carla", "patient")
+			return err
+		},
+		"another clinic's": func() error {
+			_, err := p.root.AddPatient(t.Context(), "cedar", "carla", p.theirs)
+			return err
+		},
+		"a record that is none": func() error {
+			_, err := p.root.AddPatient(t.Context(), "cedar", "carla", p.message)
+			return err
+		},
+		"a service account": func() error {
+			_, err := p.root.AddPatient(t.Context(), "cedar", "svc-etl", p.mine)
+			return err
+		},
+		"the same a second time": func() error {
+			_, err := p.root.AddPatient(t.Context(), "cedar", "pia", p.mine)
+			return err
+		},
 		"into a clinician": func() error {
-			_, err := p.root.ChangeRole(t.Context(), wardtest.One[string](p.Env, "select id::text from tenancy.membership where patient_id = $1", p.mine), "clinician", "a try")
+			_, err := p.root.ChangeRole(t.Context(), wardtest.One[string](p.Env,
+				"select id::text from tenancy.membership where patient_id = $1", p.mine), "clinician", "a try")
 			return err
 		},
 	} {
@@ -230,8 +258,10 @@ func TestPortalIdentityIsBound(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	_, err := p.Super.Exec(t.Context(), "update tenancy.membership set patient_id = $1 where patient_id = $2", p.other, p.mine)
+	_, err := p.Super.Exec(t.Context(), "update tenancy.membership set patient_id = $1 where patient_id = $2",
+		p.other, p.mine)
 	refused(t, err, "42501", "cannot be changed")
-	_, err = p.Super.Exec(t.Context(), "insert into tenancy.membership (tenant_id, user_id, role) select $1, id, 'patient' from tenancy.users where slug = 'carla'", p.cedar)
+	_, err = p.Super.Exec(t.Context(), "insert into tenancy.membership (tenant_id, user_id, role) "+
+		"select $1, id, 'patient' from tenancy.users where slug = 'carla'", p.cedar)
 	refused(t, err, "23514", "membership")
 }

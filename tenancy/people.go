@@ -20,7 +20,8 @@ type Person struct {
 	OnCall       []string `json:"on_call"`  // clinics; "*": any
 }
 
-// RoleChange is what giving a member another role did: the old membership ended and a new one began, in one transaction.
+// RoleChange is what giving a member another role did: the old membership ended and a new one began, in one
+// transaction.
 type RoleChange struct {
 	Termination
 	NewMembership uuid.UUID `json:"new_membership"`
@@ -83,14 +84,16 @@ func (s *Session) Person(ctx context.Context, user string) (Person, error) {
 	return rows[0], nil
 }
 
-// ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and another one begins.
+// ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and
+// another one begins.
 func (s *Session) ChangeRole(ctx context.Context, membership, role, reason string) (RoleChange, error) {
 	return act[RoleChange](ctx, s, "change role of "+membership, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.ChangeRole(ctx, queries.ChangeRoleParams{Membership: membership, Role: role, Reason: reason})
 	})
 }
 
-// DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every session.
+// DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every
+// session.
 func (s *Session) DisableUser(ctx context.Context, user, reason string) (Disabled, error) {
 	return act[Disabled](ctx, s, "disable user "+user, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.DisableUser(ctx, queries.DisableUserParams{Who: user, Reason: reason})
@@ -120,7 +123,8 @@ func (s *Session) AddRole(ctx context.Context, name, note string) error {
 // AllowRole lets a role do things with a table's records in every clinic, or takes that away; from the next ask on.
 func (s *Session) AllowRole(ctx context.Context, role, table string, actions []string, allowed bool) error {
 	return s.do(ctx, "change role "+role, func(q *queries.Queries) error {
-		return q.AllowRole(ctx, queries.AllowRoleParams{Role: role, RecordTable: table, Actions: actions, Allowed: allowed})
+		return q.AllowRole(ctx,
+			queries.AllowRoleParams{Role: role, RecordTable: table, Actions: actions, Allowed: allowed})
 	})
 }
 
@@ -146,8 +150,8 @@ func (s *Session) RemoveOnCall(ctx context.Context, user, tenant, reason string)
 	return int(n), err
 }
 
-// TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at most four hours. It becomes an item of
-// the queue (rule S03).
+// TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at
+// most four hours. It becomes an item of the queue (rule S03).
 func (s *Session) TakeOnCall(ctx context.Context, tenant, reason, ticket string, hours float64) (Taken, error) {
 	return act[Taken](ctx, s, "take on-call grant at "+tenant, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.TakeOnCall(ctx, queries.TakeOnCallParams{Tenant: tenant, Reason: reason, Ticket: ticket, Hours: hours})
@@ -175,7 +179,8 @@ func (s *Session) do(ctx context.Context, what string, fn func(*queries.Queries)
 }
 
 // act is do for a change that answers with JSON.
-func act[T any](ctx context.Context, s *Session, what string, fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
+func act[T any](ctx context.Context, s *Session, what string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
 	var done T
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
 		raw, err := fn(queries.New(tx))

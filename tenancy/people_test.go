@@ -25,22 +25,27 @@ func denied(t *testing.T, err error, code, words string) {
 
 func (s *scene) membership(tenant, user string) string {
 	s.t.Helper()
-	return wardtest.One[string](s.Env, "select m.id::text from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id where t.slug = $1 and u.slug = $2 and m.terminated_at is null", tenant, user)
+	return wardtest.One[string](s.Env,
+		"select m.id::text from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users "+
+			"u on u.id = m.user_id where t.slug = $1 and u.slug = $2 and m.terminated_at is null", tenant, user)
 }
 
 func (s *scene) grant(user, role string) string {
 	s.t.Helper()
-	return wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = $1 and g.role = $2 and g.ended_at is null", user, role)
+	return wardtest.One[string](s.Env, "select g.id::text from tenancy.reviewer_grant g join tenancy.users u "+
+		"on u.id = g.user_id where u.slug = $1 and g.role = $2 and g.ended_at is null", user, role)
 }
 
-// A clinician changes clinics and keeps the user_id; a reviewer reads both clinics' events as one trail, recorded at each.
+// A clinician changes clinics and keeps the user_id; a reviewer reads both clinics' events as one trail, recorded at
+// each.
 func TestOneUserForLife(t *testing.T) {
 	s := newScene(t)
 	root, dana := s.Reviewer("root"), s.Reviewer("dana")
 	hugo := s.App("hugo", "harbor")
 	s.Patient(hugo, "harbor", "Canarybefore")
 	id := wardtest.One[uuid.UUID](s.Env, "select id from tenancy.users where slug = 'hugo'")
-	if _, err := dana.Terminate(t.Context(), s.membership("harbor", "hugo"), id.String(), "moved to cedar", nil); err != nil {
+	if _, err := dana.Terminate(t.Context(), s.membership("harbor", "hugo"), id.String(), "moved to cedar",
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := hugo.Read(t.Context(), ask(s.theirs)); err == nil {
@@ -52,7 +57,8 @@ func TestOneUserForLife(t *testing.T) {
 	s.Patient(s.App("hugo", "cedar"), "cedar", "Canaryafter")
 
 	last := wardtest.One[int64](s.Env, "select max(event_id) from audit.event")
-	rows, err := audit.OfUser(t.Context(), dana, "hugo", "left harbor, joined cedar", "", audit.Filter{Action: []string{"create"}}, 100)
+	rows, err := audit.OfUser(t.Context(), dana, "hugo", "left harbor, joined cedar", "",
+		audit.Filter{Action: []string{"create"}}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +73,8 @@ func TestOneUserForLife(t *testing.T) {
 		t.Fatalf("created at %s", got)
 	}
 	for _, tenant := range []string{"cedar", "harbor", "installation"} {
-		if n := s.events("event_id > $1 and action = 'open' and tenant_id = $2 and detail::jsonb->>'user' = $3", last, s.TenantID(tenant), id.String()); n != 1 {
+		if n := s.events("event_id > $1 and action = 'open' and tenant_id = $2 and detail::jsonb->>'user' = $3", last,
+			s.TenantID(tenant), id.String()); n != 1 {
 			t.Errorf("%d open events at %s, want 1", n, tenant)
 		}
 	}
@@ -112,10 +119,12 @@ func TestRoleChange(t *testing.T) {
 	if err := session.Tx(t.Context(), uuid.Nil, func(tenancy.Tx) error { return nil }); !errors.As(err, &refusedErr) {
 		t.Fatalf("the old session: %v", err)
 	}
-	if _, claims := parts(t, s.App("frank", "cedar").Tokens().Access); claims["role"] != "nurse" || claims["mid"] != done.NewMembership.String() {
+	if _, claims := parts(t, s.App("frank", "cedar").Tokens().Access); claims["role"] != "nurse" ||
+		claims["mid"] != done.NewMembership.String() {
 		t.Fatalf("signed in as %v", claims["role"])
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.membership where id = $1 and role = 'front_desk' and terminated_at is not null", was); n != 1 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.membership where id = $1 and role = 'front_desk' "+
+		"and terminated_at is not null", was); n != 1 {
 		t.Fatal("the old membership is not what it was")
 	}
 	_, err = root.ChangeRole(t.Context(), was, "clinician", "a second time")
@@ -128,17 +137,20 @@ func TestRoleChange(t *testing.T) {
 func TestAdministratorOfOneClinic(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
-	if _, err := root.AddGrant(t.Context(), tenancy.NewGrant{User: "carla", Role: "administrator", Tenant: "cedar", Reason: "runs cedar"}); err != nil {
+	if _, err := root.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "carla", Role: "administrator", Tenant: "cedar", Reason: "runs cedar"}); err != nil {
 		t.Fatal(err)
 	}
 	carla := s.Reviewer("carla")
 	for name, try := range map[string]func() error{
 		"a grant of every clinic": func() error {
-			_, err := carla.AddGrant(t.Context(), tenancy.NewGrant{User: "frank", Role: "administrator", Reason: "everything"})
+			_, err := carla.AddGrant(t.Context(),
+				tenancy.NewGrant{User: "frank", Role: "administrator", Reason: "everything"})
 			return err
 		},
 		"a grant at another clinic": func() error {
-			_, err := carla.AddGrant(t.Context(), tenancy.NewGrant{User: "frank", Role: "auditor", Tenant: "harbor", Reason: "next door"})
+			_, err := carla.AddGrant(t.Context(),
+				tenancy.NewGrant{User: "frank", Role: "auditor", Tenant: "harbor", Reason: "next door"})
 			return err
 		},
 		"ending the installation's administrator": func() error {
@@ -151,7 +163,9 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 		},
 		"a clinic":           func() error { _, err := carla.AddTenant(t.Context(), "oak", "Oak"); return err },
 		"disabling somebody": func() error { _, err := carla.DisableUser(t.Context(), "hugo", "not hers"); return err },
-		"a role":             func() error { return carla.AllowRole(t.Context(), "front_desk", "notes", []string{"view"}, true) },
+		"a role": func() error {
+			return carla.AllowRole(t.Context(), "front_desk", "notes", []string{"view"}, true)
+		},
 		"linking an identity": func() error {
 			_, err := carla.LinkIdentity(t.Context(), "root", "https://login.example.org", "carla")
 			return err
@@ -159,10 +173,16 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 		"taking a second factor away": func() error { return carla.RemoveTOTP(t.Context(), "root", "a coup") },
 		"the second factor's policy":  func() error { return carla.RequireSecondFactor(t.Context(), "required") },
 		"the signing key":             func() error { _, err := carla.RotateKey(t.Context(), true); return err },
-		"an application":              func() error { return carla.AddApplication(t.Context(), "portal", "ward_app", "hers") },
-		"on call everywhere":          func() error { _, err := carla.AddOnCall(t.Context(), "frank", "", "everything"); return err },
+		"an application": func() error {
+			return carla.AddApplication(t.Context(), "portal", "ward_app", "hers")
+		},
+		"on call everywhere": func() error {
+			_, err := carla.AddOnCall(t.Context(), "frank", "", "everything")
+			return err
+		},
 		"a declaration for every clinic": func() error {
-			return carla.DeclareService(t.Context(), "svc-etl", tenancy.Declaration{Action: "view", RecordTable: "notes", ToHour: 24})
+			return carla.DeclareService(t.Context(), "svc-etl",
+				tenancy.Declaration{Action: "view", RecordTable: "notes", ToHour: 24})
 		},
 		"herself": func() error {
 			_, err := carla.EndGrant(t.Context(), s.grant("carla", "administrator"), "leaving")
@@ -176,7 +196,8 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.reviewer_grant where ended_at is not null"); n != 0 {
 		t.Fatalf("%d grants ended", n)
 	}
-	if _, err := carla.AddGrant(t.Context(), tenancy.NewGrant{User: "frank", Role: "auditor", Tenant: "cedar", Reason: "helps at cedar"}); err != nil {
+	if _, err := carla.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "frank", Role: "auditor", Tenant: "cedar", Reason: "helps at cedar"}); err != nil {
 		t.Fatal(err)
 	}
 	grants, err := carla.Grants(t.Context())
@@ -190,7 +211,8 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 	}
 	restore := s.without(t, "tenancy.reviewer_of", "tenant is null and not", "false and not")
 	defer restore()
-	if _, err := carla.AddGrant(t.Context(), tenancy.NewGrant{User: "frank", Role: "administrator", Reason: "everything"}); err != nil {
+	if _, err := carla.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "frank", Role: "administrator", Reason: "everything"}); err != nil {
 		t.Errorf("does not work without its defence: %v", err)
 	}
 }
@@ -199,7 +221,8 @@ func TestAdministratorOfOneClinic(t *testing.T) {
 func TestLastAdministrator(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
-	if _, err := root.AddGrant(t.Context(), tenancy.NewGrant{User: "carla", Role: "administrator", Reason: "for an hour", Hours: 1}); err != nil {
+	if _, err := root.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "carla", Role: "administrator", Reason: "for an hour", Hours: 1}); err != nil {
 		t.Fatal(err)
 	}
 	carla := s.Reviewer("carla")
@@ -212,7 +235,8 @@ func TestLastAdministrator(t *testing.T) {
 	if _, err := root.EndGrant(t.Context(), s.grant("carla", "administrator"), "the hour is over"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := root.AddGrant(t.Context(), tenancy.NewGrant{User: "carla", Role: "administrator", Reason: "a second one"}); err != nil {
+	if _, err := root.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "carla", Role: "administrator", Reason: "a second one"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -226,7 +250,8 @@ func TestLastAdministrator(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- b.try("select tenancy.end_grant($1, 'each ends the other')", ofRoot) }()
 		eventually(t, "the second one waits or is through", func() bool {
-			return len(done) > 0 || wardtest.One[int](s.Env, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0
+			return len(done) > 0 || wardtest.One[int](s.Env, "select count(*) from pg_stat_activity "+
+				"where wait_event_type = 'Lock' and datname = current_database()") > 0
 		})
 		a.must("commit")
 		second = <-done
@@ -238,7 +263,8 @@ func TestLastAdministrator(t *testing.T) {
 		return first, second
 	}
 	left := func() int {
-		return wardtest.One[int](s.Env, "select count(*) from tenancy.reviewer_grant where role = 'administrator' and ended_at is null")
+		return wardtest.One[int](s.Env,
+			"select count(*) from tenancy.reviewer_grant where role = 'administrator' and ended_at is null")
 	}
 	first, second := race(t)
 	if first != nil || left() != 1 {
@@ -246,8 +272,10 @@ func TestLastAdministrator(t *testing.T) {
 	}
 	refused(t, second, "42501", "your grants do not let you grant")
 	t.Run("without taking turns", func(t *testing.T) {
-		s.super("insert into tenancy.reviewer_grant (user_id, role, reason) select id, 'administrator', 'once more' from tenancy.users where slug = 'carla'")
-		restore := s.without(t, "tenancy.lock_administrators", "pg_advisory_xact_lock(hashtext('ward administrators'))", "pg_sleep(0)")
+		s.super("insert into tenancy.reviewer_grant (user_id, role, reason) select id, 'administrator', 'once more' " +
+			"from tenancy.users where slug = 'carla'")
+		restore := s.without(t, "tenancy.lock_administrators", "pg_advisory_xact_lock(hashtext('ward administrators'))",
+			"pg_sleep(0)")
 		defer restore()
 		if _, second := race(t); second != nil || left() != 0 {
 			t.Errorf("does not work without its defence: %v, %d left", second, left())
@@ -262,12 +290,14 @@ func TestDisableUser(t *testing.T) {
 	if err := root.OwnService(t.Context(), "svc-etl", "casey"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := root.AddGrant(t.Context(), tenancy.NewGrant{User: "casey", Role: "auditor", Tenant: "cedar", Reason: "second line"}); err != nil {
+	if _, err := root.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "casey", Role: "auditor", Tenant: "cedar", Reason: "second line"}); err != nil {
 		t.Fatal(err)
 	}
 	cedar, harbor, reviewer := s.App("casey", "cedar"), s.App("casey", "harbor"), s.Reviewer("casey")
 	p, err := root.Person(t.Context(), "casey")
-	if err != nil || !slices.Equal(p.Services, []string{"svc-etl"}) || !slices.Equal(p.Grants, []string{"auditor of cedar"}) || len(p.Memberships) != 2 || p.LiveSessions < 3 {
+	if err != nil || !slices.Equal(p.Services, []string{"svc-etl"}) ||
+		!slices.Equal(p.Grants, []string{"auditor of cedar"}) || len(p.Memberships) != 2 || p.LiveSessions < 3 {
 		t.Fatalf("shown before: %+v, %v", p, err)
 	}
 	_, err = s.Reviewer("dana").DisableUser(t.Context(), "casey", "ends a reviewer")
@@ -282,7 +312,8 @@ func TestDisableUser(t *testing.T) {
 		}
 	}
 	app := s.Open("ward_app")
-	if _, err := app.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+	if _, err := app.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
 		t.Error("signed in while disabled")
 	}
 	services, err := root.Services(t.Context(), "svc-etl")
@@ -294,16 +325,19 @@ func TestDisableUser(t *testing.T) {
 	if err := root.EnableUser(t.Context(), "casey", "came back"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+	if _, err := app.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
 		t.Error("enabling gave a membership back")
 	}
 	if _, err := root.AddMember(t.Context(), "cedar", "casey", "nurse"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err != nil {
+	if _, err := app.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err != nil {
 		t.Error(err)
 	}
-	if n := s.events("action = 'terminate' and detail::jsonb->>'user' = (select id::text from tenancy.users where slug = 'casey')"); n != 3 {
+	if n := s.events("action = 'terminate' and detail::jsonb->>'user' = (select id::text from tenancy.users where " +
+		"slug = 'casey')"); n != 3 {
 		t.Errorf("%d terminate events, want one at each clinic and one of the installation", n)
 	}
 }
@@ -330,18 +364,21 @@ func TestForbidBites(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles, err := root.Roles(t.Context(), "scribe")
-	if err != nil || len(roles) != 1 || roles[0].Members != 1 || len(roles[0].Permissions) != 1 || strings.Join(roles[0].Permissions[0].Actions, " ") != "create view" {
+	if err != nil || len(roles) != 1 || roles[0].Members != 1 || len(roles[0].Permissions) != 1 ||
+		strings.Join(roles[0].Permissions[0].Actions, " ") != "create view" {
 		t.Fatalf("%+v, %v", roles, err)
 	}
 	denied(t, s.App("frank", "cedar").Read(t.Context(), ask(s.mine)), "42501", "scribe may not view")
 }
 
-// The on-call engineer: nothing until they take a grant; then one clinic, with reason and ticket, for at most four hours, one at a time.
+// The on-call engineer: nothing until they take a grant; then one clinic, with reason and ticket, for at most four
+// hours, one at a time.
 func TestOnCall(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
 	db := s.Open("ward_reviewer")
-	if _, err := db.SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: wardtest.Password, Audience: tenancy.ReviewAudience}); err == nil {
+	if _, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "carla", Password: wardtest.Password, Audience: tenancy.ReviewAudience}); err == nil {
 		t.Fatal("signed in to review without standing on the roster")
 	}
 	if _, err := root.AddOnCall(t.Context(), "carla", "cedar", "November's rota"); err != nil {
@@ -362,8 +399,10 @@ func TestOnCall(t *testing.T) {
 		tenant, reason, ticket string
 		hours                  float64
 	}{
-		"not hers": {"harbor", "pager", "OPS-1", 1}, "nobody's": {"ceder", "pager", "OPS-1", 1}, "no reason": {"cedar", " ", "OPS-1", 1},
-		"no ticket": {"cedar", "pager", " ", 1}, "five hours": {"cedar", "pager", "OPS-1", 5}, "no time": {"cedar", "pager", "OPS-1", 0},
+		"not hers": {"harbor", "pager", "OPS-1", 1}, "nobody's": {"ceder", "pager", "OPS-1", 1},
+		"no reason": {"cedar", " ", "OPS-1", 1},
+		"no ticket": {"cedar", "pager", " ", 1}, "five hours": {"cedar", "pager", "OPS-1", 5},
+		"no time": {"cedar", "pager", "OPS-1", 0},
 	} {
 		if _, err := carla.TakeOnCall(t.Context(), try.tenant, try.reason, try.ticket, try.hours); err == nil {
 			t.Errorf("%s: taken", name)
@@ -386,7 +425,8 @@ func TestOnCall(t *testing.T) {
 	if err != nil || len(grants) != 2 { // hers and omar's, both at cedar
 		t.Fatalf("%d grants seen, %v", len(grants), err)
 	}
-	_, err = s.Super.Exec(t.Context(), "update tenancy.reviewer_grant set expires_at = starts_at + interval '5 hours' where id = $1", got.Grant)
+	_, err = s.Super.Exec(t.Context(),
+		"update tenancy.reviewer_grant set expires_at = starts_at + interval '5 hours' where id = $1", got.Grant)
 	refused(t, err, "23514", "reviewer_grant")
 	t.Run("gone when it runs out", func(t *testing.T) {
 		s.super("update tenancy.reviewer_grant set expires_at = clock_timestamp() where id = $1", got.Grant)
@@ -417,7 +457,8 @@ func TestOneOnCallGrantAtATime(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- b.try("select tenancy.take_on_call('harbor', 'portal down', 'OPS-1')") }()
 	eventually(t, "the second one waits", func() bool {
-		return wardtest.One[int](s.Env, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0
+		return wardtest.One[int](s.Env,
+			"select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0
 	})
 	a.must("commit")
 	refused(t, <-done, "55000", "one on-call grant at a time")

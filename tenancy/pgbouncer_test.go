@@ -23,8 +23,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// pgbouncer starts one in transaction mode with two server connections before the scene's database, and gives the connection string through it. reset is the
-// setting server_reset_query_always.
+// pgbouncer starts one in transaction mode with two server connections before the scene's database, and gives the
+// connection string through it. reset is the setting server_reset_query_always.
 func (s *scene) pgbouncer(t *testing.T, reset int) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -65,8 +65,11 @@ func (s *scene) pgbouncer(t *testing.T, reset int) string {
 			t.Fatal(err)
 		}
 	}
-	config := fmt.Sprintf("[databases]\nclinic = host=%s port=%s dbname=%s user=ward_app\n[pgbouncer]\n%sauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 400\n"+
-		"unix_socket_dir = %s\nlisten_addr =\nlisten_port = 6432\nserver_reset_query = DISCARD ALL\nserver_reset_query_always = %d\nlogfile = %s/log\npidfile =\n", sockets, server.Query().Get("port"), s.DB.Name(), account, dir, reset, dir)
+	config := fmt.Sprintf("[databases]\nclinic = host=%s port=%s dbname=%s user=ward_app\n[pgbouncer]\n"+
+		"%sauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 400\n"+
+		"unix_socket_dir = %s\nlisten_addr =\nlisten_port = 6432\nserver_reset_query = DISCARD ALL\n"+
+		"server_reset_query_always = %d\nlogfile = %s/log\npidfile =\n", sockets, server.Query().Get("port"),
+		s.DB.Name(), account, dir, reset, dir)
 	ini := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(ini, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
@@ -87,16 +90,20 @@ func (s *scene) pgbouncer(t *testing.T, reset int) string {
 	return dsn
 }
 
-// poison leaves what a hostile client can in whatever server connection it gets: a cursor over a record, a prepared statement, a setting, a lock.
+// poison leaves what a hostile client can in whatever server connection it gets: a cursor over a record, a prepared
+// statement, a setting, a lock.
 func (s *scene) poison(ctx context.Context, a *attacker, token string) error {
 	d := uuid.New()
 	for _, step := range []struct {
 		sql  string
 		args []any
 	}{
-		{"begin", nil}, {"select tenancy.begin($1)", []any{token}}, {"select audit.disclose($1, 'public.patients', $2)", []any{d, []uuid.UUID{s.theirs}}}, {"commit", nil},
-		{"begin", nil}, {"select tenancy.begin($1, $2)", []any{token, d}}, {"declare loot cursor with hold for select last_name from phi.patients", nil}, {"commit", nil},
-		{"prepare stolen as select 1", nil}, {"select set_config('search_path', 'pg_temp', false), set_config('x.loot', 'Canary', false)", nil},
+		{"begin", nil}, {"select tenancy.begin($1)", []any{token}},
+		{"select audit.disclose($1, 'public.patients', $2)", []any{d, []uuid.UUID{s.theirs}}}, {"commit", nil},
+		{"begin", nil}, {"select tenancy.begin($1, $2)", []any{token, d}},
+		{"declare loot cursor with hold for select last_name from phi.patients", nil}, {"commit", nil},
+		{"prepare stolen as select 1", nil},
+		{"select set_config('search_path', 'pg_temp', false), set_config('x.loot', 'Canary', false)", nil},
 	} {
 		if _, err := a.Exec(ctx, step.sql, step.args...); err != nil {
 			return fmt.Errorf("%s: %w", step.sql, err)
@@ -105,12 +112,13 @@ func (s *scene) poison(ctx context.Context, a *attacker, token string) error {
 	return nil
 }
 
-// Two clinics through PgBouncer in transaction mode, over two server connections; one of them poisons what it touches. With server_reset_query_always
-// each sees its own records and nothing is left over.
+// Two clinics through PgBouncer in transaction mode, over two server connections; one of them poisons what it touches.
+// With server_reset_query_always each sees its own records and nothing is left over.
 func TestPgBouncer(t *testing.T) {
 	s := newScene(t)
 	hostile := s.token("hugo@harbor")
-	const connections = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'ward_app'"
+	const connections = "select count(*) from pg_stat_activity where datname = current_database() " +
+		"and usename = 'ward_app'"
 	direct := wardtest.One[int](s.Env, connections)
 	dsn := s.pgbouncer(t, 1)
 	db, err := tenancy.Open(t.Context(), dsn+"&pool_max_conns=20")
@@ -118,7 +126,8 @@ func TestPgBouncer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +138,10 @@ func TestPgBouncer(t *testing.T) {
 		a := connect(t, dsn)
 		wg.Go(func() {
 			for range 10 {
-				// between its transactions the connection is somebody else's: prepare may fail because it has prepared there before
-				if err := s.poison(t.Context(), a, hostile); err != nil && !strings.Contains(err.Error(), "already exists") {
+				// between its transactions the connection is somebody else's: prepare may fail because it has prepared
+				// there before
+				if err := s.poison(t.Context(), a, hostile); err != nil &&
+					!strings.Contains(err.Error(), "already exists") {
 					failures <- err
 				}
 			}
@@ -163,12 +174,15 @@ func TestPgBouncer(t *testing.T) {
 // bounced names what a client finds that it did not bring.
 func bounced(a *attacker) string {
 	a.t.Helper()
-	return strings.ReplaceAll(value[string](a, `select concat_ws(', ', (select 'prepared ' || name from pg_prepared_statements where from_sql limit 1), (select 'cursor ' || name from pg_cursors where is_holdable limit 1),
-		nullif(current_setting('x.loot', true), ''), case when current_setting('search_path') like '%temp%' then 'search_path' end)`), "Canary", "[value]")
+	return strings.ReplaceAll(value[string](a, `select concat_ws(', ', (select 'prepared ' || name
+		from pg_prepared_statements where from_sql limit 1), (select 'cursor ' || name from pg_cursors where is_holdable
+			limit 1),
+		nullif(current_setting('x.loot', true), ''), case
+		when current_setting('search_path') like '%temp%' then 'search_path' end)`), "Canary", "[value]")
 }
 
-// What happens without it, so that nobody takes the setting for a habit: the next client, of another clinic, reads the cursor that the last one left. tenancy.begin
-// refuses such a connection, which is how a pool that forgets shows.
+// What happens without it, so that nobody takes the setting for a habit: the next client, of another clinic, reads the
+// cursor that the last one left. tenancy.begin refuses such a connection, which is how a pool that forgets shows.
 func TestPgBouncerThatForgets(t *testing.T) {
 	s := newScene(t)
 	dsn := s.pgbouncer(t, 0)
@@ -177,7 +191,8 @@ func TestPgBouncerThatForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := connect(t, dsn)
-	if left := bounced(next); !strings.Contains(left, "prepared stolen") || !strings.Contains(left, "cursor loot") || !strings.Contains(left, "[value]") {
+	if left := bounced(next); !strings.Contains(left, "prepared stolen") || !strings.Contains(left, "cursor loot") ||
+		!strings.Contains(left, "[value]") {
 		t.Fatalf("left over %q: without server_reset_query_always everything should be", left)
 	}
 	if names, err := next.names("fetch all from loot"); err != nil || len(names) != 1 {

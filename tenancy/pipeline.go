@@ -36,8 +36,8 @@ func own(name string, oids []uint32, params ...[]byte) step {
 	return step{name: "ward_" + name, sql: queries.Pipelined(name), oids: oids, params: params}
 }
 
-// script is what one pipeline does: transactions, each under its own begin. The server skips what follows an error, so a transaction runs only
-// where those before it have committed.
+// script is what one pipeline does: transactions, each under its own begin. The server skips what follows an error, so
+// a transaction runs only where those before it have committed.
 type script struct {
 	steps  []step
 	strict bool  // an ask came before: what rests on it must not run where the identity is refused
@@ -59,7 +59,8 @@ func (s *script) transaction(token string, disclosure uuid.UUID, steps ...step) 
 		if disclosure != uuid.Nil {
 			under = []byte(disclosure.String())
 		}
-		s.add(own("begin", []uint32{pgtype.TextOID, pgtype.UUIDOID, pgtype.BoolOID}, []byte(token), under, strconv.AppendBool(nil, s.strict)))
+		s.add(own("begin", []uint32{pgtype.TextOID, pgtype.UUIDOID, pgtype.BoolOID}, []byte(token), under,
+			strconv.AppendBool(nil, s.strict)))
 	}
 	s.add(steps...)
 	s.ends = append(s.ends, len(s.steps))
@@ -80,10 +81,12 @@ type connState struct {
 	clean    bool              // it was wiped by the pipeline itself
 }
 
-// maxKept is how many of the callers' statements a connection keeps: tenancy.begin and the wipe look through all of them.
+// maxKept is how many of the callers' statements a connection keeps: tenancy.begin and the wipe look through all of
+// them.
 const maxKept = 20
 
-// keep names a caller's statement under which the connection keeps it, or is to keep it from now on; "" where it may not be kept, or has not come often enough yet.
+// keep names a caller's statement under which the connection keeps it, or is to keep it from now on; "" where it may
+// not be kept, or has not come often enough yet.
 func (st *connState) keep(sql string, seen *description) string {
 	if name, ok := st.callers[sql]; ok {
 		return name
@@ -107,7 +110,8 @@ func stateOf(conn *pgconn.PgConn) *connState {
 	return st
 }
 
-// descriptions keeps what the server said about the callers' statements, so that parameters and columns travel in their best formats without asking again.
+// descriptions keeps what the server said about the callers' statements, so that parameters and columns travel in their
+// best formats without asking again.
 type descriptions struct {
 	mu    sync.Mutex
 	known map[string]*description
@@ -145,8 +149,10 @@ func (d *descriptions) forget() {
 	d.known = nil
 }
 
-// prepare encodes the callers' statements, asking the server about those that it does not know yet. Nothing has an identity then.
-func (db *DB) prepare(ctx context.Context, conn *pgxpool.Conn, types *pgtype.Map, statements []Statement) ([]step, error) {
+// prepare encodes the callers' statements, asking the server about those that it does not know yet. Nothing has an
+// identity then.
+func (db *DB) prepare(ctx context.Context, conn *pgxpool.Conn, types *pgtype.Map,
+	statements []Statement) ([]step, error) {
 	steps := make([]step, len(statements))
 	st := stateOf(conn.Conn().PgConn())
 	for i, s := range statements {
@@ -161,9 +167,11 @@ func (db *DB) prepare(ctx context.Context, conn *pgxpool.Conn, types *pgtype.Map
 		sd.uses.Add(1)
 		var b pgx.ExtendedQueryBuilder
 		if err := b.Build(types, sd.StatementDescription, s.args); err != nil {
-			return nil, fmt.Errorf("parameters of statement %d do not fit it", i+1) // the driver's words repeat the value
+			// the driver's words repeat the value
+			return nil, fmt.Errorf("parameters of statement %d do not fit it", i+1)
 		}
-		steps[i] = step{name: st.keep(s.sql, sd), sql: s.sql, caller: true, oids: sd.ParamOIDs, params: b.ParamValues, formats: b.ParamFormats, results: b.ResultFormats}
+		steps[i] = step{name: st.keep(s.sql, sd), sql: s.sql, caller: true, oids: sd.ParamOIDs, params: b.ParamValues,
+			formats: b.ParamFormats, results: b.ResultFormats}
 	}
 	return steps, nil
 }
@@ -214,13 +222,14 @@ func (db *DB) exchange(ctx context.Context, conn *pgconn.PgConn, s *script) (out
 	return out, err
 }
 
-// wiped reads what tenancy.wipe answered: nothing was prepared by SQL, there is no temporary schema (which tenancy.begin refuses for good), and what
-// ward keeps is all there is.
+// wiped reads what tenancy.wipe answered: nothing was prepared by SQL, there is no temporary schema (which
+// tenancy.begin refuses for good), and what ward keeps is all there is.
 func wiped(r *pgconn.Result, kept int) bool {
 	return len(r.Rows) == 1 && string(r.Rows[0][0]) == "0 "+strconv.Itoa(kept)
 }
 
-// judge reads from the answers which identity was refused, and whether a caller's statement took the transaction into its own hands.
+// judge reads from the answers which identity was refused, and whether a caller's statement took the transaction into
+// its own hands.
 func (s *script) judge(out *outcome) error {
 	for i, at := range s.begins {
 		if at >= len(out.results) {
@@ -247,17 +256,21 @@ func (s *script) judge(out *outcome) error {
 // cutShort says that a strict begin ended the script.
 func (s *script) cutShort(out outcome, err error) bool {
 	var denied *DeniedError
-	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == "28000" && slices.Contains(s.begins[1:], len(out.results))
+	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == "28000" &&
+		slices.Contains(s.begins[1:], len(out.results))
 }
 
-// pipelined runs a script under the session's identity in one round trip: before are transactions that only ask, statements are the caller's and make the last one, except those that ask. The statements'
-// results are taken when everything has committed and the connection has been given back.
+// pipelined runs a script under the session's identity in one round trip: before are transactions that only ask,
+// statements are the caller's and make the last one, except those that ask. The statements' results are taken when
+// everything has committed and the connection has been given back.
 func (s *Session) pipelined(ctx context.Context, disclosure uuid.UUID, before [][]step, statements []Statement) error {
-	return s.withToken(ctx, func(token string) (string, error) { return s.pipeline(ctx, token, disclosure, before, statements) })
+	return s.withToken(ctx,
+		func(token string) (string, error) { return s.pipeline(ctx, token, disclosure, before, statements) })
 }
 
 // pipeline is pipelined under a token; why the token was refused, "" when it was not. The refusal's event is committed.
-func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UUID, before [][]step, statements []Statement) (why string, err error) {
+func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UUID, before [][]step,
+	statements []Statement) (why string, err error) {
 	types, ok := s.db.types.Get().(*pgtype.Map)
 	if !ok {
 		types = pgtype.NewMap()
@@ -348,7 +361,8 @@ func (db *DB) send(ctx context.Context, build func(*pgxpool.Conn) (*script, erro
 	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
-		_, _ = conn.Exec(ctx, "rollback", pgx.QueryExecModeSimpleProtocol) // a connection that cannot is closed when it is given back
+		// a connection that cannot is closed when it is given back
+		_, _ = conn.Exec(ctx, "rollback", pgx.QueryExecModeSimpleProtocol)
 	}
 	return out, db.lost(ctx, conn.Conn(), explain(err))
 }

@@ -23,7 +23,8 @@ func (s *scene) narrow() *tenancy.Session {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(db.Close)
-	tokens, err := db.SignIn(s.t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := db.SignIn(s.t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -34,16 +35,19 @@ func (s *scene) narrow() *tenancy.Session {
 func (s *scene) works(t *testing.T, session *tenancy.Session) {
 	t.Helper()
 	var name string
-	if err := session.Read(t.Context(), ask(s.mine), tenancy.Do(readNames).Scan(&name)); err != nil || name != "Canarycedar" {
+	if err := session.Read(t.Context(), ask(s.mine), tenancy.Do(readNames).Scan(&name)); err != nil ||
+		name != "Canarycedar" {
 		t.Fatalf("the read after it: %v", err)
 	}
 }
 
 func (s *scene) insert(id uuid.UUID) tenancy.Statement {
-	return tenancy.Do("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, 'm', 'f', 'Canarynew')", s.cedar, id)
+	return tenancy.Do("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+		"values ($1, $2, 'm', 'f', 'Canarynew')", s.cedar, id)
 }
 
-// What a pipeline does when something fails in it: the right error, nothing shown, nothing half done, and the connection as good as before.
+// What a pipeline does when something fails in it: the right error, nothing shown, nothing half done, and the
+// connection as good as before.
 func TestPipelineFailures(t *testing.T) {
 	s := newScene(t)
 	casey := s.narrow()
@@ -68,7 +72,8 @@ func TestPipelineFailures(t *testing.T) {
 	t.Run("a failing statement undoes the others and shows nothing, and the ask stays on record", func(t *testing.T) {
 		id, a := uuid.New(), ask(s.mine)
 		a.ID = uuid.New()
-		if err := casey.Read(t.Context(), a, look, s.insert(id), tenancy.Do("select 1/0"), look); !errors.As(err, &denied) || denied.Code != "22012" {
+		if err := casey.Read(t.Context(), a, look, s.insert(id), tenancy.Do("select 1/0"),
+			look); !errors.As(err, &denied) || denied.Code != "22012" {
 			t.Fatalf("%v", err)
 		}
 		if shown || exists(id) || s.events("action = 'view' and disclosure_id = $1", a.ID) != 1 {
@@ -85,14 +90,16 @@ func TestPipelineFailures(t *testing.T) {
 		}
 	})
 	t.Run("a parameter that does not fit is not repeated", func(t *testing.T) {
-		err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select last_name from phi.patients where birth_date = $1", "Canary"))
+		err := casey.Read(t.Context(), ask(s.mine),
+			tenancy.Do("select last_name from phi.patients where birth_date = $1", "Canary"))
 		if err == nil || strings.Contains(err.Error(), "Canary") {
 			t.Fatal("accepted, or the error repeats the value")
 		}
 		s.works(t, casey)
 	})
 	t.Run("a search that is denied", func(t *testing.T) {
-		if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "nope", Op: "="}}}, look); !errors.As(err, &denied) || shown {
+		if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients",
+			Where: []tenancy.Condition{{Column: "nope", Op: "="}}}, look); !errors.As(err, &denied) || shown {
 			t.Fatalf("%v", err)
 		}
 		s.works(t, casey)
@@ -133,7 +140,8 @@ func TestPipelineFailures(t *testing.T) {
 
 // asleep is the process of a backend in pg_sleep, 0 when there is none.
 func (s *scene) asleep() int {
-	return wardtest.One[int](s.Env, "select coalesce(max(pid), 0) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")
+	return wardtest.One[int](s.Env, "select coalesce(max(pid), 0) from pg_stat_activity "+
+		"where datname = current_database() and wait_event = 'PgSleep'")
 }
 
 // sleeping waits for that.
@@ -171,7 +179,8 @@ func TestPipelineRefusals(t *testing.T) {
 			}
 		})
 	}
-	if wardtest.One[bool](s.Env, "select exists (select from public.patients where id = $1) or not exists (select from public.patients where id = $2)", id, s.mine) {
+	if wardtest.One[bool](s.Env, "select exists (select from public.patients where id = $1) or not exists (select "+
+		"from public.patients where id = $2)", id, s.mine) {
 		t.Fatal("something was written under a refused identity")
 	}
 }
@@ -191,7 +200,8 @@ func TestAgain(t *testing.T) {
 		t.Fatalf("%d changed, %v", n, err)
 	}
 	var denied *tenancy.DeniedError
-	if err := s.App("carla", "cedar").Again(t.Context(), a.ID, tenancy.Do(update, s.mine)); !errors.As(err, &denied) || denied.Code != "42501" {
+	if err := s.App("carla", "cedar").Again(t.Context(), a.ID, tenancy.Do(update, s.mine)); !errors.As(err, &denied) ||
+		denied.Code != "42501" {
 		t.Fatalf("another's disclosure: %v", err)
 	}
 }
@@ -199,8 +209,10 @@ func TestAgain(t *testing.T) {
 // tenancy.begin and audit.durable know ward's own statements by their whole text and do not search those.
 func TestOwnTextsAreKnown(t *testing.T) {
 	s := newScene(t)
-	for function, text := range map[string]string{"tenancy.begin": "$own$" + queries.Pipelined("begin") + "$own$", "audit.durable": "'" + queries.Pipelined("commit") + "'"} {
-		if !strings.Contains(wardtest.One[string](s.Env, "select prosrc from pg_proc where oid = $1::text::regproc", function), text) {
+	for function, text := range map[string]string{"tenancy.begin": "$own$" + queries.Pipelined("begin") + "$own$",
+		"audit.durable": "'" + queries.Pipelined("commit") + "'"} {
+		if !strings.Contains(wardtest.One[string](s.Env, "select prosrc from pg_proc where oid = $1::text::regproc",
+			function), text) {
 			t.Errorf("%s does not know %s", function, text)
 		}
 	}

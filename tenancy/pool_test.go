@@ -19,16 +19,22 @@ import (
 
 // poisons are what a hostile user of a connection leaves in it, or does to it, in a transaction of their own.
 var poisons = []string{
-	"prepare ward_begin2 as select 1", "prepare loot(uuid) as select last_name from phi.patients where id = $1", "deallocate all", "deallocate ward_begin", "deallocate ward_ask",
-	"declare h cursor with hold for select last_name from phi.patients", "set search_path = pg_temp", "set session_replication_role = replica", "set synchronous_commit = off",
-	"set default_transaction_isolation = 'serializable'", "set default_transaction_read_only = on", "set row_security = off", "set role ward_app", "set session authorization ward_app",
-	"select set_config('request.jwt.claims', '{\"tid\": \"x\"}', false)", "select set_config('ward.disclosure', gen_random_uuid()::text, false)", "select pg_advisory_lock(7)", "listen loot",
-	"create temp table patients (tenant_id uuid, id uuid, last_name text)", "select nextval('tenancy.begun')", "commit and chain", "rollback", "begin", "select 1/0", "select pg_sleep(20)",
-	"set statement_timeout = 1", "set plan_cache_mode = force_generic_plan", "set enable_indexscan = off", "set datestyle = 'sql, dmy'", "set jit_above_cost = 0",
+	"prepare ward_begin2 as select 1", "prepare loot(uuid) as select last_name from phi.patients where id = $1",
+	"deallocate all", "deallocate ward_begin", "deallocate ward_ask",
+	"declare h cursor with hold for select last_name from phi.patients", "set search_path = pg_temp",
+	"set session_replication_role = replica", "set synchronous_commit = off",
+	"set default_transaction_isolation = 'serializable'", "set default_transaction_read_only = on",
+	"set row_security = off", "set role ward_app",
+	"set session authorization ward_app", "select set_config('request.jwt.claims', '{\"tid\": \"x\"}', false)",
+	"select set_config('ward.disclosure', gen_random_uuid()::text, false)", "select pg_advisory_lock(7)", "listen loot",
+	"create temp table patients (tenant_id uuid, id uuid, last_name text)", "select nextval('tenancy.begun')",
+	"commit and chain", "rollback", "begin", "select 1/0", "select pg_sleep(20)", "set statement_timeout = 1",
+	"set plan_cache_mode = force_generic_plan", "set enable_indexscan = off", "set datestyle = 'sql, dmy'",
+	"set jit_above_cost = 0",
 }
 
-// 200 goroutines of two clinics over two connections, one clinic hostile: the other one's reads show its own record, every record seen has its event, and
-// the hostile clinic sees nothing of the other.
+// 200 goroutines of two clinics over two connections, one clinic hostile: the other one's reads show its own record,
+// every record seen has its event, and the hostile clinic sees nothing of the other.
 func TestPoolKeepsClinicsApart(t *testing.T) {
 	s := newScene(t)
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=2")
@@ -37,7 +43,8 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	session := func(user, tenant string) *tenancy.Session {
-		tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: tenant})
+		tokens, err := db.SignIn(t.Context(),
+			tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: tenant})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +59,8 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 			a := ask(s.mine, s.theirs)
 			a.ID, reads[i] = uuid.New(), uuid.Nil
 			var got []string
-			if err := casey.Read(t.Context(), a, tenancy.Collect(&got, pgx.RowTo[string], readNames)); err != nil || strings.Join(got, ",") != "Canarycedar" {
+			if err := casey.Read(t.Context(), a, tenancy.Collect(&got, pgx.RowTo[string], readNames)); err != nil ||
+				strings.Join(got, ",") != "Canarycedar" {
 				failures <- fmt.Errorf("casey saw %d records: %w", len(got), errors.Join(err))
 				return
 			}
@@ -86,36 +94,47 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 		t.Fatalf("%d connections, the test is about 2", n)
 	}
 	for _, id := range reads {
-		if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", id, s.mine); id != uuid.Nil && n != 1 {
+		if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", id, s.mine); id != uuid.Nil &&
+			n != 1 {
 			t.Fatalf("%d events of a record that was seen", n)
 		}
 	}
 }
 
 // leftovers says what a connection still holds of an earlier user.
-const leftovers = `select concat_ws(', ', (select string_agg('prepared ' || name, ', ') from pg_prepared_statements where from_sql), (select 'cursor ' || string_agg(name, ', ') from pg_cursors where name <> '' having count(*) > 0),
-	nullif(current_setting('x.loot', true), ''), nullif(current_setting('request.jwt.claims', true), ''), (select 'listens ' || c from pg_listening_channels() c),
-	(select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), case when pg_my_temp_schema() <> 0 and exists (select from pg_class where relnamespace = pg_my_temp_schema()) then 'temporary objects' end,
-	case when current_user <> session_user then 'a role' end, (select string_agg(name, ', ') from pg_settings where source = 'session' and name not in ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')))`
+const leftovers = `select concat_ws(', ', (select string_agg('prepared ' || name, ', ') from pg_prepared_statements
+	where from_sql), (select 'cursor ' || string_agg(name, ', ') from pg_cursors where name <> '' having count(*) > 0),
+	nullif(current_setting('x.loot', true), ''), nullif(current_setting('request.jwt.claims', true), ''),
+	(select 'listens ' || c from pg_listening_channels() c),
+	(select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), case
+	when pg_my_temp_schema() <> 0 and exists (select from pg_class where relnamespace = pg_my_temp_schema()) then
+		'temporary objects' end,
+	case when current_user <> session_user then 'a role' end, (select string_agg(name, ', ') from pg_settings
+	where source = 'session' and name not in ('transaction_isolation', 'transaction_read_only',
+		'transaction_deferrable')))`
 
-// What one user leaves in a connection, the next does not find: after a transaction of statements, wiped in the same message, and after one of
-// calls, wiped when the connection is given back. With "closed" the connection is not given to anybody again.
+// What one user leaves in a connection, the next does not find: after a transaction of statements, wiped in the same
+// message, and after one of calls, wiped when the connection is given back. With "closed" the connection is not given
+// to anybody again.
 func TestPoolWipesConnections(t *testing.T) {
 	s := newScene(t)
 	s.super("do $$ begin execute format('grant temporary on database %I to ward_app', current_database()); end $$")
-	s.super("grant execute on function pg_catalog.pg_advisory_lock(bigint) to ward_app") // as an application that uses them has it
+	// as an application that uses them has it
+	s.super("grant execute on function pg_catalog.pg_advisory_lock(bigint) to ward_app")
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	casey := tenancy.NewSession(db, tokens, time.Now, nil)
 	pid := func() (pid int, left string) {
-		if err := db.Pool().QueryRow(t.Context(), "select pg_backend_pid(), ("+leftovers+")").Scan(&pid, &left); err != nil {
+		if err := db.Pool().QueryRow(t.Context(),
+			"select pg_backend_pid(), ("+leftovers+")").Scan(&pid, &left); err != nil {
 			t.Fatal(err)
 		}
 		return pid, left
@@ -124,14 +143,19 @@ func TestPoolWipesConnections(t *testing.T) {
 		sql    string
 		closed bool
 	}{
-		{"declare h cursor with hold for select last_name from phi.patients", false}, {"set search_path = pg_temp", false}, {"set synchronous_commit = off", false},
-		{"set default_transaction_isolation = 'serializable'", false}, {"select set_config('x.loot', 'loot', false)", false}, {"select set_config('request.jwt.claims', 'x', false)", false}, {"listen loot", false},
-		{"select pg_advisory_lock(7)", false}, {"set role ward_app", false}, {"set session authorization ward_app", false}, {"create temp table patients (id uuid)", true}, {"set datestyle = 'sql, dmy'", false},
+		{"declare h cursor with hold for select last_name from phi.patients", false},
+		{"set search_path = pg_temp", false}, {"set synchronous_commit = off", false},
+		{"set default_transaction_isolation = 'serializable'", false}, {"select set_config('x.loot', 'loot', false)",
+			false}, {"select set_config('request.jwt.claims', 'x', false)", false}, {"listen loot", false},
+		{"select pg_advisory_lock(7)", false}, {"set role ward_app", false},
+		{"set session authorization ward_app", false}, {"create temp table patients (id uuid)", true},
+		{"set datestyle = 'sql, dmy'", false},
 		{"prepare loot(uuid) as select 1", true}, {"deallocate all", true}, {"deallocate ward_begin", true},
 	} {
 		for _, how := range []string{"statements", "calls"} {
 			t.Run(how+" "+poison.sql, func(t *testing.T) {
-				if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select 1")); err != nil { // the connection keeps ward's statements
+				// the connection keeps ward's statements
+				if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select 1")); err != nil {
 					t.Fatal(err)
 				}
 				before, left := pid()
@@ -143,7 +167,8 @@ func TestPoolWipesConnections(t *testing.T) {
 					err = casey.Read(t.Context(), ask(s.mine), tenancy.Do(poison.sql))
 				} else {
 					err = casey.Look(t.Context(), func(tx tenancy.Tx, d uuid.UUID) error {
-						_, err := tx.Exec(t.Context(), "select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
+						_, err := tx.Exec(t.Context(), "select audit.disclose($1, 'public.patients', $2)", d,
+							[]uuid.UUID{s.mine})
 						return err
 					}, func(tx tenancy.Tx) error {
 						_, err := tx.Conn().PgConn().Exec(t.Context(), poison.sql).ReadAll()
@@ -178,14 +203,16 @@ func TestPoolResetsRoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	tokens, err := db.SignIn(t.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	casey := tenancy.NewSession(db, tokens, time.Now, nil)
 	for range 2 {
 		var user string
-		if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select current_user::text").Scan(&user), tenancy.Do("set role ward_app")); err != nil || user != login {
+		if err := casey.Read(t.Context(), ask(s.mine), tenancy.Do("select current_user::text").Scan(&user),
+			tenancy.Do("set role ward_app")); err != nil || user != login {
 			t.Fatalf("as %q, want %q: %v", user, login, err)
 		}
 	}

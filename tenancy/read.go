@@ -19,12 +19,13 @@ type Ask struct {
 	Export  bool        // bulk reading: recorded as export
 }
 
-// Read asks for records, commits, and runs the statements in a transaction that sees those records through the phi views: one round trip for all of it. What
-// the statements read is handed out once that transaction has committed too; when Read fails, nothing was. No statement sees another's result, and none may be
-// begin, commit or rollback.
+// Read asks for records, commits, and runs the statements in a transaction that sees those records through the phi
+// views: one round trip for all of it. What the statements read is handed out once that transaction has committed too;
+// when Read fails, nothing was. No statement sees another's result, and none may be begin, commit or rollback.
 //
-// Errors: *RefusedError (no identity; its event is committed), *DeniedError (the ask or a statement), *UnreachableError (also for a connection lost on the way: whether a
-// Write was committed is then unknown), the context's, and what a statement's own function returned.
+// Errors: *RefusedError (no identity; its event is committed), *DeniedError (the ask or a statement), *UnreachableError
+// (also for a connection lost on the way: whether a Write was committed is then unknown), the context's, and what a
+// statement's own function returned.
 func (s *Session) Read(ctx context.Context, ask Ask, look ...Statement) error {
 	id := ask.ID
 	if id == uuid.Nil {
@@ -36,8 +37,8 @@ func (s *Session) Read(ctx context.Context, ask Ask, look ...Statement) error {
 	return nil
 }
 
-// Again runs statements in one transaction under a disclosure that an earlier Read or Write of this session asked for, and only for the seconds that it lasts: to save what was
-// just opened, say. Otherwise it is as Read.
+// Again runs statements in one transaction under a disclosure that an earlier Read or Write of this session asked for,
+// and only for the seconds that it lasts: to save what was just opened, say. Otherwise it is as Read.
 func (s *Session) Again(ctx context.Context, disclosure uuid.UUID, statements ...Statement) error {
 	if err := s.pipelined(ctx, disclosure, nil, statements); err != nil {
 		return fmt.Errorf("under a disclosure: %w", err)
@@ -56,7 +57,8 @@ func (a Ask) step(id uuid.UUID) step {
 		ids = append(ids, x.String()...)
 	}
 	ids = append(ids, '}')
-	oids, params := []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.UUIDArrayOID, pgtype.TextOID}, [][]byte{[]byte(id.String()), []byte(a.Table), ids, []byte(a.Purpose)}
+	oids, params := []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.UUIDArrayOID, pgtype.TextOID},
+		[][]byte{[]byte(id.String()), []byte(a.Table), ids, []byte(a.Purpose)}
 	if a.Export {
 		return own("export", oids, params...)
 	}
@@ -81,8 +83,9 @@ type Search struct {
 	Purpose string
 }
 
-// Find records the search and commits; evaluates it and writes one view event per record found, and commits; then runs the statements, which see
-// those records through the phi view. All in one round trip, and otherwise as Read. A search that finds nothing is on record too.
+// Find records the search and commits; evaluates it and writes one view event per record found, and commits; then runs
+// the statements, which see those records through the phi view. All in one round trip, and otherwise as Read. A search
+// that finds nothing is on record too.
 func (s *Session) Find(ctx context.Context, search Search, look ...Statement) error {
 	id := uuid.New()
 	where := search.Where
@@ -101,16 +104,19 @@ func (s *Session) Find(ctx context.Context, search Search, look ...Statement) er
 		limit = 50
 	}
 	table, by, rows := []byte(search.Table), []byte(order), strconv.AppendInt(nil, int64(limit), 10)
-	find := own("find", []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID, pgtype.TextOID}, []byte(id.String()), table, filter, by, rows, []byte(search.Purpose))
-	evaluate := own("evaluate", []uint32{pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID}, table, filter, by, rows)
+	find := own("find", []uint32{pgtype.UUIDOID, pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID,
+		pgtype.TextOID}, []byte(id.String()), table, filter, by, rows, []byte(search.Purpose))
+	evaluate := own("evaluate", []uint32{pgtype.TextOID, pgtype.JSONBOID, pgtype.TextOID, pgtype.Int4OID}, table,
+		filter, by, rows)
 	if err := s.pipelined(ctx, id, [][]step{{find}, {evaluate}}, look); err != nil {
 		return fmt.Errorf("search %s: %w", search.Table, err)
 	}
 	return nil
 }
 
-// Write runs the statements in one transaction in which they may insert records, and change or delete those of ask, which is disclosed and committed first. An empty
-// ask (no IDs) is for inserts alone. Otherwise it is as Read; a statement that fails undoes the others.
+// Write runs the statements in one transaction in which they may insert records, and change or delete those of ask,
+// which is disclosed and committed first. An empty ask (no IDs) is for inserts alone. Otherwise it is as Read; a
+// statement that fails undoes the others.
 func (s *Session) Write(ctx context.Context, ask Ask, statements ...Statement) error {
 	if len(ask.IDs) > 0 {
 		return s.Read(ctx, ask, statements...)

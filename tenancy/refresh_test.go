@@ -26,7 +26,8 @@ func (s *scene) reused(t *testing.T, db *tenancy.DB, token string, newest tenanc
 	if _, err := db.Refresh(t.Context(), token); err == nil || err.Error() != refreshRefused {
 		t.Fatalf("a used refresh token: %v", err)
 	}
-	if n := s.events("action = 'refresh' and outcome = 'denied' and detail like '%used twice: session revoked%'") - before; n != 1 {
+	if n := s.events("action = 'refresh' and outcome = 'denied' and detail like '%used twice: "+
+		"session revoked%'") - before; n != 1 {
 		t.Fatalf("%d events of the reuse, want 1", n)
 	}
 	a := s.conn(t)
@@ -48,7 +49,8 @@ func (s *scene) refresh(t *testing.T, db *tenancy.DB, token string) tenancy.Toke
 	return tokens
 }
 
-// A refresh token that comes back after its time: somebody holds a copy. The session ends, although the call is refused.
+// A refresh token that comes back after its time: somebody holds a copy. The session ends, although the call is
+// refused.
 func TestRefreshTokenReuse(t *testing.T) {
 	s := newScene(t)
 	t.Run("no exceptions", func(t *testing.T) {
@@ -93,10 +95,12 @@ func TestRefreshTokenReuse(t *testing.T) {
 			newest = s.refresh(t, first.DB(), newest.Refresh)
 			s.aged("2 minutes")
 		}
-		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where session_id = $1", newest.SessionID); n > 3 {
+		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where session_id = $1",
+			newest.SessionID); n > 3 {
 			t.Errorf("%d rows of one session after forty refreshes", n)
 		}
-		if n := wardtest.One[int](s.Env, "select cardinality(issued) from tenancy.session where session_id = $1", newest.SessionID); n != 32 {
+		if n := wardtest.One[int](s.Env, "select cardinality(issued) from tenancy.session where session_id = $1",
+			newest.SessionID); n != 32 {
 			t.Errorf("%d ids of access tokens are kept, want 32", n)
 		}
 		s.reused(t, first.DB(), first.Tokens().Refresh, newest)
@@ -104,7 +108,8 @@ func TestRefreshTokenReuse(t *testing.T) {
 	t.Run("made up", func(t *testing.T) {
 		first := s.App("casey", "cedar")
 		good := first.Tokens().Refresh
-		for _, token := range []string{"", "x", good + "0", strings.Repeat("0", len(good)), good[:97] + strings.Repeat("0", 32), good[:33] + strings.Repeat("0", 64) + good[97:]} {
+		for _, token := range []string{"", "x", good + "0", strings.Repeat("0", len(good)),
+			good[:97] + strings.Repeat("0", 32), good[:33] + strings.Repeat("0", 64) + good[97:]} {
 			if _, err := first.DB().Refresh(t.Context(), token); err == nil {
 				t.Fatalf("accepted")
 			}
@@ -112,13 +117,15 @@ func TestRefreshTokenReuse(t *testing.T) {
 		s.refresh(t, first.DB(), good) // none of it ended the session
 	})
 	t.Run("settings have a maximum", func(t *testing.T) {
-		for _, set := range []string{"refresh_grace = '61 seconds'", "refresh_parent = '301 seconds'", "refresh_parent = '-1 second'", "access_token = '11 minutes'"} {
+		for _, set := range []string{"refresh_grace = '61 seconds'", "refresh_parent = '301 seconds'",
+			"refresh_parent = '-1 second'", "access_token = '11 minutes'"} {
 			if _, err := s.Super.Exec(t.Context(), "update tenancy.setting set "+set); err == nil {
 				t.Errorf("%s is accepted", set)
 			}
 		}
 	})
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where octet_length(sha256) <> 32"); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from tenancy.refresh_token where octet_length(sha256) <> 32"); n != 0 {
 		t.Error("something else than a hash is kept")
 	}
 }
@@ -131,17 +138,20 @@ func TestRefreshTokenIsNotStored(t *testing.T) {
 	for _, token := range []string{session.Tokens().Refresh, tokens.Refresh} {
 		secret := strings.Split(token, ".")[1]
 		for _, table := range []string{"tenancy.refresh_token", "tenancy.session", "audit.event"} {
-			if n := wardtest.One[int](s.Env, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'", secret); n != 0 {
+			if n := wardtest.One[int](s.Env, "select count(*) from "+table+" x where x::text like '%' || $1 || '%'",
+				secret); n != 0 {
 				t.Errorf("%s holds a refresh token", table)
 			}
 		}
-		if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where sha256 = sha256(convert_to($1, 'utf8'))", token); n != 1 {
+		if n := wardtest.One[int](s.Env,
+			"select count(*) from tenancy.refresh_token where sha256 = sha256(convert_to($1, 'utf8'))", token); n != 1 {
 			t.Errorf("%d rows by its SHA-256", n)
 		}
 	}
 }
 
-// Twenty processes refresh one token at once: all get the same successor, nobody is signed out, and there is one family, which goes on.
+// Twenty processes refresh one token at once: all get the same successor, nobody is signed out, and there is one
+// family, which goes on.
 func TestParallelRefreshes(t *testing.T) {
 	s := newScene(t)
 	session := s.App("casey", "cedar")
@@ -181,10 +191,12 @@ func TestParallelRefreshes(t *testing.T) {
 		}
 		token = answers[0].Refresh
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where session_id = $1 and used_at is null", session.Tokens().SessionID); n != 1 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.refresh_token where session_id = $1 "+
+		"and used_at is null", session.Tokens().SessionID); n != 1 {
 		t.Errorf("%d refresh tokens of the session can be used for the first time, want 1", n)
 	}
-	if n := s.events("action = 'refresh' and outcome = 'ok' and session_id = $1", session.Tokens().SessionID); n != 3*many {
+	if n := s.events("action = 'refresh' and outcome = 'ok' and session_id = $1",
+		session.Tokens().SessionID); n != 3*many {
 		t.Errorf("%d events of %d refreshes", n, 3*many)
 	}
 }

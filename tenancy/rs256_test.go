@@ -53,7 +53,8 @@ func TestRS256AgreesWithGo(t *testing.T) {
 			broken := append([]byte(nil), signature...)
 			broken[i*len(broken)/20] ^= 1 << (i % 8)
 			h := sha256.Sum256(message)
-			if rs256(e, message, broken, n, key.E) || rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, h[:], broken) == nil {
+			if rs256(e, message, broken, n, key.E) ||
+				rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, h[:], broken) == nil {
 				t.Fatalf("%d bits: a signature with one bit turned is accepted", bits)
 			}
 			if rs256(e, append(message, 0), signature, n, key.E) {
@@ -63,7 +64,8 @@ func TestRS256AgreesWithGo(t *testing.T) {
 	}
 }
 
-// raise is the private operation on a block of the attacker's choosing: what a signer would never do, or what an attacker reaches with a small exponent.
+// raise is the private operation on a block of the attacker's choosing: what a signer would never do, or what an
+// attacker reaches with a small exponent.
 func raise(key *rsa.PrivateKey, block []byte) []byte {
 	s := new(big.Int).Exp(new(big.Int).SetBytes(block), key.D, key.N)
 	return s.FillBytes(make([]byte, len(key.N.Bytes())))
@@ -79,9 +81,11 @@ func padded(k int, kind byte, pad byte, info, hash, after []byte) []byte {
 }
 
 // sha256Info is the DigestInfo of SHA-256 (RFC 8017 9.2, note 1).
-var sha256Info = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
+var sha256Info = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+	0x00, 0x04, 0x20}
 
-// Blocks that verifiers were known to take. Each is signed with the real key, so that only the comparison of the block can refuse it.
+// Blocks that verifiers were known to take. Each is signed with the real key, so that only the comparison of the block
+// can refuse it.
 func TestRS256RefusesForgedBlocks(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
@@ -101,17 +105,18 @@ func TestRS256RefusesForgedBlocks(t *testing.T) {
 	for name, block := range map[string][]byte{
 		"garbage after the hash (Bleichenbacher 2006)": append(short, make([]byte, k-len(short))...),
 		"random after the hash":                        padded(k, 1, 0xff, sha256Info, h[:], []byte("garbage")),
-		"garbage in the parameters (CVE-2006-4790)":    padded(k, 1, 0xff, append(append([]byte{0x30, 0x35, 0x30, 0x11}, sha256Info[2:17]...), 1, 2, 3, 4, 0x04, 0x20), h[:], nil),
-		"no NULL parameters":                           padded(k, 1, 0xff, noNull, h[:], nil),
-		"another algorithm's name":                     padded(k, 1, 0xff, sha512, h[:], nil),
-		"a length in long form (BERserk)":              padded(k, 1, 0xff, longForm, h[:], nil),
-		"no algorithm":                                 padded(k, 1, 0xff, nil, h[:], nil),
-		"block type 0":                                 padded(k, 0, 0x00, sha256Info, h[:], nil),
-		"block type 2":                                 padded(k, 2, 0xff, sha256Info, h[:], nil),
-		"padding of zeros":                             padded(k, 1, 0x00, sha256Info, h[:], nil),
-		"padding with another byte":                    padded(k, 1, 0xfe, sha256Info, h[:], nil),
-		"the hash alone at the end":                    append(make([]byte, k-32), h[:]...),
-		"one":                                          append(make([]byte, k-1), 1),
+		"garbage in the parameters (CVE-2006-4790)": padded(k, 1, 0xff,
+			append(append([]byte{0x30, 0x35, 0x30, 0x11}, sha256Info[2:17]...), 1, 2, 3, 4, 0x04, 0x20), h[:], nil),
+		"no NULL parameters":              padded(k, 1, 0xff, noNull, h[:], nil),
+		"another algorithm's name":        padded(k, 1, 0xff, sha512, h[:], nil),
+		"a length in long form (BERserk)": padded(k, 1, 0xff, longForm, h[:], nil),
+		"no algorithm":                    padded(k, 1, 0xff, nil, h[:], nil),
+		"block type 0":                    padded(k, 0, 0x00, sha256Info, h[:], nil),
+		"block type 2":                    padded(k, 2, 0xff, sha256Info, h[:], nil),
+		"padding of zeros":                padded(k, 1, 0x00, sha256Info, h[:], nil),
+		"padding with another byte":       padded(k, 1, 0xfe, sha256Info, h[:], nil),
+		"the hash alone at the end":       append(make([]byte, k-32), h[:]...),
+		"one":                             append(make([]byte, k-1), 1),
 	} {
 		if len(block) != k {
 			t.Fatalf("%s: %d bytes", name, len(block))

@@ -16,8 +16,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// scene is a database with one patient in each clinic and the tokens of those who work there. The attacker speaks SQL as ward_app, logged in as
-// that role, and holds whatever tokens a test gives them.
+// scene is a database with one patient in each clinic and the tokens of those who work there. The attacker speaks SQL
+// as ward_app, logged in as that role, and holds whatever tokens a test gives them.
 type scene struct {
 	*wardtest.Env
 	t             *testing.T
@@ -77,7 +77,8 @@ func connect(t *testing.T, dsn string) *attacker {
 	if err != nil {
 		t.Fatalf("parse connection string: %v", err)
 	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement that DISCARD ALL could take from the driver
+	// no statement that DISCARD ALL could take from the driver
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	conn, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -106,7 +107,8 @@ func (a *attacker) raw(sql string) error {
 	return err
 }
 
-// begin opens a transaction under a token and a disclosure (uuid.Nil: none) and gives the reason of a refusal, "" when accepted.
+// begin opens a transaction under a token and a disclosure (uuid.Nil: none) and gives the reason of a refusal, "" when
+// accepted.
 func (a *attacker) begin(token string, disclosure uuid.UUID) string {
 	a.t.Helper()
 	a.must("begin")
@@ -169,7 +171,8 @@ func (a *attacker) sees(want ...string) {
 	}
 }
 
-// refused fails unless err is one of PostgreSQL's with this SQLSTATE and, in its message, these words; it also holds that no canary is in it.
+// refused fails unless err is one of PostgreSQL's with this SQLSTATE and, in its message, these words; it also holds
+// that no canary is in it.
 func refused(t *testing.T, err error, code, words string) {
 	t.Helper()
 	var pg *pgconn.PgError
@@ -198,7 +201,8 @@ func value[T any](a *attacker, sql string, args ...any) T {
 func (s *scene) super(sql string, args ...any) {
 	s.t.Helper()
 	err := s.Super.AcquireFunc(s.t.Context(), func(conn *pgxpool.Conn) error {
-		if _, err := conn.Exec(s.t.Context(), "set lock_timeout = '10s'"); err != nil { // the test itself may hold what this waits for
+		// the test itself may hold what this waits for
+		if _, err := conn.Exec(s.t.Context(), "set lock_timeout = '10s'"); err != nil {
 			return err
 		}
 		_, err := conn.Exec(s.t.Context(), sql, args...)

@@ -10,13 +10,15 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Service is a service account: a program, who answers for it, and what it says it does. What it does beyond that rule A05 finds.
+// Service is a service account: a program, who answers for it, and what it says it does. What it does beyond that rule
+// A05 finds.
 type Service struct {
-	ID          uuid.UUID        `json:"id"`
-	Slug        string           `json:"slug"`
-	Name        string           `json:"name"`
-	Owner       *string          `json:"owner"`
-	Ownerless   bool             `json:"ownerless"` // the owner is disabled, or has neither a live membership nor a grant
+	ID    uuid.UUID `json:"id"`
+	Slug  string    `json:"slug"`
+	Name  string    `json:"name"`
+	Owner *string   `json:"owner"`
+	// the owner is disabled, or has neither a live membership nor a grant
+	Ownerless   bool             `json:"ownerless"`
 	DisabledAt  *time.Time       `json:"disabled_at"`
 	Memberships []UserMembership `json:"memberships"`
 	Declared    []Declaration    `json:"declared"`
@@ -50,10 +52,12 @@ type NewSecret struct {
 	SessionsEnded int        `json:"sessions_ended"`
 }
 
-// SignInService signs a program in to a tenant by its secret. A refusal is a *RefusedError, the same whatever was wrong; it is an event.
+// SignInService signs a program in to a tenant by its secret. A refusal is a *RefusedError, the same whatever was
+// wrong; it is an event.
 func (db *DB) SignInService(ctx context.Context, service, secret, tenant, audience string) (Tokens, error) {
 	return db.answer(ctx, "sign in service", func(q *queries.Queries) (json.RawMessage, error) {
-		return q.SignInService(ctx, queries.SignInServiceParams{Who: service, Secret: secret, Tenant: tenant, Audience: audience})
+		return q.SignInService(ctx,
+			queries.SignInServiceParams{Who: service, Secret: secret, Tenant: tenant, Audience: audience})
 	})
 }
 
@@ -62,25 +66,31 @@ func (s *Session) Services(ctx context.Context, service string) ([]Service, erro
 	return List[Service](ctx, s, "services", service)
 }
 
-// NewServiceSecret makes a secret that lasts so many days. The one before it stays valid for overlap; with none it ends at once, and the account's sessions too.
-func (s *Session) NewServiceSecret(ctx context.Context, service string, days int, overlap time.Duration) (NewSecret, error) {
+// NewServiceSecret makes a secret that lasts so many days. The one before it stays valid for overlap; with none it ends
+// at once, and the account's sessions too.
+func (s *Session) NewServiceSecret(ctx context.Context, service string, days int,
+	overlap time.Duration) (NewSecret, error) {
 	return act[NewSecret](ctx, s, "new secret for "+service, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.NewServiceSecret(ctx, queries.NewServiceSecretParams{Who: service, Days: int32(days), OverlapSeconds: overlap.Seconds()})
+		return q.NewServiceSecret(ctx,
+			queries.NewServiceSecretParams{Who: service, Days: int32(days), OverlapSeconds: overlap.Seconds()})
 	})
 }
 
 // DeclareService puts a line on an account's list.
 func (s *Session) DeclareService(ctx context.Context, service string, d Declaration) error {
 	return s.do(ctx, "declare for "+service, func(q *queries.Queries) error {
-		return q.DeclareService(ctx, queries.DeclareServiceParams{Who: service, Action: d.Action, RecordTable: d.RecordTable, Tenant: d.Tenant, FromHour: int32(d.FromHour), ToHour: int32(d.ToHour)})
+		return q.DeclareService(ctx, queries.DeclareServiceParams{Who: service, Action: d.Action,
+			RecordTable: d.RecordTable, Tenant: d.Tenant, FromHour: int32(d.FromHour), ToHour: int32(d.ToHour)})
 	})
 }
 
-// UndeclareService takes an action on a table off an account's list: at a clinic, or the line that says every clinic when tenant is empty. Returns how many lines.
+// UndeclareService takes an action on a table off an account's list: at a clinic, or the line that says every clinic
+// when tenant is empty. Returns how many lines.
 func (s *Session) UndeclareService(ctx context.Context, service, action, table, tenant string) (int, error) {
 	var n int32
 	err := s.do(ctx, "undeclare for "+service, func(q *queries.Queries) (err error) {
-		n, err = q.UndeclareService(ctx, queries.UndeclareServiceParams{Who: service, Action: action, RecordTable: table, Tenant: optional(tenant)})
+		n, err = q.UndeclareService(ctx,
+			queries.UndeclareServiceParams{Who: service, Action: action, RecordTable: table, Tenant: optional(tenant)})
 		return err
 	})
 	return int(n), err

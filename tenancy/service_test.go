@@ -27,22 +27,26 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 	if _, claims := parts(t, tokens.Access); claims["kind"] != "service" || claims["role"] != "service" {
 		t.Fatalf("signed in as %v", claims)
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.service_secret x where x::text like '%' || $1 || '%'", made.Secret); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from tenancy.service_secret x where x::text like '%' || $1 || '%'", made.Secret); n != 0 {
 		t.Fatal("the secret itself is stored")
 	}
 	if n := s.events("detail like '%' || $1 || '%'", made.Secret[8:]); n != 0 {
 		t.Fatal("the secret is in an event")
 	}
 	// a service account with a password hash, as an older version or an administrator by hand may have left one
-	s.super("update tenancy.users set password_hash = (select password_hash from tenancy.users where slug = 'casey') where slug = 'svc-etl'")
+	s.super("update tenancy.users set password_hash = (select password_hash from tenancy.users where slug = 'casey') " +
+		"where slug = 'svc-etl'")
 	const words = "user, password or clinic not accepted"
 	for name, try := range map[string]func() error{
 		"by password": func() error {
-			_, err := db.SignIn(t.Context(), tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"})
+			_, err := db.SignIn(t.Context(),
+				tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"})
 			return err
 		},
 		"a wrong password": func() error {
-			_, err := db.SignIn(t.Context(), tenancy.Credentials{User: "svc-etl", Password: "not this one at all", Tenant: "cedar"})
+			_, err := db.SignIn(t.Context(),
+				tenancy.Credentials{User: "svc-etl", Password: "not this one at all", Tenant: "cedar"})
 			return err
 		},
 		"a wrong secret": func() error {
@@ -80,13 +84,15 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 		}
 	}
 	a := s.conn(t)
-	if why := value[string](a, "select reason from tenancy.sign_in_service('svc-etl', '"+made.Secret+"', 'cedar')"); !strings.Contains(why, "query text") {
+	if why := value[string](a, "select reason from tenancy.sign_in_service('svc-etl', '"+made.Secret+
+		"', 'cedar')"); !strings.Contains(why, "query text") {
 		t.Errorf("a secret in the query text: %q", why)
 	}
 	refused(t, a.try("select tenancy.new_service_secret('svc-etl')"), "42501", "permission denied")
 	restore := s.without(t, "tenancy.sign_in", "u.kind = 'human' and", "")
 	defer restore()
-	if _, err := db.SignIn(t.Context(), tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"}); err != nil {
+	if _, err := db.SignIn(t.Context(),
+		tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"}); err != nil {
 		t.Errorf("does not work without its defence: %v", err)
 	}
 }
@@ -142,7 +148,8 @@ func TestServiceSecretsRotate(t *testing.T) {
 	if _, err := root.AddMember(t.Context(), "harbor", "svc-etl", "service"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := root.AddGrant(t.Context(), tenancy.NewGrant{User: "carla", Role: "administrator", Tenant: "cedar", Reason: "runs cedar"}); err != nil {
+	if _, err := root.AddGrant(t.Context(),
+		tenancy.NewGrant{User: "carla", Role: "administrator", Tenant: "cedar", Reason: "runs cedar"}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Reviewer("carla").NewServiceSecret(t.Context(), "svc-etl", 30, 0)
@@ -154,19 +161,24 @@ func TestServiceDeclares(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
 	cedar := "cedar"
-	for _, d := range []tenancy.Declaration{{Action: "export", RecordTable: "claims", Tenant: &cedar, FromHour: 0, ToHour: 6}, {Action: "export", RecordTable: "claims", ToHour: 3}, {Action: "export", RecordTable: "claims", ToHour: 4}} {
+	for _, d := range []tenancy.Declaration{{Action: "export", RecordTable: "claims", Tenant: &cedar, FromHour: 0,
+		ToHour: 6}, {Action: "export", RecordTable: "claims", ToHour: 3},
+		{Action: "export", RecordTable: "claims", ToHour: 4}} {
 		if err := root.DeclareService(t.Context(), "svc-etl", d); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, d := range map[string]tenancy.Declaration{
-		"no such table": {Action: "view", RecordTable: "pg_class", ToHour: 24}, "no such action": {Action: "browse", RecordTable: "claims", ToHour: 24}, "a night": {Action: "view", RecordTable: "claims", FromHour: 22, ToHour: 6},
+		"no such table":  {Action: "view", RecordTable: "pg_class", ToHour: 24},
+		"no such action": {Action: "browse", RecordTable: "claims", ToHour: 24},
+		"a night":        {Action: "view", RecordTable: "claims", FromHour: 22, ToHour: 6},
 	} {
 		if err := root.DeclareService(t.Context(), "svc-etl", d); err == nil {
 			t.Errorf("%s: declared", name)
 		}
 	}
-	denied(t, root.DeclareService(t.Context(), "casey", tenancy.Declaration{Action: "view", RecordTable: "claims", ToHour: 24}), "02000", "no service account")
+	denied(t, root.DeclareService(t.Context(), "casey",
+		tenancy.Declaration{Action: "view", RecordTable: "claims", ToHour: 24}), "02000", "no service account")
 	got, err := root.Services(t.Context(), "svc-etl")
 	if err != nil || len(got) != 1 || len(got[0].Declared) != 3 || got[0].Ownerless {
 		t.Fatalf("%+v, %v", got, err)
@@ -174,7 +186,8 @@ func TestServiceDeclares(t *testing.T) {
 	if n, err := root.UndeclareService(t.Context(), "svc-etl", "export", "claims", ""); err != nil || n != 1 {
 		t.Fatalf("%d lines, %v", n, err)
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.service_permission where record_table = 'public.claims' and tenant_id is not null"); n != 1 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.service_permission "+
+		"where record_table = 'public.claims' and tenant_id is not null"); n != 1 {
 		t.Fatal("the clinic's own line went too")
 	}
 }

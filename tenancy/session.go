@@ -24,9 +24,11 @@ type Tokens struct {
 	SessionID uuid.UUID `json:"session_id"`
 }
 
-// TokenStore keeps tokens where several processes of one person find them. A refresh token works once, so they must not refresh side by side.
+// TokenStore keeps tokens where several processes of one person find them. A refresh token works once, so they must not
+// refresh side by side.
 type TokenStore interface {
-	// Update calls fn with the tokens that are stored, keeps what it returns, and returns that; no two Updates of one store overlap.
+	// Update calls fn with the tokens that are stored, keeps what it returns, and returns that; no two Updates of one
+	// store overlap.
 	Update(ctx context.Context, fn func(stored Tokens) (Tokens, error)) (Tokens, error)
 }
 
@@ -40,8 +42,8 @@ type Session struct {
 	tokens Tokens
 }
 
-// NewSession uses tokens on db. store, where it is not nil, is shared with other processes and consulted before a refresh. now is the clock that decides when
-// one is due.
+// NewSession uses tokens on db. store, where it is not nil, is shared with other processes and consulted before a
+// refresh. now is the clock that decides when one is due.
 func NewSession(db *DB, tokens Tokens, now func() time.Time, store TokenStore) *Session {
 	return &Session{db: db, tokens: tokens, now: now, store: store}
 }
@@ -56,7 +58,8 @@ func (s *Session) Tokens() Tokens {
 	return s.tokens
 }
 
-// access returns an access token with at least a minute left, refreshing when it has less, or when it is the one that was refused.
+// access returns an access token with at least a minute left, refreshing when it has less, or when it is the one that
+// was refused.
 func (s *Session) access(ctx context.Context, refused string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,23 +91,26 @@ func (s *Session) fresh(t Tokens, refused string) bool {
 	return t.Refresh == "" || t.Access != refused && s.now().Before(t.Expires.Add(-time.Minute))
 }
 
-// What tenancy.begin says, among others, to a token of a signing key that was retired before its time, and to one of a session that has refreshed often
-// since.
+// What tenancy.begin says, among others, to a token of a signing key that was retired before its time, and to one of a
+// session that has refreshed often since.
 const (
 	whySignature = "signature"
 	whyNotIssued = "token of no committed sign-in or refresh"
 )
 
-// Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction asked for (uuid.Nil: nothing).
-// What fn reads may be used once Tx has returned nil, not before. A refused identity is a *RefusedError, its event committed; where a fresh token may
-// help, the session refreshes and tries once more.
+// Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction
+// asked for (uuid.Nil: nothing). What fn reads may be used once Tx has returned nil, not before. A refused identity is
+// a *RefusedError, its event committed; where a fresh token may help, the session refreshes and tries once more.
 //
-// It is for a transaction whose statements depend on each other's answers, at a round trip for each. An application's are Read, Find and Write.
+// It is for a transaction whose statements depend on each other's answers, at a round trip for each. An application's
+// are Read, Find and Write.
 func (s *Session) Tx(ctx context.Context, disclosure uuid.UUID, fn func(Tx) error) error {
-	return s.withToken(ctx, func(token string) (string, error) { return s.identified(ctx, s.db.transact, token, disclosure, fn) })
+	return s.withToken(ctx,
+		func(token string) (string, error) { return s.identified(ctx, s.db.transact, token, disclosure, fn) })
 }
 
-// withToken runs fn with the session's access token, and once more with a fresh one where that may help. fn says why a token was refused, "" when it was not.
+// withToken runs fn with the session's access token, and once more with a fresh one where that may help. fn says why a
+// token was refused, "" when it was not.
 func (s *Session) withToken(ctx context.Context, fn func(token string) (why string, err error)) error {
 	token, err := s.access(ctx, "")
 	if err != nil {
@@ -124,7 +130,8 @@ func (s *Session) withToken(ctx context.Context, fn func(token string) (why stri
 }
 
 // identified is one transaction under a token; why the token was refused, "" when it was not.
-func (s *Session) identified(ctx context.Context, run transactor, token string, disclosure uuid.UUID, fn func(Tx) error) (why string, err error) {
+func (s *Session) identified(ctx context.Context, run transactor, token string, disclosure uuid.UUID,
+	fn func(Tx) error) (why string, err error) {
 	err = run(ctx, func(tx Tx) error {
 		arg := queries.BeginParams{Token: token}
 		if disclosure != uuid.Nil {
@@ -141,8 +148,9 @@ func (s *Session) identified(ctx context.Context, run transactor, token string, 
 	return why, err
 }
 
-// Look records a look in one transaction and performs it in the next, which is what makes it write-ahead: ask writes the event and commits, read shows
-// only what that ask permits. Both get the same fresh id. It is for a reviewer's looks; an application's are Read and Find.
+// Look records a look in one transaction and performs it in the next, which is what makes it write-ahead: ask writes
+// the event and commits, read shows only what that ask permits. Both get the same fresh id. It is for a reviewer's
+// looks; an application's are Read and Find.
 func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read func(Tx) error) error {
 	id := uuid.New()
 	asked := func(tx Tx) error { return ask(tx, id) }
@@ -170,8 +178,8 @@ func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read 
 	return s.Tx(ctx, id, read)
 }
 
-// LookAt is Look in one round trip, for what is looked at often. ask and look are one statement each; what look reads is taken when both transactions have committed. Where the ask
-// fails, the look never runs.
+// LookAt is Look in one round trip, for what is looked at often. ask and look are one statement each; what look reads
+// is taken when both transactions have committed. Where the ask fails, the look never runs.
 func (s *Session) LookAt(ctx context.Context, ask func(id uuid.UUID) Statement, look Statement) error {
 	id := uuid.New()
 	asked := ask(id)

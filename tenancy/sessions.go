@@ -57,7 +57,8 @@ type Application struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Sessions lists the live sessions of a user (slug or id), or of everybody ("") within reach: newest first, at most 500.
+// Sessions lists the live sessions of a user (slug or id), or of everybody ("") within reach: newest first, at
+// most 500.
 func (s *Session) Sessions(ctx context.Context, user string) ([]LiveSession, error) {
 	return List[LiveSession](ctx, s, "sessions", user)
 }
@@ -87,12 +88,14 @@ func (s *Session) RevokeSessions(ctx context.Context, user, reason string) (Revo
 
 func (s *Session) revoke(ctx context.Context, what string, arg queries.RevokeSessionsParams) (Revoked, error) {
 	var done Revoked
-	err := s.decoded(ctx, what, &done, func(q *queries.Queries) (json.RawMessage, error) { return q.RevokeSessions(ctx, arg) })
+	err := s.decoded(ctx, what, &done,
+		func(q *queries.Queries) (json.RawMessage, error) { return q.RevokeSessions(ctx, arg) })
 	return done, err
 }
 
 // decoded runs a call that returns an object and decodes it.
-func (s *Session) decoded(ctx context.Context, what string, into any, fn func(*queries.Queries) (json.RawMessage, error)) error {
+func (s *Session) decoded(ctx context.Context, what string, into any,
+	fn func(*queries.Queries) (json.RawMessage, error)) error {
 	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
 		raw, err := fn(queries.New(tx))
 		if err != nil {
@@ -110,11 +113,12 @@ func (s *Session) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return List[SigningKey](ctx, s, "keys", "")
 }
 
-// RotateKey makes a new signing key. The old ones verify until the tokens that they signed have run out; atOnce they verify nothing any more, so that
-// every access token ends and sessions refresh.
+// RotateKey makes a new signing key. The old ones verify until the tokens that they signed have run out; atOnce they
+// verify nothing any more, so that every access token ends and sessions refresh.
 func (s *Session) RotateKey(ctx context.Context, atOnce bool) (Rotated, error) {
 	var done Rotated
-	err := s.decoded(ctx, "rotate signing key", &done, func(q *queries.Queries) (json.RawMessage, error) { return q.RotateSigningKey(ctx, atOnce) })
+	err := s.decoded(ctx, "rotate signing key", &done,
+		func(q *queries.Queries) (json.RawMessage, error) { return q.RotateSigningKey(ctx, atOnce) })
 	return done, err
 }
 
@@ -126,7 +130,8 @@ func (s *Session) Applications(ctx context.Context) ([]Application, error) {
 // AddApplication adds one. loginRole is a database login that has ward_app's rights and no more.
 func (s *Session) AddApplication(ctx context.Context, audience, loginRole, note string) error {
 	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		if _, err := queries.New(tx).AddApplication(ctx, queries.AddApplicationParams{Aud: audience, LoginRole: loginRole, Note: note}); err != nil {
+		if _, err := queries.New(tx).AddApplication(ctx,
+			queries.AddApplicationParams{Aud: audience, LoginRole: loginRole, Note: note}); err != nil {
 			return fmt.Errorf("add application %s: %w", audience, explain(err))
 		}
 		return nil

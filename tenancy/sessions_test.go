@@ -18,13 +18,17 @@ func works(t *testing.T, s *tenancy.Session) error {
 	return s.Tx(t.Context(), uuid.Nil, func(tenancy.Tx) error { return nil })
 }
 
-// Signing out everywhere ends each session of the person, in every clinic and application, and nobody else's; each is an event in its clinic.
+// Signing out everywhere ends each session of the person, in every clinic and application, and nobody else's; each is
+// an event in its clinic.
 func TestSignOutEverywhere(t *testing.T) {
 	s := newScene(t)
-	s.super("insert into tenancy.reviewer_grant (user_id, role, reason) select id, 'auditor', 'second line' from tenancy.users where slug = 'casey'")
-	mine := []*tenancy.Session{s.App("casey", "cedar"), s.App("casey", "cedar"), s.App("casey", "harbor"), s.Reviewer("casey")}
+	s.super("insert into tenancy.reviewer_grant (user_id, role, reason) select id, 'auditor', 'second line' " +
+		"from tenancy.users where slug = 'casey'")
+	mine := []*tenancy.Session{s.App("casey", "cedar"), s.App("casey", "cedar"), s.App("casey", "harbor"),
+		s.Reviewer("casey")}
 	other := s.App("carla", "cedar")
-	live := wardtest.One[int](s.Env, "select count(*) from tenancy.session s join tenancy.users u on u.id = s.user_id where u.slug = 'casey' and revoked_at is null")
+	live := wardtest.One[int](s.Env, "select count(*) from tenancy.session s join tenancy.users u "+
+		"on u.id = s.user_id where u.slug = 'casey' and revoked_at is null")
 	const where = "action = 'sign_out' and user_id = (select id from tenancy.users where slug = 'casey')"
 	before := s.events(where)
 	a := s.conn(t)
@@ -60,14 +64,17 @@ func TestRevokeSessions(t *testing.T) {
 	root, dana := s.Reviewer("root"), s.Reviewer("dana")
 	one, two, hugo := s.App("carla", "cedar"), s.App("carla", "cedar"), s.App("hugo", "harbor")
 	list, err := root.Sessions(t.Context(), "carla")
-	if err != nil || len(list) != 2 || list[0].Tenant == nil || *list[0].Tenant != "cedar" || list[0].Method != "password" {
+	if err != nil || len(list) != 2 || list[0].Tenant == nil || *list[0].Tenant != "cedar" ||
+		list[0].Method != "password" {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if n := s.events("action = 'browse' and tenant_id = $1 and detail::jsonb->'ids' @> to_jsonb(array[$2::text])", s.cedar, one.Tokens().SessionID.String()); n != 1 {
+	if n := s.events("action = 'browse' and tenant_id = $1 and detail::jsonb->'ids' @> to_jsonb(array[$2::text])",
+		s.cedar, one.Tokens().SessionID.String()); n != 1 {
 		t.Errorf("%d events at cedar name the session that was shown, want 1", n)
 	}
 	// an administrator of one clinic reaches that clinic's sessions and no reviewer's
-	s.super("insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason) select id, 'administrator', $1, 'branch' from tenancy.users where slug = 'frank'", s.cedar)
+	s.super("insert into tenancy.reviewer_grant (user_id, role, tenant_id, reason) select id, 'administrator', $1, "+
+		"'branch' from tenancy.users where slug = 'frank'", s.cedar)
 	frank := s.Reviewer("frank")
 	all, err := frank.Sessions(t.Context(), "")
 	if err != nil || len(all) < 2 {
@@ -78,15 +85,18 @@ func TestRevokeSessions(t *testing.T) {
 			t.Errorf("frank, of cedar, sees a session of %s", l.User)
 		}
 	}
-	if n := s.events("action = 'browse' and tenant_id = $1 and user_id = (select id from tenancy.users where slug = 'frank')", s.harbor); n != 0 {
+	if n := s.events("action = 'browse' and tenant_id = $1 and user_id = (select id from tenancy.users where "+
+		"slug = 'frank')", s.harbor); n != 0 {
 		t.Errorf("frank's look, of cedar, left %d events at harbor", n)
 	}
 	for _, target := range []*tenancy.Session{hugo, dana, root} {
-		if _, err := frank.RevokeSession(t.Context(), target.Tokens().SessionID.String(), "out of reach"); err == nil || works(t, target) != nil {
+		if _, err := frank.RevokeSession(t.Context(), target.Tokens().SessionID.String(), "out of reach"); err == nil ||
+			works(t, target) != nil {
 			t.Errorf("frank ended a session out of reach: %v", err)
 		}
 	}
-	if done, err := frank.RevokeSessions(t.Context(), "hugo", "out of reach"); err != nil || done.SessionsEnded != 0 || works(t, hugo) != nil {
+	if done, err := frank.RevokeSessions(t.Context(), "hugo", "out of reach"); err != nil || done.SessionsEnded != 0 ||
+		works(t, hugo) != nil {
 		t.Errorf("frank ended sessions of hugo: %+v, %v", done, err)
 	}
 	if _, err := dana.RevokeSession(t.Context(), one.Tokens().SessionID.String(), "not an administrator"); err == nil {
@@ -102,10 +112,13 @@ func TestRevokeSessions(t *testing.T) {
 	if err := works(t, one); fmt.Sprint(err) != "identity refused: session revoked" || works(t, two) != nil {
 		t.Fatalf("%v", err)
 	}
-	if n := s.events("action = 'revoke' and tenant_id = $1 and detail::jsonb->>'session' = $2 and detail::jsonb->>'reason' = 'lost telephone'", s.cedar, one.Tokens().SessionID.String()); n != 1 {
+	if n := s.events("action = 'revoke' and tenant_id = $1 and detail::jsonb->>'session' = $2 and "+
+		"detail::jsonb->>'reason' = 'lost telephone'", s.cedar, one.Tokens().SessionID.String()); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
-	if done, err = root.RevokeSessions(t.Context(), "hugo", "left his desk"); err != nil || done.SessionsEnded != 2 || works(t, hugo) == nil { // the scene's and this one
+	// the scene's and this one
+	if done, err = root.RevokeSessions(t.Context(), "hugo", "left his desk"); err != nil || done.SessionsEnded != 2 ||
+		works(t, hugo) == nil {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if list, err = root.Sessions(t.Context(), "hugo"); err != nil || len(list) != 0 {
@@ -113,8 +126,8 @@ func TestRevokeSessions(t *testing.T) {
 	}
 }
 
-// Keys rotate with an overlap: the new one signs at once, the old one verifies until its tokens have run out and loses its secret; at once, it verifies nothing
-// any more, and sessions go on with a refresh.
+// Keys rotate with an overlap: the new one signs at once, the old one verifies until its tokens have run out and loses
+// its secret; at once, it verifies nothing any more, and sessions go on with a refresh.
 func TestKeyRotation(t *testing.T) {
 	s := newScene(t)
 	root := s.Reviewer("root")
@@ -131,13 +144,15 @@ func TestKeyRotation(t *testing.T) {
 	}
 	a.accepted(old, uuid.Nil)
 	a.must("rollback")
-	if d := wardtest.One[float64](s.Env, "select extract(epoch from retire_at - clock_timestamp())::float8 from tenancy.signing_key where kid = $1", oldHead["kid"]); d < 500 || d > 600 {
+	if d := wardtest.One[float64](s.Env, "select extract(epoch from retire_at - clock_timestamp())::float8 "+
+		"from tenancy.signing_key where kid = $1", oldHead["kid"]); d < 500 || d > 600 {
 		t.Errorf("the old key verifies for %v s more, want the life of an access token", d)
 	}
 	s.super("update tenancy.signing_key set retire_at = clock_timestamp() where kid = $1", oldHead["kid"])
 	s.refusal(t, a, old, "signature")
 	s.refresh(t, next.DB(), next.Tokens().Refresh) // the next token that is signed
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.signing_key where kid = $1 and secret is null and retired_at is not null", oldHead["kid"]); n != 1 {
+	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.signing_key where kid = $1 and secret is null "+
+		"and retired_at is not null", oldHead["kid"]); n != 1 {
 		t.Error("a retired key keeps its secret")
 	}
 
@@ -154,10 +169,12 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("the session does not go on: %v", err)
 	}
 	keys, err := root.SigningKeys(t.Context()) // root's own token was of the old key
-	if err != nil || len(keys) != 3 || keys[0].ID != again.ID || keys[0].State != "signs" || keys[1].State != "retired" || keys[1].RetiredAt == nil {
+	if err != nil || len(keys) != 3 || keys[0].ID != again.ID || keys[0].State != "signs" ||
+		keys[1].State != "retired" || keys[1].RetiredAt == nil {
 		t.Errorf("%+v, %v", keys, err)
 	}
-	if n := s.events("action = 'configure' and detail::jsonb->>'what' = 'key rotate' and detail::jsonb->>'kid' in ($1, $2)", done.ID, again.ID); n != 2 {
+	if n := s.events("action = 'configure' and detail::jsonb->>'what' = 'key rotate' and "+
+		"detail::jsonb->>'kid' in ($1, $2)", done.ID, again.ID); n != 2 {
 		t.Errorf("%d events, want 2", n)
 	}
 	dana := s.Reviewer("dana")
@@ -182,12 +199,15 @@ func (s *scene) login(t *testing.T, member string) string {
 	return name
 }
 
-// Each application has its audience and its login: what one signed in, another neither uses nor refreshes, and it signs nobody in as the other.
+// Each application has its audience and its login: what one signed in, another neither uses nor refreshes, and it signs
+// nobody in as the other.
 func TestAudiences(t *testing.T) {
 	s := newScene(t)
 	portal, kiosk := s.login(t, "ward_app"), s.login(t, "ward_app")
 	root := s.Reviewer("root")
-	for role, want := range map[string]string{"ward_worker": "is no login that has ward_app's rights", "postgres": "is no login that has ward_app's rights", "nobody_at_all": "is no login that has ward_app's rights"} {
+	for role, want := range map[string]string{"ward_worker": "is no login that has ward_app's rights",
+		"postgres":      "is no login that has ward_app's rights",
+		"nobody_at_all": "is no login that has ward_app's rights"} {
 		if err := root.AddApplication(t.Context(), "bad", role, ""); err == nil {
 			t.Errorf("an application for %s, want %q", role, want)
 		}
@@ -213,7 +233,8 @@ func TestAudiences(t *testing.T) {
 	for login, role := range logins {
 		db := s.Open(role)
 		for aud := range logins {
-			got, err := db.SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: wardtest.Password, Audience: aud})
+			got, err := db.SignIn(t.Context(),
+				tenancy.Credentials{User: "carla", Password: wardtest.Password, Audience: aud})
 			if (err == nil) != (aud == login) {
 				t.Errorf("%s signing in to %s: %v", login, aud, err)
 			}
@@ -243,7 +264,8 @@ func TestAudiences(t *testing.T) {
 	if n := s.events("action = 'refresh' and outcome = 'denied' and detail like '%another application%'"); n != 6 {
 		t.Errorf("%d events of refused refreshes, want 6", n)
 	}
-	if _, err := s.Super.Exec(t.Context(), "insert into tenancy.session (user_id, aud, expires_at) select id, 'none', now() from tenancy.users limit 1"); err == nil {
+	if _, err := s.Super.Exec(t.Context(), "insert into tenancy.session (user_id, aud, expires_at) "+
+		"select id, 'none', now() from tenancy.users limit 1"); err == nil {
 		t.Error("a session of an application that there is not")
 	}
 }

@@ -21,7 +21,8 @@ type Credentials struct {
 	Tenant   string // clinic's short name; may be empty for who works at one clinic only, and is for a reviewer
 	Role     string // picks among several roles at the clinic; empty: the newest
 	Audience string // ReviewAudience, or the application's; empty: AppAudience
-	Source   string // where the person is, their network address say, as far as the application knows: failures are counted by it
+	// where the person is, their network address say, as far as the application knows: failures are counted by it
+	Source string
 }
 
 // Choice is a place where a person may sign in.
@@ -44,10 +45,12 @@ func (e *ChoiceError) Error() string {
 	return "this user works at several clinics, name one: " + strings.Join(list, ", ")
 }
 
-// ErrSecondFactor says that the password or identity token is right and a second factor is needed or was wrong: sign in again with its code.
+// ErrSecondFactor says that the password or identity token is right and a second factor is needed or was wrong: sign in
+// again with its code.
 var ErrSecondFactor = errors.New("second factor")
 
-// signed is what signing in and refreshing answer: tokens, or why not. Needs says what would help somebody whose password was right.
+// signed is what signing in and refreshing answer: tokens, or why not. Needs says what would help somebody whose
+// password was right.
 type signed struct {
 	Tokens
 	Reason  string   `json:"reason"`
@@ -68,11 +71,13 @@ func (a *signed) tokens() (Tokens, error) {
 	return Tokens{}, &RefusedError{Why: a.Reason}
 }
 
-// SignIn signs a user in with a password: to a tenant as an application's user, or, with ReviewAudience and no tenant, as a reviewer. It tries in one
-// transaction and fetches the answer in the next, so that no answer is given to a try that is not on record.
+// SignIn signs a user in with a password: to a tenant as an application's user, or, with ReviewAudience and no tenant,
+// as a reviewer. It tries in one transaction and fetches the answer in the next, so that no answer is given to a try
+// that is not on record.
 //
-// A refusal is a *RefusedError, the same for an unknown user, a wrong password, a missing membership, and anything at all within the delay that follows
-// failures. A *ChoiceError and ErrSecondFactor are for who has proven the password. A code works once: one that met a *ChoiceError is used up.
+// A refusal is a *RefusedError, the same for an unknown user, a wrong password, a missing membership, and anything at
+// all within the delay that follows failures. A *ChoiceError and ErrSecondFactor are for who has proven the password. A
+// code works once: one that met a *ChoiceError is used up.
 func (db *DB) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	if c.Audience == "" {
 		c.Audience = AppAudience
@@ -80,8 +85,9 @@ func (db *DB) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	var ticket string
 	err := db.transact(ctx, func(tx Tx) error {
 		var err error
-		ticket, err = queries.New(tx).SignIn(ctx, queries.SignInParams{Who: c.User, Password: c.Password, Audience: c.Audience,
-			Tenant: optional(c.Tenant), Code: optional(c.Code), Role: optional(c.Role), Source: optional(c.Source)})
+		ticket, err = queries.New(tx).SignIn(ctx,
+			queries.SignInParams{Who: c.User, Password: c.Password, Audience: c.Audience,
+				Tenant: optional(c.Tenant), Code: optional(c.Code), Role: optional(c.Role), Source: optional(c.Source)})
 		if err != nil {
 			return fmt.Errorf("sign in: %w", explain(err))
 		}
@@ -90,15 +96,19 @@ func (db *DB) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
-	return db.answer(ctx, "sign in", func(q *queries.Queries) (json.RawMessage, error) { return q.SignedIn(ctx, ticket) })
+	return db.answer(ctx, "sign in",
+		func(q *queries.Queries) (json.RawMessage, error) { return q.SignedIn(ctx, ticket) })
 }
 
-// Refresh trades a refresh token for new tokens. The old one is used up; it may come again for seconds, and gives the same successor then.
+// Refresh trades a refresh token for new tokens. The old one is used up; it may come again for seconds, and gives the
+// same successor then.
 func (db *DB) Refresh(ctx context.Context, refresh string) (Tokens, error) {
-	return db.answer(ctx, "refresh", func(q *queries.Queries) (json.RawMessage, error) { return q.Refresh(ctx, refresh) })
+	return db.answer(ctx, "refresh",
+		func(q *queries.Queries) (json.RawMessage, error) { return q.Refresh(ctx, refresh) })
 }
 
-func (db *DB) answer(ctx context.Context, what string, fn func(*queries.Queries) (json.RawMessage, error)) (Tokens, error) {
+func (db *DB) answer(ctx context.Context, what string,
+	fn func(*queries.Queries) (json.RawMessage, error)) (Tokens, error) {
 	var answer signed
 	err := db.transact(ctx, func(tx Tx) error {
 		raw, err := fn(queries.New(tx))

@@ -35,25 +35,33 @@ func signIn(t *testing.T, db *tenancy.DB, c tenancy.Credentials) string {
 	return err.Error()
 }
 
-// cheap makes everybody's password cheap to check, also nobody's, so that what is measured or run in parallel is the rest.
+// cheap makes everybody's password cheap to check, also nobody's, so that what is measured or run in parallel is the
+// rest.
 func (s *scene) cheap() { s.costing(4) }
 
 func (s *scene) costing(cost int) {
-	s.super("update tenancy.users set password_hash = public.crypt($1, public.gen_salt('bf', $2)) where password_hash is not null", wardtest.Password, cost)
-	s.super("create or replace function tenancy.nobodys_hash() returns text language sql immutable set search_path = pg_catalog, pg_temp as $$ select '" +
-		wardtest.One[string](s.Env, "select public.crypt(gen_random_uuid()::text, public.gen_salt('bf', $1))", cost) + "' $$")
+	s.super("update tenancy.users set password_hash = public.crypt($1, public.gen_salt('bf', $2)) "+
+		"where password_hash is not null", wardtest.Password, cost)
+	s.super("create or replace function tenancy.nobodys_hash() returns text language sql immutable " +
+		"set search_path = pg_catalog, pg_temp as $$ select '" +
+		wardtest.One[string](s.Env, "select public.crypt(gen_random_uuid()::text, public.gen_salt('bf', $1))",
+			cost) + "' $$")
 }
 
 // throttled sets the level and delay of a name.
 func (s *scene) throttled(name string, level float64, delay string) {
-	s.super("insert into tenancy.throttle values (tenancy.fingerprint('sign-in name|' || $1), 'name', $2, clock_timestamp(), clock_timestamp() + $3::text::interval, clock_timestamp() + '1 hour') on conflict (key) do update set level = excluded.level, level_at = excluded.level_at, until = excluded.until",
+	s.super(`insert into tenancy.throttle values (tenancy.fingerprint('sign-in name|' || $1), 'name', $2,
+			clock_timestamp(), clock_timestamp() + $3::text::interval, clock_timestamp() + '1 hour')
+			on conflict (key) do update set level = excluded.level, level_at = excluded.level_at,
+			until = excluded.until`,
 		name, level, delay)
 }
 
 // closed holds that a delay of this kind was set, and prolongs it, so that a slow machine does not outlast it.
 func (s *scene) closed(kind string) {
 	s.t.Helper()
-	if n := wardtest.One[int](s.Env, "with x as (update tenancy.throttle set until = clock_timestamp() + interval '1 hour' where kind = $1 and until > level_at returning 1) select count(*) from x", kind); n != 1 {
+	if n := wardtest.One[int](s.Env, "with x as (update tenancy.throttle set until = clock_timestamp() + interval '1 "+
+		"hour' where kind = $1 and until > level_at returning 1) select count(*) from x", kind); n != 1 {
 		s.t.Fatalf("%d delays of kind %s, want 1", n, kind)
 	}
 }
@@ -71,9 +79,12 @@ func TestSignInRefusals(t *testing.T) {
 	s.throttled("frank", 10, "1 hour")
 	s.super("update tenancy.users set disabled_at = clock_timestamp() where slug = 'svc-etl'")
 	cases := []tenancy.Credentials{
-		app("casey", wrong, "cedar"), app("nobody", wardtest.Password, "cedar"), app("", wardtest.Password, "cedar"), app("casey", wardtest.Password, "nowhere"), app("hugo", wardtest.Password, "cedar"),
-		app("casey", wardtest.Password, "installation"), app("casey", "", "cedar"), app("frank", wardtest.Password, "cedar"), app("svc-etl", wardtest.Password, "cedar"),
-		{User: "dana", Password: wardtest.Password, Audience: tenancy.ReviewAudience}, {User: "carla", Password: wardtest.Password, Audience: "nothing"},
+		app("casey", wrong, "cedar"), app("nobody", wardtest.Password, "cedar"), app("", wardtest.Password, "cedar"),
+		app("casey", wardtest.Password, "nowhere"), app("hugo", wardtest.Password, "cedar"),
+		app("casey", wardtest.Password, "installation"), app("casey", "", "cedar"),
+		app("frank", wardtest.Password, "cedar"), app("svc-etl", wardtest.Password, "cedar"),
+		{User: "dana", Password: wardtest.Password, Audience: tenancy.ReviewAudience},
+		{User: "carla", Password: wardtest.Password, Audience: "nothing"},
 		{User: "carla", Password: wardtest.Password, Tenant: "cedar", Role: "billing"},
 	}
 	for _, c := range cases {
@@ -95,13 +106,14 @@ func TestSignInRefusals(t *testing.T) {
 	}
 	a := s.conn(t)
 	ticket := value[string](a, "select tenancy.sign_in('carla', '"+wardtest.Password+"', 'cedar')")
-	if said := value[string](a, "select reason from tenancy.signed_in($1)", ticket); !strings.Contains(said, "stood in the query text") {
+	if said := value[string](a, "select reason from tenancy.signed_in($1)",
+		ticket); !strings.Contains(said, "stood in the query text") {
 		t.Fatalf("a password in the query text: %q", said)
 	}
 }
 
-// An unknown user, a wrong password and a locked account take the same time: medians of 200 tries of each kind, in turns, within 10 %. The hash, which takes nearly all of it
-// otherwise, is made cheap, so that what differs would show.
+// An unknown user, a wrong password and a locked account take the same time: medians of 200 tries of each kind, in
+// turns, within 10 %. The hash, which takes nearly all of it otherwise, is made cheap, so that what differs would show.
 func TestSignInTakesTheSameTime(t *testing.T) {
 	s := newQuietScene(t)
 	s.costing(6)
@@ -109,7 +121,9 @@ func TestSignInTakesTheSameTime(t *testing.T) {
 	s.throttled("frank", 10, "1 hour")
 	db := s.Open("ward_app")
 	kinds := map[string]func(int) tenancy.Credentials{
-		"unknown user":           func(i int) tenancy.Credentials { return app(fmt.Sprintf("nobody%d", i), wrong, "cedar") },
+		"unknown user": func(i int) tenancy.Credentials {
+			return app(fmt.Sprintf("nobody%d", i), wrong, "cedar")
+		},
 		"wrong password":         func(int) tenancy.Credentials { return app("carla", wrong, "cedar") },
 		"locked, wrong password": func(int) tenancy.Credentials { return app("frank", wrong, "cedar") },
 		"locked, right password": func(int) tenancy.Credentials { return app("frank", wardtest.Password, "cedar") },
@@ -150,15 +164,16 @@ func TestSignInTakesTheSameTime(t *testing.T) {
 	}
 }
 
-// Five failures are free, then a delay doubles up to a quarter of an hour; meanwhile the right password is refused in the same words; time unlocks, success resets. A name that
-// there is not behaves the same.
+// Five failures are free, then a delay doubles up to a quarter of an hour; meanwhile the right password is refused in
+// the same words; time unlocks, success resets. A name that there is not behaves the same.
 func TestSignInDelayGrows(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
 	db := s.Open("ward_app")
 	for _, user := range []string{"carla", "no-such-user"} {
 		delay := func() float64 {
-			return wardtest.One[float64](s.Env, "select extract(epoch from until - level_at)::float8 from tenancy.throttle where key = tenancy.fingerprint('sign-in name|' || $1)", user)
+			return wardtest.One[float64](s.Env, "select extract(epoch from until - level_at)::float8 "+
+				"from tenancy.throttle where key = tenancy.fingerprint('sign-in name|' || $1)", user)
 		}
 		for i := range 18 {
 			if said := signIn(t, db, app(user, wrong, "cedar")); said != notAccepted {
@@ -172,25 +187,30 @@ func TestSignInDelayGrows(t *testing.T) {
 				t.Fatalf("%s: after failure %d a delay of %v s, want %v", user, i+1, got, want)
 			}
 			if i >= 5 { // within the delay: not counted, so that trying does not prolong it
-				s.super("update tenancy.throttle set until = clock_timestamp() + interval '1 hour' where kind = 'name' and until > level_at")
-				before := wardtest.One[float64](s.Env, "select level from tenancy.throttle where key = tenancy.fingerprint('sign-in name|' || $1)", user)
+				s.super("update tenancy.throttle set until = clock_timestamp() + interval '1 hour' " +
+					"where kind = 'name' and until > level_at")
+				before := wardtest.One[float64](s.Env,
+					"select level from tenancy.throttle where key = tenancy.fingerprint('sign-in name|' || $1)", user)
 				if said := signIn(t, db, app(user, wardtest.Password, "cedar")); said != notAccepted {
 					t.Fatalf("the right password within the delay: %q", said)
 				}
-				if after := wardtest.One[float64](s.Env, "select level from tenancy.throttle where key = tenancy.fingerprint('sign-in name|' || $1)", user); after > before {
+				if after := wardtest.One[float64](s.Env, "select level from tenancy.throttle "+
+					"where key = tenancy.fingerprint('sign-in name|' || $1)", user); after > before {
 					t.Fatalf("a try within the delay was counted: %v, %v", before, after)
 				}
 			}
 			s.super("update tenancy.throttle set until = clock_timestamp() where kind = 'name'")
 		}
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.throttle t where t::text like '%carla%' or t::text like '%no-such%'"); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from tenancy.throttle t where t::text like '%carla%' or t::text like '%no-such%'"); n != 0 {
 		t.Fatal("the throttle keeps names as typed")
 	}
 	if said := signIn(t, db, app("carla", wardtest.Password, "cedar")); said != "" {
 		t.Fatalf("after the delay: %q", said)
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.throttle where key = tenancy.fingerprint('sign-in name|carla')"); n != 0 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from tenancy.throttle where key = tenancy.fingerprint('sign-in name|carla')"); n != 0 {
 		t.Fatal("a success does not reset")
 	}
 	t.Run("unlocked by time alone", func(t *testing.T) {
@@ -203,11 +223,13 @@ func TestSignInDelayGrows(t *testing.T) {
 			t.Fatalf("%q", said)
 		}
 		s.super("update tenancy.throttle set until = clock_timestamp() + interval '1 second' where kind = 'name'")
-		eventually(t, "the delay's end", func() bool { return signIn(t, db, app("frank", wardtest.Password, "cedar")) == "" })
+		eventually(t, "the delay's end",
+			func() bool { return signIn(t, db, app("frank", wardtest.Password, "cedar")) == "" })
 	})
 }
 
-// Fifty tries at once, over fifty connections, count as fifty: none of them slips past. Answers that nobody fetches count as well.
+// Fifty tries at once, over fifty connections, count as fifty: none of them slips past. Answers that nobody fetches
+// count as well.
 func TestParallelTriesAreCounted(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
@@ -250,12 +272,15 @@ func TestParallelTriesAreCounted(t *testing.T) {
 	}
 }
 
-// A try that is rolled back teaches nothing: there is no answer within the transaction, and its WAL is as long for the right password as for a wrong one.
+// A try that is rolled back teaches nothing: there is no answer within the transaction, and its WAL is as long for the
+// right password as for a wrong one.
 func TestRolledBackTryTeachesNothing(t *testing.T) {
 	s := newQuietScene(t)
 	s.cheap()
 	a := s.conn(t)
-	const counters = "select array_agg(n order by relname, x) from pg_stat_xact_user_tables, unnest(array[seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins, n_tup_upd, n_tup_del]) with ordinality u(n, x) where schemaname in ('tenancy', 'audit') and n is not null"
+	const counters = `select array_agg(n order by relname, x) from pg_stat_xact_user_tables,
+			unnest(array[seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins, n_tup_upd, n_tup_del])
+			with ordinality u(n, x) where schemaname in ('tenancy', 'audit') and n is not null`
 	measure := func(password string) (wal []int, did []int64) {
 		for range 30 {
 			a.must("begin")
@@ -266,7 +291,8 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 			for i, n := range counted {
 				did[i] -= n
 			}
-			if said := value[string](a, "select reason from tenancy.signed_in($1)", ticket); !strings.HasPrefix(said, "no committed sign-in has this ticket") {
+			if said := value[string](a, "select reason from tenancy.signed_in($1)",
+				ticket); !strings.HasPrefix(said, "no committed sign-in has this ticket") {
 				t.Fatalf("an answer before the commit: %q", said)
 			}
 			a.must("rollback")
@@ -298,16 +324,19 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 	if n := s.tries("password") - before; n != 1 {
 		t.Errorf("%d events of a try whose answer was rolled back, want 1", n)
 	}
-	if level := wardtest.One[float64](s.Env, "select level from tenancy.throttle where key = tenancy.fingerprint('sign-in name|carla')"); level != 1 {
+	if level := wardtest.One[float64](s.Env,
+		"select level from tenancy.throttle where key = tenancy.fingerprint('sign-in name|carla')"); level != 1 {
 		t.Errorf("it counts %v failures, want 1", level)
 	}
-	if r := value[string](a, "select reason from tenancy.signed_in($1)", ticket); !strings.HasPrefix(r, "no committed sign-in") {
+	if r := value[string](a, "select reason from tenancy.signed_in($1)",
+		ticket); !strings.HasPrefix(r, "no committed sign-in") {
 		t.Errorf("its ticket still says %q", r)
 	}
 }
 
-// mostOften is the value that stands most often in a sorted list. What the server writes for itself meanwhile (pruned pages, whole pages after a checkpoint)
-// only adds, now this much and now that, so neither the mean nor, on a busy machine, the median is what the call itself wrote.
+// mostOften is the value that stands most often in a sorted list. What the server writes for itself meanwhile (pruned
+// pages, whole pages after a checkpoint) only adds, now this much and now that, so neither the mean nor, on a busy
+// machine, the median is what the call itself wrote.
 func mostOften(sorted []int) int {
 	best, most, run := 0, 0, 0
 	for i, v := range sorted {
@@ -321,7 +350,8 @@ func mostOften(sorted []int) int {
 	return best
 }
 
-// Who tries many names meets the count of where they are, as the application says, and of the database client; a success of theirs in between does not help.
+// Who tries many names meets the count of where they are, as the application says, and of the database client; a
+// success of theirs in between does not help.
 func TestSprayingIsThrottled(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
@@ -358,14 +388,16 @@ func TestThrottleStaysSmall(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
 	db := s.Open("ward_app")
-	s.super("insert into tenancy.throttle select 'old' || n, 'name', 1, now() - interval '1 hour', now() - interval '1 hour', now() - interval '45 minutes' from generate_series(1, 250) n")
+	s.super("insert into tenancy.throttle select 'old' || n, 'name', 1, now() - interval '1 hour', " +
+		"now() - interval '1 hour', now() - interval '45 minutes' from generate_series(1, 250) n")
 	for range 3 {
 		signIn(t, db, app("carla", wrong, "cedar"))
 	}
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.throttle"); n > 3 {
 		t.Errorf("%d rows, want those of one name and one connection", n)
 	}
-	if forget := wardtest.One[float64](s.Env, "select max(extract(epoch from forget_at - level_at))::float8 from tenancy.throttle"); forget > 3*900+60 {
+	if forget := wardtest.One[float64](s.Env,
+		"select max(extract(epoch from forget_at - level_at))::float8 from tenancy.throttle"); forget > 3*900+60 {
 		t.Errorf("three failures are kept for %v s", forget)
 	}
 }
@@ -373,7 +405,8 @@ func TestThrottleStaysSmall(t *testing.T) {
 // Who works at one clinic goes there; who works at several is told which, once the password is proven and not before.
 func TestChoiceOfTenant(t *testing.T) {
 	s := newScene(t)
-	s.super("insert into tenancy.membership (tenant_id, user_id, role) select $1, id, 'billing' from tenancy.users where slug = 'casey'", s.harbor)
+	s.super("insert into tenancy.membership (tenant_id, user_id, role) select $1, id, 'billing' from tenancy.users "+
+		"where slug = 'casey'", s.harbor)
 	db := s.Open("ward_app")
 	claims := func(c tenancy.Credentials) map[string]any {
 		t.Helper()
@@ -390,7 +423,8 @@ func TestChoiceOfTenant(t *testing.T) {
 	before := s.tries("several clinics: one must be named")
 	var choice *tenancy.ChoiceError
 	_, err := db.SignIn(t.Context(), app("casey", wardtest.Password, ""))
-	want := []tenancy.Choice{{Tenant: "cedar", Name: "cedar clinic", Role: "clinician"}, {Tenant: "harbor", Name: "harbor clinic", Role: "billing"}, {Tenant: "harbor", Name: "harbor clinic", Role: "clinician"}}
+	want := []tenancy.Choice{{Tenant: "cedar", Name: "cedar clinic", Role: "clinician"}, {Tenant: "harbor",
+		Name: "harbor clinic", Role: "billing"}, {Tenant: "harbor", Name: "harbor clinic", Role: "clinician"}}
 	if !errors.As(err, &choice) || !slices.Equal(choice.Choices, want) {
 		t.Fatalf("casey, who works at two: %v", err)
 	}
@@ -403,13 +437,16 @@ func TestChoiceOfTenant(t *testing.T) {
 	if c := claims(app("casey", wardtest.Password, "harbor")); c["tid"] != s.harbor.String() || c["role"] != "billing" {
 		t.Errorf("at harbor casey is %v, want the newest role", c["role"])
 	}
-	if c := claims(tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "harbor", Role: "clinician"}); c["role"] != "clinician" {
+	if c := claims(tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "harbor",
+		Role: "clinician"}); c["role"] != "clinician" {
 		t.Errorf("at harbor casey is %v, want the role asked for", c["role"])
 	}
-	if c := claims(tenancy.Credentials{User: "casey", Password: wardtest.Password, Role: "billing"}); c["tid"] != s.harbor.String() || c["role"] != "billing" {
+	if c := claims(tenancy.Credentials{User: "casey", Password: wardtest.Password,
+		Role: "billing"}); c["tid"] != s.harbor.String() || c["role"] != "billing" {
 		t.Error("the role alone does not decide where one clinic has it")
 	}
-	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' where tenant_id = $1 and user_id = (select id from tenancy.users where slug = 'casey')", s.harbor)
+	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' where tenant_id = $1 "+
+		"and user_id = (select id from tenancy.users where slug = 'casey')", s.harbor)
 	if c := claims(app("casey", wardtest.Password, "")); c["tid"] != s.cedar.String() {
 		t.Error("a terminated membership is still a choice")
 	}
@@ -418,7 +455,8 @@ func TestChoiceOfTenant(t *testing.T) {
 	}
 }
 
-// A second factor, where one is demanded: asked for after the password alone, guessed as slowly as a password, and on record with the session.
+// A second factor, where one is demanded: asked for after the password alone, guessed as slowly as a password, and on
+// record with the session.
 func TestSecondFactorIsAsked(t *testing.T) {
 	s := newScene(t)
 	s.cheap()
@@ -433,7 +471,8 @@ func TestSecondFactorIsAsked(t *testing.T) {
 		_, err := db.SignIn(t.Context(), tenancy.Credentials{User: "carla", Password: password, Code: code})
 		return err
 	}
-	if err := with(wardtest.Password, ""); !errors.Is(err, tenancy.ErrSecondFactor) || err.Error() != "second factor: a second factor is needed" {
+	if err := with(wardtest.Password, ""); !errors.Is(err, tenancy.ErrSecondFactor) ||
+		err.Error() != "second factor: a second factor is needed" {
 		t.Fatalf("without a code: %v", err)
 	}
 	for _, code := range []string{"", right(), wrongCode} {
@@ -444,7 +483,8 @@ func TestSecondFactorIsAsked(t *testing.T) {
 	if err := with(wardtest.Password, right()); err != nil {
 		t.Fatal(err)
 	}
-	if !wardtest.One[bool](s.Env, "select second_factor and method = 'password' from tenancy.session order by created_at desc limit 1") {
+	if !wardtest.One[bool](s.Env,
+		"select second_factor and method = 'password' from tenancy.session order by created_at desc limit 1") {
 		t.Error("the session does not say that there was a second factor")
 	}
 	for i := range 6 {

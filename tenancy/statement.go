@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Statement is one SQL statement of a Read, Find or Write: its text, its bind parameters, and what takes its result once everything has committed.
+// Statement is one SQL statement of a Read, Find or Write: its text, its bind parameters, and what takes its result
+// once everything has committed.
 type Statement struct {
 	sql  string
 	args []any
@@ -16,7 +17,8 @@ type Statement struct {
 	asks bool // a transaction of its own, before the others
 }
 
-// Do is a statement whose result is not needed, unless one of the methods says what takes it. PHI and everything else that varies travels in args, for $1 and so on.
+// Do is a statement whose result is not needed, unless one of the methods says what takes it. PHI and everything else
+// that varies travels in args, for $1 and so on.
 func Do(sql string, args ...any) Statement { return Statement{sql: sql, args: args} }
 
 // Scan puts the first row into dst, as pgx's Row does. No row is pgx.ErrNoRows.
@@ -45,8 +47,8 @@ func (s Statement) Affected(n *int64) Statement {
 	return s
 }
 
-// Collect is a statement whose rows all go into list: Collect(&names, pgx.RowTo[string], "select last_name from phi.patients"), or with
-// pgx.RowToStructByName for several columns.
+// Collect is a statement whose rows all go into list: Collect(&names, pgx.RowTo[string], "select last_name from
+// phi.patients"), or with pgx.RowToStructByName for several columns.
 func Collect[T any](list *[]T, row pgx.RowToFunc[T], sql string, args ...any) Statement {
 	return Do(sql, args...).Rows(func(rows pgx.Rows) error {
 		var err error

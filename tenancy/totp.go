@@ -16,8 +16,8 @@ type Enrollment struct {
 	URI    string `json:"uri"`    // otpauth://totp/..., what an authenticator reads as a QR code
 }
 
-// EnrollTOTP begins an enrolment of who is signed in (RFC 6238: SHA-1, 30 s, six digits). It counts for nothing until ConfirmTOTP. recovery is one of the
-// user's recovery codes, to replace an enrolment that is active; empty otherwise.
+// EnrollTOTP begins an enrolment of who is signed in (RFC 6238: SHA-1, 30 s, six digits). It counts for nothing until
+// ConfirmTOTP. recovery is one of the user's recovery codes, to replace an enrolment that is active; empty otherwise.
 func (s *Session) EnrollTOTP(ctx context.Context, recovery string) (Enrollment, error) {
 	var e Enrollment
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
@@ -30,7 +30,8 @@ func (s *Session) EnrollTOTP(ctx context.Context, recovery string) (Enrollment, 
 	return e, err
 }
 
-// ConfirmTOTP activates what this session enrolled, with its first code, and gives ten recovery codes. They are kept as hashes only.
+// ConfirmTOTP activates what this session enrolled, with its first code, and gives ten recovery codes. They are kept as
+// hashes only.
 func (s *Session) ConfirmTOTP(ctx context.Context, code string) ([]string, error) {
 	var codes []string
 	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {

@@ -78,7 +78,8 @@ func notTOTP(t testing.TB, secret string) string {
 	}
 }
 
-// enrolled enrols a user and gives secret and recovery codes. The step that confirmed is forgotten, so that tests can use the current one.
+// enrolled enrols a user and gives secret and recovery codes. The step that confirmed is forgotten, so that tests can
+// use the current one.
 func (s *scene) enrolled(session *tenancy.Session, user string) (secret string, recovery []string) {
 	s.t.Helper()
 	e, err := session.EnrollTOTP(s.t.Context(), "")
@@ -94,20 +95,24 @@ func (s *scene) enrolled(session *tenancy.Session, user string) (secret string, 
 
 // forget makes every step unused.
 func (s *scene) forget(user string) {
-	s.super("update tenancy.totp set last_step = 0 where ended_at is null and user_id = (select id from tenancy.users where slug = $1)", user)
+	s.super("update tenancy.totp set last_step = 0 where ended_at is null and user_id = (select id "+
+		"from tenancy.users where slug = $1)", user)
 }
 
-// The test vectors of RFC 6238 appendix B (SHA-1), of which six digits are the last six, and those of RFC 4226 appendix D.
+// The test vectors of RFC 6238 appendix B (SHA-1), of which six digits are the last six, and those of RFC 4226 appendix
+// D.
 func TestTOTPVectors(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
 	secret := []byte("12345678901234567890")
-	for at, want := range map[int64]string{59: "94287082", 1111111109: "07081804", 1111111111: "14050471", 1234567890: "89005924", 2000000000: "69279037", 20000000000: "65353130"} {
+	for at, want := range map[int64]string{59: "94287082", 1111111109: "07081804", 1111111111: "14050471",
+		1234567890: "89005924", 2000000000: "69279037", 20000000000: "65353130"} {
 		if got := wardtest.One[string](e, "select tenancy.hotp($1, $2)", secret, at/30); got != want[2:] {
 			t.Errorf("at %d: %s, want %s", at, got, want[2:])
 		}
 	}
-	for i, want := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"} {
+	for i, want := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+		"399871", "520489"} {
 		if got := wardtest.One[string](e, "select tenancy.hotp($1, $2)", secret, i); got != want {
 			t.Errorf("count %d: %s, want %s", i, got, want)
 		}
@@ -153,12 +158,15 @@ func TestTOTPSignIn(t *testing.T) {
 	if got := try(""); got != codeNeeded {
 		t.Errorf("without a code: %q", got)
 	}
-	if _, err := db.SignIn(t.Context(), danas("wrong password", totp(t, e.Secret, step()))); err == nil || err.Error() != notAccepted {
+	if _, err := db.SignIn(t.Context(), danas("wrong password", totp(t, e.Secret, step()))); err == nil ||
+		err.Error() != notAccepted {
 		t.Errorf("a wrong password with a right code: %v", err)
 	}
 	for _, c := range []struct{ name, code, want string }{
-		{"two steps ago", totp(t, e.Secret, step()-3), codeWrong}, {"far ahead", totp(t, e.Secret, step()+3), codeWrong},
-		{"another secret's", totp(t, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", step()), codeWrong}, {"letters", "abcdef", codeWrong}, {"spaces alone", "  ", codeNeeded},
+		{"two steps ago", totp(t, e.Secret, step()-3), codeWrong},
+		{"far ahead", totp(t, e.Secret, step()+3), codeWrong},
+		{"another secret's", totp(t, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", step()), codeWrong},
+		{"letters", "abcdef", codeWrong}, {"spaces alone", "  ", codeNeeded},
 		{"seven digits", totp(t, e.Secret, step()) + "0", codeWrong},
 	} {
 		if got := try(c.code); got != c.want {
@@ -182,7 +190,8 @@ func TestTOTPSignIn(t *testing.T) {
 	if got := try(recovery[3]); got != codeWrong {
 		t.Errorf("a recovery code twice: %q", got)
 	}
-	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.recovery_code where length(sha256) = 32 and used_at is null"); n != 9 {
+	if n := wardtest.One[int](s.Env,
+		"select count(*) from tenancy.recovery_code where length(sha256) = 32 and used_at is null"); n != 9 {
 		t.Errorf("%d recovery codes left", n)
 	}
 }
@@ -219,8 +228,8 @@ func TestTOTPCodeWorksOnce(t *testing.T) {
 	}
 }
 
-// Guessing in transactions that are rolled back: what is counted does not come back with them. With an identity token, because nothing else slows such guesses down; those with
-// a password are tries on record (TestSecondFactorIsAsked).
+// Guessing in transactions that are rolled back: what is counted does not come back with them. With an identity token,
+// because nothing else slows such guesses down; those with a password are tries on record (TestSecondFactorIsAsked).
 func TestTOTPGuessingByRollback(t *testing.T) {
 	p := newProvider(t)
 	secret, recovery := p.enrolled(p.Reviewer("dana"), "dana")
@@ -228,7 +237,8 @@ func TestTOTPGuessingByRollback(t *testing.T) {
 	guess := func(code string) {
 		t.Helper()
 		a.must("begin")
-		if got := value[string](a, "select reason from tenancy.sign_in_oidc($1, audience => 'review', code => $2)", token, code); got != codeWrong {
+		if got := value[string](a, "select reason from tenancy.sign_in_oidc($1, audience => 'review', code => $2)",
+			token, code); got != codeWrong {
 			t.Fatalf("%q", got)
 		}
 		a.must("rollback")
@@ -245,7 +255,8 @@ func TestTOTPGuessingByRollback(t *testing.T) {
 		guess(wrong)
 	}
 	for _, try := range []struct{ name, code, want string }{
-		{"after 101 guesses that were rolled back, a right code", totp(t, secret, step()), codeWrong}, {"a recovery code", recovery[0], ""}, {"a right code after it", totp(t, secret, step()), ""},
+		{"after 101 guesses that were rolled back, a right code", totp(t, secret, step()), codeWrong},
+		{"a recovery code", recovery[0], ""}, {"a right code after it", totp(t, secret, step()), ""},
 	} {
 		if _, err := p.db.SignIn(t.Context(), danas(wardtest.Password, try.code)); reason(t, err) != try.want {
 			t.Errorf("%s: %v", try.name, err)
@@ -297,7 +308,8 @@ func TestTOTPEndOvertakesCode(t *testing.T) {
 			done <- err
 		}()
 		eventually(t, "the code waits", func() bool {
-			return wardtest.One[int](s.Env, "select count(*) from pg_stat_activity where datname = current_database() and usename = 'ward_reviewer' and wait_event_type = 'Lock'") > 0
+			return wardtest.One[int](s.Env, "select count(*) from pg_stat_activity "+
+				"where datname = current_database() and usename = 'ward_reviewer' and wait_event_type = 'Lock'") > 0
 		})
 		admin.must("commit")
 		if err := <-done; reason(t, err) != codeWrong {
@@ -307,11 +319,13 @@ func TestTOTPEndOvertakesCode(t *testing.T) {
 	}
 }
 
-// Where a second factor is required, a reviewer's session without one enrols and does nothing else: every function that reviewers can call is tried.
+// Where a second factor is required, a reviewer's session without one enrols and does nothing else: every function that
+// reviewers can call is tried.
 func TestSecondFactorRequired(t *testing.T) {
 	s := newScene(t)
 	root, dana, eli := s.Reviewer("root"), s.Reviewer("dana"), s.Reviewer("eli")
-	if err := root.RequireSecondFactor(t.Context(), "required"); err == nil || !strings.Contains(err.Error(), "lock you out") {
+	if err := root.RequireSecondFactor(t.Context(), "required"); err == nil ||
+		!strings.Contains(err.Error(), "lock you out") {
 		t.Fatalf("an administrator locked themself out: %v", err)
 	}
 	s.enrolled(root, "root")
@@ -352,10 +366,15 @@ func TestSecondFactorRequired(t *testing.T) {
 // everyReviewersFunctionRefuses calls each function that ward_reviewer may with arguments of nothing.
 func (s *scene) everyReviewersFunctionRefuses(t *testing.T, token string) {
 	t.Helper()
-	free := map[string]bool{"tenancy.begin": true, "tenancy.sign_in": true, "tenancy.signed_in": true, "tenancy.sign_in_oidc": true, "tenancy.refresh": true, "tenancy.sign_out": true, "tenancy.sign_out_everywhere": true, "tenancy.whoami": true, "tenancy.issuers": true,
-		"tenancy.totp_enroll": true, "tenancy.totp_confirm": true, "tenancy.claims": true, "tenancy.tenant_id": true, "tenancy.user_id": true, "auth.jwt": true, "tenancy.wipe": true}
-	rows, err := s.Super.Query(t.Context(), `select p.oid::regproc::text, array(select 'null::' || format_type(a, null) from unnest(p.proargtypes) a)::text[] from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'boundary') and has_function_privilege('ward_reviewer', p.oid, 'execute')`)
+	free := map[string]bool{"tenancy.begin": true, "tenancy.sign_in": true, "tenancy.signed_in": true,
+		"tenancy.sign_in_oidc": true, "tenancy.refresh": true, "tenancy.sign_out": true,
+		"tenancy.sign_out_everywhere": true, "tenancy.whoami": true, "tenancy.issuers": true,
+		"tenancy.totp_enroll": true, "tenancy.totp_confirm": true, "tenancy.claims": true, "tenancy.tenant_id": true,
+		"tenancy.user_id": true, "auth.jwt": true, "tenancy.wipe": true}
+	rows, err := s.Super.Query(t.Context(), `select p.oid::regproc::text, array(select 'null::' || format_type(a, null)
+		from unnest(p.proargtypes) a)::text[] from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'boundary')
+			and has_function_privilege('ward_reviewer', p.oid, 'execute')`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,19 +398,22 @@ func (s *scene) everyReviewersFunctionRefuses(t *testing.T, token string) {
 		}
 		a.accepted(token, uuid.Nil)
 		// what only reads a committed look finds none: committing one is refused
-		if err := a.try(call); err == nil || !strings.Contains(err.Error(), "WARD4") && !strings.Contains(err.Error(), "this look was not recorded") {
+		if err := a.try(call); err == nil ||
+			!strings.Contains(err.Error(), "WARD4") && !strings.Contains(err.Error(), "this look was not recorded") {
 			t.Errorf("%s: %v", name, err)
 		}
 		a.must("rollback")
 	}
 }
 
-// Replacing takes a recovery code: a session that somebody left open can neither replace an authenticator nor guess its way to it.
+// Replacing takes a recovery code: a session that somebody left open can neither replace an authenticator nor guess its
+// way to it.
 func TestTOTPReplacement(t *testing.T) {
 	s := newScene(t)
 	dana := s.Reviewer("dana")
 	secret, recovery := s.enrolled(dana, "dana")
-	for name, code := range map[string]string{"nothing": "", "a code": totp(t, secret, step()), "another word": "aaaa-bbbb-cccc-dddd"} {
+	for name, code := range map[string]string{"nothing": "", "a code": totp(t, secret, step()),
+		"another word": "aaaa-bbbb-cccc-dddd"} {
 		if _, err := dana.EnrollTOTP(t.Context(), code); err == nil {
 			t.Errorf("replaced with %s", name)
 		}
@@ -411,7 +433,8 @@ func TestTOTPReplacement(t *testing.T) {
 	if _, err := dana.ConfirmTOTP(t.Context(), totp(t, e.Secret, step())); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Open("ward_reviewer").SignIn(t.Context(), danas(wardtest.Password, recovery[1])); !errors.Is(err, tenancy.ErrSecondFactor) {
+	if _, err := s.Open("ward_reviewer").SignIn(t.Context(),
+		danas(wardtest.Password, recovery[1])); !errors.Is(err, tenancy.ErrSecondFactor) {
 		t.Errorf("a recovery code of the old one: %v", err)
 	}
 	// where one is required, what was shown counts as long as it was not replaced
@@ -419,7 +442,8 @@ func TestTOTPReplacement(t *testing.T) {
 	for name, c := range map[string]struct {
 		session *tenancy.Session
 		must    bool
-	}{"that enrolled": {dana, false}, "opened with the old one": {tenancy.NewSession(s.Open("ward_reviewer"), session, time.Now, nil), true}} {
+	}{"that enrolled": {dana, false},
+		"opened with the old one": {tenancy.NewSession(s.Open("ward_reviewer"), session, time.Now, nil), true}} {
 		if p, err := c.session.Whoami(t.Context()); err != nil || p.MustEnroll != c.must {
 			t.Errorf("the session %s must enrol: %v, %v", name, p.MustEnroll, err)
 		}
@@ -432,13 +456,17 @@ func TestTOTPSecretsAreNobodys(t *testing.T) {
 	s.enrolled(s.Reviewer("dana"), "dana")
 	for _, role := range []string{"ward_app", "ward_worker", "ward_reviewer", "ward_identity"} {
 		a := s.connAs(t, role)
-		for _, sql := range []string{"select secret from tenancy.totp", "select sha256 from tenancy.recovery_code", "select tenancy.totp_step('x', 0, '000000')", "select tenancy.spend_code(null, null)", "select tenancy.totp_new(null, null)",
-			"select tenancy.totp_activate(null, null, null)", "select tenancy.second_factor(null, null, null)", "select tenancy.totp_end(null)", "update tenancy.setting set second_factor = 'optional'"} {
+		for _, sql := range []string{"select secret from tenancy.totp", "select sha256 from tenancy.recovery_code",
+			"select tenancy.totp_step('x', 0, '000000')", "select tenancy.spend_code(null, null)",
+			"select tenancy.totp_new(null, null)",
+			"select tenancy.totp_activate(null, null, null)", "select tenancy.second_factor(null, null, null)",
+			"select tenancy.totp_end(null)", "update tenancy.setting set second_factor = 'optional'"} {
 			refused(t, a.try(sql), "42501", "permission denied")
 		}
 	}
 	var n int
-	err := s.Super.QueryRow(t.Context(), `select count(*) from pg_class c where c.oid in ('tenancy.totp'::regclass, 'tenancy.recovery_code'::regclass) and pg_get_userbyid(c.relowner) = 'ward_keys'
+	err := s.Super.QueryRow(t.Context(), `select count(*) from pg_class c where c.oid in ('tenancy.totp'::regclass,
+		'tenancy.recovery_code'::regclass) and pg_get_userbyid(c.relowner) = 'ward_keys'
 		and not exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner)`).Scan(&n)
 	if err != nil || n != 2 {
 		t.Errorf("%d of 2 tables are ward_keys' alone, %v", n, err)

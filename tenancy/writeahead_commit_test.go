@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// shows looks under a disclosure on a connection of its own and says whether the patient is shown; what is shown must have its committed event, and what is
-// not must be refused rather than look empty.
+// shows looks under a disclosure on a connection of its own and says whether the patient is shown; what is shown must
+// have its committed event, and what is not must be refused rather than look empty.
 func (s *scene) shows(t *testing.T, token string, d, patient uuid.UUID, name string) bool {
 	t.Helper()
 	a := s.conn(t)
@@ -27,7 +27,8 @@ func (s *scene) shows(t *testing.T, token string, d, patient uuid.UUID, name str
 		}
 		return false
 	}
-	if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", d, patient); slices.Contains(names, name) && n != 1 {
+	if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", d,
+		patient); slices.Contains(names, name) && n != 1 {
 		t.Fatalf("a record is shown and %d events say so", n)
 	}
 	return slices.Contains(names, name)
@@ -42,7 +43,8 @@ func (a *attacker) pipeline(statements ...[]any) error {
 	return a.SendBatch(a.t.Context(), batch).Close()
 }
 
-// Every odd way to get an ask committed, or to look before it is: what a later look shows has its event, and what was taken back shows nothing.
+// Every odd way to get an ask committed, or to look before it is: what a later look shows has its event, and what was
+// taken back shows nothing.
 func TestWriteAheadCommit(t *testing.T) {
 	s := newScene(t)
 	casey := s.token("casey@cedar")
@@ -102,7 +104,8 @@ func TestWriteAheadCommit(t *testing.T) {
 		{"constraints set immediate before the ask", func(a *attacker, d uuid.UUID) {
 			a.accepted(casey, d)
 			a.must("set constraints all immediate")
-			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "25000", "COMMIT of its own")
+			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "25000",
+				"COMMIT of its own")
 			a.must("commit") // of a failed transaction: a rollback
 		}, false},
 		{"commit of a failed transaction", func(a *attacker, d uuid.UUID) {
@@ -154,7 +157,8 @@ func TestWriteAheadCommit(t *testing.T) {
 		{"a read-only transaction", func(a *attacker, d uuid.UUID) {
 			a.accepted(casey, d)
 			a.must("set transaction read only")
-			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "25006", "read-only")
+			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}),
+				"25006", "read-only")
 			a.must("rollback")
 			a.must("begin read only")
 			_, err := a.tryIdentify(casey, d)
@@ -166,14 +170,18 @@ func TestWriteAheadCommit(t *testing.T) {
 			if why := a.identify(casey, d); !strings.Contains(why, "READ COMMITTED") {
 				a.t.Fatalf("%q", why)
 			}
-			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "28000", "no identity")
+			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "28000",
+				"no identity")
 			a.must("rollback")
 		}, false},
 		{"a pipeline that asks and looks before its Sync", func(a *attacker, d uuid.UUID) {
-			refused(a.t, a.pipeline([]any{"select tenancy.begin($1, $2)", casey, d}, []any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}}, []any{readNames}), "42501", "no committed disclosure")
+			refused(a.t, a.pipeline([]any{"select tenancy.begin($1, $2)", casey, d},
+				[]any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}}, []any{readNames}),
+				"42501", "no committed disclosure")
 		}, false},
 		{"a pipeline that commits between", func(a *attacker, d uuid.UUID) {
-			err := a.pipeline([]any{"begin"}, []any{"select tenancy.begin($1)", casey}, []any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}}, []any{"commit"},
+			err := a.pipeline([]any{"begin"}, []any{"select tenancy.begin($1)", casey},
+				[]any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}}, []any{"commit"},
 				[]any{"begin"}, []any{"select tenancy.begin($1, $2)", casey, d}, []any{readNames}, []any{"commit"})
 			if err != nil {
 				a.t.Fatal(err)
@@ -182,7 +190,8 @@ func TestWriteAheadCommit(t *testing.T) {
 		{"one message of the simple protocol", func(a *attacker, d uuid.UUID) {
 			a.must("select set_config('x.casey', $1, false)", casey)
 			a.accepted(casey, d)
-			refused(a.t, a.raw("select audit.disclose('"+d.String()+"', 'public.patients', array['"+s.mine.String()+"']::uuid[]); commit; begin; select last_name from phi.patients"), "25000", "COMMIT of its own")
+			refused(a.t, a.raw("select audit.disclose('"+d.String()+"', 'public.patients', array['"+s.mine.String()+
+				"']::uuid[]); commit; begin; select last_name from phi.patients"), "25000", "COMMIT of its own")
 			a.must("rollback")
 		}, false},
 		{"a cursor opened before the commit", func(a *attacker, d uuid.UUID) {
@@ -201,11 +210,13 @@ func TestWriteAheadCommit(t *testing.T) {
 		}, false},
 		{"a cursor WITH HOLD that asks at its commit", func(a *attacker, d uuid.UUID) {
 			a.accepted(casey, d)
-			a.must("declare h cursor with hold for select audit.disclose('" + d.String() + "', 'public.patients', array['" + s.mine.String() + "']::uuid[])")
+			a.must("declare h cursor with hold for select audit.disclose('" + d.String() +
+				"', 'public.patients', array['" + s.mine.String() + "']::uuid[])")
 			refused(a.t, a.try("commit"), "25000", "WITH HOLD")
 		}, false},
 		{"a cursor WITH HOLD at the Sync of a pipeline", func(a *attacker, d uuid.UUID) {
-			err := a.pipeline([]any{"select tenancy.begin($1, $2)", casey, d}, []any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}},
+			err := a.pipeline([]any{"select tenancy.begin($1, $2)", casey, d},
+				[]any{"select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}},
 				[]any{"declare h cursor with hold for select set_config('synchronous_commit', 'off', false)"})
 			refused(a.t, err, "25000", "WITH HOLD")
 		}, false},
@@ -241,7 +252,8 @@ func TestWriteAheadCommit(t *testing.T) {
 		}, false},
 		{"an ask by a fastpath call", func(a *attacker, d uuid.UUID) {
 			a.accepted(casey, d)
-			if _, err := a.fastpath("audit.disclose(uuid,regclass,uuid[],text)", d.String(), "public.patients", "{"+s.mine.String()+"}", "treatment"); err != nil {
+			if _, err := a.fastpath("audit.disclose(uuid,regclass,uuid[],text)", d.String(), "public.patients",
+				"{"+s.mine.String()+"}", "treatment"); err != nil {
 				a.t.Fatal(err)
 			}
 			a.must("commit")
@@ -261,7 +273,8 @@ func TestWriteAheadCommit(t *testing.T) {
 // fastpath calls a function by the protocol's own message, which carries no statement. Arguments and result are text.
 func (a *attacker) fastpath(signature string, args ...string) (string, error) {
 	a.t.Helper()
-	call := &pgproto3.FunctionCall{Function: value[uint32](a, "select $1::text::regprocedure::oid", signature), ArgFormatCodes: []uint16{}}
+	call := &pgproto3.FunctionCall{Function: value[uint32](a, "select $1::text::regprocedure::oid", signature),
+		ArgFormatCodes: []uint16{}}
 	for _, arg := range args {
 		call.Arguments = append(call.Arguments, []byte(arg))
 	}
@@ -289,7 +302,8 @@ func (a *attacker) fastpath(signature string, args ...string) (string, error) {
 	}
 }
 
-// A COMMIT that is cancelled, timed out, or whose backend ends, at any moment of it: the ask is either there with its event or not there.
+// A COMMIT that is cancelled, timed out, or whose backend ends, at any moment of it: the ask is either there with its
+// event or not there.
 func TestWriteAheadInterrupted(t *testing.T) {
 	s := newScene(t)
 	casey := s.token("casey@cedar")
@@ -301,12 +315,20 @@ func TestWriteAheadInterrupted(t *testing.T) {
 	}
 	interruptions := map[string]func(a *attacker) func(){
 		"cancel request": func(a *attacker) func() {
-			return func() { a.PgConn().CancelRequest(a.t.Context()) } //nolint:errcheck // the answer says nothing about the commit
+			return func() {
+				a.PgConn().CancelRequest(a.t.Context()) //nolint:errcheck // the answer says nothing about the commit
+			}
 		},
-		"statement_timeout": func(a *attacker) func() { a.must("set local statement_timeout = '1ms'"); return func() {} },
+		"statement_timeout": func(a *attacker) func() {
+			a.must("set local statement_timeout = '1ms'")
+			return func() {}
+		},
 		"terminated": func(a *attacker) func() {
 			other, pid := s.conn(a.t), a.PgConn().PID()
-			return func() { other.try("select pg_terminate_backend($1)", pid) } //nolint:errcheck // whether it was in time is what varies
+			return func() {
+				//nolint:errcheck // whether it was in time is what varies
+				other.try("select pg_terminate_backend($1)", pid)
+			}
 		},
 	}
 	for name, interruption := range interruptions {
@@ -340,14 +362,16 @@ func TestWriteAheadInterrupted(t *testing.T) {
 		}
 		a.accepted(casey, d)
 		a.must("set local lock_timeout = '50ms'")
-		refused(t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "55P03", "lock timeout")
+		refused(t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "55P03",
+			"lock timeout")
 		a.must("commit")
 		if s.shows(t, casey, d, s.mine, "Canarycedar") {
 			t.Fatal("shown")
 		}
 	})
 	t.Run("a deadlock takes one ask with its events", func(t *testing.T) {
-		s.super("grant execute on function pg_catalog.pg_advisory_xact_lock(bigint) to ward_app") // as an application that uses them has it
+		// as an application that uses them has it
+		s.super("grant execute on function pg_catalog.pg_advisory_xact_lock(bigint) to ward_app")
 		a, d := asking(t)
 		b, e := asking(t)
 		a.must("select pg_advisory_xact_lock(1)")
@@ -361,7 +385,8 @@ func TestWriteAheadInterrupted(t *testing.T) {
 		if (errA == nil) == (errB == nil) {
 			t.Fatalf("not one of the two failed: %v, %v", errA, errB)
 		}
-		if s.shows(t, casey, d, s.mine, "Canarycedar") != (errA == nil) || s.shows(t, casey, e, s.mine, "Canarycedar") != (errB == nil) {
+		if s.shows(t, casey, d, s.mine, "Canarycedar") != (errA == nil) ||
+			s.shows(t, casey, e, s.mine, "Canarycedar") != (errB == nil) {
 			t.Fatal("what is shown is not what was committed")
 		}
 	})

@@ -46,7 +46,9 @@ func TestWriteAheadHidden(t *testing.T) {
 			d, note := uuid.New(), uuid.New()
 			a := s.conn(t)
 			a.accepted(frank, uuid.Nil)
-			refused(t, a.try("select audit.disclose($1, 'public.notes', $2)", d, []uuid.UUID{note}), "42501", "front_desk may not view public.notes") // their role's bounds, which they may know
+			// their role's bounds, which they may know
+			refused(t, a.try("select audit.disclose($1, 'public.notes', $2)", d, []uuid.UUID{note}), "42501",
+				"front_desk may not view public.notes")
 			a.must(end)
 			learnt(t, d)
 		}

@@ -23,7 +23,10 @@ func TestWriteAheadSharedIDs(t *testing.T) {
 			token string
 			id    uuid.UUID
 			sees  []string
-		}{{casey, s.mine, []string{"Canarycedar"}}, {carla, uuid.New(), nil}, {hugo, s.mine, nil}} // hugo's clinic has no such patient
+		}{
+			{casey, s.mine, []string{"Canarycedar"}}, {carla, uuid.New(), nil},
+			{hugo, s.mine, nil}, // hugo's clinic has no such patient
+		}
 		var all sync.WaitGroup
 		for _, k := range asks {
 			a := s.conn(t)
@@ -54,7 +57,8 @@ func TestWriteAheadSharedIDs(t *testing.T) {
 			a := s.conn(t)
 			a.accepted(casey, d)
 			all.Go(func() {
-				if a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}) != nil || a.try("commit") != nil {
+				if a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}) != nil ||
+					a.try("commit") != nil {
 					t.Error("refused")
 				}
 			})
@@ -82,7 +86,8 @@ func TestWriteAheadSharedIDs(t *testing.T) {
 			ids[i] = uuid.New()
 		}
 		d := s.conn(t).asked(casey, append(ids, s.mine)...)
-		if !s.shows(t, casey, d, s.mine, "Canarycedar") || s.events("action = 'view' and disclosure_id = $1", d) != 10000 {
+		if !s.shows(t, casey, d, s.mine, "Canarycedar") ||
+			s.events("action = 'view' and disclosure_id = $1", d) != 10000 {
 			t.Fatal("not one event for each id")
 		}
 	})
@@ -99,7 +104,8 @@ func TestWriteAheadSharedIDs(t *testing.T) {
 
 // rescan reads phi.patients twice in one statement; between the two scans it runs an expression.
 func rescan(between string) string {
-	return `select x.last_name from generate_series(1, 2) g, lateral (select case when g = 2 then (select ` + between + `) end as between offset 0) s,
+	return `select x.last_name from generate_series(1, 2) g, lateral (select case when g = 2 then (select ` + between +
+		`) end as between offset 0) s,
 		lateral (select p.last_name, g, between from phi.patients p offset 0) x`
 }
 
@@ -123,7 +129,8 @@ func TestWriteAheadMidScan(t *testing.T) {
 		a := s.conn(t)
 		d := a.asked(casey, s.mine, second)
 		a.accepted(casey, d)
-		if got, err := a.names("select p.last_name from phi.patients p, lateral (select " + outlast + ", p.last_name offset 0) w"); err != nil || len(got) != 2 {
+		if got, err := a.names("select p.last_name from phi.patients p, lateral (select " + outlast +
+			", p.last_name offset 0) w"); err != nil || len(got) != 2 {
 			t.Fatalf("no longer (%d rows, %v): docs/SECURITY.md says it remains", len(got), err)
 		}
 		refused(t, a.try(readNames), "42501", "no committed disclosure")
@@ -145,7 +152,8 @@ func TestWriteAheadMidScan(t *testing.T) {
 		a.must("declare h cursor with hold for select last_name from phi.patients")
 		a.must("commit")
 		a.must("select " + outlast)
-		if got, err := a.names("fetch all from h"); err != nil || len(got) != 1 || s.events("action = 'view' and disclosure_id = $1", d) != 1 {
+		if got, err := a.names("fetch all from h"); err != nil || len(got) != 1 ||
+			s.events("action = 'view' and disclosure_id = $1", d) != 1 {
 			t.Fatalf("no longer (%d rows, %v): docs/SECURITY.md says it remains", len(got), err)
 		}
 	})
@@ -158,23 +166,26 @@ func TestWriteAheadMidScan(t *testing.T) {
 	})
 	s.super("update tenancy.setting set identity = '60 seconds'")
 
-	// The identity changes between two scans: casey of cedar has a dummy disclosed, hugo of harbor asked for cedar's patient, whom his clinic does not have.
-	// The statement's text hides its words from begin, which reads it.
+	// The identity changes between two scans: casey of cedar has a dummy disclosed, hugo of harbor asked for cedar's
+	// patient, whom his clinic does not have. The statement's text hides its words from begin, which reads it.
 	swap := func(t *testing.T) int {
 		a := s.conn(t)
 		mine, other := a.asked(casey, second), a.asked(hugo, s.mine)
 		defer a.must("rollback")
 		a.must("select set_config('x.hugo', $1, false)", hugo)
-		hidden := "set_config(''request.jwt.claims'', '''', true) || coalesce(tenancy.begin(current_setting(''x.hugo''), ''" + other.String() + "''), '''')"
+		hidden := "set_config(''request.jwt.claims'', '''', " +
+			"true) || coalesce(tenancy.begin(current_setting(''x.hugo''), ''" + other.String() + "''), '''')"
 		a.accepted(casey, mine)
-		got, err := a.names("select unnest(xpath('//last_name/text()', query_to_xml('" + strings.ReplaceAll(rescan(hidden), "from", "fr' || 'om") + "', true, false, '')))::text")
+		got, err := a.names("select unnest(xpath('//last_name/text()', query_to_xml('" +
+			strings.ReplaceAll(rescan(hidden), "from", "fr' || 'om") + "', true, false, '')))::text")
 		if err != nil { // a refused begin leaves no identity for the second scan
 			refused(t, err, "28000", "no identity")
 			return -1
 		}
 		for _, name := range got {
 			if name == "Canarycedar" {
-				return s.events("action = 'view' and record_id = $1 and disclosure_id = $2 and tenant_id = $3", s.mine, mine, s.cedar)
+				return s.events("action = 'view' and record_id = $1 and disclosure_id = $2 and tenant_id = $3", s.mine,
+					mine, s.cedar)
 			}
 		}
 		return -1 // not shown
@@ -185,20 +196,24 @@ func TestWriteAheadMidScan(t *testing.T) {
 		}
 	})
 	t.Run("M3 the view stops it by itself", func(t *testing.T) {
-		defer s.without(t, "tenancy.unfit", "current_query() ~* $re$\\m(from", "false and current_query() ~* $re$\\m(from")()
+		defer s.without(t, "tenancy.unfit", "current_query() ~* $re$\\m(from",
+			"false and current_query() ~* $re$\\m(from")()
 		defer s.without(t, "tenancy.unfit", "regexp_replace(current_query()", "regexp_replace(''")()
 		if swap(t) != -1 {
 			t.Fatal("shown")
 		}
-		s.super("do $$ begin execute replace('create or replace view phi.patients with (security_barrier) as ' || pg_get_viewdef('phi.patients'), ' AND (patients.tenant_id = (d.r).tenant)', ''); end $$")
+		s.super("do $$ begin execute replace('create or replace view phi.patients with (security_barrier) " +
+			"as ' || pg_get_viewdef('phi.patients'), ' AND (patients.tenant_id = (d.r).tenant)', ''); end $$")
 		if swap(t) != 0 {
 			t.Fatal("does not work without the clinic in the view: what else stops it?")
 		}
 	})
 	t.Run("M3 begin beside anything else", func(t *testing.T) {
 		for _, text := range []string{
-			"select query_to_xml('select tenancy.begin(current_setting(''x.hugo''))', true, false, '')", "select \"query_to_xml\" ('select tenancy.begin(current_setting(''x.hugo''))', true, false, '')",
-			"select pg_catalog . query_to_xml/**/('select tenancy.begin(current_setting(''x.hugo''))', true, false, '')", "select tenancy.begin(current_setting('x.hugo')), pg_sleep(0)",
+			"select query_to_xml('select tenancy.begin(current_setting(''x.hugo''))', true, false, '')",
+			"select \"query_to_xml\" ('select tenancy.begin(current_setting(''x.hugo''))', true, false, '')",
+			"select pg_catalog . query_to_xml/**/('select tenancy.begin(current_setting(''x.hugo''))', " +
+				"true, false, '')", "select tenancy.begin(current_setting('x.hugo')), pg_sleep(0)",
 		} {
 			a := s.conn(t)
 			a.must("select set_config('x.hugo', $1, false)", hugo)

@@ -14,7 +14,8 @@ const (
 	ScreenMembers = "Members"
 )
 
-// Action is one thing that a user can do. Keys, help, palette and the test that nothing is shown unless its event is durable all read the same list.
+// Action is one thing that a user can do. Keys, help, palette and the test that nothing is shown unless its event is
+// durable all read the same list.
 type Action struct {
 	Name      string // one or two words
 	Key       string // as Bubble Tea names it; empty: by moving, or from the palette alone
@@ -30,7 +31,8 @@ type Action struct {
 	begin func(*model) attempt
 }
 
-// attempt is an action begun on what was selected at that moment: moving the cursor later does not change what it acts on.
+// attempt is an action begun on what was selected at that moment: moving the cursor later does not change what it acts
+// on.
 type attempt struct {
 	why  string // not possible now, and what to do about it; the rest is empty
 	form *form  // what to ask first; nil: nothing

@@ -14,7 +14,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// How many findings are kept of a month, and how many stand under it in the list of months; the command's report has all.
+// How many findings are kept of a month, and how many stand under it in the list of months; the command's report has
+// all.
 const (
 	findingsKept  = 500
 	findingsUnder = 3
@@ -36,7 +37,8 @@ type verification struct {
 
 // covers says whether a verification was about all of a month of a store.
 func (v verification) covers(store, region, month string) bool {
-	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store && (v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
+	return v.FinishedAt != nil && v.Verdict != nil && v.Whole && v.Store == store &&
+		(v.Region == nil || *v.Region == region) && (len(v.Months) == 0 || slices.Contains(v.Months, month))
 }
 
 // of is what it says about one month that it covers: a break elsewhere is none of this month's.
@@ -106,7 +108,8 @@ func newArchiveScreen(memory *archive.HeadMemory) *archiveScreen {
 	if memory == nil {
 		memory = archive.NewHeadMemory("", "")
 	}
-	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{}, locks: map[string]keeping{}, memory: memory,
+	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
+		locks: map[string]keeping{}, memory: memory,
 		list: pager[archiveRow]{id: archiveRowID}}
 }
 
@@ -184,11 +187,13 @@ func (s *archiveScreen) status(m *model) string {
 	case s.close != nil:
 		return "j and k scroll · esc goes back to the list"
 	case s.inside != nil:
-		return plural(len(s.inside.parts), "part", "parts") + " · esc goes back · what is listed is what the signed log says; only verifying proves it"
+		return plural(len(s.inside.parts), "part", "parts") +
+			" · esc goes back · what is listed is what the signed log says; only verifying proves it"
 	case len(s.marked) > 0:
 		return plural(len(s.marked), "month", "months") + " marked: v verifies them, m takes a mark away"
 	}
-	return plural(len(s.months), "month", "months") + " · what is listed is what the signed log says; only verifying proves it"
+	return plural(len(s.months), "month", "months") +
+		" · what is listed is what the signed log says; only verifying proves it"
 }
 
 func (s *archiveScreen) show(m *model) tea.Cmd {
@@ -247,7 +252,8 @@ func (s *archiveScreen) layout() {
 		rows = append(rows, archiveRow{month: month})
 		rows = append(rows, s.findingRows(month, findingsUnder)...)
 		if n := s.found[key] - findingsUnder; n > 0 {
-			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1, line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
+			rows = append(rows, archiveRow{month: month, nth: findingsUnder + 1,
+				line: "… " + plural(n, "more finding", "more findings") + ": enter lists them"})
 		}
 	}
 	s.list.set(rows, true)
@@ -277,7 +283,8 @@ func (s *archiveScreen) findingRows(month archive.MonthSummary, most int) []arch
 func (s *archiveScreen) layoutMonth(o *openMonth) {
 	rows := s.findingRows(o.month, findingsKept)
 	if n := s.found[s.keyOf(o.month)] - len(rows); n > 0 {
-		rows = append(rows, archiveRow{month: o.month, nth: len(rows) + 1, line: "… " + plural(n, "more finding", "more findings") + ": the report of ward archive verify has all"})
+		rows = append(rows, archiveRow{month: o.month, nth: len(rows) + 1,
+			line: "… " + plural(n, "more finding", "more findings") + ": the report of ward archive verify has all"})
 	}
 	for i := range o.parts {
 		rows = append(rows, archiveRow{month: o.month, part: &o.parts[i]})
@@ -324,7 +331,8 @@ func (s *archiveScreen) back(*model) bool {
 	return true
 }
 
-// look opens what the cursor is on: a finding, which is on the screen already, or a month's parts, which is another look.
+// look opens what the cursor is on: a finding, which is on the screen already, or a month's parts, which is another
+// look.
 func (s *archiveScreen) look(m *model, r archiveRow) tea.Cmd {
 	if r.finding != nil {
 		s.close = &openFinding{finding: *r.finding}
@@ -337,7 +345,8 @@ func (s *archiveScreen) look(m *model, r archiveRow) tea.Cmd {
 		return nil
 	}
 	return perform(m, &s.opening, func(ctx context.Context) ([]archive.PartSummary, error) {
-		if _, err := tenancy.List[json.RawMessage](ctx, m.session, "archive", monthKey(month.Region, month.Month)); err != nil {
+		if _, err := tenancy.List[json.RawMessage](ctx, m.session, "archive",
+			monthKey(month.Region, month.Month)); err != nil {
 			return nil, err
 		}
 		return month.ListParts(ctx, m.cfg.Store)

@@ -39,8 +39,9 @@ func (k keeping) until() string {
 	return k.Lock.Until.UTC().Format("2006-01-02")
 }
 
-// askLocks asks the store how it keeps what is on the screen: of a month its newest file, of a month that is open each file that is seen. Nothing else is asked,
-// since each answer is a request to a store that may be far away and hold years. It belongs to the look that listed them.
+// askLocks asks the store how it keeps what is on the screen: of a month its newest file, of a month that is open each
+// file that is seen. Nothing else is asked, since each answer is a request to a store that may be far away and hold
+// years. It belongs to the look that listed them.
 func (s *archiveScreen) askLocks(m *model) tea.Cmd {
 	locker, ok := m.cfg.Store.(archive.Locker)
 	if !ok || s.locking.busy || s.close != nil {

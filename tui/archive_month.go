@@ -44,7 +44,8 @@ func monthFacts(x archive.MonthSummary) string {
 	if x.Region == "" {
 		return ""
 	}
-	return strings.Join([]string{plural(x.Parts, "part", "parts"), thousands(x.Rows) + " rows", plural(x.Tenants, "clinic", "clinics"), bytesText(x.Bytes), "keep until " + dateOf(x.RetainUntil)}, " · ")
+	return strings.Join([]string{plural(x.Parts, "part", "parts"), thousands(x.Rows) + " rows",
+		plural(x.Tenants, "clinic", "clinics"), bytesText(x.Bytes), "keep until " + dateOf(x.RetainUntil)}, " · ")
 }
 
 // monthVerdict is the verdict on a month in words, with who and when.
@@ -104,7 +105,8 @@ func (s *archiveScreen) partColumns(m *model) []column[archiveRow] {
 		if p.SealedFrom.IsZero() {
 			return dash
 		}
-		return p.SealedFrom.In(m.zone()).Format("02 Jan 15:04") + " to " + p.SealedTo.In(m.zone()).Format("02 Jan 15:04")
+		return p.SealedFrom.In(m.zone()).Format("02 Jan 15:04") + " to " +
+			p.SealedTo.In(m.zone()).Format("02 Jan 15:04")
 	}
 	return []column[archiveRow]{
 		{title: "PART", width: 11, cell: part(partName), span: partSpan, look: func(r archiveRow) lipgloss.Style {
@@ -113,9 +115,12 @@ func (s *archiveScreen) partColumns(m *model) []column[archiveRow] {
 			}
 			return findingLook(m.st, r)
 		}},
-		{title: "ROWS", width: 10, right: true, cell: part(func(p archive.PartSummary) string { return thousands(p.Rows) })},
-		{title: "CLINICS", width: 7, right: true, drop: 4, cell: part(func(p archive.PartSummary) string { return thousands(int64(p.Tenants)) })},
-		{title: "SIZE", width: 7, right: true, drop: 2, cell: part(func(p archive.PartSummary) string { return bytesText(p.Bytes) })},
+		{title: "ROWS", width: 10, right: true,
+			cell: part(func(p archive.PartSummary) string { return thousands(p.Rows) })},
+		{title: "CLINICS", width: 7, right: true, drop: 4,
+			cell: part(func(p archive.PartSummary) string { return thousands(int64(p.Tenants)) })},
+		{title: "SIZE", width: 7, right: true, drop: 2,
+			cell: part(func(p archive.PartSummary) string { return bytesText(p.Bytes) })},
 		{title: "SEALED " + m.now().Format("MST"), width: 28, drop: 3, cell: part(sealed)},
 		{title: until, width: 12, cell: part(lock(0))},
 		{title: "LOCK", width: 15, drop: 1, cell: part(lock(1))},
@@ -144,7 +149,8 @@ func partSpan(r archiveRow) (string, bool) {
 	return "", false
 }
 
-// closeUp draws one finding: where it is, down to the row; what was expected and found; what it means, and what to do next.
+// closeUp draws one finding: where it is, down to the row; what was expected and found; what it means, and what to do
+// next.
 func (s *archiveScreen) closeUp(m *model, w, h int) []string {
 	f := s.close.finding
 	p := &pane{st: m.st, w: w - 2}

@@ -27,7 +27,8 @@ func stageOn(t *testing.T) (*stage, string) {
 	return newStage(t, wardtest.New(t), store, key), dir
 }
 
-// What a command remembered proves to the first verification on the screen that the log only grew, and the other way round; a tail that was cut since is seen.
+// What a command remembered proves to the first verification on the screen that the log only grew, and the other way
+// round; a tail that was cut since is seen.
 func TestHeadsAreRemembered(t *testing.T) {
 	s, dir := stageOn(t)
 	key, err := archive.ParseKey(s.key)
@@ -75,7 +76,8 @@ func TestMarkedMonths(t *testing.T) {
 	do(t, s.m, "m")
 	mustShow(t, s.m, "+ 2026-05", "1 month marked")
 	do(t, s.m, "j", "m", "k", "m", "m", "v")
-	if got := wardtest.One[[]string](s.e, "select months from audit.verification"); fmt.Sprint(got) != "[2026-04 2026-05]" {
+	if got := wardtest.One[[]string](s.e,
+		"select months from audit.verification"); fmt.Sprint(got) != "[2026-04 2026-05]" {
 		t.Errorf("verified %v", got)
 	}
 	if len(s.m.archive.marked) != 0 {
@@ -98,7 +100,8 @@ func TestDrillDown(t *testing.T) {
 	s, dir := stageOn(t)
 	spoil(t, dir)
 	s.m.cfg.Diagnose = func(context.Context, *archive.Diagnosis) ([]archive.Finding, error) {
-		return []archive.Finding{{Status: archive.RowModified, Tenant: "0a000000-0000-4000-8000-000000000001", Seq: 7, Expected: "aa", Found: "bb", Message: "another row \x1b[31m"}}, nil
+		return []archive.Finding{{Status: archive.RowModified, Tenant: "0a000000-0000-4000-8000-000000000001", Seq: 7,
+			Expected: "aa", Found: "bb", Message: "another row \x1b[31m"}}, nil
 	}
 	s.archive()
 	do(t, s.m, "d")
@@ -108,7 +111,8 @@ func TestDrillDown(t *testing.T) {
 	do(t, s.m, "d")
 	mustShow(t, s.m, "✕ ROW_MODIFIED", "row #7")
 	do(t, s.m, "j", "enter")
-	mustShow(t, s.m, "Clinic        0a000000-0000-4000-8000-000000000001", "#7 of the clinic's chain", "Expected      aa", "Found         bb", "To do", "Means")
+	mustShow(t, s.m, "Clinic        0a000000-0000-4000-8000-000000000001", "#7 of the clinic's chain",
+		"Expected      aa", "Found         bb", "To do", "Means")
 	if strings.Contains(screenText(s.m), "\x1b[31m") {
 		t.Error("what a store says reaches the terminal as it is")
 	}
@@ -161,7 +165,8 @@ func TestManyMonths(t *testing.T) {
 	s.loaded = true
 	for i := range 600 {
 		month := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).AddDate(0, -i, 0).Format("2006-01")
-		s.months = append(s.months, archive.MonthSummary{Region: "us-west", Month: month, Parts: 300, Rows: 1e7, Newest: "v1/region=us-west/month=" + month + "/part-000001.parquet"})
+		s.months = append(s.months, archive.MonthSummary{Region: "us-west", Month: month, Parts: 300, Rows: 1e7,
+			Newest: "v1/region=us-west/month=" + month + "/part-000001.parquet"})
 	}
 	s.layout()
 	settle(t, m, s.askLocks(m))

@@ -52,7 +52,8 @@ func fill(t testing.TB, store archive.Store) (key string) {
 		for i := range rows {
 			seq++
 			r := &rows[i]
-			*r = archive.Row{TenantID: tenant, Seq: seq, SealedAt: at.UnixMicro() + seq, EventID: seq, RecordedAt: at.UnixMicro() + seq, ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
+			*r = archive.Row{TenantID: tenant, Seq: seq, SealedAt: at.UnixMicro() + seq, EventID: seq,
+				RecordedAt: at.UnixMicro() + seq, ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
 			r.Hash = archive.RowHash(prev, r)
 			prev = r.Hash
 		}

@@ -140,7 +140,8 @@ func (s *archiveScreen) start(m *model, t target) tea.Cmd {
 const workersTime = 5 * time.Minute
 
 // verify runs here or by the workers: the functions of the command.
-func (t target) verify(ctx context.Context, m *model, opts archive.VerifyOptions, onStart func(*archive.Verification)) (*archive.Report, error) {
+func (t target) verify(ctx context.Context, m *model, opts archive.VerifyOptions,
+	onStart func(*archive.Verification)) (*archive.Report, error) {
 	if t.workers {
 		return audit.VerifyByWorkers(ctx, m.session, m.cfg.Store, opts, workersTime, onStart)
 	}
@@ -152,7 +153,8 @@ func (r *archiveRun) came() string {
 	text := "cancelled"
 	if v := r.current.Load(); v != nil {
 		if st := v.Status(); st.Phase == "parts" {
-			text += fmt.Sprintf(" after %s of %s parts, %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll), thousands(st.Rows), thousands(st.RowsAll))
+			text += fmt.Sprintf(" after %s of %s parts, %s of %s rows", thousands(st.PartsDone), thousands(st.PartsAll),
+				thousands(st.Rows), thousands(st.RowsAll))
 		}
 	}
 	return text + ": nothing is proven by a part of a verification; it is recorded as not proven"
@@ -180,7 +182,8 @@ func (s *archiveScreen) took(m *model, run *archiveRun, r *archive.Report) {
 		}
 	}
 	now, word := m.now(), string(r.Verdict)
-	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true, Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
+	v := verification{By: m.who.Slug, StartedAt: now, FinishedAt: &now, Store: m.cfg.Store.String(), Whole: true,
+		Months: run.months, Verdict: &word, ByWorkers: run.workers, Found: audit.Worse(r)}
 	if run.region != "" {
 		v.Region = &run.region
 	}
@@ -199,7 +202,8 @@ func (m *model) concluded(run *archiveRun, v verified) {
 	if m.verdict == "" || m.verdict == archive.Valid || r.Verdict == archive.Invalid {
 		m.verdict = r.Verdict
 	}
-	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows), r.Duration.Round(time.Millisecond))
+	text := fmt.Sprintf("%s: %s rows in %s", verdictWord(string(r.Verdict)), thousands(r.Rows),
+		r.Duration.Round(time.Millisecond))
 	if run.workers {
 		text += " by the workers' word"
 	}
@@ -208,7 +212,8 @@ func (m *model) concluded(run *archiveRun, v verified) {
 	}
 	if r.Verdict == archive.Valid {
 		if text += " · the log only grew since it was last seen"; !r.FreshnessProven {
-			text = strings.TrimSuffix(text, " · the log only grew since it was last seen") + " · freshness not proven: no earlier head is known here"
+			text = strings.TrimSuffix(text, " · the log only grew since it was last seen") +
+				" · freshness not proven: no earlier head is known here"
 		}
 	}
 	switch {
@@ -221,7 +226,8 @@ func (m *model) concluded(run *archiveRun, v verified) {
 	}
 }
 
-// progress is how far the run under way is. It counts what was read, and says nothing of what was found: that is shown once it is recorded.
+// progress is how far the run under way is. It counts what was read, and says nothing of what was found: that is shown
+// once it is recorded.
 func (s *archiveScreen) progress() string {
 	v := s.run.current.Load()
 	if v == nil {

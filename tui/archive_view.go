@@ -17,42 +17,52 @@ import (
 func archiveActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenArchive; return a }
 	return []Action{
-		act(Action{Name: "verify", Key: "v", Help: "verify the months that are marked, or the one under the cursor", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			t, ok := m.archive.chosen()
-			return m.archive.attempt(m, t, ok, "no month is selected")
-		}}),
-		act(Action{Name: "verify all", Key: "V", Help: "verify every month of every region", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			return m.archive.attempt(m, target{}, true, "")
-		}}),
-		act(Action{Name: "diagnose", Key: "d", Help: "verify the month again and name the rows of files that are not the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
-		act(Action{Name: "details", Key: "enter", Help: "a month's findings and parts; what a finding means and what to do", Audit: "browse", hint: true, begin: func(m *model) attempt {
+		act(Action{Name: "verify", Key: "v", Help: "verify the months that are marked, or the one under the cursor",
+			Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+				t, ok := m.archive.chosen()
+				return m.archive.attempt(m, t, ok, "no month is selected")
+			}}),
+		act(Action{Name: "verify all", Key: "V", Help: "verify every month of every region", Audit: "verify",
+			Needs: "verify", hint: true, begin: func(m *model) attempt {
+				return m.archive.attempt(m, target{}, true, "")
+			}}),
+		act(Action{Name: "diagnose", Key: "d", Help: "verify the month again and name the rows of files that are not " +
+			"the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
+		act(Action{Name: "details", Key: "enter", Help: "a month's findings and parts; " +
+			"what a finding means and what to do", Audit: "browse", hint: true, begin: func(m *model) attempt {
 			r, ok := m.archive.row()
 			if m.archive.close != nil || !ok || m.archive.inside != nil && r.finding == nil {
 				return attempt{why: "there is nothing more to open here"}
 			}
 			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.look(m, r) }}
 		}}),
-		act(Action{Name: "mark", Key: "m", Help: "mark the month, to verify several", Exempt: "marks what a recorded look returned", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			if r, ok := m.archive.list.selected(); !ok || r.month.Region == "" || m.archive.inside != nil || m.archive.close != nil {
-				return attempt{why: "no month is selected"}
-			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
-		}}),
-		act(Action{Name: "by workers", Key: "w", Help: "verify as v does, with the rows recomputed by the workers, a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+		act(Action{Name: "mark", Key: "m", Help: "mark the month, to verify several",
+			Exempt: "marks what a recorded look returned", Needs: "verify", hint: true, begin: func(m *model) attempt {
+				if r, ok := m.archive.list.selected(); !ok || r.month.Region == "" || m.archive.inside != nil ||
+					m.archive.close != nil {
+					return attempt{why: "no month is selected"}
+				}
+				return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
+			}}),
+		act(Action{Name: "by workers", Key: "w", Help: "verify as v does, with the rows recomputed by the workers, " +
+			"a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
 			t, ok := m.archive.chosen()
 			t.workers = true
 			return m.archive.attempt(m, t, ok, "no month is selected")
 		}}),
-		act(Action{Name: "all workers", Key: "W", Help: "verify every month of every region by the workers", Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
-			return m.archive.attempt(m, target{workers: true}, true, "")
-		}}),
-		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship", Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),
-		act(Action{Name: "refresh", Key: "r", Help: "read the store again", Audit: "browse", hint: true, begin: func(m *model) attempt {
-			if m.cfg.Store == nil {
-				return attempt{why: "no archive is configured"}
-			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.load(m) }}
-		}}),
+		act(Action{Name: "all workers", Key: "W", Help: "verify every month of every region by the workers",
+			Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
+				return m.archive.attempt(m, target{workers: true}, true, "")
+			}}),
+		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship",
+			Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),
+		act(Action{Name: "refresh", Key: "r", Help: "read the store again", Audit: "browse", hint: true,
+			begin: func(m *model) attempt {
+				if m.cfg.Store == nil {
+					return attempt{why: "no archive is configured"}
+				}
+				return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.load(m) }}
+			}}),
 	}
 }
 
@@ -79,15 +89,19 @@ func beginDiagnose(m *model) attempt {
 	if s.close != nil {
 		month = archive.MonthSummary{Region: s.close.finding.Region, Month: s.close.finding.Month}
 	}
-	changed := slices.ContainsFunc(s.findings[s.keyOf(month)], func(f archive.Finding) bool { return f.Status == archive.FileModified })
-	return s.attempt(m, target{region: month.Region, months: []string{month.Month}, diagnose: true}, m.cfg.Diagnose != nil && month.Region != "" && changed,
+	changed := slices.ContainsFunc(s.findings[s.keyOf(month)],
+		func(f archive.Finding) bool { return f.Status == archive.FileModified })
+	return s.attempt(m, target{region: month.Region, months: []string{month.Month}, diagnose: true},
+		m.cfg.Diagnose != nil && month.Region != "" && changed,
 		"verify it first: no file of this month is known to be another one than was signed")
 }
 
 // ship asks the worker; the event is the person's, the work the worker's.
 func (m *model) ship() tea.Cmd {
 	m.change.failed = nil
-	return perform(m, &m.change, func(ctx context.Context) (int64, error) { return review.Request(ctx, m.session, "ship", nil) }, func(m *model, event int64) tea.Cmd {
+	return perform(m, &m.change, func(ctx context.Context) (int64, error) {
+		return review.Request(ctx, m.session, "ship", nil)
+	}, func(m *model, event int64) tea.Cmd {
 		m.say("asked the worker to ship · event " + thousands(event) + " · r shows it when it is done")
 		return nil
 	})
@@ -98,7 +112,8 @@ func (s *archiveScreen) body(m *model, w, h int) []string {
 	case m.cfg.Store == nil:
 		p := &pane{st: m.st, w: w - 4}
 		p.add("", "No archive is configured.", "")
-		p.text("Name the store that ward ships to (a directory, or an S3 bucket with Object Lock) and its public key in ward.yaml or the environment, then start again.")
+		p.text("Name the store that ward ships to (a directory, or an S3 bucket with Object Lock) and its public key " +
+			"in ward.yaml or the environment, then start again.")
 		return pad(indent(p.lines), w, h)
 	case s.close != nil:
 		return s.closeUp(m, w, h)
@@ -161,16 +176,22 @@ func (s *archiveScreen) columns(m *model) []column[archiveRow] {
 		until = "KEEP UNTIL" // nothing locks a file in a directory
 	}
 	return []column[archiveRow]{
-		{title: "MONTH", width: width, cell: name, span: findingSpan, look: func(r archiveRow) lipgloss.Style { return findingLook(m.st, r) }},
-		{title: "PARTS", width: 5, right: true, drop: 3, cell: month(func(x archive.MonthSummary) string { return thousands(int64(x.Parts)) })},
-		{title: "ROWS", width: 10, grow: 1, right: true, cell: month(func(x archive.MonthSummary) string { return thousands(x.Rows) })},
-		{title: "SIZE", width: 7, right: true, drop: 4, cell: month(func(x archive.MonthSummary) string { return bytesText(x.Bytes) })},
+		{title: "MONTH", width: width, cell: name, span: findingSpan,
+			look: func(r archiveRow) lipgloss.Style { return findingLook(m.st, r) }},
+		{title: "PARTS", width: 5, right: true, drop: 3,
+			cell: month(func(x archive.MonthSummary) string { return thousands(int64(x.Parts)) })},
+		{title: "ROWS", width: 10, grow: 1, right: true,
+			cell: month(func(x archive.MonthSummary) string { return thousands(x.Rows) })},
+		{title: "SIZE", width: 7, right: true, drop: 4,
+			cell: month(func(x archive.MonthSummary) string { return bytesText(x.Bytes) })},
 		{title: until, width: 12, drop: 1, cell: month(lock(0))},
 		{title: "LOCK", width: 15, drop: 2, cell: month(lock(1))},
-		{title: "LAST VERIFIED", width: 16, grow: 2, cell: month(func(x archive.MonthSummary) string { return s.lastVerified(m, x) })},
-		{title: "VERDICT", width: 17, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(m, r.month) }, look: func(r archiveRow) lipgloss.Style {
-			return verdictLook(m.st, s.verdictOf(m, r.month))
-		}},
+		{title: "LAST VERIFIED", width: 16, grow: 2,
+			cell: month(func(x archive.MonthSummary) string { return s.lastVerified(m, x) })},
+		{title: "VERDICT", width: 17, grow: 3, cell: func(r archiveRow) string { return s.verdictOf(m, r.month) },
+			look: func(r archiveRow) lipgloss.Style {
+				return verdictLook(m.st, s.verdictOf(m, r.month))
+			}},
 	}
 }
 

@@ -23,7 +23,8 @@ func (fullStore) Put(context.Context, string, io.Reader, int64, time.Time) error
 	return errors.New("the store is full")
 }
 
-// atParts shows the archive and does until the test ends what a worker does about parts that are handed out, with the worker's own function and role.
+// atParts shows the archive and does until the test ends what a worker does about parts that are handed out, with the
+// worker's own function and role.
 func (s *stage) atParts() {
 	s.archive()
 	ctx, stop := context.WithCancel(s.t.Context())
@@ -40,7 +41,8 @@ func (s *stage) atParts() {
 			}
 			var id uuid.UUID
 			var path string
-			if err := s.e.Super.QueryRow(ctx, "select verification, path from audit.part_check where outcome is null limit 1").Scan(&id, &path); err == nil {
+			if err := s.e.Super.QueryRow(ctx, "select verification, path from audit.part_check "+
+				"where outcome is null limit 1").Scan(&id, &path); err == nil {
 				_ = audit.CheckPart(ctx, pool, s.store, id, path, "worker-1")
 			}
 		}
@@ -48,7 +50,8 @@ func (s *stage) atParts() {
 	s.t.Cleanup(func() { stop(); <-ended })
 }
 
-// From the key to the verdict with a worker and its jobs between: the month that the cursor is on, then everything; a changed file is found by them too.
+// From the key to the verdict with a worker and its jobs between: the month that the cursor is on, then everything; a
+// changed file is found by them too.
 func TestVerifyByWorkers(t *testing.T) {
 	s, dir := stageOn(t)
 	private, _, err := archive.GenerateKey(archive.Origin("test", wardtest.Region))
@@ -63,7 +66,8 @@ func TestVerifyByWorkers(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		pool := s.e.Open("ward_worker").Pool()
-		shipper := &audit.Shipper{Pool: pool, Store: fullStore{s.store}, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
+		shipper := &audit.Shipper{Pool: pool, Store: fullStore{s.store}, Signer: signer,
+			Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
 		ended <- worker.Run(ctx, worker.Config{Pool: pool, Shipper: shipper})
 	}()
 	t.Cleanup(func() {
@@ -86,7 +90,8 @@ func TestVerifyByWorkers(t *testing.T) {
 	s.m.w = 160
 	do(t, s.m, "enter")
 	mustShow(t, s.m, "✓ valid", "dana, by the workers' word: nothing was changed")
-	if got := wardtest.One[string](s.e, "select string_agg(verdict, ' ' order by started_at) from audit.verification"); got != "valid valid INVALID" {
+	if got := wardtest.One[string](s.e,
+		"select string_agg(verdict, ' ' order by started_at) from audit.verification"); got != "valid valid INVALID" {
 		t.Errorf("recorded: %s", got)
 	}
 	if n := wardtest.One[int](s.e, "select count(*) from river.river_job where kind = 'verify_part'"); n != 5 {
@@ -111,7 +116,8 @@ func TestVerifyWithoutWorkers(t *testing.T) {
 		case <-tick.C:
 		}
 	}
-	if got := s.m.archive.pace(); !strings.Contains(got, "verifying by workers · 0 of 2 parts · none at work: is ward worker running? · esc cancels") {
+	if got := s.m.archive.pace(); !strings.Contains(got,
+		"verifying by workers · 0 of 2 parts · none at work: is ward worker running? · esc cancels") {
 		t.Errorf("it says %q", got)
 	}
 	s.m.archive.verify.cancel()

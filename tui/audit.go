@@ -89,7 +89,8 @@ func (s *auditScreen) status(m *model) string {
 		return "no events match"
 	}
 	rows, first := s.list.visible(m.bodyHeight() - 1)
-	text := fmt.Sprintf("rows %s to %s", thousands(int64(s.list.skipped+first+1)), thousands(int64(s.list.skipped+first+len(rows))))
+	text := fmt.Sprintf("rows %s to %s", thousands(int64(s.list.skipped+first+1)),
+		thousands(int64(s.list.skipped+first+len(rows))))
 	if !s.list.counted {
 		text = "near the oldest end"
 	}
@@ -199,26 +200,32 @@ func (s *auditScreen) search(m *model, typed string) tea.Cmd {
 }
 
 // read gets one page within the lease: no event, since the look was recorded when it was opened.
-func (s *auditScreen) read(m *model, fn func(context.Context, *audit.Lease) ([]audit.Event, error), take func([]audit.Event)) tea.Cmd {
+func (s *auditScreen) read(m *model, fn func(context.Context, *audit.Lease) ([]audit.Event, error),
+	take func([]audit.Event)) tea.Cmd {
 	lease := s.lease
 	s.page.failed = s.ended
-	return perform(m, &s.page, func(ctx context.Context) ([]audit.Event, error) { return fromDatabase(fn(ctx, lease)) }, func(_ *model, events []audit.Event) tea.Cmd {
-		take(events)
-		return nil
-	})
+	return perform(m, &s.page, func(ctx context.Context) ([]audit.Event, error) { return fromDatabase(fn(ctx, lease)) },
+		func(_ *model, events []audit.Event) tea.Cmd {
+			take(events)
+			return nil
+		})
 }
 
 func position(e audit.Event) *audit.Position { return &audit.Position{At: e.RecordedAt, ID: e.EventID} }
 
 func (s *auditScreen) first(m *model) tea.Cmd {
-	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) { return l.Older(ctx, nil, eventPage) }, func(events []audit.Event) {
+	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) {
+		return l.Older(ctx, nil, eventPage)
+	}, func(events []audit.Event) {
 		s.list.set(events, len(events) < eventPage)
 		s.newer = 0
 	})
 }
 
 func (s *auditScreen) last(m *model) tea.Cmd {
-	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) { return l.Newer(ctx, nil, eventPage) }, func(events []audit.Event) {
+	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) {
+		return l.Newer(ctx, nil, eventPage)
+	}, func(events []audit.Event) {
 		slices.Reverse(events)
 		s.list.setEnd(events, len(events) < eventPage)
 	})
@@ -228,11 +235,14 @@ func (s *auditScreen) last(m *model) tea.Cmd {
 func (s *auditScreen) extend(m *model, at edge) tea.Cmd {
 	if at == after {
 		pos := position(s.list.rows[len(s.list.rows)-1])
-		return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) { return l.Older(ctx, pos, eventPage) },
+		return s.read(m,
+			func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) { return l.Older(ctx, pos, eventPage) },
 			func(events []audit.Event) { s.list.add(after, events, len(events) < eventPage) })
 	}
 	pos := position(s.list.rows[0])
-	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) { return l.Newer(ctx, pos, eventPage) }, func(events []audit.Event) {
+	return s.read(m, func(ctx context.Context, l *audit.Lease) ([]audit.Event, error) {
+		return l.Newer(ctx, pos, eventPage)
+	}, func(events []audit.Event) {
 		slices.Reverse(events)
 		s.list.add(before, events, len(events) < eventPage)
 	})
@@ -291,7 +301,8 @@ func (s *auditScreen) message(m *model, msg tea.Msg) tea.Cmd {
 // ended looks whether an error says that the lease is over.
 func (s *auditScreen) ended(m *model, err error) tea.Cmd {
 	var denied *tenancy.DeniedError
-	if s.lease != nil && errors.As(err, &denied) && denied.Code == "42501" && strings.Contains(denied.Message, "lease is over") {
+	if s.lease != nil && errors.As(err, &denied) && denied.Code == "42501" &&
+		strings.Contains(denied.Message, "lease is over") {
 		return s.close(m)
 	}
 	return nil
@@ -341,15 +352,18 @@ func (s *auditScreen) closed(m *model) []string {
 		return []string{"", "  Your role does not open clinics' logs."}
 	}
 	if s.over {
-		return []string{"", "  The look is over: a log stays open for a quarter of an hour.", "", "  " + m.st.accent.Render("o") + "  opens it again, with a reason"}
+		return []string{"", "  The look is over: a log stays open for a quarter of an hour.", "",
+			"  " + m.st.accent.Render("o") + "  opens it again, with a reason"}
 	}
-	return []string{"", "  No log is open.", "", "  " + m.st.accent.Render("o") + "  opens a clinic's log, with a reason that has to hold years later"}
+	return []string{"", "  No log is open.", "",
+		"  " + m.st.accent.Render("o") + "  opens a clinic's log, with a reason that has to hold years later"}
 }
 
 func (s *auditScreen) columns(m *model) []column[audit.Event] {
 	var records, patients, sessions []uuid.UUID
 	for _, e := range s.list.rows {
-		records, patients, sessions = collect(records, e.RecordID), collect(patients, e.PatientID), collect(sessions, e.SessionID)
+		records, patients, sessions = collect(records, e.RecordID), collect(patients, e.PatientID),
+			collect(sessions, e.SessionID)
 	}
 	nr, np, ns := shortLength(records), shortLength(patients), shortLength(sessions)
 	zone := m.zone()
@@ -361,19 +375,24 @@ func (s *auditScreen) columns(m *model) []column[audit.Event] {
 		layout, wide = "01-02 15:04:05", 14
 	}
 	return []column[audit.Event]{
-		{title: title + m.now().Format("MST"), width: wide, cell: func(e audit.Event) string { return e.RecordedAt.In(zone).Format(layout) }},
+		{title: title + m.now().Format("MST"), width: wide,
+			cell: func(e audit.Event) string { return e.RecordedAt.In(zone).Format(layout) }},
 		{title: "ACTOR", width: 8, grow: 2, cell: func(e audit.Event) string { return value(e.Actor) }},
 		{title: "ACTION", width: 8, grow: 1, cell: func(e audit.Event) string { return e.Action }},
 		{title: "RECORD", width: 13, grow: 3, cell: func(e audit.Event) string { return recordName(e, nr) }},
-		{title: "PATIENT", width: max(7, np+1), drop: 2, cell: func(e audit.Event) string { return shortOr(e.PatientID, np) }},
-		{title: "OUTCOME", width: 8, cell: func(e audit.Event) string { return strings.Replace(e.Outcome, "denied", "✕ denied", 1) }, look: func(e audit.Event) lipgloss.Style {
+		{title: "PATIENT", width: max(7, np+1), drop: 2,
+			cell: func(e audit.Event) string { return shortOr(e.PatientID, np) }},
+		{title: "OUTCOME", width: 8, cell: func(e audit.Event) string {
+			return strings.Replace(e.Outcome, "denied", "✕ denied", 1)
+		}, look: func(e audit.Event) lipgloss.Style {
 			if e.Outcome == "denied" {
 				return m.st.bad
 			}
 			return m.st.plain
 		}},
 		{title: "PURPOSE", width: 9, grow: 1, drop: 3, cell: func(e audit.Event) string { return value(e.Purpose) }},
-		{title: "SESSION", width: max(7, ns), drop: 4, cell: func(e audit.Event) string { return shortOr(e.SessionID, ns) }},
+		{title: "SESSION", width: max(7, ns), drop: 4,
+			cell: func(e audit.Event) string { return shortOr(e.SessionID, ns) }},
 		{title: "SEAL", width: 8, drop: 1, right: true, cell: seal, look: func(e audit.Event) lipgloss.Style {
 			if e.Seq == nil {
 				return m.st.warn

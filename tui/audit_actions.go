@@ -13,7 +13,8 @@ import (
 )
 
 func openAction() Action {
-	return Action{Name: "open", Key: "o", Screen: ScreenAudit, Help: "open a clinic's log for a quarter of an hour, with a reason", Audit: "open", Needs: "open", hint: true,
+	return Action{Name: "open", Key: "o", Screen: ScreenAudit,
+		Help: "open a clinic's log for a quarter of an hour, with a reason", Audit: "open", Needs: "open", hint: true,
 		begin: func(m *model) attempt { return m.audit.beginOpen(m, "", "", "") }}
 }
 
@@ -30,21 +31,28 @@ func auditActions() []Action {
 	}
 	return []Action{
 		openAction(),
-		act(Action{Name: "details", Key: "enter", Help: "all fields of the event", Exempt: inLease, Needs: "open", hint: true, begin: func(m *model) attempt {
-			if _, ok := m.audit.list.selected(); !ok || m.audit.open {
-				return attempt{why: "no event is selected"}
-			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { m.audit.open, m.audit.from = true, 0; return nil }}
-		}}),
-		act(Action{Name: "filter", Key: "/", Help: "narrow the log: " + auditTerms, Audit: "search", Needs: "search", hint: true, begin: beginAuditFilter}),
-		act(Action{Name: "mine", Key: "m", Help: "what I did myself here (actor:me); again shows all", Audit: "search", Needs: "search", hint: true, begin: leased(func(m *model) tea.Cmd {
-			typed := "actor:me"
-			if m.audit.typed == typed {
-				typed = ""
-			}
-			return m.audit.search(m, typed)
-		})}),
-		act(Action{Name: "newer", Key: "r", Help: "read from the newest event again", Exempt: inLease, Needs: "open", hint: true,
+		act(Action{Name: "details", Key: "enter", Help: "all fields of the event", Exempt: inLease, Needs: "open",
+			hint: true, begin: func(m *model) attempt {
+				if _, ok := m.audit.list.selected(); !ok || m.audit.open {
+					return attempt{why: "no event is selected"}
+				}
+				return attempt{do: func(m *model, _ answers) tea.Cmd {
+					m.audit.open, m.audit.from = true, 0
+					return nil
+				}}
+			}}),
+		act(Action{Name: "filter", Key: "/", Help: "narrow the log: " + auditTerms, Audit: "search", Needs: "search",
+			hint: true, begin: beginAuditFilter}),
+		act(Action{Name: "mine", Key: "m", Help: "what I did myself here (actor:me); again shows all", Audit: "search",
+			Needs: "search", hint: true, begin: leased(func(m *model) tea.Cmd {
+				typed := "actor:me"
+				if m.audit.typed == typed {
+					typed = ""
+				}
+				return m.audit.search(m, typed)
+			})}),
+		act(Action{Name: "newer", Key: "r", Help: "read from the newest event again", Exempt: inLease,
+			Needs: "open", hint: true,
 			begin: leased(func(m *model) tea.Cmd { return m.audit.first(m) })}),
 	}
 }
@@ -62,8 +70,10 @@ func (s *auditScreen) beginOpen(_ *model, tenant, typed, reason string) attempt 
 	if typed != "" {
 		f.about = append(f.about, "filter  "+typed)
 	}
-	f.about = append(f.about, "Clinic, reason and filter become an event first; the log then stays open for a quarter of an hour.")
-	return attempt{form: f, do: func(m *model, in answers) tea.Cmd { return m.audit.unlock(m, in["tenant"], in["reason"], typed) }}
+	f.about = append(f.about,
+		"Clinic, reason and filter become an event first; the log then stays open for a quarter of an hour.")
+	return attempt{form: f,
+		do: func(m *model, in answers) tea.Cmd { return m.audit.unlock(m, in["tenant"], in["reason"], typed) }}
 }
 
 // ask opens the form again.
@@ -85,15 +95,16 @@ func (m *model) pivot(tenant, typed, reason string) tea.Cmd {
 
 // loadTenants reads the clinics within reach; the list is an event.
 func loadTenants(m *model, f *form) tea.Cmd {
-	return reading(m, f, func(ctx context.Context) ([]tenancy.Tenant, error) { return m.session.Tenants(ctx) }, func(_ *model, list []tenancy.Tenant) tea.Cmd {
-		x := f.fields[0]
-		x.loading = false
-		x.options = append(x.options, tenantOptions(list)...)
-		if len(x.options) == 1 {
-			x.picked = 0
-		}
-		return nil
-	})
+	return reading(m, f, func(ctx context.Context) ([]tenancy.Tenant, error) { return m.session.Tenants(ctx) },
+		func(_ *model, list []tenancy.Tenant) tea.Cmd {
+			x := f.fields[0]
+			x.loading = false
+			x.options = append(x.options, tenantOptions(list)...)
+			if len(x.options) == 1 {
+				x.picked = 0
+			}
+			return nil
+		})
 }
 
 func tenantOptions(list []tenancy.Tenant) []option {
@@ -113,7 +124,8 @@ func beginAuditFilter(m *model) attempt {
 		return attempt{why: "no log is open: o opens one"}
 	}
 	now, me := m.now(), m.who.Slug
-	l := newFilterLine(m.audit.typed, "actor:me action:view,export outcome:denied table:patients patient:UUID since:2h from:2026-11-19", func(s string) error {
+	l := newFilterLine(m.audit.typed, "actor:me action:view,export outcome:denied table:patients patient:UUID "+
+		"since:2h from:2026-11-19", func(s string) error {
 		_, err := parseAuditFilter(s, now, me)
 		return err
 	})
@@ -127,7 +139,8 @@ func (s *auditScreen) details(m *model, w, h int) []string {
 		return nil
 	}
 	p := &pane{st: m.st, w: min(w-2, 108)}
-	p.add(ends(m.st.bold.Render(e.Action+" ")+outcome(m.st, e.Outcome), m.st.dim.Render("event "+thousands(e.EventID)), p.w))
+	p.add(ends(m.st.bold.Render(e.Action+" ")+outcome(m.st, e.Outcome),
+		m.st.dim.Render("event "+thousands(e.EventID)), p.w))
 	p.gap()
 	p.pair("Recorded", full(e.RecordedAt, m.zone()))
 	if e.OccurredAt != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// The key v copies the address of the patient's chart in the customer's own application, of what is open and recorded as opened; details show every record's.
+// The key v copies the address of the patient's chart in the customer's own application, of what is open and recorded
+// as opened; details show every record's.
 func TestChart(t *testing.T) {
 	e := wardtest.New(t)
 	patient := uuid.New()
@@ -37,7 +38,9 @@ func TestChart(t *testing.T) {
 		t.Errorf("copied %q, want %q", got, want)
 	}
 	shown := strings.Join(m.queue.lines(m, *m.queue.details, 118, false), "\n")
-	records := wardtest.One[[]string](e, "select array_agg(distinct 'https://ehr.example.org/cedar/' || replace(record_table, 'public.', '') || '/' || record_id) from review.evidence where anomaly_id = $1 and record_id is not null", id)
+	records := wardtest.One[[]string](e,
+		"select array_agg(distinct 'https://ehr.example.org/cedar/' || replace(record_table, 'public.', "+
+			"'') || '/' || record_id) from review.evidence where anomaly_id = $1 and record_id is not null", id)
 	for _, address := range append(records, want) {
 		if !strings.Contains(shown, address) {
 			t.Errorf("no %s in the details", address)
@@ -46,7 +49,8 @@ func TestChart(t *testing.T) {
 	if len(records) == 0 {
 		t.Error("no record among the evidence")
 	}
-	if n := wardtest.One[int](e, "select count(*) from audit.event where action = 'open' and detail::jsonb -> 'ids' ? $1", fmt.Sprint(id)); n != 1 {
+	if n := wardtest.One[int](e, "select count(*) from audit.event where action = 'open' "+
+		"and detail::jsonb -> 'ids' ? $1", fmt.Sprint(id)); n != 1 {
 		t.Errorf("the opening is %d events", n)
 	}
 }

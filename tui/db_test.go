@@ -12,16 +12,20 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-const evidenceOf = `insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, seq, hash, added_by_run)
+const evidenceOf = `insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table,
+	record_id, seq, hash, added_by_run)
 	values ($1, 1, now(), now(), 'view', 'ok', 'public.patients', gen_random_uuid(), 1, sha256('x'), gen_random_uuid())`
 
 // addAnomaly makes one about a person at a clinic, as a rule would.
 func addAnomaly(e *wardtest.Env, tenant, actor, tier, severity, summary string) uuid.UUID {
 	wardtest.One[string](e, `insert into review.rule (id, version, tier, severity, title, content_hash, front_matter)
-		values ($1, 1, $1, $2, 'a test rule', 'x', '{"id": "A01-test", "title": "a test rule", "every": "1h", "settle": "0s"}')
+		values ($1, 1, $1, $2, 'a test rule', 'x',
+		'{"id": "A01-test", "title": "a test rule", "every": "1h", "settle": "0s"}')
 		on conflict (id) do update set version = 1 returning id`, tier, severity)
-	id := wardtest.One[uuid.UUID](e, `insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, key, summary, first_at, last_at)
-		values ((select id from tenancy.tenant where slug = $1), $3, 1, $3, $4, (select id from tenancy.users where slug = $2), sha256(gen_random_uuid()::text::bytea), $5, now(), now()) returning id`,
+	id := wardtest.One[uuid.UUID](e, `insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity,
+		actor_id, key, summary, first_at, last_at)
+		values ((select id from tenancy.tenant where slug = $1), $3, 1, $3, $4, (select id from tenancy.users
+		where slug = $2), sha256(gen_random_uuid()::text::bytea), $5, now(), now()) returning id`,
 		tenant, actor, tier, severity, summary)
 	wardtest.One[int64](e, "with x as ("+evidenceOf+" returning 1) select count(*) from x", id)
 	return id
@@ -103,7 +107,8 @@ func TestClaimCloseApprove(t *testing.T) {
 	typing(t, dana, other.String())
 	do(t, dana, "tab", "tab", "tab", "enter")
 	mustShow(t, dana, "◑ approve", "to approve · event")
-	if got := wardtest.One[string](e, "select state || ' ' || disposition from review.anomaly where id = $1", id); got != "pending_approval duplicate" {
+	if got := wardtest.One[string](e, "select state || ' ' || disposition from review.anomaly where id = $1",
+		id); got != "pending_approval duplicate" {
 		t.Fatalf("the anomaly is %s", got)
 	}
 	do(t, dana, "a")
@@ -115,7 +120,8 @@ func TestClaimCloseApprove(t *testing.T) {
 	typing(t, eli, "agreed, looked at it")
 	do(t, eli, "tab", "tab", "enter")
 	mustShow(t, eli, "merged · event")
-	if got := wardtest.One[string](e, "select state || ' ' || (select slug from tenancy.users where id = approved_by) from review.anomaly where id = $1", id); got != "merged eli" {
+	if got := wardtest.One[string](e, "select state || ' ' || (select slug from tenancy.users "+
+		"where id = approved_by) from review.anomaly where id = $1", id); got != "merged eli" {
 		t.Errorf("the anomaly is %s", got)
 	}
 }
@@ -128,8 +134,11 @@ func TestConflictKeepsTheDraft(t *testing.T) {
 	settle(t, m, m.Init())
 	do(t, m, "c", "w")
 	typing(t, m, "waiting for the clinic")
-	if _, err := e.Super.Exec(t.Context(), `with x as (update review.anomaly set version = version + 1 where id = $1 returning version)
-		insert into review.transition (anomaly_id, version, from_state, to_state, by_user, reason) select $1, version, 'claimed', 'in_review', (select id from tenancy.users where slug = 'eli'), 'seen by eli' from x`, id); err != nil {
+	if _, err := e.Super.Exec(t.Context(),
+		`with x as (update review.anomaly set version = version + 1 where id = $1 returning version)
+		insert into review.transition (anomaly_id, version, from_state, to_state, by_user, reason) select $1, version,
+			'claimed', 'in_review', (select id from tenancy.users where slug = 'eli'), 'seen by eli'
+			from x`, id); err != nil {
 		t.Fatal(err)
 	}
 	do(t, m, "enter")
@@ -139,7 +148,8 @@ func TestConflictKeepsTheDraft(t *testing.T) {
 		t.Fatal("the draft is gone, or Enter would send it again")
 	}
 	do(t, m, "right", "enter")
-	if got := wardtest.One[string](e, "select state from review.anomaly where id = $1", id); got != "waiting_info" || m.form() != nil {
+	if got := wardtest.One[string](e, "select state from review.anomaly where id = $1", id); got != "waiting_info" ||
+		m.form() != nil {
 		t.Errorf("after deciding again it is %s", got)
 	}
 }
@@ -179,7 +189,8 @@ func TestPivotOpensTheActorsEvents(t *testing.T) {
 	if strings.Contains(screenText(m), "carla") {
 		t.Error("the filter does not hold")
 	}
-	reason := wardtest.One[string](e, "select detail::jsonb->>'reason' from audit.event where action = 'open' and detail::jsonb->>'screen' = 'events'")
+	reason := wardtest.One[string](e, "select detail::jsonb->>'reason' from audit.event where action = 'open' "+
+		"and detail::jsonb->>'screen' = 'events'")
 	if reason != "triage of "+short(id, 4) {
 		t.Errorf("the event says %q", reason)
 	}
@@ -218,7 +229,8 @@ func TestLeaseEnds(t *testing.T) {
 	settle(t, m, m.Init())
 	do(t, m, "p", "enter")
 	mustShow(t, m, "sign_in")
-	if _, err := e.Super.Exec(t.Context(), "update audit.ask set expires_at = clock_timestamp() - interval '1 second'"); err != nil {
+	if _, err := e.Super.Exec(t.Context(),
+		"update audit.ask set expires_at = clock_timestamp() - interval '1 second'"); err != nil {
 		t.Fatal(err)
 	}
 	do(t, m, "r")
@@ -228,13 +240,15 @@ func TestLeaseEnds(t *testing.T) {
 	mustShow(t, m, "Open a clinic's log")
 }
 
-// The database goes away and comes back: the last rows stay, dimmed, r tries again, and the exit is the domain's error until then.
+// The database goes away and comes back: the last rows stay, dimmed, r tries again, and the exit is the domain's error
+// until then.
 func TestRefusedSessionIsSaid(t *testing.T) {
 	e := wardtest.New(t)
 	addAnomaly(e, "cedar", "casey", "A", "critical", "still to be seen")
 	m := dbModel(t, e, "dana", 80, 24)
 	settle(t, m, m.Init())
-	if _, err := e.Super.Exec(t.Context(), "update tenancy.session set revoked_at = now(), revoke_reason = 'test' where aud = 'review'"); err != nil {
+	if _, err := e.Super.Exec(t.Context(),
+		"update tenancy.session set revoked_at = now(), revoke_reason = 'test' where aud = 'review'"); err != nil {
 		t.Fatal(err)
 	}
 	do(t, m, "r")
@@ -254,7 +268,8 @@ func TestSendBack(t *testing.T) {
 	typing(t, s.m, "the reason is thin")
 	do(t, s.m, "tab", "tab", "enter")
 	mustShow(t, s.m, "sent back", "◐ in review · event")
-	if got := wardtest.One[string](e, "select state || ' ' || coalesce(closed_by::text, 'by nobody') from review.anomaly where id = $1", s.id); got != "in_review by nobody" {
+	if got := wardtest.One[string](e, "select state || ' ' || coalesce(closed_by::text, 'by nobody') "+
+		"from review.anomaly where id = $1", s.id); got != "in_review by nobody" {
 		t.Errorf("the anomaly is %s", got)
 	}
 }

@@ -76,7 +76,8 @@ func TestTerminateWantsAReasonAndADate(t *testing.T) {
 	m := goldenTerminate(t, 120, 40)
 	f := m.form()
 	id := short(m.members.all[0].UserID, 6)
-	for _, c := range []struct{ reason, ended, says string }{{"no", "", "reason of at least four"}, {"left us", "19.11.2026", "is no date"}} {
+	for _, c := range []struct{ reason, ended, says string }{{"no", "", "reason of at least four"},
+		{"left us", "19.11.2026", "is no date"}} {
 		f.fields[0].in, f.fields[1].in, f.fields[2].in = newInput(c.reason), newInput(c.ended), newInput(id)
 		if cmd := f.submit(m); cmd != nil || !strings.Contains(f.wrong, c.says) {
 			t.Errorf("%+v: %q", c, f.wrong)
@@ -139,7 +140,8 @@ func TestEscGoesBackOneLevelAndNeverQuits(t *testing.T) {
 
 // A reader sees READ-ONLY, and has no dangerous key: it is absent and does nothing.
 func TestReadOnlyHasNoDangerousKeys(t *testing.T) {
-	for role, actions := range map[string]string{"auditor": "browse open search export verify", "on_call_engineer": "browse open search"} {
+	for role, actions := range map[string]string{"auditor": "browse open search export verify",
+		"on_call_engineer": "browse open search"} {
 		m := goldenQueue(120, 40)
 		m.who.Grants, m.who.Actions = []tenancy.Grant{{Role: role}}, strings.Fields(actions)
 		if !strings.Contains(m.header(), "READ-ONLY") {
@@ -206,7 +208,8 @@ func TestKeysAreUnambiguous(t *testing.T) {
 func TestStaleAnswersAreDropped(t *testing.T) {
 	m := goldenQueue(80, 24)
 	old := perform(m, &m.queue.page, func(context.Context) ([]review.Anomaly, error) { return nil, nil }, m.queue.took)
-	fresh := perform(m, &m.queue.page, func(context.Context) ([]review.Anomaly, error) { return goldenAnomalies()[:2], nil }, m.queue.took)
+	fresh := perform(m, &m.queue.page,
+		func(context.Context) ([]review.Anomaly, error) { return goldenAnomalies()[:2], nil }, m.queue.took)
 	late := old()
 	m.Update(fresh())
 	m.Update(late)
@@ -221,7 +224,8 @@ func TestFailedCallsShowNothing(t *testing.T) {
 	m.Update(perform(m, &m.queue.page, func(context.Context) ([]review.Anomaly, error) {
 		return goldenAnomalies(), &tenancy.DeniedError{Message: "the event could not be written"}
 	}, m.queue.took)())
-	if text := screenText(m); strings.Contains(text, "reyes") || !strings.Contains(text, "the event could not be written") {
+	if text := screenText(m); strings.Contains(text, "reyes") ||
+		!strings.Contains(text, "the event could not be written") {
 		t.Errorf("after a failed call:\n%s", text)
 	}
 }

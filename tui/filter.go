@@ -136,12 +136,15 @@ func severities(s string) ([]string, error) {
 }
 
 // eventActions is the closed list of the schema.
-const eventActions = " view create modify delete export sign_in sign_out refresh refuse search open browse terminate grant revoke claim assign note close approve" +
-	" reopen escalate suppress rule_run verify prove seal_recover ship prune tokenize resolve import backfill configure "
+const eventActions = " view create modify delete export sign_in sign_out refresh refuse search open browse terminate " +
+	"grant revoke claim assign note close approve" +
+	" reopen escalate suppress rule_run verify prove seal_recover ship prune tokenize resolve import " +
+	"backfill configure "
 
 const auditTerms = "actor: action: outcome: table: record: patient: session: purpose: since: from: to: event:"
 
-// parseAuditFilter reads "actor:me action:view,export outcome:denied table:patients patient:UUID since:2h". me is who asks.
+// parseAuditFilter reads "actor:me action:view,export outcome:denied table:patients patient:UUID since:2h". me is who
+// asks.
 func parseAuditFilter(s string, now time.Time, me string) (audit.Filter, error) {
 	var f audit.Filter
 	list, err := terms(s)
@@ -258,7 +261,8 @@ func span(s string) (time.Duration, error) {
 
 // when reads a day, a day with a time, or RFC 3339.
 func when(t term, zone *time.Location) (*time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04",
+		"2006-01-02"} {
 		if at, err := time.ParseInLocation(layout, t.value, zone); err == nil {
 			return &at, nil
 		}

@@ -53,7 +53,8 @@ func (f *field) value() string {
 	return ""
 }
 
-// form is a dialog that asks for what an action needs. Its draft outlives every error: only success or the person closes it.
+// form is a dialog that asks for what an action needs. Its draft outlives every error: only success or the person
+// closes it.
 type form struct {
 	title   string
 	about   []string // lines over the fields, drawn as they are
@@ -113,7 +114,8 @@ func (f *form) paste(_ *model, s string) {
 	}
 }
 
-// reshape brings the fields to what the answers demand; what was typed into one that stays is kept, and so is the focus.
+// reshape brings the fields to what the answers demand; what was typed into one that stays is kept, and so is the
+// focus.
 func (f *form) reshape() {
 	if f.shape == nil {
 		return
@@ -191,7 +193,8 @@ func (f *form) next() {
 	f.on++
 }
 
-// enter cancels on Cancel, performs on the deed, and otherwise goes on; in the last field of a harmless form it performs.
+// enter cancels on Cancel, performs on the deed, and otherwise goes on; in the last field of a harmless form it
+// performs.
 func (f *form) enter(m *model) (tea.Cmd, bool) {
 	switch {
 	case f.on == f.cancelAt():
@@ -243,9 +246,10 @@ type asker interface {
 
 func (f *form) answering() *slot { return &f.slot }
 
-// send performs what the topmost dialog asked for, and closes that when it is done; what is performed without a dialog uses the slot given. failed is what
-// else follows a failure (nil: nothing).
-func send[T any](m *model, otherwise *slot, fn changing[T], done func(*model, T) tea.Cmd, failed func(*model, error) tea.Cmd) tea.Cmd {
+// send performs what the topmost dialog asked for, and closes that when it is done; what is performed without a dialog
+// uses the slot given. failed is what else follows a failure (nil: nothing).
+func send[T any](m *model, otherwise *slot, fn changing[T], done func(*model, T) tea.Cmd,
+	failed func(*model, error) tea.Cmd) tea.Cmd {
 	a, asked := m.top().(asker)
 	s := otherwise
 	if asked {
@@ -405,7 +409,8 @@ func text(name, label, prefill, missing string) *field {
 
 // reasonField asks why, which the database wants in at least four characters.
 func reasonField(prefill string) *field {
-	return text("reason", "Reason", prefill, "a reason of at least four characters is needed: it has to hold years later")
+	return text("reason", "Reason", prefill,
+		"a reason of at least four characters is needed: it has to hold years later")
 }
 
 // choices is a field for one of options.

@@ -37,9 +37,11 @@ func goldenAgo(d time.Duration) time.Time { return goldenNow().Add(-d) }
 
 // goldenModel is a compliance officer's, with a fixed clock and no timers.
 func goldenModel(w, h int) *model {
-	who := tenancy.Principal{UserID: gid(900), Slug: "dana", Name: "Dana Okafor", Region: "us-west", SessionExpires: goldenNow().Add(41 * time.Minute),
-		Grants:  []tenancy.Grant{{Role: "compliance_officer"}},
-		Actions: strings.Fields("approve assign browse claim close escalate export note open reopen rule_run search ship terminate verify")}
+	who := tenancy.Principal{UserID: gid(900), Slug: "dana", Name: "Dana Okafor", Region: "us-west",
+		SessionExpires: goldenNow().Add(41 * time.Minute),
+		Grants:         []tenancy.Grant{{Role: "compliance_officer"}},
+		Actions: strings.Fields(
+			"approve assign browse claim close escalate export note open reopen rule_run search ship terminate verify")}
 	return testModel(Config{Now: goldenNow}, who, w, h)
 }
 
@@ -64,38 +66,64 @@ func goldenDay(d time.Duration) *review.Date {
 
 func goldenAnomalies() []review.Anomaly {
 	row := func(n int, rule, title, severity, tenant, name, actor, state string, age time.Duration) review.Anomaly {
-		return review.Anomaly{ID: gid(n), TenantID: gid(500), Tenant: tenant, TenantName: name, Region: "us-west", RuleID: rule, RuleVersion: 1, Title: title, Tier: rule[:1], Severity: severity,
-			ActorID: ptr(gid(600 + n)), Actor: &actor, State: state, Version: 1, CreatedAt: goldenAgo(age), DiscoveredOn: review.Date(goldenAgo(age).UTC().Format(time.DateOnly)), DueOn: goldenDay(60*24*time.Hour - age), ClaimBy: goldenDay(2*24*time.Hour - age), CloseBy: goldenDay(20*24*time.Hour - age), FirstAt: goldenAgo(age + time.Hour), LastAt: goldenAgo(age + 40*time.Minute), Summary: actor + " did what the rule says."}
+		return review.Anomaly{ID: gid(n), TenantID: gid(500), Tenant: tenant, TenantName: name, Region: "us-west",
+			RuleID: rule, RuleVersion: 1, Title: title, Tier: rule[:1], Severity: severity,
+			ActorID: ptr(gid(600 + n)), Actor: &actor, State: state, Version: 1, CreatedAt: goldenAgo(age),
+			DiscoveredOn: review.Date(goldenAgo(age).UTC().Format(time.DateOnly)),
+			DueOn:        goldenDay(60*24*time.Hour - age), ClaimBy: goldenDay(2*24*time.Hour - age),
+			CloseBy: goldenDay(20*24*time.Hour - age), FirstAt: goldenAgo(age + time.Hour),
+			LastAt: goldenAgo(age + 40*time.Minute), Summary: actor + " did what the rule says."}
 	}
 	rows := []review.Anomaly{
-		row(1, "A03_terminated_access", "terminated user", "critical", "cedar", "Cedar Clinic", "m.reyes", "claimed", 2*time.Hour),
-		row(2, "A05_service_list", "service off its list", "high", "harbor", "Harbor Peds", "svc-etl", "new", 5*time.Hour),
-		row(3, "A02_cross_tenant", "cross-tenant denied", "high", "cedar", "Cedar Clinic", "j.lund", "pending_approval", 26*time.Hour),
-		row(4, "B01_no_relationship", "no relationship", "medium", "cedar", "Cedar Clinic", "t.osei", "waiting_info", 49*time.Hour),
-		row(5, "B04_cancelled_only", "cancelled only", "low", "alder", "Alder Health", "p.varga", "escalated", 24*24*time.Hour),
+		row(1, "A03_terminated_access", "terminated user", "critical", "cedar", "Cedar Clinic", "m.reyes",
+			"claimed", 2*time.Hour),
+		row(2, "A05_service_list", "service off its list", "high", "harbor", "Harbor Peds", "svc-etl",
+			"new", 5*time.Hour),
+		row(3, "A02_cross_tenant", "cross-tenant denied", "high", "cedar", "Cedar Clinic", "j.lund", "pending_approval",
+			26*time.Hour),
+		row(4, "B01_no_relationship", "no relationship", "medium", "cedar", "Cedar Clinic", "t.osei", "waiting_info",
+			49*time.Hour),
+		row(5, "B04_cancelled_only", "cancelled only", "low", "alder", "Alder Health", "p.varga", "escalated",
+			24*24*time.Hour),
 	}
-	rows[0].AssignedTo, rows[0].LeaseUntil, rows[0].SubjectID = ptr("dana"), ptr(goldenNow().Add(23*time.Minute)), ptr(gid(700))
-	rows[0].Summary = "m.reyes read 14 records of 9 patients at Cedar Clinic between 14:02 and 14:19 EST, 3 days after HR ended the contract. The membership was terminated only at 14:20."
-	rows[0].Facts = map[string]any{"usual": []any{1.0, 2.0, 3.0, 1.0, 1.0, 0.0, 2.0, 1.0, 2.0, 1.0, 1.0, 2.0, 1.0, 14.0}, "median": 2.0, "patients": 9.0}
+	rows[0].AssignedTo, rows[0].LeaseUntil, rows[0].SubjectID = ptr("dana"),
+		ptr(goldenNow().Add(23*time.Minute)), ptr(gid(700))
+	rows[0].Summary = "m.reyes read 14 records of 9 patients at Cedar Clinic between 14:02 and 14:19 EST, " +
+		"3 days after HR ended the contract. The membership was terminated only at 14:20."
+	rows[0].Facts = map[string]any{"usual": []any{1.0, 2.0, 3.0, 1.0, 1.0, 0.0, 2.0, 1.0, 2.0, 1.0, 1.0, 2.0, 1.0,
+		14.0}, "median": 2.0, "patients": 9.0}
 	rows[0].EvidenceCount = 14
-	rows[2].ClosedBy, rows[2].Disposition, rows[2].CloseReason = ptr("eli"), ptr("explained_operations"), ptr("one-off migration, ticket OPS-12")
+	rows[2].ClosedBy, rows[2].Disposition, rows[2].CloseReason = ptr("eli"), ptr("explained_operations"),
+		ptr("one-off migration, ticket OPS-12")
 	return rows
 }
 
 func goldenDetails() review.Details {
 	d := review.Details{Anomaly: goldenAnomalies()[0], ClosedSameRule: 2,
-		Rule: review.FrontMatter{ID: "A03_terminated_access", Title: "Terminated user read PHI", Description: "Access after the date on which HR ended the contract.", Citations: []string{"164.308(a)(3)(ii)(C)"},
-			Triage: "Ask HR for the true last day, then the clinic whether the work was agreed.", FalsePositives: []string{"HR entered a wrong date"}},
-		Notes:        []review.Note{{By: "eli", At: goldenAgo(time.Hour), Text: "HR confirms 16 November."}},
-		History:      []review.Transition{{Version: 1, To: "new", At: goldenAgo(2 * time.Hour)}, {Version: 2, From: ptr("new"), To: "claimed", By: ptr("dana"), At: goldenAgo(7 * time.Minute)}},
-		Duties:       []review.Duty{{Duty: "covered_entity", DueOn: *goldenDay(9 * 24 * time.Hour), Why: "164.410 and the contract"}, {Duty: "individuals", DueOn: *goldenDay(60*24*time.Hour - 2*time.Hour), Why: "164.404(b)"}},
-		LogFacts:     review.LogFacts{Events: 14, Shown: 13, Denied: 1, Patients: 9, Records: 14, Tables: []string{"public.encounters", "public.patients"}, Sessions: 1, Actor: "m.reyes", Roles: []string{"clinician"}},
-		Files:        []review.File{{SHA256: strings.Repeat("9f3c", 16), Name: "hr-letter.pdf", Bytes: 48211, By: "eli", At: goldenAgo(time.Hour)}},
-		Links:        []review.Link{{ID: gid(4), Kind: "related", State: "waiting_info", RuleID: "B01_no_relationship", Reason: "the same evening", By: "eli", At: goldenAgo(time.Hour)}},
+		Rule: review.FrontMatter{ID: "A03_terminated_access", Title: "Terminated user read PHI",
+			Description:    "Access after the date on which HR ended the contract.",
+			Citations:      []string{"164.308(a)(3)(ii)(C)"},
+			Triage:         "Ask HR for the true last day, then the clinic whether the work was agreed.",
+			FalsePositives: []string{"HR entered a wrong date"}},
+		Notes: []review.Note{{By: "eli", At: goldenAgo(time.Hour), Text: "HR confirms 16 November."}},
+		History: []review.Transition{{Version: 1, To: "new", At: goldenAgo(2 * time.Hour)},
+			{Version: 2, From: ptr("new"), To: "claimed", By: ptr("dana"), At: goldenAgo(7 * time.Minute)}},
+		Duties: []review.Duty{
+			{Duty: "covered_entity", DueOn: *goldenDay(9 * 24 * time.Hour), Why: "164.410 and the contract"},
+			{Duty: "individuals", DueOn: *goldenDay(60*24*time.Hour - 2*time.Hour), Why: "164.404(b)"}},
+		LogFacts: review.LogFacts{Events: 14, Shown: 13, Denied: 1, Patients: 9, Records: 14,
+			Tables: []string{"public.encounters", "public.patients"}, Sessions: 1, Actor: "m.reyes",
+			Roles: []string{"clinician"}},
+		Files: []review.File{{SHA256: strings.Repeat("9f3c", 16), Name: "hr-letter.pdf", Bytes: 48211, By: "eli",
+			At: goldenAgo(time.Hour)}},
+		Links: []review.Link{{ID: gid(4), Kind: "related", State: "waiting_info", RuleID: "B01_no_relationship",
+			Reason: "the same evening", By: "eli", At: goldenAgo(time.Hour)}},
 		Dispositions: goldenDispositions()}
 	d.Anomaly.ActorName = ptr("Maria Reyes")
 	for i := range 14 {
-		e := review.Evidence{EventID: int64(i), At: goldenAgo(2*time.Hour - time.Duration(i)*time.Minute), Action: "view", Outcome: "ok", RecordTable: ptr("public.patients"), RecordID: ptr(gid(20 + i)), Seq: int64(88400 + i)}
+		e := review.Evidence{EventID: int64(i), At: goldenAgo(2*time.Hour - time.Duration(i)*time.Minute),
+			Action: "view", Outcome: "ok", RecordTable: ptr("public.patients"), RecordID: ptr(gid(20 + i)),
+			Seq: int64(88400 + i)}
 		if i == 3 {
 			e.Action, e.Outcome, e.RecordTable = "export", "denied", ptr("public.encounters")
 		}
@@ -106,14 +134,23 @@ func goldenDetails() review.Details {
 
 func goldenDispositions() []review.Disposition {
 	return []review.Disposition{
-		{Name: "breach", SecondPerson: true, Note: "a breach: the clocks of 164.404 run", Fields: []review.DispositionField{
-			{Name: "affected", Kind: "count", Needed: true, Note: "how many individuals"}, {Name: "discovered_on", Kind: "discovery", Needed: true, Note: "the date of discovery, as it stands"},
-			{Name: "assessment", Kind: "assessment", Alternative: ptr("assessed"), Needed: true, Note: "the four factors, assessed as a breach"},
-			{Name: "unassessed", Kind: "choice", Alternative: ptr("unassessed"), Needed: true, Choices: []string{"notify_without_assessment"}, Note: "notify without an assessment, which 164.402 permits"},
-			{Name: "residents", Kind: "states", Note: "how many residents of which State: \"CA:12,NV:3\""}}},
-		{Name: "explained_treatment", SecondPerson: true, Bulk: true, Note: "treatment explains it; say which row, or who was asked and when", Fields: []review.DispositionField{
-			{Name: "row", Kind: "row", Alternative: ptr("row"), Needed: true, Note: "the row that explains it: \"public.appointments/ID\" or \"event:NUMBER\""},
-			{Name: "asked", Kind: "text", Alternative: ptr("asked"), Needed: true, Note: "who was asked"}, {Name: "asked_on", Kind: "past", Alternative: ptr("asked"), Needed: true, Note: "when they were asked"}}},
+		{Name: "breach", SecondPerson: true, Note: "a breach: the clocks of 164.404 run",
+			Fields: []review.DispositionField{
+				{Name: "affected", Kind: "count", Needed: true, Note: "how many individuals"},
+				{Name: "discovered_on", Kind: "discovery", Needed: true, Note: "the date of discovery, as it stands"},
+				{Name: "assessment", Kind: "assessment", Alternative: ptr("assessed"), Needed: true,
+					Note: "the four factors, assessed as a breach"},
+				{Name: "unassessed", Kind: "choice", Alternative: ptr("unassessed"), Needed: true,
+					Choices: []string{"notify_without_assessment"},
+					Note:    "notify without an assessment, which 164.402 permits"},
+				{Name: "residents", Kind: "states", Note: "how many residents of which State: \"CA:12,NV:3\""}}},
+		{Name: "explained_treatment", SecondPerson: true, Bulk: true,
+			Note: "treatment explains it; say which row, or who was asked and when", Fields: []review.DispositionField{
+				{Name: "row", Kind: "row", Alternative: ptr("row"), Needed: true,
+					Note: "the row that explains it: \"public.appointments/ID\" or \"event:NUMBER\""},
+				{Name: "asked", Kind: "text", Alternative: ptr("asked"), Needed: true, Note: "who was asked"},
+				{Name: "asked_on", Kind: "past", Alternative: ptr("asked"), Needed: true,
+					Note: "when they were asked"}}},
 	}
 }
 
@@ -121,7 +158,8 @@ func goldenQueue(w, h int) *model {
 	m := goldenModel(w, h)
 	answer(m, &m.queue.page, goldenAnomalies(), m.queue.took)
 	if m.split() {
-		answer(m, &m.queue.opening, goldenDetails(), func(_ *model, d review.Details) tea.Cmd { m.queue.details = &d; return nil })
+		answer(m, &m.queue.opening, goldenDetails(),
+			func(_ *model, d review.Details) tea.Cmd { m.queue.details = &d; return nil })
 	}
 	return m
 }
@@ -131,8 +169,11 @@ func goldenAudit(w, h int) *model {
 	m.active = 1
 	var events []audit.Event
 	for i := range 40 {
-		e := audit.Event{EventID: int64(918223 - i), RecordedAt: goldenAgo(time.Duration(i) * 31 * time.Second), Actor: ptr("m.reyes"), ActorID: ptr(gid(601)), ActorKind: "human", Action: "view", Outcome: "ok",
-			RecordTable: ptr("public.patients"), RecordID: ptr(gid(40 + i)), PatientID: ptr(gid(40 + i)), Purpose: ptr("treatment"), SessionID: ptr(gid(800)), Source: "ward", Detail: ptr(`{"n":1}`), Seq: ptr(int64(88412 - i))}
+		e := audit.Event{EventID: int64(918223 - i), RecordedAt: goldenAgo(time.Duration(i) * 31 * time.Second),
+			Actor: ptr("m.reyes"), ActorID: ptr(gid(601)), ActorKind: "human", Action: "view", Outcome: "ok",
+			RecordTable: ptr("public.patients"), RecordID: ptr(gid(40 + i)), PatientID: ptr(gid(40 + i)),
+			Purpose: ptr("treatment"), SessionID: ptr(gid(800)), Source: "ward", Detail: ptr(`{"n":1}`),
+			Seq: ptr(int64(88412 - i))}
 		switch i {
 		case 0:
 			e.Seq = nil
@@ -144,7 +185,8 @@ func goldenAudit(w, h int) *model {
 		events = append(events, e)
 	}
 	lease := &audit.Lease{Tenant: "cedar", Reason: "triage of 9e37", Expires: goldenNow().Add(12 * time.Minute)}
-	answer(m, &m.audit.page, opened{Lease: lease, Events: events}, func(m *model, o opened) tea.Cmd { return m.audit.took(m, o, "actor:m.reyes") })
+	answer(m, &m.audit.page, opened{Lease: lease, Events: events},
+		func(m *model, o opened) tea.Cmd { return m.audit.took(m, o, "actor:m.reyes") })
 	m.audit.newer = 3
 	return m
 }
@@ -157,26 +199,35 @@ func goldenArchive(w, h int) *model {
 	s := m.archive
 	month := func(name string, parts int, rows, bytes int64) archive.MonthSummary {
 		at, _ := time.Parse("2006-01", name)
-		return archive.MonthSummary{Region: "us-west", Month: name, Parts: parts, Rows: rows, Bytes: bytes, Tenants: 14, RetainUntil: at.AddDate(6, 3, 0), Newest: "v1/region=us-west/month=" + name + "/part-000117.parquet"}
+		return archive.MonthSummary{Region: "us-west", Month: name, Parts: parts, Rows: rows, Bytes: bytes, Tenants: 14,
+			RetainUntil: at.AddDate(6, 3, 0), Newest: "v1/region=us-west/month=" + name + "/part-000117.parquet"}
 	}
 	s.loaded = true
-	s.months = []archive.MonthSummary{month("2026-11", 231, 9120334, 612e6), month("2026-10", 310, 12480120, 841e6), month("2026-09", 304, 12011902, 808e6), month("2026-08", 299, 11870004, 799e6)}
+	s.months = []archive.MonthSummary{month("2026-11", 231, 9120334, 612e6), month("2026-10", 310, 12480120, 841e6),
+		month("2026-09", 304, 12011902, 808e6), month("2026-08", 299, 11870004, 799e6)}
 	s.heads = []archive.Head{{Size: 1204, KeyName: "ward/main/us-west"}}
 	s.past = []verification{
-		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Store: "s3://phi-audit", Whole: true, Region: ptr("us-west"), Months: []string{"2026-11"}, Verdict: ptr("valid")},
-		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Store: "s3://phi-audit", Whole: true, Months: []string{"2026-09", "2026-10"}, Verdict: ptr("INVALID"),
+		{By: "dana", FinishedAt: ptr(goldenAgo(7 * time.Hour)), Store: "s3://phi-audit", Whole: true,
+			Region: ptr("us-west"), Months: []string{"2026-11"}, Verdict: ptr("valid")},
+		{By: "auditor", FinishedAt: ptr(goldenAgo(10 * 24 * time.Hour)), Store: "s3://phi-audit", Whole: true,
+			Months: []string{"2026-09", "2026-10"}, Verdict: ptr("INVALID"),
 			Found: map[string]archive.Verdict{"us-west/2026-09": archive.Invalid}},
 		// of another store, and of one clinic: neither is a verification of a month here
 		{By: "eli", FinishedAt: ptr(goldenAgo(time.Hour)), Store: "dir:/mnt/copy", Whole: true, Verdict: ptr("valid")},
 		{By: "eli", FinishedAt: ptr(goldenAgo(time.Hour)), Store: "s3://phi-audit", Verdict: ptr("valid")},
 	}
 	for i, x := range s.months {
-		s.locks[x.Newest] = keeping{archive.Lock{Mode: []string{"COMPLIANCE", "COMPLIANCE", "GOVERNANCE", ""}[i], Until: x.RetainUntil}, true}
+		s.locks[x.Newest] = keeping{archive.Lock{Mode: []string{"COMPLIANCE", "COMPLIANCE", "GOVERNANCE", ""}[i],
+			Until: x.RetainUntil}, true}
 	}
-	s.findings["us-west/2026-09"] = []archive.Finding{{Status: archive.FileModified, Region: "us-west", Month: "2026-09", Part: "v1/region=us-west/month=2026-09/part-000117.parquet",
-		Expected: strings.Repeat("9f3c", 16), Found: strings.Repeat("77ab", 16), Message: "not the file that was signed"},
-		{Status: archive.RowModified, Region: "us-west", Month: "2026-09", Part: "v1/region=us-west/month=2026-09/part-000117.parquet", Tenant: gid(500).String(), Seq: 88412,
-			Expected: strings.Repeat("01ef", 16), Found: strings.Repeat("c4d2", 16), Message: "the row's content, or the hash of the row before it, is not what its hash was made from"}}
+	s.findings["us-west/2026-09"] = []archive.Finding{{Status: archive.FileModified, Region: "us-west",
+		Month: "2026-09", Part: "v1/region=us-west/month=2026-09/part-000117.parquet",
+		Expected: strings.Repeat("9f3c", 16), Found: strings.Repeat("77ab", 16),
+		Message: "not the file that was signed"},
+		{Status: archive.RowModified, Region: "us-west", Month: "2026-09",
+			Part: "v1/region=us-west/month=2026-09/part-000117.parquet", Tenant: gid(500).String(), Seq: 88412,
+			Expected: strings.Repeat("01ef", 16), Found: strings.Repeat("c4d2", 16),
+			Message: "the row's content, or the hash of the row before it, is not what its hash was made from"}}
 	s.found["us-west/2026-09"] = 2
 	s.layout()
 	return m
@@ -190,7 +241,9 @@ func goldenMonth(w, h int) *model {
 	for i := range 30 {
 		at := time.Date(2026, 9, 30, 23-i%24, 0, 0, 0, time.UTC)
 		path := fmt.Sprintf("v1/region=us-west/month=2026-09/part-%06d.parquet", 304-i)
-		o.parts = append(o.parts, archive.PartSummary{Path: path, Part: int64(304 - i), Rows: 39000 + int64(i)*7, Bytes: 2_700_000, Tenants: 14, SealedFrom: at.Add(-5 * time.Minute), SealedTo: at, RetainUntil: o.month.RetainUntil})
+		o.parts = append(o.parts,
+			archive.PartSummary{Path: path, Part: int64(304 - i), Rows: 39000 + int64(i)*7, Bytes: 2_700_000,
+				Tenants: 14, SealedFrom: at.Add(-5 * time.Minute), SealedTo: at, RetainUntil: o.month.RetainUntil})
 		s.locks[path] = keeping{archive.Lock{Mode: archive.LockCompliance, Until: o.month.RetainUntil}, true}
 	}
 	o.parts[1].Damaged = "the manifest is not the one that was signed"
@@ -219,7 +272,9 @@ func goldenMembers(w, h int) *model {
 	m := goldenModel(w, h)
 	m.active = 3
 	row := func(n int, tenant, user, name, role string, sessions int, since time.Duration) tenancy.Membership {
-		return tenancy.Membership{ID: gid(n), Tenant: strings.ToLower(strings.Fields(tenant)[0]), TenantName: tenant, Region: "us-west", UserID: gid(600 + n), User: user, Name: name, Kind: "human", Role: role, StartedAt: goldenAgo(since), LiveSessions: sessions}
+		return tenancy.Membership{ID: gid(n), Tenant: strings.ToLower(strings.Fields(tenant)[0]), TenantName: tenant,
+			Region: "us-west", UserID: gid(600 + n), User: user, Name: name, Kind: "human", Role: role,
+			StartedAt: goldenAgo(since), LiveSessions: sessions}
 	}
 	rows := []tenancy.Membership{
 		row(1, "Cedar Clinic", "m.reyes", "Maria Reyes", "clinician", 2, 620*24*time.Hour),
@@ -246,7 +301,8 @@ func press(t testing.TB, m *model, keys ...string) tea.Cmd {
 }
 
 func keyPress(k string) tea.KeyPressMsg {
-	special := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "backspace": tea.KeyBackspace,
+	special := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp,
+		"down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "backspace": tea.KeyBackspace,
 		"home": tea.KeyHome, "end": tea.KeyEnd}
 	switch {
 	case k == "shift+tab":
@@ -261,7 +317,8 @@ func keyPress(k string) tea.KeyPressMsg {
 
 func goldenConsequences() tenancy.Consequences {
 	m := goldenMembers(80, 24)
-	return tenancy.Consequences{Membership: m.members.all[0], UpcomingAppointments: 6, OpenAnomalies: 1, OtherMemberships: []tenancy.UserMembership{{Tenant: "alder", TenantName: "Alder Health", Role: "clinician"}}}
+	return tenancy.Consequences{Membership: m.members.all[0], UpcomingAppointments: 6, OpenAnomalies: 1,
+		OtherMemberships: []tenancy.UserMembership{{Tenant: "alder", TenantName: "Alder Health", Role: "clinician"}}}
 }
 
 // goldenTerminate opens the terminate dialog with what it would do.
@@ -307,7 +364,8 @@ func TestGolden(t *testing.T) {
 			d := goldenDetails()
 			nature, recipient, acquired := d.LogFacts.Factors()
 			answer(m, &f.reads, d, func(*model, review.Details) tea.Cmd {
-				f.reading, f.fields[0].in, f.fields[1].in, f.fields[2].in = false, newInput(nature), newInput(recipient), newInput(acquired)
+				f.reading, f.fields[0].in, f.fields[1].in, f.fields[2].in = false, newInput(nature),
+					newInput(recipient), newInput(acquired)
 				return nil
 			})
 			return m
@@ -316,7 +374,8 @@ func TestGolden(t *testing.T) {
 			m := goldenQueue(w, h)
 			for i := range m.queue.list.rows {
 				a := &m.queue.list.rows[i]
-				a.Tier, a.RuleID, a.Title, a.Tenant, a.TenantName, a.State = "B", "B01_no_relationship", "no relationship", "cedar", "Cedar Clinic", "new"
+				a.Tier, a.RuleID, a.Title, a.Tenant, a.TenantName, a.State = "B", "B01_no_relationship",
+					"no relationship", "cedar", "Cedar Clinic", "new"
 			}
 			press(t, m, "M", "x")
 			f := m.form()
@@ -360,7 +419,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// checkShape holds what every screen must be: as many lines as the terminal has, none wider, and the last one answering what can be pressed.
+// checkShape holds what every screen must be: as many lines as the terminal has, none wider, and the last one answering
+// what can be pressed.
 func checkShape(t *testing.T, view string, w, h int) {
 	t.Helper()
 	lines := strings.Split(view, "\n")

@@ -77,7 +77,8 @@ func (in *input) cut(from, to int) {
 	in.at = from
 }
 
-// draw shows the text in lines of w cells, with the cursor where it is focused; at most most lines, those around the cursor.
+// draw shows the text in lines of w cells, with the cursor where it is focused; at most most lines, those around the
+// cursor.
 func (in *input) draw(st *styles, w, most int, focused bool) []string {
 	var lines []string
 	var line strings.Builder

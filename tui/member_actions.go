@@ -13,17 +13,22 @@ import (
 func memberActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenMembers; return a }
 	return []Action{
-		act(Action{Name: "details", Key: "enter", Help: "who it is, and what terminating would do", Audit: "browse", hint: true, begin: beginMember}),
-		act(Action{Name: "terminate", Key: "t", Help: "end a membership: its sessions end at once", Audit: "terminate", Needs: "terminate", Dangerous: true, hint: true, begin: beginTerminate}),
-		act(Action{Name: "clinic", Key: "o", Help: "one clinic's members, or every clinic's", Audit: "browse", hint: true, begin: beginMemberTenant}),
-		act(Action{Name: "filter", Key: "/", Help: "words that must be found in a row", Exempt: "sifts the rows that are on the screen already", hint: true, begin: beginMemberFilter}),
-		act(Action{Name: "refresh", Key: "r", Help: "read the list again", Audit: "browse", hint: true, begin: atOnce(func(m *model) tea.Cmd {
-			s := m.members
-			if x, ok := s.list.selected(); ok && s.open {
-				return s.look(m, x.ID.String(), func(*model, tenancy.Consequences) tea.Cmd { return nil })
-			}
-			return s.load(m, s.tenant)
-		})}),
+		act(Action{Name: "details", Key: "enter", Help: "who it is, and what terminating would do", Audit: "browse",
+			hint: true, begin: beginMember}),
+		act(Action{Name: "terminate", Key: "t", Help: "end a membership: its sessions end at once", Audit: "terminate",
+			Needs: "terminate", Dangerous: true, hint: true, begin: beginTerminate}),
+		act(Action{Name: "clinic", Key: "o", Help: "one clinic's members, or every clinic's", Audit: "browse",
+			hint: true, begin: beginMemberTenant}),
+		act(Action{Name: "filter", Key: "/", Help: "words that must be found in a row",
+			Exempt: "sifts the rows that are on the screen already", hint: true, begin: beginMemberFilter}),
+		act(Action{Name: "refresh", Key: "r", Help: "read the list again", Audit: "browse", hint: true,
+			begin: atOnce(func(m *model) tea.Cmd {
+				s := m.members
+				if x, ok := s.list.selected(); ok && s.open {
+					return s.look(m, x.ID.String(), func(*model, tenancy.Consequences) tea.Cmd { return nil })
+				}
+				return s.load(m, s.tenant)
+			})}),
 	}
 }
 
@@ -39,14 +44,17 @@ func beginMember(m *model) attempt {
 }
 
 func beginMemberTenant(*model) attempt {
-	f := &form{title: "Whose members", yes: "Show", fields: []*field{choices("tenant", "Clinic", []option{{value: "*", label: "every clinic", mark: "an event at each"}})}}
+	f := &form{title: "Whose members", yes: "Show", fields: []*field{
+		choices("tenant", "Clinic", []option{{value: "*", label: "every clinic", mark: "an event at each"}})}}
 	f.fields[0].picked = 0
 	f.load = loadTenants
-	return attempt{form: f, do: func(m *model, in answers) tea.Cmd { return m.members.load(m, strings.TrimSuffix(in["tenant"], "*")) }}
+	return attempt{form: f,
+		do: func(m *model, in answers) tea.Cmd { return m.members.load(m, strings.TrimSuffix(in["tenant"], "*")) }}
 }
 
 func beginMemberFilter(m *model) attempt {
-	l := newFilterLine(m.members.typed, "words that must all be found: cedar clinician live", func(string) error { return nil })
+	l := newFilterLine(m.members.typed, "words that must all be found: cedar clinician live",
+		func(string) error { return nil })
 	return attempt{line: l, do: func(m *model, in answers) tea.Cmd {
 		m.members.typed, m.members.open = in["filter"], false
 		m.members.sift()
@@ -91,7 +99,8 @@ func beginTerminate(m *model) attempt {
 }
 
 func memberLine(st *styles, x tenancy.Membership) string {
-	return st.bold.Render(x.Name) + "  " + st.dim.Render("(user "+short(x.UserID, 6)+"…)") + "  " + strings.ReplaceAll(x.Role, "_", " ") + " at " + st.bold.Render(x.TenantName) +
+	return st.bold.Render(x.Name) + "  " + st.dim.Render("(user "+short(x.UserID, 6)+"…)") + "  " +
+		strings.ReplaceAll(x.Role, "_", " ") + " at " + st.bold.Render(x.TenantName) +
 		" since " + x.StartedAt.Format("2006-01-02")
 }
 
@@ -104,7 +113,8 @@ func (m *model) terminate(x tenancy.Membership, in answers) tea.Cmd {
 	return send(m, &m.change, func(ctx context.Context) (tenancy.Termination, error) {
 		return m.session.Terminate(ctx, x.ID.String(), in["typed"], in["reason"], ended)
 	}, func(m *model, t tenancy.Termination) tea.Cmd {
-		m.say(fmt.Sprintf("terminated: %s at %s · %s · event %s", x.Name, x.TenantName, plural(t.SessionsEnded, "session ended", "sessions ended"), thousands(t.EventID)))
+		m.say(fmt.Sprintf("terminated: %s at %s · %s · event %s", x.Name, x.TenantName,
+			plural(t.SessionsEnded, "session ended", "sessions ended"), thousands(t.EventID)))
 		s := m.members
 		now := m.now()
 		for i := range s.all {

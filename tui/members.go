@@ -29,7 +29,8 @@ type memberScreen struct {
 }
 
 func newMemberScreen() *memberScreen {
-	return &memberScreen{list: pager[tenancy.Membership]{id: func(x tenancy.Membership) string { return x.ID.String() }}}
+	return &memberScreen{
+		list: pager[tenancy.Membership]{id: func(x tenancy.Membership) string { return x.ID.String() }}}
 }
 
 func (s *memberScreen) name() string { return ScreenMembers }
@@ -88,7 +89,9 @@ func (s *memberScreen) show(m *model) tea.Cmd {
 
 // load reads the memberships of a clinic, or of all; the list is an event at each clinic shown.
 func (s *memberScreen) load(m *model, tenant string) tea.Cmd {
-	return send(m, &s.page, func(ctx context.Context) ([]tenancy.Membership, error) { return m.session.Members(ctx, tenant) }, func(_ *model, rows []tenancy.Membership) tea.Cmd {
+	return send(m, &s.page, func(ctx context.Context) ([]tenancy.Membership, error) {
+		return m.session.Members(ctx, tenant)
+	}, func(_ *model, rows []tenancy.Membership) tea.Cmd {
 		s.tenant, s.all, s.loaded, s.details, s.open = tenant, rows, true, nil, false
 		s.sift()
 		return nil
@@ -99,7 +102,8 @@ func (s *memberScreen) load(m *model, tenant string) tea.Cmd {
 func (s *memberScreen) sift() {
 	var kept []tenancy.Membership
 	for _, x := range s.all {
-		text := strings.ToLower(strings.Join([]string{x.Tenant, x.TenantName, x.User, x.Name, x.Role, x.Kind, memberState(x)}, " "))
+		text := strings.ToLower(
+			strings.Join([]string{x.Tenant, x.TenantName, x.User, x.Name, x.Role, x.Kind, memberState(x)}, " "))
 		ok := true
 		for _, word := range strings.Fields(strings.ToLower(s.typed)) {
 			ok = ok && strings.Contains(text, word)
@@ -161,7 +165,8 @@ func (s *memberScreen) columns(m *model) []column[tenancy.Membership] {
 		{title: "USER", width: 9, grow: 1, cell: func(x row) string { return x.User }},
 		{title: "NAME", width: 10, grow: 3, drop: 1, cell: func(x row) string { return x.Name }},
 		{title: "ROLE", width: 10, grow: 1, cell: func(x row) string { return strings.ReplaceAll(x.Role, "_", " ") }},
-		{title: "SINCE", width: 5, right: true, drop: 2, cell: func(x row) string { return ago(m.now().Sub(x.StartedAt)) }},
+		{title: "SINCE", width: 5, right: true, drop: 2,
+			cell: func(x row) string { return ago(m.now().Sub(x.StartedAt)) }},
 		{title: "STATE", width: 12, cell: memberState, look: func(x row) lipgloss.Style {
 			if x.TerminatedAt != nil {
 				return m.st.dim
@@ -192,7 +197,8 @@ func (s *memberScreen) whole(m *model, w, h int) []string {
 	}
 	c := *s.details
 	p := &pane{st: m.st, w: min(w-2, 100)}
-	p.add(ends(m.st.bold.Render(c.Name)+"  "+strings.ReplaceAll(c.Role, "_", " ")+" at "+c.TenantName, m.st.dim.Render(memberState(c.Membership)), p.w))
+	p.add(ends(m.st.bold.Render(c.Name)+"  "+strings.ReplaceAll(c.Role, "_", " ")+" at "+c.TenantName,
+		m.st.dim.Render(memberState(c.Membership)), p.w))
 	p.gap()
 	p.pair("User", c.User+", "+c.Kind+", "+c.UserID.String())
 	p.pair("Membership", c.ID.String())
@@ -252,7 +258,8 @@ func prefixed(with string, list []string) []string {
 
 // look reads one membership with what terminating it would do; an event.
 func (s *memberScreen) look(m *model, id string, then func(*model, tenancy.Consequences) tea.Cmd) tea.Cmd {
-	return perform(m, &s.opening, func(ctx context.Context) (tenancy.Consequences, error) { return m.session.Consequences(ctx, id) },
+	return perform(m, &s.opening,
+		func(ctx context.Context) (tenancy.Consequences, error) { return m.session.Consequences(ctx, id) },
 		func(m *model, c tenancy.Consequences) tea.Cmd {
 			s.details, s.from = &c, 0
 			return then(m, c)

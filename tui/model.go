@@ -63,12 +63,14 @@ type model struct {
 
 func newModel(ctx context.Context, cfg Config, who tenancy.Principal, log *slog.Logger) *model {
 	ctx, stop := context.WithCancel(ctx)
-	m := &model{ctx: ctx, stop: stop, cfg: cfg, session: cfg.Session, who: who, now: cfg.Now, after: afterTimer, log: log, st: newStyles(),
+	m := &model{ctx: ctx, stop: stop, cfg: cfg, session: cfg.Session, who: who, now: cfg.Now, after: afterTimer,
+		log: log, st: newStyles(),
 		actions: Actions()} //nolint:contextcheck // what is asked later is asked under the model's own context
 	if m.now == nil {
 		m.now = time.Now
 	}
-	m.queue, m.audit, m.archive, m.members = newQueueScreen(), newAuditScreen(), newArchiveScreen(cfg.Heads), newMemberScreen()
+	m.queue, m.audit, m.archive, m.members = newQueueScreen(), newAuditScreen(), newArchiveScreen(cfg.Heads),
+		newMemberScreen()
 	m.screens = []screen{m.queue, m.audit, m.archive, m.members}
 	return m
 }
@@ -160,8 +162,9 @@ func (m *model) back() tea.Cmd {
 // quit leaves; a verification under way is asked about first.
 func (m *model) quit() tea.Cmd {
 	if m.archive.running() {
-		m.push(&question{title: "Quit while verifying?", yes: "Quit", lines: []string{"The verification is recorded as not proven."},
-			do: func(*model) tea.Cmd { return tea.Quit }})
+		m.push(&question{title: "Quit while verifying?", yes: "Quit",
+			lines: []string{"The verification is recorded as not proven."},
+			do:    func(*model) tea.Cmd { return tea.Quit }})
 		return nil
 	}
 	return tea.Quit

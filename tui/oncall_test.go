@@ -34,7 +34,8 @@ func TestOnCallIsTakenInTheTerminal(t *testing.T) {
 	if _, ok := m.lookup("T"); ok {
 		t.Error("a grant can be taken while one is held")
 	}
-	if n := wardtest.One[int](e, "select count(*) from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'frank' and g.ticket = 'OPS-812' and g.ended_at is null"); n != 1 {
+	if n := wardtest.One[int](e, "select count(*) from tenancy.reviewer_grant g join tenancy.users u "+
+		"on u.id = g.user_id where u.slug = 'frank' and g.ticket = 'OPS-812' and g.ended_at is null"); n != 1 {
 		t.Errorf("%d grants", n)
 	}
 }

@@ -9,8 +9,8 @@ const (
 	after        // the rows below it
 )
 
-// pager keeps a bounded window over rows that are read by key, page by page, in either direction. It reads nothing itself: need says which page
-// is wanted, and add takes it. The selected row is known by its id, never by its place.
+// pager keeps a bounded window over rows that are read by key, page by page, in either direction. It reads nothing
+// itself: need says which page is wanted, and add takes it. The selected row is known by its id, never by its place.
 type pager[R any] struct {
 	id    func(R) string
 	limit int // most rows held; 0: no bound, for lists that are small by nature
@@ -25,8 +25,8 @@ type pager[R any] struct {
 	selectID string
 }
 
-// set replaces the window by the first page of a list and keeps the selection where its row is still there. It reports whether the row that was
-// selected is gone.
+// set replaces the window by the first page of a list and keeps the selection where its row is still there. It reports
+// whether the row that was selected is gone.
 func (p *pager[R]) set(rows []R, complete bool) (gone bool) {
 	held := p.selectID
 	p.rows, p.atStart, p.atEnd, p.skipped, p.counted = rows, true, complete, 0, true
@@ -62,7 +62,8 @@ func (p *pager[R]) find(id string) bool {
 	return false
 }
 
-// add puts a page in its place; end says that nothing stands beyond it. What is then too much is dropped at the other side.
+// add puts a page in its place; end says that nothing stands beyond it. What is then too much is dropped at the other
+// side.
 func (p *pager[R]) add(at edge, page []R, end bool) {
 	switch at {
 	case after:

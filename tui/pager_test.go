@@ -146,7 +146,8 @@ func TestTableDrawsOnlyWhatIsSeen(t *testing.T) {
 }
 
 func TestTableDropsColumns(t *testing.T) {
-	columns := []column[int]{{title: "A", width: 10, grow: 1}, {title: "B", width: 10, drop: 1}, {title: "C", width: 10, drop: 2}}
+	columns := []column[int]{{title: "A", width: 10, grow: 1}, {title: "B", width: 10, drop: 1},
+		{title: "C", width: 10, drop: 2}}
 	for w, want := range map[int]int{60: 3, 37: 3, 36: 2, 24: 1, 5: 1} {
 		kept, widths := arrange(columns, w)
 		if len(kept) != want || len(widths) != want {

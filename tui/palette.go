@@ -55,7 +55,8 @@ func (l *line) view(m *model, w, _ int) []string {
 	if l.wrong != "" {
 		note = m.st.bad.Render(fit("   "+l.wrong, w))
 	}
-	return []string{m.st.dim.Render(strings.Repeat("─", w)), fit(" "+m.st.accent.Render("/")+" "+strings.Join(l.in.draw(m.st, w-4, 1, true), ""), w), note}
+	return []string{m.st.dim.Render(strings.Repeat("─", w)),
+		fit(" "+m.st.accent.Render("/")+" "+strings.Join(l.in.draw(m.st, w-4, 1, true), ""), w), note}
 }
 
 // palette finds an action by its name.
@@ -70,7 +71,8 @@ func (p *palette) matching(m *model) []Action {
 	var out []Action
 	typed := strings.ToLower(p.in.value())
 	for _, a := range m.actions {
-		if m.allowed(a) && a.Name != "command" && strings.Contains(strings.ToLower(a.Name+" "+a.Help), typed) && a.begin(m).why == "" {
+		if m.allowed(a) && a.Name != "command" && strings.Contains(strings.ToLower(a.Name+" "+a.Help), typed) &&
+			a.begin(m).why == "" {
 			out = append(out, a)
 		}
 	}
@@ -183,7 +185,8 @@ func (h *help) view(m *model, w, rows int) []string {
 	}
 	part(m.screen().name(), true)
 	part("Everywhere", false)
-	for _, l := range wrap("Looking is recorded: each page of the queue, each anomaly opened and each filter is an event under your name, committed before anything is shown."+
+	for _, l := range wrap("Looking is recorded: each page of the queue, each anomaly opened and each filter is an "+
+		"event under your name, committed before anything is shown."+
 		" Keys that your role may not use are not listed.", inner) {
 		lines = append(lines, m.st.dim.Render(l))
 	}

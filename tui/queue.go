@@ -59,7 +59,8 @@ func (s *queueScreen) count() string {
 }
 
 func (s *queueScreen) scope(*model) string {
-	order := map[string]string{"": "worst first", "worst": "worst first", "due": "next legal date first", "close": "to close first"}[s.filter.Sort]
+	order := map[string]string{"": "worst first", "worst": "worst first", "due": "next legal date first",
+		"close": "to close first"}[s.filter.Sort]
 	if s.typed == "" {
 		return "open · " + order
 	}
@@ -108,7 +109,8 @@ func (s *queueScreen) show(m *model) tea.Cmd {
 func (s *queueScreen) load(m *model) tea.Cmd {
 	filter := s.filter
 	filter.Limit = queuePage
-	return perform(m, &s.page, func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, filter) }, s.took)
+	return perform(m, &s.page,
+		func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, filter) }, s.took)
 }
 
 func (s *queueScreen) took(m *model, rows []review.Anomaly) tea.Cmd {
@@ -125,7 +127,8 @@ func (s *queueScreen) more(m *model) tea.Cmd {
 	filter.Limit = queuePage
 	last := s.list.rows[len(s.list.rows)-1].ID
 	filter.After = &last
-	return perform(m, &s.page, func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, filter) },
+	return perform(m, &s.page,
+		func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, filter) },
 		func(_ *model, rows []review.Anomaly) tea.Cmd {
 			s.list.add(after, rows, len(rows) < queuePage)
 			return nil
@@ -176,7 +179,8 @@ func (s *queueScreen) shown() bool {
 }
 
 func (s *queueScreen) message(m *model, msg tea.Msg) tea.Cmd {
-	if r, ok := msg.(restMsg); ok && r.stop == s.rest && m.screen() == screen(s) && !s.shown() && m.top() == nil && m.trouble == nil {
+	if r, ok := msg.(restMsg); ok && r.stop == s.rest && m.screen() == screen(s) && !s.shown() && m.top() == nil &&
+		m.trouble == nil {
 		return s.look(m, s.list.selectID)
 	}
 	return nil
@@ -185,7 +189,8 @@ func (s *queueScreen) message(m *model, msg tea.Msg) tea.Cmd {
 // look opens an anomaly, which is an event.
 func (s *queueScreen) look(m *model, id string) tea.Cmd {
 	s.wanted = id
-	return perform(m, &s.opening, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
+	return perform(m, &s.opening,
+		func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
 		func(m *model, d review.Details) tea.Cmd {
 			d.Link(m.cfg.RecordURL)
 			s.details, s.from = &d, 0
@@ -212,7 +217,8 @@ func (s *queueScreen) tell(m *model, d review.Details) {
 	}
 	for _, t := range d.History {
 		if t.Version > *f.seen {
-			f.news = append(f.news, fmt.Sprintf("%s, %s: %s %s", value(t.By), ago(m.now().Sub(t.At)), state(t.To), value(t.Reason)))
+			f.news = append(f.news,
+				fmt.Sprintf("%s, %s: %s %s", value(t.By), ago(m.now().Sub(t.At)), state(t.To), value(t.Reason)))
 		}
 	}
 	if len(f.news) == 0 {
@@ -233,7 +239,8 @@ func (s *queueScreen) body(m *model, w, h int) []string {
 		return s.whole(m, w, h)
 	}
 	if s.loaded && len(s.list.rows) == 0 {
-		return pad([]string{"", "  " + m.st.good.Render("✓") + " Nothing here: no anomaly " + s.scopeWords() + "."}, w, h)
+		return pad([]string{"", "  " + m.st.good.Render("✓") + " Nothing here: no anomaly " + s.scopeWords() + "."}, w,
+			h)
 	}
 	return m.beside(
 		func(w, h int) []string {
@@ -264,13 +271,15 @@ func (s *queueScreen) columns(m *model) []column[review.Anomaly] {
 		{title: "RULE", width: 14, grow: 12, cell: ruleName},
 		{title: "TENANT", width: 12, grow: 1, cell: tenantName},
 		{title: "ACTOR", width: 8, grow: 1, cell: func(a review.Anomaly) string { return value(a.Actor) }},
-		{title: "AGE", width: 3, right: true, cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.LastAt)) }},
-		{title: "DUE", width: 3, right: true, cell: func(a review.Anomaly) string { return dueShort(m, a) }, look: func(a review.Anomaly) lipgloss.Style {
-			if a.DueOn != nil && a.DueOn.Days(m.now()) < clockShort {
-				return m.st.bad
-			}
-			return m.st.plain
-		}},
+		{title: "AGE", width: 3, right: true,
+			cell: func(a review.Anomaly) string { return ago(m.now().Sub(a.LastAt)) }},
+		{title: "DUE", width: 3, right: true, cell: func(a review.Anomaly) string { return dueShort(m, a) },
+			look: func(a review.Anomaly) lipgloss.Style {
+				if a.DueOn != nil && a.DueOn.Days(m.now()) < clockShort {
+					return m.st.bad
+				}
+				return m.st.plain
+			}},
 		{title: "STATE", width: 10, drop: 1, cell: func(a review.Anomaly) string { return stateOf(m, a) },
 			look: func(a review.Anomaly) lipgloss.Style {
 				if a.State == "new" {
@@ -319,7 +328,8 @@ func stateOf(m *model, a review.Anomaly) string {
 // clockShort is how many days before a legal date it stands out.
 const clockShort = 10
 
-// dueShort is how many days are left until somebody must be notified, if it is a breach; "!" with how many it is overdue.
+// dueShort is how many days are left until somebody must be notified, if it is a breach; "!" with how many it is
+// overdue.
 func dueShort(m *model, a review.Anomaly) string {
 	switch {
 	case a.DueOn == nil:

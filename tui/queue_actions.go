@@ -13,44 +13,92 @@ import (
 )
 
 func queueActions() []Action {
-	act := func(a Action) Action { a.Screen = ScreenQueue; return a }
+	all := slices.Concat(queueWork(), queueRecords(), queuePages())
+	for i := range all {
+		all[i].Screen = ScreenQueue
+	}
+	return all
+}
+
+// queueWork is what moves an anomaly through the queue.
+func queueWork() []Action {
 	return []Action{
-		act(Action{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim}),
-		act(Action{Name: "take over", Key: "t", Help: "take what is another's, also while they edit it", Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginTake}),
-		act(Action{Name: "approve", Key: "a", Help: "approve somebody else's closing", Audit: "approve", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(true)}),
-		act(Action{Name: "send back", Key: "b", Help: "refuse somebody else's closing: it goes back to them", Audit: "reopen", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(false)}),
-		act(Action{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginNote}),
-		act(Action{Name: "close", Key: "x", Help: "close it, or those that are marked, with a disposition and what that demands", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose}),
-		act(Action{Name: "mark", Key: "m", Help: "mark it, to close several at once", Exempt: "marks what is on the screen", Needs: "close", begin: beginMark}),
-		act(Action{Name: "mark alike", Key: "M", Help: "mark what is loaded of its rule and clinic, 50 at most; again: none", Exempt: "marks what is on the screen", Needs: "close", begin: beginMarkAlike}),
-		act(Action{Name: "four factors", Key: "f", Help: "assess the four factors of 164.402(2)", Audit: "note", Needs: "note", Dangerous: true, hint: true, begin: beginAssess}),
-		act(Action{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate", Needs: "escalate", Dangerous: true, hint: true,
-			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)}),
-		act(Action{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen", Dangerous: true, hint: true, begin: beginReopen}),
-		act(Action{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen", Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot}),
-		act(Action{Name: "chart", Key: "v", Help: "copy the address of the patient's chart, or of the first record", Exempt: "copies what a recorded look returned", begin: beginChart}),
-		act(Action{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open", hint: true, begin: beginDetails}),
-		act(Action{Name: "filter", Key: "/", Help: "narrow or sort the queue: state: rule: tenant: actor: sev: due: sort: mine", Audit: "browse", hint: true, begin: beginQueueFilter}),
-		act(Action{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note", Dangerous: true, hint: true,
-			begin: beginReason("Wait for information", "Wait", false, review.Wait, nil)}),
-		act(Action{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign", Dangerous: true, hint: true,
-			begin: beginReason("Release", "Release", false, review.Release, func(a *review.Anomaly) { a.AssignedTo, a.LeaseUntil = nil, nil })}),
-		act(Action{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign", Dangerous: true, hint: true, begin: beginAssign}),
-		act(Action{Name: "discovery", Key: "d", Help: "propose another date of discovery; somebody else confirms it", Audit: "note", Needs: "note", Dangerous: true, begin: beginDiscovered}),
-		act(Action{Name: "confirm date", Key: "D", Help: "confirm the date of discovery that somebody else proposed, or refuse it", Audit: "approve", Needs: "approve", Dangerous: true, begin: beginConfirm}),
-		act(Action{Name: "hold", Key: "h", Help: "delay the notices because a law-enforcement official asks", Audit: "note", Needs: "note", Dangerous: true, begin: beginHold}),
-		act(Action{Name: "notice", Key: "N", Help: "record that a notice of a breach was made", Audit: "note", Needs: "note", Dangerous: true, begin: beginNotice}),
-		act(Action{Name: "link", Key: "l", Help: "link it with another anomaly", Audit: "note", Needs: "note", Dangerous: true, begin: beginLink}),
-		act(Action{Name: "attach", Key: "A", Help: "attach a file; it stays as it is", Audit: "note", Needs: "note", Dangerous: true, begin: beginAttach}),
-		act(Action{Name: "save file", Key: "s", Help: "read an attached file into one of yours", Audit: "open", begin: beginSaveFile}),
-		act(Action{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, since each page shown is an event", Audit: "browse", hint: true,
-			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })}),
-		act(Action{Name: "next page", Help: "read on, when the cursor reaches the end", Audit: "browse", begin: func(m *model) attempt {
-			if !m.queue.mayMore() {
-				return attempt{why: "there is no further page"}
-			}
-			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.queue.more(m) }}
-		}}),
+		{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes",
+			Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim},
+		{Name: "take over", Key: "t", Help: "take what is another's, also while they edit it", Audit: "claim",
+			Needs: "claim", Dangerous: true, hint: true, begin: beginTake},
+		{Name: "approve", Key: "a", Help: "approve somebody else's closing", Audit: "approve",
+			Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(true)},
+		{Name: "send back", Key: "b", Help: "refuse somebody else's closing: it goes back to them",
+			Audit: "reopen", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(false)},
+		{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note",
+			Dangerous: true, hint: true, begin: beginNote},
+		{Name: "close", Key: "x", Help: "close it, or those that are marked, with a disposition and what " +
+			"that demands", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose},
+		{Name: "mark", Key: "m", Help: "mark it, to close several at once",
+			Exempt: "marks what is on the screen", Needs: "close", begin: beginMark},
+		{Name: "mark alike", Key: "M", Help: "mark what is loaded of its rule and clinic, " +
+			"50 at most; again: none", Exempt: "marks what is on the screen", Needs: "close", begin: beginMarkAlike},
+		{Name: "four factors", Key: "f", Help: "assess the four factors of 164.402(2)", Audit: "note",
+			Needs: "note", Dangerous: true, hint: true, begin: beginAssess},
+		{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate",
+			Needs: "escalate", Dangerous: true, hint: true,
+			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)},
+		{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen",
+			Dangerous: true, hint: true, begin: beginReopen},
+		{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen",
+			Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot},
+		{Name: "chart", Key: "v", Help: "copy the address of the patient's chart, or of the first record",
+			Exempt: "copies what a recorded look returned", begin: beginChart},
+		{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open",
+			hint: true, begin: beginDetails},
+		{Name: "filter", Key: "/", Help: "narrow or sort the queue: state: rule: tenant: actor: sev: " +
+			"due: sort: mine", Audit: "browse", hint: true, begin: beginQueueFilter},
+		{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note",
+			Dangerous: true, hint: true,
+			begin: beginReason("Wait for information", "Wait", false, review.Wait, nil)},
+		{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign",
+			Dangerous: true, hint: true,
+			begin: beginReason("Release", "Release", false, review.Release,
+				func(a *review.Anomaly) { a.AssignedTo, a.LeaseUntil = nil, nil })},
+		{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign",
+			Dangerous: true, hint: true, begin: beginAssign},
+	}
+}
+
+// queueRecords is what is put on record about an anomaly: dates, notices, links and files.
+func queueRecords() []Action {
+	return []Action{
+		{Name: "discovery", Key: "d", Help: "propose another date of discovery; somebody else confirms it",
+			Audit: "note", Needs: "note", Dangerous: true, begin: beginDiscovered},
+		{Name: "confirm date", Key: "D", Help: "confirm the date of discovery that somebody else proposed, " +
+			"or refuse it", Audit: "approve", Needs: "approve", Dangerous: true, begin: beginConfirm},
+		{Name: "hold", Key: "h", Help: "delay the notices because a law-enforcement official asks",
+			Audit: "note", Needs: "note", Dangerous: true, begin: beginHold},
+		{Name: "notice", Key: "N", Help: "record that a notice of a breach was made", Audit: "note",
+			Needs: "note", Dangerous: true, begin: beginNotice},
+		{Name: "link", Key: "l", Help: "link it with another anomaly", Audit: "note", Needs: "note",
+			Dangerous: true, begin: beginLink},
+		{Name: "attach", Key: "A", Help: "attach a file; it stays as it is", Audit: "note", Needs: "note",
+			Dangerous: true, begin: beginAttach},
+		{Name: "save file", Key: "s", Help: "read an attached file into one of yours", Audit: "open",
+			begin: beginSaveFile},
+	}
+}
+
+// queuePages reads the queue.
+func queuePages() []Action {
+	return []Action{
+		{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, " +
+			"since each page shown is an event", Audit: "browse", hint: true,
+			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })},
+		{Name: "next page", Help: "read on, when the cursor reaches the end", Audit: "browse",
+			begin: func(m *model) attempt {
+				if !m.queue.mayMore() {
+					return attempt{why: "there is no further page"}
+				}
+				return attempt{do: func(m *model, _ answers) tea.Cmd { return m.queue.more(m) }}
+			}},
 	}
 }
 
@@ -106,21 +154,26 @@ func (m *model) anomaly() (*on, bool) {
 // about is the head of a form about an anomaly.
 func (x *on) about(m *model) []string {
 	glyph, _, look := m.st.severity(x.row.Severity)
-	return []string{look.Render(glyph+" "+x.row.Severity) + "  " + m.st.bold.Render(ruleName(x.row)), m.st.dim.Render(value(x.row.Actor) + " at " + tenantName(x.row))}
+	return []string{look.Render(glyph+" "+x.row.Severity) + "  " + m.st.bold.Render(ruleName(x.row)),
+		m.st.dim.Render(value(x.row.Actor) + " at " + tenantName(x.row))}
 }
 
 // form makes a form about an anomaly, which learns when somebody else changes it.
 func (x *on) form(m *model, title, yes string, danger bool, fields ...*field) *form {
-	return &form{title: title + " " + x.label, about: x.about(m), fields: fields, yes: yes, danger: danger, subject: x.id, seen: &x.seen}
+	return &form{title: title + " " + x.label, about: x.about(m), fields: fields, yes: yes, danger: danger,
+		subject: x.id, seen: &x.seen}
 }
 
-// decided performs a change and shows what it did. patch brings the row to what the change made of it besides state and version (nil: nothing).
-func (x *on) decided(m *model, word string, fn func(ctx context.Context, seen int) (review.Changed, error), patch func(*review.Anomaly)) tea.Cmd {
+// decided performs a change and shows what it did. patch brings the row to what the change made of it besides state and
+// version (nil: nothing).
+func (x *on) decided(m *model, word string, fn func(ctx context.Context, seen int) (review.Changed, error),
+	patch func(*review.Anomaly)) tea.Cmd {
 	seen := x.seen // may change in Update while the call is under way
-	return send(m, &m.change, func(ctx context.Context) (review.Changed, error) { return fn(ctx, seen) }, func(m *model, c review.Changed) tea.Cmd {
-		m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
-		return m.queue.changed(m, c, patch)
-	}, func(m *model, err error) tea.Cmd { return m.queue.afterConflict(m, err, x.id) })
+	return send(m, &m.change, func(ctx context.Context) (review.Changed, error) { return fn(ctx, seen) },
+		func(m *model, c review.Changed) tea.Cmd {
+			m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
+			return m.queue.changed(m, c, patch)
+		}, func(m *model, err error) tea.Cmd { return m.queue.afterConflict(m, err, x.id) })
 }
 
 // afterConflict reads what somebody else did, so that the person decides on that.
@@ -131,8 +184,8 @@ func (s *queueScreen) afterConflict(m *model, err error, id string) tea.Cmd {
 	return nil
 }
 
-// changed brings the row up to date. Where details are on the screen they are opened again; else the answer alone says enough, and no further look is
-// recorded.
+// changed brings the row up to date. Where details are on the screen they are opened again; else the answer alone says
+// enough, and no further look is recorded.
 func (s *queueScreen) changed(m *model, c review.Changed, patch func(*review.Anomaly)) tea.Cmd {
 	for i := range s.list.rows {
 		if a := &s.list.rows[i]; a.ID == c.ID {
@@ -210,7 +263,8 @@ func beginDecision(accept bool) func(*model) attempt {
 			title, yes, word = "Send back", "Send back", "sent back"
 		}
 		f := x.form(m, title, yes, true, reasonField(""))
-		f.about = append(f.about, value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
+		f.about = append(f.about,
+			value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
 		return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 			return x.decided(m, word, func(ctx context.Context, seen int) (review.Changed, error) {
 				return review.Approve(ctx, m.session, x.id, seen, accept, in["reason"])
@@ -242,7 +296,8 @@ func beginReopen(m *model) attempt {
 }
 
 // reasoned is a change that takes nothing but a reason.
-type reasoned func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error)
+type reasoned func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (review.Changed, error)
 
 // takes makes a row the person's own.
 func (m *model) takes(a *review.Anomaly) {
@@ -284,14 +339,15 @@ func beginAssign(m *model) attempt {
 		}
 		return ""
 	}
-	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")), do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "assigned", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Assign(ctx, m.session, x.id, seen, in["to"], in["reason"])
-		}, func(a *review.Anomaly) {
-			to := in["to"]
-			a.AssignedTo, a.LeaseUntil = &to, nil
-		})
-	}}
+	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")),
+		do: func(m *model, in answers) tea.Cmd {
+			return x.decided(m, "assigned", func(ctx context.Context, seen int) (review.Changed, error) {
+				return review.Assign(ctx, m.session, x.id, seen, in["to"], in["reason"])
+			}, func(a *review.Anomaly) {
+				to := in["to"]
+				a.AssignedTo, a.LeaseUntil = &to, nil
+			})
+		}}
 }
 
 func beginDetails(m *model) attempt {
@@ -326,10 +382,11 @@ func beginPivot(m *model) attempt {
 }
 
 func beginQueueFilter(m *model) attempt {
-	f := newFilterLine(m.queue.typed, "state:closed rule:A0 tenant:cedar actor:x sev:critical due:10 sort:due mine", func(s string) error {
-		_, err := parseQueueFilter(s)
-		return err
-	})
+	f := newFilterLine(m.queue.typed, "state:closed rule:A0 tenant:cedar actor:x sev:critical due:10 sort:due mine",
+		func(s string) error {
+			_, err := parseQueueFilter(s)
+			return err
+		})
 	return attempt{line: f, do: func(m *model, in answers) tea.Cmd {
 		filter, err := parseQueueFilter(in["filter"])
 		if err != nil {
@@ -339,7 +396,8 @@ func beginQueueFilter(m *model) attempt {
 		s := m.queue
 		first := filter
 		first.Limit = queuePage
-		return send(m, &s.page, func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, first) },
+		return send(m, &s.page,
+			func(ctx context.Context) ([]review.Anomaly, error) { return review.Queue(ctx, m.session, first) },
 			func(m *model, rows []review.Anomaly) tea.Cmd {
 				s.page.drop()
 				s.filter, s.typed, s.details, s.open = filter, in["filter"], nil, false

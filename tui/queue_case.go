@@ -59,7 +59,8 @@ func beginAssess(m *model) attempt {
 		factor("recipient", "(ii) Recipient", "who used it or to whom it was disclosed"),
 		factor("acquired", "(iii) Acquired", "whether it was actually acquired or viewed"),
 		factor("mitigated", "(iv) Mitigated", "how far the risk has been mitigated"),
-		choices("outcome", "It comes to", []option{{value: "low_probability", label: "low probability of compromise", note: "not a breach (164.402(2))"}, {value: "breach", label: "a breach", note: "the clocks run"}}))
+		choices("outcome", "It comes to", []option{{value: "low_probability", label: "low probability of compromise",
+			note: "not a breach (164.402(2))"}, {value: "breach", label: "a breach", note: "the clocks run"}}))
 	f.load = loadDetails(func(_ *model, f *form, d *review.Details) {
 		nature, recipient, acquired := d.LogFacts.Factors()
 		for i, begun := range []string{nature, recipient, acquired} {
@@ -80,7 +81,9 @@ func beginAssess(m *model) attempt {
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "four factors of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Assess(ctx, m.session, x.id, seen, review.Assessment{Nature: in["nature"], Recipient: in["recipient"], Acquired: in["acquired"], Mitigated: in["mitigated"], Outcome: in["outcome"]})
+			return review.Assess(ctx, m.session, x.id, seen,
+				review.Assessment{Nature: in["nature"], Recipient: in["recipient"], Acquired: in["acquired"],
+					Mitigated: in["mitigated"], Outcome: in["outcome"]})
 		}, nil)
 	}}
 }
@@ -103,8 +106,10 @@ func beginDiscovered(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Date of discovery of", "Propose", true, dayField("on", "Discovered on", "first known, or knowable with reasonable diligence"), reasonField(""))
-	f.about = append(f.about, "It is "+string(x.row.DiscoveredOn)+" (164.404(a)(2)). Another date counts once somebody else confirms it.")
+	f := x.form(m, "Date of discovery of", "Propose", true,
+		dayField("on", "Discovered on", "first known, or knowable with reasonable diligence"), reasonField(""))
+	f.about = append(f.about,
+		"It is "+string(x.row.DiscoveredOn)+" (164.404(a)(2)). Another date counts once somebody else confirms it.")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "date proposed for", func(ctx context.Context, seen int) (review.Changed, error) {
 			return review.Discovered(ctx, m.session, x.id, seen, review.Date(in["on"]), in["reason"])
@@ -117,13 +122,15 @@ func beginConfirm(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Proposed date for", "Answer", true, choices("answer", "Answer", []option{{value: "confirm", label: "confirm it"}, {value: "refuse", label: "refuse it"}}), reasonField(""))
+	f := x.form(m, "Proposed date for", "Answer", true, choices("answer", "Answer",
+		[]option{{value: "confirm", label: "confirm it"}, {value: "refuse", label: "refuse it"}}), reasonField(""))
 	f.load = loadDetails(func(_ *model, f *form, d *review.Details) {
 		f.wrong = "no other date is proposed"
 		for _, p := range d.Discoveries {
 			if p.Accepted == nil {
 				f.wrong = ""
-				f.about = append(f.about, p.By+" proposes "+string(p.DiscoveredOn)+" instead of "+string(d.Anomaly.DiscoveredOn)+": “"+p.Reason+"”")
+				f.about = append(f.about, p.By+" proposes "+string(p.DiscoveredOn)+" instead of "+
+					string(d.Anomaly.DiscoveredOn)+": “"+p.Reason+"”")
 			}
 		}
 	})
@@ -139,12 +146,15 @@ func beginHold(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Hold the notices of", "Hold", true, dayField("until", "Until", "a written statement's day; an official's word: 30 days at most"),
-		choices("written", "Statement", []option{{value: "written", label: "in writing"}, {value: "said", label: "said"}}), text("official", "Official", "", "name the official who asks for it"))
+	f := x.form(m, "Hold the notices of", "Hold", true,
+		dayField("until", "Until", "a written statement's day; an official's word: 30 days at most"),
+		choices("written", "Statement", []option{{value: "written", label: "in writing"},
+			{value: "said", label: "said"}}), text("official", "Official", "", "name the official who asks for it"))
 	f.about = append(f.about, "164.412: the federal dates wait. Those of a contract or a State's law do not.")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "notices held of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.LawHold(ctx, m.session, x.id, seen, review.Date(in["until"]), in["written"] == "written", in["official"])
+			return review.LawHold(ctx, m.session, x.id, seen, review.Date(in["until"]), in["written"] == "written",
+				in["official"])
 		}, nil)
 	}}
 }
@@ -161,7 +171,9 @@ func beginNotice(m *model) attempt {
 	for _, d := range review.Duties() {
 		list = append(list, option{value: d, label: duty(d)})
 	}
-	f := x.form(m, "Notice of", "Record", true, choices("duty", "To", list), dayField("on", "Made on", "the day on which it went out"), text("reference", "Proof", "", "say where it is proven: a letter, a number of the HHS portal"))
+	f := x.form(m, "Notice of", "Record", true, choices("duty", "To", list),
+		dayField("on", "Made on", "the day on which it went out"),
+		text("reference", "Proof", "", "say where it is proven: a letter, a number of the HHS portal"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "notice of", func(ctx context.Context, seen int) (review.Changed, error) {
 			return review.Notified(ctx, m.session, x.id, seen, in["duty"], review.Date(in["on"]), in["reference"])
@@ -174,7 +186,8 @@ func beginLink(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Link", "Link", false, text("other", "With", "", "name the other anomaly: its first characters will do"), reasonField(""))
+	f := x.form(m, "Link", "Link", false,
+		text("other", "With", "", "name the other anomaly: its first characters will do"), reasonField(""))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "linked", func(ctx context.Context, _ int) (review.Changed, error) {
 			return review.LinkAnomalies(ctx, m.session, x.id, in["other"], in["reason"])
@@ -221,12 +234,14 @@ func beginSaveFile(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Read a file of", "Read", false, choices("file", "File", nil), text("path", "Into", "", "name a file that does not exist yet"))
+	f := x.form(m, "Read a file of", "Read", false, choices("file", "File", nil),
+		text("path", "Into", "", "name a file that does not exist yet"))
 	f.fields[0].loading = true
 	f.load = loadDetails(func(_ *model, f *form, d *review.Details) {
 		f.fields[0].loading = false
 		for _, file := range d.Files {
-			f.fields[0].options = append(f.fields[0].options, option{value: file.SHA256, label: file.Name, mark: bytesText(int64(file.Bytes)), note: "SHA-256 " + file.SHA256[:16] + "…, attached by " + file.By})
+			f.fields[0].options = append(f.fields[0].options, option{value: file.SHA256, label: file.Name,
+				mark: bytesText(int64(file.Bytes)), note: "SHA-256 " + file.SHA256[:16] + "…, attached by " + file.By})
 		}
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
@@ -286,7 +301,8 @@ func clocks(m *model, p *pane, d review.Details) {
 	}
 	for _, x := range d.Discoveries {
 		if x.Accepted == nil {
-			p.pair("Discovery", x.By+" proposes "+string(x.DiscoveredOn)+" instead of "+string(a.DiscoveredOn)+": D answers")
+			p.pair("Discovery", x.By+" proposes "+string(x.DiscoveredOn)+" instead of "+string(a.DiscoveredOn)+
+				": D answers")
 		}
 	}
 	for _, h := range d.Holds {
@@ -320,7 +336,8 @@ func casework(m *model, p *pane, d review.Details) {
 	if n := len(d.Assessments); n > 0 {
 		a := d.Assessments[n-1]
 		p.head("FOUR FACTORS", strings.ReplaceAll(a.Outcome, "_", " ")+", by "+a.By+", "+full(a.At, m.zone()))
-		for _, x := range [][2]string{{"(i) nature", a.Nature}, {"(ii) who", a.Recipient}, {"(iii) seen", a.Acquired}, {"(iv) mitigated", a.Mitigated}} {
+		for _, x := range [][2]string{{"(i) nature", a.Nature}, {"(ii) who", a.Recipient}, {"(iii) seen", a.Acquired},
+			{"(iv) mitigated", a.Mitigated}} {
 			p.pair(fit(x[0], labelWidth-1), x[1])
 		}
 	}
@@ -335,6 +352,7 @@ func casework(m *model, p *pane, d review.Details) {
 		p.pair("File", f.Name+", "+bytesText(int64(f.Bytes))+", SHA-256 "+f.SHA256[:12]+"… ("+f.By+")")
 	}
 	for _, l := range d.Links {
-		p.pair(strings.ReplaceAll(strings.ToUpper(l.Kind[:1])+l.Kind[1:], "_", " "), l.ID.String()[:8]+" "+l.RuleID+", "+state(l.State)+": "+l.Reason)
+		p.pair(strings.ReplaceAll(strings.ToUpper(l.Kind[:1])+l.Kind[1:], "_", " "),
+			l.ID.String()[:8]+" "+l.RuleID+", "+state(l.State)+": "+l.Reason)
 	}
 }

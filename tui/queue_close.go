@@ -158,7 +158,8 @@ func dispositions(list []review.Disposition) []option {
 func loadDetails(then func(*model, *form, *review.Details)) func(*model, *form) tea.Cmd {
 	return func(m *model, f *form) tea.Cmd {
 		id := f.subject
-		return reading(m, f, func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
+		return reading(m, f,
+			func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
 			func(m *model, d review.Details) tea.Cmd {
 				m.queue.details = &d
 				m.queue.update(d.Anomaly)
@@ -213,7 +214,8 @@ func (s *queueScreen) several() (list []review.Anomaly, why string) {
 		}
 	}
 	if len(list) == 0 || len(list) > review.MostAtOnce {
-		return nil, fmt.Sprintf("%d are marked: 1 to %d can be closed at once (M unmarks)", len(list), review.MostAtOnce)
+		return nil, fmt.Sprintf("%d are marked: 1 to %d can be closed at once (M unmarks)", len(list),
+			review.MostAtOnce)
 	}
 	for _, a := range list {
 		switch {
@@ -240,7 +242,8 @@ func beginCloseMany(m *model) attempt {
 		}
 		return ""
 	}
-	f := &form{title: "Close " + plural(len(list), "anomaly", "anomalies"), yes: "Close them", danger: true, fields: []*field{choices("disposition", "As", nil), reasonField(""), count}}
+	f := &form{title: "Close " + plural(len(list), "anomaly", "anomalies"), yes: "Close them", danger: true,
+		fields: []*field{choices("disposition", "As", nil), reasonField(""), count}}
 	f.about = []string{m.st.bold.Render(ruleName(list[0])) + " at " + tenantName(list[0])}
 	const most = 4
 	for i, a := range list {
@@ -252,7 +255,9 @@ func beginCloseMany(m *model) attempt {
 	}
 	f.fields[0].loading = true
 	f.load = func(m *model, f *form) tea.Cmd {
-		return reading(m, f, func(ctx context.Context) ([]review.Disposition, error) { return review.Dispositions(ctx, m.session) }, func(_ *model, all []review.Disposition) tea.Cmd {
+		return reading(m, f, func(ctx context.Context) ([]review.Disposition, error) {
+			return review.Dispositions(ctx, m.session)
+		}, func(_ *model, all []review.Disposition) tea.Cmd {
 			offerDispositions(f, slices.DeleteFunc(all, func(d review.Disposition) bool { return !d.Bulk }), "")
 			return nil
 		})
@@ -270,7 +275,8 @@ func beginCloseMany(m *model) attempt {
 			return review.CloseMany(ctx, m.session, seen, n, in["disposition"], in["reason"], closingFields(in)...)
 		}, func(m *model, done []review.Changed) tea.Cmd {
 			clear(m.queue.marked)
-			m.say(fmt.Sprintf("%s closed as %s · event %s", plural(len(done), "anomaly", "anomalies"), in["disposition"], thousands(done[len(done)-1].EventID)))
+			m.say(fmt.Sprintf("%s closed as %s · event %s", plural(len(done), "anomaly", "anomalies"),
+				in["disposition"], thousands(done[len(done)-1].EventID)))
 			return m.queue.load(m)
 		}, nil)
 	}}

@@ -15,7 +15,8 @@ import (
 // evidencePreview is how much evidence stands beside the list; details show all.
 const evidencePreview = 5
 
-// preview draws the selected anomaly beside the list: in full once its opening is recorded, until then what the list says.
+// preview draws the selected anomaly beside the list: in full once its opening is recorded, until then what the list
+// says.
 func (s *queueScreen) preview(m *model, w, h int) []string {
 	a, ok := s.list.selected()
 	if !ok {
@@ -64,7 +65,8 @@ func (s *queueScreen) whole(m *model, w, h int) []string {
 func (s *queueScreen) title(m *model, p *pane, a review.Anomaly) {
 	glyph, _, look := m.st.severity(a.Severity)
 	id := "anomaly " + s.label(a.ID)
-	p.add(ends(look.Render(glyph+" "+a.Severity)+"  "+m.st.bold.Render(fit(ruleName(a), max(0, min(len(ruleName(a)), p.w-len(a.Severity)-len(id)-6)))), m.st.dim.Render(id), p.w))
+	p.add(ends(look.Render(glyph+" "+a.Severity)+"  "+m.st.bold.Render(fit(ruleName(a),
+		max(0, min(len(ruleName(a)), p.w-len(a.Severity)-len(id)-6)))), m.st.dim.Render(id), p.w))
 	p.gap()
 }
 
@@ -78,7 +80,8 @@ func (s *queueScreen) lines(m *model, d review.Details, w int, brief bool) []str
 	p.pair("State", stateWords(m, a))
 	facts(p, a.Facts, m.zone())
 	clocks(m, p, d)
-	p.pair("Seen before", fmt.Sprintf("%d closed for this rule, %d for this actor", d.ClosedSameRule, d.ClosedSameActor))
+	p.pair("Seen before",
+		fmt.Sprintf("%d closed for this rule, %d for this actor", d.ClosedSameRule, d.ClosedSameActor))
 	if a.RecurrenceOf != nil {
 		p.pair("Recurrence of", a.RecurrenceOf.String())
 	}
@@ -197,7 +200,8 @@ func evidence(m *model, p *pane, d review.Details, most int, links bool) {
 		if e.RecordID != nil {
 			record = short(*e.RecordID, n)
 		}
-		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) + fit(record, n+2) + outcome(p.st, e.Outcome))
+		p.add(at.Format("15:04:05") + "  " + fit(e.Action, 8) + fit(bare(value(e.RecordTable)), wide+2) +
+			fit(record, n+2) + outcome(p.st, e.Outcome))
 		if links && !linked[e.RecordURL] {
 			linked[e.RecordURL] = true
 			p.add(p.st.dim.Render("  " + e.RecordURL))

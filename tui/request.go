@@ -28,7 +28,8 @@ func (s *slot) drop() {
 	}
 }
 
-// reply is the answer to a question: an error, or what to do with the data. There is no third case, so that nothing is shown of a call that failed.
+// reply is the answer to a question: an error, or what to do with the data. There is no third case, so that nothing is
+// shown of a call that failed.
 type reply struct {
 	slot  *slot
 	id    uint64
@@ -36,8 +37,9 @@ type reply struct {
 	apply func(*model) tea.Cmd
 }
 
-// perform asks the database or the store, outside Update. apply runs inside it, with what fn returned, cleaned of what could harm a terminal; it does not run
-// when fn failed: until a call returns nil its event may not be durable and its data are not to be seen.
+// perform asks the database or the store, outside Update. apply runs inside it, with what fn returned, cleaned of what
+// could harm a terminal; it does not run when fn failed: until a call returns nil its event may not be durable and its
+// data are not to be seen.
 func perform[T any](m *model, s *slot, fn func(context.Context) (T, error), apply func(*model, T) tea.Cmd) tea.Cmd {
 	s.drop()
 	ctx, cancel := context.WithCancel(m.ctx)

@@ -8,8 +8,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// clean makes text harmless to a terminal: escape sequences and control characters go, so do the invisible characters that reorder or hide text.
-// Audit text is written by whom it is about. Line feeds stay.
+// clean makes text harmless to a terminal: escape sequences and control characters go, so do the invisible characters
+// that reorder or hide text. Audit text is written by whom it is about. Line feeds stay.
 func clean(s string) string {
 	if harmless(s) {
 		return s
@@ -38,7 +38,8 @@ func harmless(s string) bool {
 
 // unsafeRune says whether a rune moves the cursor, changes the direction of what stands beside it, or cannot be seen.
 func unsafeRune(r rune) bool {
-	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || (r >= 0xE0000 && r <= 0xE0FFF)
+	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) ||
+		(r >= 0xE0000 && r <= 0xE0FFF)
 }
 
 // scrub cleans every string within a value that came from the database or the store, in place. v is a pointer.

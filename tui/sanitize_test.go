@@ -50,14 +50,16 @@ func TestScrubReachesEverything(t *testing.T) {
 	const evil = "x\x1b[2J"
 	s := evil
 	d := review.Details{
-		Anomaly:  review.Anomaly{ID: uuid.New(), Summary: evil, Actor: &s, Facts: map[string]any{evil: []any{evil, 1.0, map[string]any{"k": evil}}}},
+		Anomaly: review.Anomaly{ID: uuid.New(), Summary: evil, Actor: &s,
+			Facts: map[string]any{evil: []any{evil, 1.0, map[string]any{"k": evil}}}},
 		Rule:     review.FrontMatter{Citations: []string{evil}, Params: map[string]any{"p": evil}},
 		Notes:    []review.Note{{By: evil, Text: evil}},
 		Evidence: []review.Evidence{{Action: evil, Purpose: &s}},
 	}
 	id := d.Anomaly.ID
 	scrub(&d)
-	for _, got := range []string{d.Anomaly.Summary, *d.Anomaly.Actor, d.Rule.Citations[0], d.Notes[0].By, d.Notes[0].Text, d.Evidence[0].Action, fmt.Sprint(d.Rule.Params["p"])} {
+	for _, got := range []string{d.Anomaly.Summary, *d.Anomaly.Actor, d.Rule.Citations[0], d.Notes[0].By,
+		d.Notes[0].Text, d.Evidence[0].Action, fmt.Sprint(d.Rule.Params["p"])} {
 		if got != "x" {
 			t.Errorf("%q is left", got)
 		}

@@ -17,7 +17,8 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// rehearsal is how one action of the registry is performed in a test: the screen it needs, made ready while events can be written, and what a person would answer.
+// rehearsal is how one action of the registry is performed in a test: the screen it needs, made ready while events can
+// be written, and what a person would answer.
 type rehearsal struct {
 	ready func(*stage)
 	in    answers
@@ -41,7 +42,8 @@ var canary = regexp.MustCompile(`canary-[a-z]+`)
 func newStage(t *testing.T, e *wardtest.Env, store archive.Store, key string) *stage {
 	s := &stage{t: t, e: e, store: store, key: key}
 	s.id = addAnomaly(e, "cedar", "casey", "B", "high", "canary-summary")
-	exec(t, e, "update review.rule set title = 'canary-title', front_matter = front_matter || '{\"description\": \"canary-description\"}'")
+	exec(t, e, "update review.rule set title = 'canary-title', front_matter = front_matter || '{\"description\": "+
+		"\"canary-description\"}'")
 	s.m = s.as("dana")
 	return s
 }
@@ -85,7 +87,8 @@ func (s *stage) claimed() {
 
 func (s *stage) pending() {
 	s.claimed()
-	s.perform(ScreenQueue, "close", answers{"disposition": "breach", "affected": "3", "unassessed": "notify_without_assessment", "reason": "canary-reason"})
+	s.perform(ScreenQueue, "close", answers{"disposition": "breach", "affected": "3",
+		"unassessed": "notify_without_assessment", "reason": "canary-reason"})
 	s.m = s.as("eli")
 	s.queue()
 }
@@ -135,24 +138,31 @@ func rehearsals() map[string]rehearsal {
 	reason := answers{"reason": "a good reason"}
 	q, a, r, m := ScreenQueue+" ", ScreenAudit+" ", ScreenArchive+" ", ScreenMembers+" "
 	return map[string]rehearsal{
-		" take on-call":    {ready: (*stage).onCall, in: answers{"tenant": "harbor", "ticket": "OPS-1", "reason": "a good reason"}},
-		" queue":           {ready: nothing, shows: "canary-title"},
-		" audit":           {ready: nothing, shows: "cedar"},
-		" archive":         {ready: nothing, shows: "2026-05"},
-		" members":         {ready: nothing, shows: "casey"},
-		q + "claim":        {ready: (*stage).queue},
-		q + "note":         {ready: (*stage).queue, in: answers{"text": "a remark"}},
-		q + "close":        {ready: (*stage).claimed, in: answers{"disposition": "test_data", "reason": "a good reason"}},
-		q + "take over":    {ready: func(s *stage) { s.claimed(); s.m = s.as("eli"); s.queue() }, in: reason},
-		q + "four factors": {ready: (*stage).claimed, in: answers{"nature": "names and visits", "recipient": "a colleague", "acquired": "seen on a screen", "mitigated": "attested in writing", "outcome": "breach"}},
-		q + "discovery":    {ready: (*stage).queue, in: answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"}},
+		" take on-call": {ready: (*stage).onCall,
+			in: answers{"tenant": "harbor", "ticket": "OPS-1", "reason": "a good reason"}},
+		" queue":    {ready: nothing, shows: "canary-title"},
+		" audit":    {ready: nothing, shows: "cedar"},
+		" archive":  {ready: nothing, shows: "2026-05"},
+		" members":  {ready: nothing, shows: "casey"},
+		q + "claim": {ready: (*stage).queue},
+		q + "note":  {ready: (*stage).queue, in: answers{"text": "a remark"}},
+		q + "close": {ready: (*stage).claimed,
+			in: answers{"disposition": "test_data", "reason": "a good reason"}},
+		q + "take over": {ready: func(s *stage) { s.claimed(); s.m = s.as("eli"); s.queue() }, in: reason},
+		q + "four factors": {ready: (*stage).claimed,
+			in: answers{"nature": "names and visits", "recipient": "a colleague", "acquired": "seen on a screen",
+				"mitigated": "attested in writing", "outcome": "breach"}},
+		q + "discovery": {ready: (*stage).queue,
+			in: answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"}},
 		q + "confirm date": {ready: func(s *stage) {
 			s.queue()
-			s.perform(ScreenQueue, "discovery", answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"})
+			s.perform(ScreenQueue, "discovery",
+				answers{"on": time.Now().UTC().Format(time.DateOnly), "reason": "a good reason"})
 			s.m = s.as("eli")
 			s.queue()
 		}, in: answers{"answer": "confirm", "reason": "a good reason"}},
-		q + "hold": {ready: (*stage).queue, in: answers{"until": time.Now().UTC().AddDate(0, 0, 9).Format(time.DateOnly), "written": "said", "official": "Agent Smith, FBI"}},
+		q + "hold": {ready: (*stage).queue, in: answers{"until": time.Now().UTC().AddDate(0, 0,
+			9).Format(time.DateOnly), "written": "said", "official": "Agent Smith, FBI"}},
 		q + "notice": {ready: func(s *stage) {
 			s.pending()
 			s.perform(ScreenQueue, "approve", reason)
@@ -161,20 +171,23 @@ func rehearsals() map[string]rehearsal {
 		q + "attach": {ready: (*stage).queue, in: answers{"path": "../LICENSE"}},
 		q + "save file": {ready: func(s *stage) {
 			s.queue()
-			exec(s.t, s.e, "insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, event_id) select $1, sha256('x'), 'canary-file', 1, 'x', id, 1 from tenancy.users where slug = 'dana'", s.id)
+			exec(s.t, s.e, "insert into review.attachment (anomaly_id, sha256, name, bytes, content, by_user, "+
+				"event_id) select $1, sha256('x'), 'canary-file', 1, 'x', id, 1 from tenancy.users where slug = 'dana'",
+				s.id)
 		}, in: answers{}, shows: "on record"},
-		q + "escalate":    {ready: (*stage).claimed, in: reason},
-		q + "wait":        {ready: (*stage).claimed, in: reason},
-		q + "release":     {ready: (*stage).claimed, in: reason},
-		q + "assign":      {ready: (*stage).queue, in: answers{"to": "eli", "reason": "a good reason"}},
-		q + "approve":     {ready: (*stage).pending, in: reason},
-		q + "send back":   {ready: (*stage).pending, in: reason},
-		q + "reopen":      {ready: (*stage).closed, in: reason},
-		q + "details":     {ready: (*stage).queue, shows: "canary-description"},
-		q + "filter":      {ready: nothing, in: answers{"filter": "sev:high"}, shows: "canary-title"},
-		q + "refresh":     {ready: nothing, shows: "canary-title"},
-		q + "next page":   {ready: (*stage).manyRows, shows: "102"},
-		a + "open":        {ready: func(s *stage) { s.m.active = 1; s.e.App("casey", "cedar") }, in: answers{"tenant": "cedar", "reason": "a good reason"}, shows: "sign_in"},
+		q + "escalate":  {ready: (*stage).claimed, in: reason},
+		q + "wait":      {ready: (*stage).claimed, in: reason},
+		q + "release":   {ready: (*stage).claimed, in: reason},
+		q + "assign":    {ready: (*stage).queue, in: answers{"to": "eli", "reason": "a good reason"}},
+		q + "approve":   {ready: (*stage).pending, in: reason},
+		q + "send back": {ready: (*stage).pending, in: reason},
+		q + "reopen":    {ready: (*stage).closed, in: reason},
+		q + "details":   {ready: (*stage).queue, shows: "canary-description"},
+		q + "filter":    {ready: nothing, in: answers{"filter": "sev:high"}, shows: "canary-title"},
+		q + "refresh":   {ready: nothing, shows: "canary-title"},
+		q + "next page": {ready: (*stage).manyRows, shows: "102"},
+		a + "open": {ready: func(s *stage) { s.m.active = 1; s.e.App("casey", "cedar") },
+			in: answers{"tenant": "cedar", "reason": "a good reason"}, shows: "sign_in"},
 		a + "filter":      {ready: (*stage).openLog, in: answers{"filter": "action:open"}, shows: "row"},
 		a + "mine":        {ready: (*stage).openLog, shows: "actor:me"},
 		r + "verify":      {ready: (*stage).archive, shows: "✓ valid"},
@@ -192,8 +205,8 @@ func rehearsals() map[string]rehearsal {
 	}
 }
 
-// Every action of the registry that shows or changes data: when its event cannot be written, nothing is shown but the error, and nothing is changed;
-// when it can, the event is there, under the person's own id.
+// Every action of the registry that shows or changes data: when its event cannot be written, nothing is shown but the
+// error, and nothing is changed; when it can, the event is there, under the person's own id.
 func TestNothingWithoutItsEvent(t *testing.T) {
 	plays := rehearsals()
 	store, key := newArchive(t)
@@ -221,7 +234,8 @@ func TestNothingWithoutItsEvent(t *testing.T) {
 			case ScreenQueue + " link":
 				play.in["other"] = addAnomaly(e, "cedar", "carla", "B", "high", "another").String()
 			case ScreenQueue + " save file":
-				play.in["file"], play.in["path"] = wardtest.One[string](e, "select encode(sha256('x'), 'hex')"), filepath.Join(t.TempDir(), "read")
+				play.in["file"], play.in["path"] = wardtest.One[string](e, "select encode(sha256('x'), 'hex')"),
+					filepath.Join(t.TempDir(), "read")
 			}
 			withoutEvent(t, s, a, play)
 			if _, err := os.Stat(play.in["path"]); name == ScreenQueue+" save file" && err == nil {
@@ -234,7 +248,8 @@ func TestNothingWithoutItsEvent(t *testing.T) {
 		t.Fatal("no action of the registry writes an event")
 	}
 	for name := range plays {
-		if !slices.ContainsFunc(Actions(), func(a Action) bool { return a.Screen+" "+a.Name == name && a.Audit != "" }) {
+		if !slices.ContainsFunc(Actions(),
+			func(a Action) bool { return a.Screen+" "+a.Name == name && a.Audit != "" }) {
 			t.Errorf("%q is no action", name)
 		}
 	}
@@ -242,8 +257,10 @@ func TestNothingWithoutItsEvent(t *testing.T) {
 
 func withoutEvent(t *testing.T, s *stage, a Action, play rehearsal) {
 	t.Helper()
-	exec(t, s.e, fmt.Sprintf(`create function public.refuse_event() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
-		create trigger a_refused before insert on audit.event for each row when (new.action = %s) execute function public.refuse_event()`, "'"+a.Audit+"'"))
+	exec(t, s.e, fmt.Sprintf(`create function public.refuse_event() returns trigger
+		language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
+		create trigger a_refused before insert on audit.event for each row
+			when (new.action = %s) execute function public.refuse_event()`, "'"+a.Audit+"'"))
 	before, data := shownNow(s.m), dataNow(s.e)
 	events := wardtest.One[int](s.e, "select count(*) from audit.event where action = $1", a.Audit)
 	settle(t, s.m, a.run(s.m, play.in))
@@ -298,7 +315,8 @@ func shownNow(m *model) map[string]bool {
 	for _, w := range canary.FindAllString(text, -1) {
 		out[w] = true
 	}
-	for _, w := range []string{"casey", "hugo", "carla", "2026-05", "sign_in", "cedar", "✓ valid", "IF IT WERE TERMINATED", "102", "part-000002", "2 findings"} {
+	for _, w := range []string{"casey", "hugo", "carla", "2026-05", "sign_in", "cedar", "✓ valid",
+		"IF IT WERE TERMINATED", "102", "part-000002", "2 findings"} {
 		if strings.Contains(text, w) {
 			out[w] = true
 		}
@@ -308,10 +326,14 @@ func shownNow(m *model) map[string]bool {
 
 // dataNow stands for everything that an action could change, but for events.
 func dataNow(e *wardtest.Env) string {
-	return wardtest.One[string](e, `select concat_ws(' ', (select md5(string_agg(a::text, '|' order by id)) from review.anomaly a), (select count(*) from review.note), (select count(*) from review.transition),
-		(select count(*) from tenancy.membership where terminated_at is not null), (select count(*) from tenancy.session where revoked_at is not null), (select count(*) from audit.verification where verdict is not null),
+	return wardtest.One[string](e, `select concat_ws(' ', (select md5(string_agg(a::text, '|' order by id))
+		from review.anomaly a), (select count(*) from review.note), (select count(*) from review.transition),
+		(select count(*) from tenancy.membership where terminated_at is not null), (select count(*) from tenancy.session
+		where revoked_at is not null), (select count(*) from audit.verification where verdict is not null),
 		(select count(*) from river.river_job), (select count(*) from tenancy.reviewer_grant),
-		(select count(*) from review.assessment), (select count(*) from review.discovery), (select count(*) from review.law_hold), (select count(*) from review.notice), (select count(*) from review.link), (select count(*) from review.attachment))`)
+		(select count(*) from review.assessment), (select count(*) from review.discovery),
+		(select count(*) from review.law_hold), (select count(*) from review.notice),
+		(select count(*) from review.link), (select count(*) from review.attachment))`)
 }
 
 // What is exempt writes no event indeed.
@@ -368,8 +390,10 @@ func TestFormsOfferNothingWithoutTheEvent(t *testing.T) {
 			s.m.dialogs = nil
 			s.m.queue.details = nil
 
-			exec(t, e, fmt.Sprintf(`create function public.refuse_event() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
-				create trigger a_refused before insert on audit.event for each row when (new.action = '%s') execute function public.refuse_event()`, c.refuses))
+			exec(t, e, fmt.Sprintf(`create function public.refuse_event() returns trigger
+				language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
+				create trigger a_refused before insert on audit.event for each row
+					when (new.action = '%s') execute function public.refuse_event()`, c.refuses))
 			do(t, s.m, c.key)
 			f := s.m.form()
 			if f == nil || !f.reading || !strings.Contains(f.wrong, "no event can be written") {
@@ -393,10 +417,13 @@ func TestNoVerdictWithoutItsRecord(t *testing.T) {
 	store, key := newArchive(t)
 	s := newStage(t, e, store, key)
 	s.archive()
-	exec(t, e, `create function public.refuse_event() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
-		create trigger a_refused before insert on audit.event for each row when (new.action = 'verify' and new.detail like '%verdict%') execute function public.refuse_event()`)
+	exec(t, e, `create function public.refuse_event() returns trigger
+		language plpgsql as $$ begin raise exception 'no event can be written'; end $$;
+		create trigger a_refused before insert on audit.event for each row
+			when (new.action = 'verify' and new.detail like '%verdict%') execute function public.refuse_event()`)
 	do(t, s.m, "V")
-	if text := screenText(s.m); strings.Contains(text, "✓ valid") || !strings.Contains(text, "no event can be written") {
+	if text := screenText(s.m); strings.Contains(text, "✓ valid") ||
+		!strings.Contains(text, "no event can be written") {
 		t.Errorf("a verdict without its record:\n%s", text)
 	}
 	if n := wardtest.One[int](e, "select count(*) from audit.verification where finished_at is null"); n != 1 {
@@ -447,7 +474,8 @@ func TestVerifyIsCancelled(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	for v := s.m.archive.run.current.Load(); v == nil || v.Status().Phase != "parts"; v = s.m.archive.run.current.Load() {
+	for v := s.m.archive.run.current.Load(); v == nil ||
+		v.Status().Phase != "parts"; v = s.m.archive.run.current.Load() {
 		select {
 		case <-t.Context().Done():
 			t.Fatal("it never came to the parts")
@@ -456,7 +484,8 @@ func TestVerifyIsCancelled(t *testing.T) {
 	}
 	s.m.archive.verify.cancel()
 	<-done
-	if s.m.archive.running() || !strings.Contains(s.m.said, "cancelled after 0 of 2 parts, 0 of 40 rows: nothing is proven by a part") {
+	if s.m.archive.running() ||
+		!strings.Contains(s.m.said, "cancelled after 0 of 2 parts, 0 of 40 rows: nothing is proven by a part") {
 		t.Errorf("after esc it says %q", s.m.said)
 	}
 	if v := wardtest.One[string](e, "select verdict from audit.verification"); v != "not proven" {

@@ -2,7 +2,8 @@ package tui
 
 import "charm.land/lipgloss/v2"
 
-// styles are the few looks there are. Colours are the terminal's own sixteen, so that its palette decides; each state is a word and a glyph first.
+// styles are the few looks there are. Colours are the terminal's own sixteen, so that its palette decides; each state
+// is a word and a glyph first.
 type styles struct {
 	plain, dim, bold, accent, good, warn, bad, cursor lipgloss.Style
 }

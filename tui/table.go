@@ -6,8 +6,8 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// column is one column of a table. It is at least width cells wide and takes its share (grow) of what is left over; where there is too little room the
-// columns with the highest drop go first.
+// column is one column of a table. It is at least width cells wide and takes its share (grow) of what is left over;
+// where there is too little room the columns with the highest drop go first.
 type column[R any] struct {
 	title string
 	width int
@@ -58,7 +58,8 @@ func need[R any](columns []column[R]) int {
 	return n
 }
 
-// drawTable draws a heading and what a pager shows, in exactly h lines of w cells. faded rows are the last ones known, not the present ones.
+// drawTable draws a heading and what a pager shows, in exactly h lines of w cells. faded rows are the last ones known,
+// not the present ones.
 func drawTable[R any](st *styles, columns []column[R], p *pager[R], w, h int, faded bool) []string {
 	kept, widths := arrange(columns, w)
 	head := make([]string, 0, len(kept))

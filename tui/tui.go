@@ -1,5 +1,5 @@
-// Package tui is ward's terminal application: the anomaly queue, one clinic's events, the archive, the memberships. It shows what the domain packages return and
-// knows nothing else; whatever it does has a command too.
+// Package tui is ward's terminal application: the anomaly queue, one clinic's events, the archive, the memberships. It
+// shows what the domain packages return and knows nothing else; whatever it does has a command too.
 package tui
 
 import (
@@ -35,16 +35,17 @@ type Config struct {
 	Now       func() time.Time // nil: time.Now
 }
 
-// VerdictError says that a verification made in this session did not end valid: the program did its work and found something.
+// VerdictError says that a verification made in this session did not end valid: the program did its work and found
+// something.
 type VerdictError struct {
 	Verdict archive.Verdict
 }
 
 func (e *VerdictError) Error() string { return "the archive is " + string(e.Verdict) }
 
-// Run shows the screens until the user leaves. Its error is the domain's: nobody signed in (*tenancy.RefusedError), no second factor where one is
-// required (tenancy.ErrMustEnroll), no database (*tenancy.UnreachableError), an
-// archive that is not valid (*VerdictError), or ctx's.
+// Run shows the screens until the user leaves. Its error is the domain's: nobody signed in (*tenancy.RefusedError), no
+// second factor where one is required (tenancy.ErrMustEnroll), no database (*tenancy.UnreachableError), an archive that
+// is not valid (*VerdictError), or ctx's.
 func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	log, closeLog, err := openLog(cfg.LogFile)
 	if err != nil {
@@ -56,7 +57,8 @@ func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 		return err
 	}
 	if who.MustEnroll {
-		return fmt.Errorf("open the screens: %w: ward totp enroll, or sign in again where you have one", tenancy.ErrMustEnroll)
+		return fmt.Errorf("open the screens: %w: ward totp enroll, or sign in again where you have one",
+			tenancy.ErrMustEnroll)
 	}
 	scrub(&who)
 	m := newModel(ctx, cfg, who, log)
@@ -73,7 +75,8 @@ func Run(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	return m.outcome()
 }
 
-// programOptions are what Bubble Tea is told. Any value of NO_COLOR counts, see no-color.org; the library itself takes "yes" for no.
+// programOptions are what Bubble Tea is told. Any value of NO_COLOR counts, see no-color.org; the library itself takes
+// "yes" for no.
 func programOptions(ctx context.Context, in io.Reader, out io.Writer, noColor string) []tea.ProgramOption {
 	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)}
 	if noColor != "" {

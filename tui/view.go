@@ -28,7 +28,8 @@ func (m *model) View() tea.View {
 
 func (m *model) draw() []string {
 	if m.w < leastWidth || m.h < leastHeight {
-		return []string{fmt.Sprintf("too small: ward needs %d x %d, this is %d x %d", leastWidth, leastHeight, m.w, m.h)}
+		return []string{fmt.Sprintf("too small: ward needs %d x %d, this is %d x %d", leastWidth,
+			leastHeight, m.w, m.h)}
 	}
 	s := m.screen()
 	lines := []string{m.header(), m.tabs(), m.st.dim.Render(strings.Repeat("─", m.w))}

@@ -1,8 +1,10 @@
 // Package diagnose parses files that may have been made to harm their reader, in a process that may die of it.
 //
-// The process is the program itself, started again with arguments that lead it to [Child]. It gets an empty environment, the file as its descriptor 3, and
-// on its standard input what is known of the part; it limits its own memory and time before it looks at the file, and answers with one JSON object. Whatever
-// it does instead (ends by a crash, asks for more memory than it may, goes on for ever, talks without end) ends that process and is said in a finding.
+// The process is the program itself, started again with arguments that lead it to [Child]. It gets an empty
+// environment, the file as its descriptor 3, and on its standard input what is known of the part; it limits its own
+// memory and time before it looks at the file, and answers with one JSON object. Whatever it does instead (ends by a
+// crash, asks for more memory than it may, goes on for ever, talks without end) ends that process and is said in a
+// finding.
 package diagnose
 
 import (
@@ -58,7 +60,8 @@ type answer struct {
 }
 
 // InChild returns a [archive.VerifyOptions.Diagnose] that runs program with args for every file, one at a time.
-func InChild(limits Limits, program string, args ...string) func(context.Context, *archive.Diagnosis) ([]archive.Finding, error) {
+func InChild(limits Limits, program string,
+	args ...string) func(context.Context, *archive.Diagnosis) ([]archive.Finding, error) {
 	turn := make(chan struct{}, 1)
 	return func(ctx context.Context, d *archive.Diagnosis) ([]archive.Finding, error) {
 		select {
@@ -85,7 +88,8 @@ func InChild(limits Limits, program string, args ...string) func(context.Context
 }
 
 // run starts the process and takes what it says, or says how it ended.
-func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program string, args []string) ([]archive.Finding, error) {
+func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program string,
+	args []string) ([]archive.Finding, error) {
 	// It ends by itself when its time is over; this is for one that cannot.
 	timed, cancel := context.WithTimeout(ctx, limits.Time+2*time.Second)
 	defer cancel()
@@ -120,9 +124,11 @@ func run(ctx context.Context, limits Limits, file *os.File, ask []byte, program 
 	return a.Findings, nil
 }
 
-// noMemory reports whether a Go program that the kernel refused memory said so. The last two of these are the words of one that was built with -race.
+// noMemory reports whether a Go program that the kernel refused memory said so. The last two of these are the words of
+// one that was built with -race.
 func noMemory(cry string) bool {
-	return slices.ContainsFunc([]string{"out of memory", "cannot allocate memory", "too many address space collisions", "failed to allocate"}, func(said string) bool { return strings.Contains(cry, said) })
+	return slices.ContainsFunc([]string{"out of memory", "cannot allocate memory", "too many address space collisions",
+		"failed to allocate"}, func(said string) bool { return strings.Contains(cry, said) })
 }
 
 // onDisk gives the copy of the file a descriptor that another process can have.
@@ -142,7 +148,8 @@ func onDisk(d *archive.Diagnosis) (*os.File, func(), error) {
 	return f, func() { f.Close() }, nil
 }
 
-// Child is the process's side: it reads the question, limits itself, parses the file and writes the answer. exit ends the process at once, from any goroutine.
+// Child is the process's side: it reads the question, limits itself, parses the file and writes the answer. exit ends
+// the process at once, from any goroutine.
 func Child(ctx context.Context, in io.Reader, file *os.File, out io.Writer, exit func(code int)) error {
 	data, err := io.ReadAll(io.LimitReader(in, maxQuestion))
 	if err != nil {
@@ -193,7 +200,8 @@ func firstLine(s string) string {
 
 var errTooMuch = errors.New("too much output")
 
-// bounded keeps the first bytes written. What is more is dropped, or an error that ends the writer. It embeds nothing: a ReadFrom would take all there is.
+// bounded keeps the first bytes written. What is more is dropped, or an error that ends the writer. It embeds nothing:
+// a ReadFrom would take all there is.
 type bounded struct {
 	kept bytes.Buffer
 	most int

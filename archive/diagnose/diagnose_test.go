@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 	}
 	switch os.Args[1] {
 	case "parse":
-		if err := diagnose.Child(context.Background(), os.Stdin, os.NewFile(3, "part"), os.Stdout, os.Exit); err != nil {
+		if err := diagnose.Child(context.Background(), os.Stdin, os.NewFile(3, "part"), os.Stdout,
+			os.Exit); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -49,7 +50,8 @@ func TestMain(m *testing.M) {
 			}
 		}
 	case "lie":
-		fmt.Printf(`{"findings": [{"status": "valid", "tenant": %q, "message": "all is well"}]}`, strings.Repeat("x", 1<<20))
+		fmt.Printf(`{"findings": [{"status": "valid", "tenant": %q, "message": "all is well"}]}`,
+			strings.Repeat("x", 1<<20))
 	case "environment":
 		fmt.Printf(`{"error": %q}`, strings.Join(os.Environ(), " "))
 	default:
@@ -103,7 +105,8 @@ func rows(t testing.TB, n int, change func([]archive.Row)) []archive.Row {
 	list, prev := make([]archive.Row, n), archive.Genesis(tenant)
 	for i := range list {
 		r, text := &list[i], fmt.Sprintf(`{"n": %d}`, i)
-		*r = archive.Row{TenantID: tenant, Seq: int64(i) + 1, SealedAt: at.UnixMicro() + int64(i), EventID: int64(i) + 1, RecordedAt: at.UnixMicro() + int64(i), ActorKind: "human", Action: "view",
+		*r = archive.Row{TenantID: tenant, Seq: int64(i) + 1, SealedAt: at.UnixMicro() + int64(i),
+			EventID: int64(i) + 1, RecordedAt: at.UnixMicro() + int64(i), ActorKind: "human", Action: "view",
 			Outcome: "ok", Source: "test", Detail: &text}
 		r.Hash = archive.RowHash(prev, r)
 		prev = r.Hash
@@ -138,9 +141,11 @@ func (s *shop) verify(t *testing.T, limits diagnose.Limits, kind string) []archi
 	check(t, err)
 	program, err := os.Executable()
 	check(t, err)
-	r, err := archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{s.key}, Diagnose: diagnose.InChild(limits, program, kind)}).Run(t.Context())
+	r, err := archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{s.key},
+		Diagnose: diagnose.InChild(limits, program, kind)}).Run(t.Context())
 	check(t, err)
-	if r.Verdict != archive.Invalid || len(r.Findings) < 2 || r.Findings[0].Status != archive.FileModified || r.Findings[0].Part != s.part {
+	if r.Verdict != archive.Invalid || len(r.Findings) < 2 || r.Findings[0].Status != archive.FileModified ||
+		r.Findings[0].Part != s.part {
 		t.Fatalf("%s: %v", r.Verdict, r.Findings)
 	}
 	return r.Findings[1:]
@@ -153,7 +158,8 @@ func TestNamesTheRow(t *testing.T) {
 	s := newShop(t)
 	s.put(t, rewritten(t, func(list []archive.Row) { list[122].Action = "delete" }))
 	got := s.verify(t, ample, "parse")
-	if len(got) != 1 || got[0].Status != archive.RowModified || got[0].Seq != 123 || got[0].Tenant != tenant || got[0].Part != s.part {
+	if len(got) != 1 || got[0].Status != archive.RowModified || got[0].Seq != 123 || got[0].Tenant != tenant ||
+		got[0].Part != s.part {
 		t.Errorf("got %v, want row 123", got)
 	}
 }
@@ -204,9 +210,12 @@ func bomb(t *testing.T, data []byte, size int64, claimed int32) []byte {
 	check(t, w.Close())
 	body, md := footer(t, data)
 	columns := md.RowGroups[0].Columns
-	c := &columns[slices.IndexFunc(columns, func(c format.ColumnChunk) bool { return slices.Equal(c.MetaData.PathInSchema, []string{"detail"}) })].MetaData
-	head, err := thrift.Marshal(new(thrift.CompactProtocol), &format.PageHeader{Type: format.DataPage, UncompressedPageSize: claimed, CompressedPageSize: int32(packed.Len()),
-		DataPageHeader: thrift.New(format.DataPageHeader{NumValues: int32(c.NumValues), Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})})
+	c := &columns[slices.IndexFunc(columns,
+		func(c format.ColumnChunk) bool { return slices.Equal(c.MetaData.PathInSchema, []string{"detail"}) })].MetaData
+	head, err := thrift.Marshal(new(thrift.CompactProtocol), &format.PageHeader{Type: format.DataPage,
+		UncompressedPageSize: claimed, CompressedPageSize: int32(packed.Len()),
+		DataPageHeader: thrift.New(format.DataPageHeader{NumValues: int32(c.NumValues), Encoding: format.Plain,
+			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})})
 	check(t, err)
 	c.DataPageOffset, c.DictionaryPageOffset = int64(len(body)), 0
 	body = append(append(body, head...), packed.Bytes()...)
@@ -230,16 +239,18 @@ func hostile(t *testing.T, data []byte) map[string][]byte {
 	sizes.RowGroups = slices.Clone(md.RowGroups)
 	sizes.RowGroups[0].Columns = columns
 	return map[string][]byte{
-		"a bomb":                 bomb(t, data, 1500<<20, 4096),
-		"a bomb that says so":    bomb(t, data, 1500<<20, 1500<<20),
-		"a footer of 2 G fields": rawFooter(body, []byte{0x15, 0x02, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07}), // version 1, a list of 2^31-1 structs
+		"a bomb":              bomb(t, data, 1500<<20, 4096),
+		"a bomb that says so": bomb(t, data, 1500<<20, 1500<<20),
+		// version 1, a list of 2^31-1 structs
+		"a footer of 2 G fields": rawFooter(body, []byte{0x15, 0x02, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07}),
 		"a name of 2 G bytes":    rawFooter(body, []byte{0x15, 0x02, 0x19, 0x1c, 0x48, 0xff, 0xff, 0xff, 0xff, 0x07}),
 		"2^62 rows":              withFooter(t, body, &lying),
 		"chunks of 1 TiB":        withFooter(t, body, &sizes),
 		"cut in the middle":      data[:len(data)/2],
-		"cut pages":              append(append(slices.Clone(data[:len(data)/3]), bytes.Repeat([]byte{0}, len(data)/3)...), data[len(data)/3*2:]...),
-		"empty":                  {},
-		"no Parquet":             []byte(strings.Repeat("PAR1", 100)),
+		"cut pages": append(append(slices.Clone(data[:len(data)/3]),
+			bytes.Repeat([]byte{0}, len(data)/3)...), data[len(data)/3*2:]...),
+		"empty":      {},
+		"no Parquet": []byte(strings.Repeat("PAR1", 100)),
 	}
 }
 
@@ -254,7 +265,8 @@ func TestHostileFiles(t *testing.T) {
 			peak := most()
 			last := got[len(got)-1]
 			greedy := name == "a bomb" // the others are refused for what they claim, before anything is allocated
-			if last.Status != archive.Unreadable || greedy != strings.Contains(last.Message, "needed more than 256 MiB") {
+			if last.Status != archive.Unreadable ||
+				greedy != strings.Contains(last.Message, "needed more than 256 MiB") {
 				t.Errorf("got %v", got)
 			}
 			t.Logf("%v; this process held %d MiB at most", last, peak>>20)
@@ -292,7 +304,8 @@ func TestTheProcessEnds(t *testing.T) {
 	s.put(t, append(slices.Clone(s.data), 0))
 	brief := diagnose.Limits{Memory: 64 << 20, Time: 100 * time.Millisecond}
 	for kind, want := range map[string]string{
-		"spin": "did not end within 100ms", "crash": "exit status 2: panic: the file took over", "talk": "said more than", "lie": "all is well", "environment": "GOMAXPROCS=2",
+		"spin": "did not end within 100ms", "crash": "exit status 2: panic: the file took over",
+		"talk": "said more than", "lie": "all is well", "environment": "GOMAXPROCS=2",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			most := watchMemory()
@@ -320,10 +333,11 @@ func TestInterrupted(t *testing.T) {
 	check(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	in := diagnose.InChild(diagnose.Limits{Memory: 1 << 30, Time: time.Hour}, program, "spin")
-	_, err = archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{s.key}, Diagnose: func(c context.Context, d *archive.Diagnosis) ([]archive.Finding, error) {
-		time.AfterFunc(50*time.Millisecond, cancel)
-		return in(c, d)
-	}}).Run(ctx)
+	_, err = archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{s.key},
+		Diagnose: func(c context.Context, d *archive.Diagnosis) ([]archive.Finding, error) {
+			time.AfterFunc(50*time.Millisecond, cancel)
+			return in(c, d)
+		}}).Run(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -332,7 +346,8 @@ func TestInterrupted(t *testing.T) {
 // TestChildRefuses what no ward asked.
 func TestChildRefuses(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"limits": {"memory": 1, "time": 1}}`, "null"} {
-		if err := diagnose.Child(t.Context(), strings.NewReader(text), os.Stdin, &bytes.Buffer{}, func(int) {}); err == nil {
+		if err := diagnose.Child(t.Context(), strings.NewReader(text), os.Stdin, &bytes.Buffer{},
+			func(int) {}); err == nil {
 			t.Errorf("%q was accepted", text)
 		}
 	}

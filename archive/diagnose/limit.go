@@ -9,8 +9,8 @@ import (
 // watchTime is how often the process looks at the memory that it holds, where the system does not limit it.
 const watchTime = 5 * time.Millisecond
 
-// limit bounds this process from now on. The system refuses one allocation that is too large before it is made, where it can (Linux); the watch ends a
-// process that grows bit by bit, anywhere.
+// limit bounds this process from now on. The system refuses one allocation that is too large before it is made, where
+// it can (Linux); the watch ends a process that grows bit by bit, anywhere.
 func limit(l Limits, exit func(int)) error {
 	debug.SetMemoryLimit(l.Memory * 3 / 4) // collect garbage rather than grow
 	if err := limitSystem(l); err != nil {

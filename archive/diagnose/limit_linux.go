@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// limitSystem has the kernel refuse address space beyond what the process has now and may need. A Go program reserves hundreds of megabytes that it never
-// touches, so the limit counts from there.
+// limitSystem has the kernel refuse address space beyond what the process has now and may need. A Go program reserves
+// hundreds of megabytes that it never touches, so the limit counts from there.
 func limitSystem(l Limits) error {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -34,11 +34,12 @@ type probe struct {
 	checks  []archive.StoreCheck
 }
 
-// Examine tries whether the server, the bucket and these credentials keep what is locked: it writes an object as the archive
-// does, reads it back, and then tries everything that must fail. Run it with the worker's credentials.
+// Examine tries whether the server, the bucket and these credentials keep what is locked: it writes an object as the
+// archive does, reads it back, and then tries everything that must fail. Run it with the worker's credentials.
 func (s *Store) Examine(ctx context.Context) ([]archive.StoreCheck, error) {
 	id := rand.Text()
-	p := &probe{store: s, path: probePrefix + s.now().UTC().Format("20060102T150405Z-") + id, data: []byte("ward archive doctor " + id + "\n"),
+	p := &probe{store: s, path: probePrefix + s.now().UTC().Format("20060102T150405Z-") + id,
+		data:  []byte("ward archive doctor " + id + "\n"),
 		until: s.now().Add(probeRetention).UTC().Truncate(time.Second)}
 	if err := p.bucket(ctx); err != nil {
 		return nil, err
@@ -67,16 +68,19 @@ func (p *probe) bucket(ctx context.Context) error {
 	case err != nil:
 		p.add("versions are kept", archive.CheckWarn, "these credentials may not ask (s3:GetBucketVersioning)")
 	case !v.Enabled():
-		p.add("versions are kept", archive.CheckFail, "versioning of bucket %s is %q: an overwrite would destroy; turn it on", s.bucket, firstOf(v.Status, "off"))
+		p.add("versions are kept", archive.CheckFail,
+			"versioning of bucket %s is %q: an overwrite would destroy; turn it on", s.bucket, firstOf(v.Status, "off"))
 	default:
 		p.add("versions are kept", archive.CheckOK, "versioning is on")
 	}
 	lock, _, _, _, err := s.client.GetObjectLockConfig(ctx, s.bucket)
 	switch {
 	case err != nil && minio.ToErrorResponse(err).Code == "AccessDenied":
-		p.add("Object Lock is on", archive.CheckWarn, "these credentials may not ask (s3:GetBucketObjectLockConfiguration)")
+		p.add("Object Lock is on", archive.CheckWarn,
+			"these credentials may not ask (s3:GetBucketObjectLockConfiguration)")
 	case err != nil || lock != "Enabled":
-		p.add("Object Lock is on", archive.CheckFail, "bucket %s has none: make a bucket with Object Lock (docs/ADOPTING.md)", s.bucket)
+		p.add("Object Lock is on", archive.CheckFail,
+			"bucket %s has none: make a bucket with Object Lock (docs/ADOPTING.md)", s.bucket)
 	default:
 		p.add("Object Lock is on", archive.CheckOK, "enabled")
 	}
@@ -100,7 +104,8 @@ func (p *probe) write(ctx context.Context) bool {
 func (p *probe) readBack(ctx context.Context) {
 	s := p.store
 	sent := s.now()
-	body, _, header, err := s.client.GetObject(ctx, s.bucket, s.key(p.path), minio.GetObjectOptions{VersionID: p.version})
+	body, _, header, err := s.client.GetObject(ctx, s.bucket, s.key(p.path),
+		minio.GetObjectOptions{VersionID: p.version})
 	var data []byte
 	if err == nil {
 		defer body.Close()
@@ -120,7 +125,8 @@ func (p *probe) readBack(ctx context.Context) {
 	case err != nil:
 		p.add("its lock is reported", archive.CheckWarn, "%v", err)
 	case lock.Mode != archive.LockCompliance || lock.Until.Before(p.until):
-		p.add("its lock is reported", archive.CheckFail, "asked for COMPLIANCE until %s, got %q until %s", p.until.Format(time.RFC3339), lock.Mode, lock.Until.Format(time.RFC3339))
+		p.add("its lock is reported", archive.CheckFail, "asked for COMPLIANCE until %s, got %q until %s",
+			p.until.Format(time.RFC3339), lock.Mode, lock.Until.Format(time.RFC3339))
 	default:
 		p.add("its lock is reported", archive.CheckOK, "COMPLIANCE until %s", lock.Until.Format(time.RFC3339))
 	}
@@ -135,7 +141,8 @@ func (p *probe) clock(header http.Header, sent time.Time) {
 	}
 	skew := at.Sub(sent).Abs().Round(time.Second)
 	if skew > maxSkew {
-		p.add("clocks agree", archive.CheckFail, "%s apart: set this machine's clock right (NTP); S3 refuses requests at 15 minutes", skew)
+		p.add("clocks agree", archive.CheckFail,
+			"%s apart: set this machine's clock right (NTP); S3 refuses requests at 15 minutes", skew)
 		return
 	}
 	p.add("clocks agree", archive.CheckOK, "to %s", max(skew, time.Second))
@@ -158,16 +165,19 @@ func (p *probe) refusals(ctx context.Context) {
 			return s.client.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{VersionID: version})
 		}},
 		{"delete with bypass is refused", func() error {
-			return s.client.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
+			return s.client.RemoveObject(ctx, s.bucket, key,
+				minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
 		}},
 		{"shorten is refused", retention(minio.PutObjectRetentionOptions{Mode: &compliance, RetainUntilDate: &sooner})},
-		{"downgrade is refused", retention(minio.PutObjectRetentionOptions{Mode: &governance, RetainUntilDate: &p.until})},
+		{"downgrade is refused",
+			retention(minio.PutObjectRetentionOptions{Mode: &governance, RetainUntilDate: &p.until})},
 		{"removing the lock is refused", retention(minio.PutObjectRetentionOptions{})},
 	} {
 		err := try.do()
 		switch {
 		case err == nil:
-			p.add(try.check, archive.CheckFail, "it was ALLOWED: this server or bucket does not keep what is locked; do not use it")
+			p.add(try.check, archive.CheckFail,
+				"it was ALLOWED: this server or bucket does not keep what is locked; do not use it")
 		case minio.ToErrorResponse(err).StatusCode < 400 || minio.ToErrorResponse(err).StatusCode >= 500:
 			p.add(try.check, archive.CheckFail, "no answer to rely on: %v", s.explain("trying", p.path, err))
 		default:
@@ -194,7 +204,8 @@ func (p *probe) intact(ctx context.Context, check string) {
 	p.add(check, archive.CheckOK, "first version and lock are as they were")
 }
 
-// overlay tries to put something over the probe: with the condition it must fail; without it the first version must stay.
+// overlay tries to put something over the probe: with the condition it must fail; without it the first version must
+// stay.
 func (p *probe) overlay(ctx context.Context) {
 	s, other := p.store, []byte("another object\n")
 	put := func(conditional bool) error {
@@ -206,15 +217,18 @@ func (p *probe) overlay(ctx context.Context) {
 		if conditional {
 			opts.SetMatchETagExcept("*")
 		}
-		_, err = s.client.PutObject(ctx, s.bucket, s.key(p.path), bytes.NewReader(other), int64(len(other)), up.md5, "", opts)
+		_, err = s.client.PutObject(ctx, s.bucket, s.key(p.path), bytes.NewReader(other), int64(len(other)),
+			up.md5, "", opts)
 		return err
 	}
 	err := put(true)
 	switch code := minio.ToErrorResponse(err).Code; {
 	case err == nil:
-		p.add("If-None-Match is honoured", archive.CheckFail, "a second object was accepted at a path that is taken: two workers could write one part")
+		p.add("If-None-Match is honoured", archive.CheckFail,
+			"a second object was accepted at a path that is taken: two workers could write one part")
 	case code != "PreconditionFailed":
-		p.add("If-None-Match is honoured", archive.CheckFail, "want PreconditionFailed, got %v", s.explain("storing", p.path, err))
+		p.add("If-None-Match is honoured", archive.CheckFail, "want PreconditionFailed, got %v",
+			s.explain("storing", p.path, err))
 	default:
 		p.add("If-None-Match is honoured", archive.CheckOK, "PreconditionFailed")
 	}
@@ -224,10 +238,12 @@ func (p *probe) overlay(ctx context.Context) {
 	}
 	first, err := s.first(ctx, p.path)
 	if err != nil || first.Version != p.version || first.Hidden == "" {
-		p.add("overwrite is refused", archive.CheckFail, "it was allowed, and a listing does not show the first version below it: %v", err)
+		p.add("overwrite is refused", archive.CheckFail,
+			"it was allowed, and a listing does not show the first version below it: %v", err)
 		return
 	}
-	p.add("overwrite is refused", archive.CheckWarn, "a later version is accepted without If-None-Match; the first one stays, and verify says HIDDEN. A bucket policy can refuse it (docs/ADOPTING.md)")
+	p.add("overwrite is refused", archive.CheckWarn, "a later version is accepted without If-None-Match; "+
+		"the first one stays, and verify says HIDDEN. A bucket policy can refuse it (docs/ADOPTING.md)")
 	p.intact(ctx, "the first version outlives it")
 }
 
@@ -241,12 +257,17 @@ func (p *probe) permissions(ctx context.Context) {
 		return
 	}
 	opts := minio.PutObjectOptions{Mode: minio.Governance, RetainUntilDate: p.until}
-	info, err := s.client.PutObject(ctx, s.bucket, s.key(path), bytes.NewReader(p.data), int64(len(p.data)), up.md5, "", opts)
+	info, err := s.client.PutObject(ctx, s.bucket, s.key(path), bytes.NewReader(p.data), int64(len(p.data)),
+		up.md5, "", opts)
 	switch {
 	case err != nil:
-		p.add("credentials cannot bypass GOVERNANCE", archive.CheckOK, "nothing but COMPLIANCE is accepted (%s)", minio.ToErrorResponse(err).Code)
-	case s.client.RemoveObject(ctx, s.bucket, s.key(path), minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}) == nil:
-		p.add("credentials cannot bypass GOVERNANCE", archive.CheckWarn, "they can, and delete versions: the worker needs neither s3:BypassGovernanceRetention nor s3:DeleteObjectVersion. What is in COMPLIANCE is safe from them")
+		p.add("credentials cannot bypass GOVERNANCE", archive.CheckOK, "nothing but COMPLIANCE is accepted (%s)",
+			minio.ToErrorResponse(err).Code)
+	case s.client.RemoveObject(ctx, s.bucket, s.key(path),
+		minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}) == nil:
+		p.add("credentials cannot bypass GOVERNANCE", archive.CheckWarn,
+			"they can, and delete versions: the worker needs neither s3:BypassGovernanceRetention nor "+
+				"s3:DeleteObjectVersion. What is in COMPLIANCE is safe from them")
 	default:
 		p.add("credentials cannot bypass GOVERNANCE", archive.CheckOK, "refused")
 	}
@@ -254,6 +275,7 @@ func (p *probe) permissions(ctx context.Context) {
 		p.add("credentials cannot hide objects", archive.CheckOK, "%s", minio.ToErrorResponse(err).Code)
 		return
 	}
-	p.add("credentials cannot hide objects", archive.CheckWarn, "they can put delete markers: the worker does not need s3:DeleteObject. Nothing is lost, and verify says HIDDEN")
+	p.add("credentials cannot hide objects", archive.CheckWarn, "they can put delete markers: "+
+		"the worker does not need s3:DeleteObject. Nothing is lost, and verify says HIDDEN")
 	p.intact(ctx, "the first version outlives that too")
 }

@@ -18,8 +18,13 @@ import (
 
 // writerPolicy is the one of docs/ADOPTING.md, in the form that the test server knows.
 const writerPolicy = `{"Version":"2012-10-17","Statement":[
- {"Effect":"Allow","Principal":{"AWS":["writer"]},"Action":["s3:ListBucket","s3:ListBucketVersions","s3:GetBucketVersioning","s3:GetBucketObjectLockConfiguration"],"Resource":"arn:aws:s3:::archive"},
- {"Effect":"Allow","Principal":{"AWS":["writer"]},"Action":["s3:PutObject","s3:PutObjectRetention","s3:PutObjectLegalHold","s3:GetObject","s3:GetObjectVersion","s3:GetObjectRetention","s3:GetObjectLegalHold"],"Resource":"arn:aws:s3:::archive/*"}]}`
+ {"Effect":"Allow","Principal":{"AWS":["writer"]},
+  "Action":["s3:ListBucket","s3:ListBucketVersions","s3:GetBucketVersioning","s3:GetBucketObjectLockConfiguration"],
+  "Resource":"arn:aws:s3:::archive"},
+ {"Effect":"Allow","Principal":{"AWS":["writer"]},
+  "Action":["s3:PutObject","s3:PutObjectRetention","s3:PutObjectLegalHold","s3:GetObject","s3:GetObjectVersion",
+    "s3:GetObjectRetention","s3:GetObjectLegalHold"],
+  "Resource":"arn:aws:s3:::archive/*"}]}`
 
 func examine(t *testing.T, s *s3.Store) map[string]archive.StoreCheck {
 	t.Helper()
@@ -45,8 +50,8 @@ func states(checks map[string]archive.StoreCheck, state string) []string {
 	return list
 }
 
-// As the worker, whose policy gives it what it needs, nothing is amiss but that a plain PUT is accepted; as the bucket's owner the
-// permissions that the worker ought not to have show.
+// As the worker, whose policy gives it what it needs, nothing is amiss but that a plain PUT is accepted; as the
+// bucket's owner the permissions that the worker ought not to have show.
 func TestExamine(t *testing.T) {
 	p := newPlace(t)
 	if err := p.AddUser(t.Context(), "writer", "writers-secret"); err != nil {
@@ -60,14 +65,17 @@ func TestExamine(t *testing.T) {
 		s    *s3.Store
 		warn []string
 	}{
-		{"writer", p.open(t, func(o *s3.Options) { o.Getenv = p.OptionsAs("writer", "writers-secret").Getenv }), []string{"overwrite is refused"}},
-		{"owner", p.open(t), []string{"credentials cannot bypass GOVERNANCE", "credentials cannot hide objects", "overwrite is refused"}},
+		{"writer", p.open(t, func(o *s3.Options) { o.Getenv = p.OptionsAs("writer", "writers-secret").Getenv }),
+			[]string{"overwrite is refused"}},
+		{"owner", p.open(t), []string{"credentials cannot bypass GOVERNANCE", "credentials cannot hide objects",
+			"overwrite is refused"}},
 	} {
 		checks := examine(t, test.s)
 		if len(checks) < 15 {
 			t.Errorf("%s: only %d checks", test.name, len(checks))
 		}
-		if fail, warn := states(checks, archive.CheckFail), states(checks, archive.CheckWarn); len(fail) != 0 || !slices.Equal(warn, test.warn) {
+		if fail, warn := states(checks, archive.CheckFail), states(checks, archive.CheckWarn); len(fail) != 0 ||
+			!slices.Equal(warn, test.warn) {
 			t.Errorf("%s: fails %v, warns %v, want %v\n%+v", test.name, fail, warn, test.warn, checks)
 		}
 		if list, err := test.s.List(t.Context(), "v1/"); err != nil || len(list) != 0 {
@@ -129,14 +137,16 @@ func TestExamineFinds(t *testing.T) {
 		}},
 		{"If-None-Match is honoured", func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 			// another object, since the first has a checksum
-			if r.Method == http.MethodPut && r.Header.Get("If-None-Match") == "*" && r.Header.Get("X-Amz-Checksum-Sha256") == "" {
+			if r.Method == http.MethodPut && r.Header.Get("If-None-Match") == "*" &&
+				r.Header.Get("X-Amz-Checksum-Sha256") == "" {
 				ok(w, r)
 				return true
 			}
 			return false
 		}},
 		{"it reads back", func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-			if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/doctor/") || r.URL.Query().Has("retention") {
+			if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/doctor/") ||
+				r.URL.Query().Has("retention") {
 				return false
 			}
 			rec := httptest.NewRecorder()
@@ -171,7 +181,8 @@ func TestExamineFinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fail, want := states(examine(t, s), archive.CheckFail), "Object Lock is on"; !slices.Contains(fail, want) || !slices.Contains(fail, "a locked object is accepted") {
+		if fail, want := states(examine(t, s), archive.CheckFail), "Object Lock is on"; !slices.Contains(fail, want) ||
+			!slices.Contains(fail, "a locked object is accepted") {
 			t.Errorf("fails %v, want %q among them", fail, want)
 		}
 	})
@@ -210,7 +221,8 @@ func TestVerifyOnS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := verify()
-	if r.Verdict != archive.Invalid || r.Head.Size != 1 || !slices.ContainsFunc(r.Findings, func(f archive.Finding) bool { return f.Status == archive.Hidden && "a/b/"+f.Part == key }) {
+	if r.Verdict != archive.Invalid || r.Head.Size != 1 || !slices.ContainsFunc(r.Findings,
+		func(f archive.Finding) bool { return f.Status == archive.Hidden && "a/b/"+f.Part == key }) {
 		t.Errorf("hidden checkpoint: %s %+v", r.Verdict, r.Findings)
 	}
 }
@@ -229,13 +241,15 @@ func TestVerifyLocks(t *testing.T) {
 		want    string
 	}{
 		{minio.PutObjectOptions{}, archive.LockMissing},
-		{minio.PutObjectOptions{Mode: minio.Governance, RetainUntilDate: p.until.AddDate(90, 0, 0)}, archive.LockGovernance},
+		{minio.PutObjectOptions{Mode: minio.Governance, RetainUntilDate: p.until.AddDate(90, 0, 0)},
+			archive.LockGovernance},
 		{minio.PutObjectOptions{Mode: minio.Compliance, RetainUntilDate: p.until}, archive.LockShort},
 	} {
 		prefix := fmt.Sprintf("copy%d/", i)
 		for _, o := range list {
 			data := read(t, source, o.Path)
-			if _, err := p.owner.PutObject(t.Context(), bucket, prefix+o.Path, strings.NewReader(data), int64(len(data)), test.options); err != nil {
+			if _, err := p.owner.PutObject(t.Context(), bucket, prefix+o.Path, strings.NewReader(data),
+				int64(len(data)), test.options); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -244,12 +258,14 @@ func TestVerifyLocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, skip := range []bool{false, true} {
-			r, err := archive.NewVerification(s, archive.VerifyOptions{Keys: []archive.Key{signer.Key()}, SkipLocks: skip}).Run(t.Context())
+			r, err := archive.NewVerification(s,
+				archive.VerifyOptions{Keys: []archive.Key{signer.Key()}, SkipLocks: skip}).Run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			found := slices.ContainsFunc(r.Findings, func(f archive.Finding) bool { return f.Status == test.want })
-			if skip && (r.Verdict != archive.Valid || len(r.Findings) > 0) || !skip && (r.Verdict != archive.NotProven || !found) {
+			if skip && (r.Verdict != archive.Valid || len(r.Findings) > 0) ||
+				!skip && (r.Verdict != archive.NotProven || !found) {
 				t.Errorf("%s, skipped %v: %s %+v", test.want, skip, r.Verdict, r.Findings)
 			}
 		}
@@ -270,7 +286,8 @@ func ship(t *testing.T, store archive.Store) *archive.Signer {
 	const tenant = "0a000000-0000-4000-8000-000000000001"
 	rows, prev := make([]archive.Row, 3), archive.Genesis(tenant)
 	for i := range rows {
-		rows[i] = archive.Row{TenantID: tenant, Seq: int64(i) + 1, SealedAt: 1767225600000000 + int64(i), ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
+		rows[i] = archive.Row{TenantID: tenant, Seq: int64(i) + 1, SealedAt: 1767225600000000 + int64(i),
+			ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
 		rows[i].Hash = archive.RowHash(prev, &rows[i])
 		prev = rows[i].Hash
 	}

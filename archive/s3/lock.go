@@ -35,8 +35,8 @@ func (s *Store) lockOfVersion(ctx context.Context, path, version string) (archiv
 	return s.askLock(ctx, path, version)
 }
 
-// retention is the answer about a lock. The name of its outermost element is not looked at: versitygw has one of its own, which
-// minio-go refuses.
+// retention is the answer about a lock. The name of its outermost element is not looked at: versitygw has one of its
+// own, which minio-go refuses.
 type retention struct {
 	Code            string    // of an error
 	Mode            string    `xml:"Mode"`
@@ -56,7 +56,9 @@ func (s *Store) askLock(ctx context.Context, path, version string) (archive.Lock
 	}
 	resp, err := s.plain.Do(req)
 	if err != nil {
-		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: the server does not answer", archive.ErrLockUnknown, path) // err holds the signature
+		// err holds the signature
+		return archive.Lock{},
+			fmt.Errorf("%w: asking for the lock of %s: the server does not answer", archive.ErrLockUnknown, path)
 	}
 	defer resp.Body.Close()
 	var r retention
@@ -64,10 +66,12 @@ func (s *Store) askLock(ctx context.Context, path, version string) (archive.Lock
 		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: %w", archive.ErrLockUnknown, path, err)
 	}
 	switch {
-	case r.Code == "NoSuchObjectLockConfiguration" || r.Code == "ObjectLockConfigurationNotFoundError" || r.Code == "InvalidRequest":
+	case r.Code == "NoSuchObjectLockConfiguration" || r.Code == "ObjectLockConfigurationNotFoundError" ||
+		r.Code == "InvalidRequest":
 		return archive.Lock{}, nil
 	case r.Code != "" || r.Mode == "":
-		return archive.Lock{}, fmt.Errorf("%w: asking for the lock of %s: %s", archive.ErrLockUnknown, path, firstOf(r.Code, resp.Status))
+		return archive.Lock{},
+			fmt.Errorf("%w: asking for the lock of %s: %s", archive.ErrLockUnknown, path, firstOf(r.Code, resp.Status))
 	}
 	return archive.Lock{Mode: r.Mode, Until: r.RetainUntilDate}, nil
 }
@@ -87,7 +91,8 @@ func (s *Store) Extend(ctx context.Context, path string, until time.Time) error 
 		return nil
 	}
 	mode := minio.Compliance
-	err = s.client.PutObjectRetention(ctx, s.bucket, s.key(path), minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until, VersionID: p.version})
+	err = s.client.PutObjectRetention(ctx, s.bucket, s.key(path),
+		minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until, VersionID: p.version})
 	if err != nil {
 		return s.explain("extending the lock of", path, err)
 	}
@@ -104,7 +109,8 @@ func (s *Store) Hold(ctx context.Context, path string, on bool) error {
 	if on {
 		status = minio.LegalHoldEnabled
 	}
-	err = s.client.PutObjectLegalHold(ctx, s.bucket, s.key(path), minio.PutObjectLegalHoldOptions{VersionID: p.version, Status: &status})
+	err = s.client.PutObjectLegalHold(ctx, s.bucket, s.key(path),
+		minio.PutObjectLegalHoldOptions{VersionID: p.version, Status: &status})
 	if err != nil {
 		return s.explain("placing a legal hold on", path, err)
 	}

@@ -20,18 +20,18 @@ import (
 	"github.com/ward-health/ward/archive"
 )
 
-// maxPut is the most that one PUT may carry. There is no other way: minio-go's Client.PutObject sends what exceeds 16 MiB in
-// parts, and the request that completes them drops If-None-Match, so that it would put a second version over an object that
-// exists. Core.PutObject always sends one PUT.
+// maxPut is the most that one PUT may carry. There is no other way: minio-go's Client.PutObject sends what exceeds 16
+// MiB in parts, and the request that completes them drops If-None-Match, so that it would put a second version over an
+// object that exists. Core.PutObject always sends one PUT.
 const maxPut = 5 << 30
 
-// leastRetention is how long an object is kept whose retention is over already, such as a month that is shipped years late:
-// S3 takes no date in the past, and an object without a lock is not to be.
+// leastRetention is how long an object is kept whose retention is over already, such as a month that is shipped years
+// late: S3 takes no date in the past, and an object without a lock is not to be.
 const leastRetention = 24 * time.Hour
 
-// Put creates an object, locked in COMPLIANCE mode until retainUntil, with one request. The request is sent again when its
-// answer is lost or the server is busy; that it was our own object which a repeated request met is success only where every byte
-// of it is ours.
+// Put creates an object, locked in COMPLIANCE mode until retainUntil, with one request. The request is sent again when
+// its answer is lost or the server is busy; that it was our own object which a repeated request met is success only
+// where every byte of it is ours.
 func (s *Store) Put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time) error {
 	return s.put(ctx, path, data, size, retainUntil, "")
 }
@@ -41,7 +41,8 @@ func (s *Store) PutHeld(ctx context.Context, path string, data io.Reader, size i
 	return s.put(ctx, path, data, size, retainUntil, minio.LegalHoldEnabled)
 }
 
-func (s *Store) put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time, hold minio.LegalHoldStatus) error {
+func (s *Store) put(ctx context.Context, path string, data io.Reader, size int64, retainUntil time.Time,
+	hold minio.LegalHoldStatus) error {
 	if err := validatePath(path); err != nil {
 		return err
 	}
@@ -89,14 +90,16 @@ func (s *Store) send(ctx context.Context, path string, up *upload, opts minio.Pu
 			return "", fmt.Errorf("reading what is to be stored: %w", err)
 		}
 		section := io.NewSectionReader(up.at, up.start, up.size)
-		info, err := s.client.PutObject(traced, s.bucket, s.key(path), section, up.size, up.md5, hex.EncodeToString(up.sum[:]), opts)
+		info, err := s.client.PutObject(traced, s.bucket, s.key(path), section, up.size, up.md5,
+			hex.EncodeToString(up.sum[:]), opts)
 		code := minio.ToErrorResponse(err).Code
 		switch {
 		case err == nil && info.VersionID == "":
 			return "", errNoVersions(s.bucket)
 		case err == nil:
 			return info.VersionID, nil
-		case code == "ConditionalRequestConflict" || code == "OperationAborted": // another PUT of this key was under way
+		case code == "ConditionalRequestConflict" || code == "OperationAborted":
+			// another PUT of this key was under way
 			if try < attempts && pause(ctx, try) {
 				continue
 			}
@@ -187,7 +190,8 @@ func newUpload(body readSeekerAt, size int64) (*upload, error) {
 	if n != size {
 		return nil, fmt.Errorf("got %d bytes of %d", n, size)
 	}
-	return &upload{body: body, at: body, start: start, size: size, sum: [sha256.Size]byte(sum.Sum(nil)), md5: base64.StdEncoding.EncodeToString(old.Sum(nil))}, nil
+	return &upload{body: body, at: body, start: start, size: size, sum: [sha256.Size]byte(sum.Sum(nil)),
+		md5: base64.StdEncoding.EncodeToString(old.Sum(nil))}, nil
 }
 
 // pause waits before another attempt, longer each time; false: ctx ended.
@@ -201,7 +205,8 @@ func pause(ctx context.Context, try int) bool {
 }
 
 func errNoVersions(bucket string) error {
-	return fmt.Errorf("bucket %s keeps no versions, so nothing in it is safe: it has to be made with Object Lock; see docs/ADOPTING.md", bucket)
+	return fmt.Errorf("bucket %s keeps no versions, so nothing in it is safe: it has to be made with Object Lock; "+
+		"see docs/ADOPTING.md", bucket)
 }
 
 var errPath = errors.New("invalid path")

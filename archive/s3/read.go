@@ -19,7 +19,8 @@ import (
 )
 
 func validatePath(p string) error {
-	if p == "" || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") || strings.ContainsAny(p, "\\\x00") {
+	if p == "" || path.Clean(p) != p || path.IsAbs(p) || p == ".." || strings.HasPrefix(p, "../") ||
+		strings.ContainsAny(p, "\\\x00") {
 		return fmt.Errorf("%w %q", errPath, p)
 	}
 	return nil
@@ -197,8 +198,8 @@ type stream struct {
 	broken  int
 }
 
-// Read reads on. A connection that breaks off is made anew, at the byte where it broke: it is a version's bytes, which do not
-// change.
+// Read reads on. A connection that breaks off is made anew, at the byte where it broke: it is a version's bytes, which
+// do not change.
 func (r *stream) Read(p []byte) (int, error) {
 	for {
 		if r.at >= r.end {
@@ -260,8 +261,8 @@ func (b *blob) get(from, to int64) (io.ReadCloser, error) {
 	return body, nil
 }
 
-// lockOf reads a lock from an answer. An answer without one says nothing: S3 leaves it out also where the credentials may not
-// know.
+// lockOf reads a lock from an answer. An answer without one says nothing: S3 leaves it out also where the credentials
+// may not know.
 func lockOf(h http.Header) (archive.Lock, bool) {
 	l := archive.Lock{Mode: h.Get("X-Amz-Object-Lock-Mode"), Hold: h.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"}
 	if l.Mode == "" {

@@ -1,9 +1,9 @@
 // Package s3 keeps the archive in a bucket with S3 Object Lock. It is the one package that talks to S3.
 //
-// An object is written by one PUT, never in parts, that carries If-None-Match: *, a lock in COMPLIANCE mode until its own
-// retain-until date, and its SHA-256. Nobody can delete or shorten what is locked like that. What others can do is put a
-// delete marker or a later version over it, so an object's first version is what this store reads, by version id, and
-// [archive.Object].Hidden says what stands over it. A version cannot be put below the first one.
+// An object is written by one PUT, never in parts, that carries If-None-Match: *, a lock in COMPLIANCE mode until its
+// own retain-until date, and its SHA-256. Nobody can delete or shorten what is locked like that. What others can do is
+// put a delete marker or a later version over it, so an object's first version is what this store reads, by version id,
+// and [archive.Object].Hidden says what stands over it. A version cannot be put below the first one.
 //
 // What the server is made to promise, [Store.Examine] tries out.
 package s3
@@ -30,8 +30,8 @@ const Scheme = "s3://"
 // attempts is how often a request is sent before its failure counts; the pauses between them grow to a second.
 const attempts = 6
 
-// Options say where a bucket is. Credentials are no option: they come from the AWS variables of the environment, else from the
-// shared credentials file, else from the machine's or the container's role.
+// Options say where a bucket is. Credentials are no option: they come from the AWS variables of the environment, else
+// from the shared credentials file, else from the machine's or the container's role.
 type Options struct {
 	// Endpoint is a server other than AWS, as https://HOST[:PORT]. Plain http is accepted from this machine only.
 	Endpoint string
@@ -90,13 +90,15 @@ func Open(location string, o Options) (*Store, error) {
 		region = firstOf(o.Getenv("AWS_REGION"), o.Getenv("AWS_DEFAULT_REGION"))
 	}
 	client, err := minio.NewCore(endpoint, &minio.Options{
-		Creds: o.credentials(), Secure: secure, Region: region, BucketLookup: lookup, Transport: transport, MaxRetries: attempts,
+		Creds: o.credentials(), Secure: secure, Region: region, BucketLookup: lookup, Transport: transport,
+		MaxRetries: attempts,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", location, err)
 	}
 	client.SetAppInfo("ward", "v1")
-	s := &Store{client: client, plain: &http.Client{Transport: transport, Timeout: time.Minute}, bucket: bucket, prefix: prefix, name: location, now: time.Now, pins: map[string]pin{}}
+	s := &Store{client: client, plain: &http.Client{Transport: transport, Timeout: time.Minute}, bucket: bucket,
+		prefix: prefix, name: location, now: time.Now, pins: map[string]pin{}}
 	return s, nil
 }
 
@@ -104,7 +106,8 @@ func parseURL(location string) (bucket, prefix string, err error) {
 	rest, ok := strings.CutPrefix(location, Scheme)
 	bucket, prefix, _ = strings.Cut(rest, "/")
 	prefix = strings.Trim(prefix, "/")
-	if !ok || bucket == "" || strings.ContainsAny(rest, "?#@\\ ") || strings.Contains("/"+prefix+"/", "/../") || strings.Contains(rest, "//") {
+	if !ok || bucket == "" || strings.ContainsAny(rest, "?#@\\ ") || strings.Contains("/"+prefix+"/", "/../") ||
+		strings.Contains(rest, "//") {
 		return "", "", fmt.Errorf("store %q: want s3://BUCKET or s3://BUCKET/PREFIX", location)
 	}
 	if prefix != "" {
@@ -113,13 +116,15 @@ func parseURL(location string) (bucket, prefix string, err error) {
 	return bucket, prefix, nil
 }
 
-// endpoint returns host and port, and whether to speak TLS. Without TLS anybody on the way can read every event's metadata.
+// endpoint returns host and port, and whether to speak TLS. Without TLS anybody on the way can read every event's
+// metadata.
 func (o *Options) endpoint() (string, bool, error) {
 	if o.Endpoint == "" {
 		return "s3.amazonaws.com", true, nil
 	}
 	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
+		u.User != nil {
 		return "", false, fmt.Errorf("S3 endpoint %q: want https://HOST or https://HOST:PORT", o.Endpoint)
 	}
 	if u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
@@ -155,7 +160,8 @@ func (o *Options) transport(secure bool) (http.RoundTripper, error) {
 func (o *Options) credentials() *credentials.Credentials {
 	return credentials.NewChainCredentials([]credentials.Provider{
 		envCredentials{o.Getenv},
-		&credentials.FileAWSCredentials{Filename: o.Getenv("AWS_SHARED_CREDENTIALS_FILE"), Profile: o.Getenv("AWS_PROFILE")},
+		&credentials.FileAWSCredentials{Filename: o.Getenv("AWS_SHARED_CREDENTIALS_FILE"),
+			Profile: o.Getenv("AWS_PROFILE")},
 		&credentials.IAM{Client: &http.Client{Timeout: 10 * time.Second}},
 	})
 }
@@ -169,7 +175,8 @@ func (e envCredentials) RetrieveWithCredContext(*credentials.CredContext) (crede
 	if id == "" || secret == "" {
 		return credentials.Value{SignerType: credentials.SignatureAnonymous}, nil // the chain goes on
 	}
-	return credentials.Value{AccessKeyID: id, SecretAccessKey: secret, SessionToken: e.getenv("AWS_SESSION_TOKEN"), SignerType: credentials.SignatureV4}, nil
+	return credentials.Value{AccessKeyID: id, SecretAccessKey: secret, SessionToken: e.getenv("AWS_SESSION_TOKEN"),
+		SignerType: credentials.SignatureV4}, nil
 }
 
 // Retrieve is RetrieveWithCredContext.

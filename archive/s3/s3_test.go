@@ -144,7 +144,8 @@ func TestLargeObjectIsOnePut(t *testing.T) {
 	p := newPlace(t)
 	var puts, others atomic.Int64
 	s := p.open(t, p.through(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if r.Method == http.MethodPut && r.URL.RawQuery == "" && r.Header.Get("If-None-Match") == "*" && r.Header.Get("X-Amz-Checksum-Sha256") != "" {
+		if r.Method == http.MethodPut && r.URL.RawQuery == "" && r.Header.Get("If-None-Match") == "*" &&
+			r.Header.Get("X-Amz-Checksum-Sha256") != "" {
 			puts.Add(1)
 		} else if r.Method != http.MethodGet {
 			others.Add(1)
@@ -155,14 +156,16 @@ func TestLargeObjectIsOnePut(t *testing.T) {
 	other := bytes.Repeat([]byte("fedcba9876543210"), 20<<20/16)
 	for i, want := range []error{nil, archive.ErrExists} {
 		// hidden behind a plain reader, as a pipe would be
-		err := s.Put(t.Context(), "v1/large", io.MultiReader(bytes.NewReader([][]byte{data, other}[i])), int64(len(data)), p.until)
+		err := s.Put(t.Context(), "v1/large", io.MultiReader(bytes.NewReader([][]byte{data, other}[i])),
+			int64(len(data)), p.until)
 		if !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("put %d: %v, want %v", i, err, want)
 		}
 	}
 	// A server may refuse before it has read all, which looks like a lost connection and is tried again.
 	if puts.Load() < 2 || others.Load() != 0 {
-		t.Errorf("%d single conditional PUTs with a checksum, want 2 or more; %d other writes, want none", puts.Load(), others.Load())
+		t.Errorf("%d single conditional PUTs with a checksum, want 2 or more; %d other writes, want none", puts.Load(),
+			others.Load())
 	}
 	if got := read(t, s, "v1/large"); got != string(data) {
 		t.Errorf("%d bytes came back changed", len(got))
@@ -176,20 +179,22 @@ func (p *place) through(t *testing.T, handle func(http.ResponseWriter, *http.Req
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, proxy) }))
 	t.Cleanup(server.Close)
 	return func(o *s3.Options) { o.Endpoint = server.URL }
 }
 
-// A PUT that arrived, but whose answer did not: the repeated one meets 412, and finds its own object. What somebody else put there
-// in between is not taken for it.
+// A PUT that arrived, but whose answer did not: the repeated one meets 412, and finds its own object. What somebody
+// else put there in between is not taken for it.
 func TestLostAnswer(t *testing.T) {
 	p := newPlace(t)
 	for name, test := range map[string]struct {
 		before string // what reaches the server in place of our own
 		want   error
-	}{"our own": {"ours", nil}, "another's": {"them", archive.ErrExists}, "another's, longer": {"longer", archive.ErrExists}} {
+	}{"our own": {"ours", nil}, "another's": {"them", archive.ErrExists},
+		"another's, longer": {"longer", archive.ErrExists}} {
 		t.Run(name, func(t *testing.T) {
 			path := "v1/" + strings.ReplaceAll(name, " ", "-")
 			var once sync.Once
@@ -282,19 +287,25 @@ func TestAttacks(t *testing.T) {
 		hidden  string
 	}{
 		{"delete the version", func(ctx context.Context, key, version string) error {
-			return p.owner.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
+			return p.owner.RemoveObject(ctx, bucket, key,
+				minio.RemoveObjectOptions{VersionID: version, GovernanceBypass: true})
 		}, true, ""},
 		{"shorten", func(ctx context.Context, key, version string) error {
-			return p.owner.PutObjectRetention(ctx, bucket, key, minio.PutObjectRetentionOptions{Mode: &compliance, RetainUntilDate: &sooner, VersionID: version, GovernanceBypass: true})
+			return p.owner.PutObjectRetention(ctx, bucket, key, minio.PutObjectRetentionOptions{Mode: &compliance,
+				RetainUntilDate: &sooner, VersionID: version, GovernanceBypass: true})
 		}, true, ""},
 		{"downgrade", func(ctx context.Context, key, version string) error {
-			return p.owner.PutObjectRetention(ctx, bucket, key, minio.PutObjectRetentionOptions{Mode: &governance, RetainUntilDate: &p.until, VersionID: version, GovernanceBypass: true})
+			return p.owner.PutObjectRetention(ctx, bucket, key, minio.PutObjectRetentionOptions{Mode: &governance,
+				RetainUntilDate: &p.until, VersionID: version, GovernanceBypass: true})
 		}, true, ""},
 		{"remove the lock", func(ctx context.Context, key, version string) error {
-			return p.owner.PutObjectRetention(ctx, bucket, key, minio.PutObjectRetentionOptions{VersionID: version, GovernanceBypass: true})
+			return p.owner.PutObjectRetention(ctx, bucket, key,
+				minio.PutObjectRetentionOptions{VersionID: version, GovernanceBypass: true})
 		}, true, ""},
-		{"suspend versions", func(ctx context.Context, _, _ string) error { return p.owner.SuspendVersioning(ctx, bucket) }, true, ""},
-		{"remove the bucket", func(ctx context.Context, _, _ string) error { return p.owner.RemoveBucket(ctx, bucket) }, true, ""},
+		{"suspend versions",
+			func(ctx context.Context, _, _ string) error { return p.owner.SuspendVersioning(ctx, bucket) }, true, ""},
+		{"remove the bucket", func(ctx context.Context, _, _ string) error { return p.owner.RemoveBucket(ctx, bucket) },
+			true, ""},
 		{"delete marker", func(ctx context.Context, key, _ string) error {
 			return p.owner.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{})
 		}, false, "a delete marker stands over it"},
@@ -325,7 +336,8 @@ func TestAttacks(t *testing.T) {
 				if got := read(t, s, path); got != "genuine" {
 					t.Errorf("read %q", got)
 				}
-				if lock, err := s.Lock(t.Context(), path); err != nil || lock.Mode != archive.LockCompliance || lock.Until.Before(p.until) {
+				if lock, err := s.Lock(t.Context(), path); err != nil || lock.Mode != archive.LockCompliance ||
+					lock.Until.Before(p.until) {
 					t.Errorf("lock %+v, %v", lock, err)
 				}
 				list, err := s.List(t.Context(), path)
@@ -333,7 +345,8 @@ func TestAttacks(t *testing.T) {
 				if err != nil || i < 0 || list[i].Hidden != attack.hidden {
 					t.Errorf("listed %+v, %v; want hidden %q", list, err, attack.hidden)
 				}
-				if err := s.Put(t.Context(), path, strings.NewReader("second"), 6, p.until); !errors.Is(err, archive.ErrExists) {
+				if err := s.Put(t.Context(), path, strings.NewReader("second"), 6,
+					p.until); !errors.Is(err, archive.ErrExists) {
 					t.Errorf("put over it: %v, want ErrExists", err)
 				}
 			}
@@ -376,7 +389,8 @@ func TestPutHeld(t *testing.T) {
 	}
 	p.put(t, s, "v1/y", "y")
 	for path, held := range map[string]bool{"v1/x": true, "v1/y": false} {
-		if lock, err := s.Lock(t.Context(), path); err != nil || lock.Hold != held || lock.Mode != archive.LockCompliance || !lock.Until.Equal(p.until) {
+		if lock, err := s.Lock(t.Context(), path); err != nil || lock.Hold != held ||
+			lock.Mode != archive.LockCompliance || !lock.Until.Equal(p.until) {
 			t.Errorf("%s: lock %+v, %v; want hold %v", path, lock, err, held)
 		}
 	}
@@ -390,7 +404,8 @@ func TestListIsPaged(t *testing.T) {
 	g.SetLimit(8)
 	for i := range n {
 		g.Go(func() error {
-			_, err := p.owner.PutObject(t.Context(), bucket, fmt.Sprintf("a/b/v1/%06d", i), strings.NewReader("x"), 1, minio.PutObjectOptions{})
+			_, err := p.owner.PutObject(t.Context(), bucket, fmt.Sprintf("a/b/v1/%06d", i), strings.NewReader("x"), 1,
+				minio.PutObjectOptions{})
 			return err
 		})
 	}
@@ -408,8 +423,8 @@ func TestListIsPaged(t *testing.T) {
 	}
 }
 
-// What the server refuses is said in words. The refusals come from the real server where it can be made to, else from an answer in
-// S3's form.
+// What the server refuses is said in words. The refusals come from the real server where it can be made to, else from
+// an answer in S3's form.
 func TestErrorsAreForPeople(t *testing.T) {
 	p := newPlace(t)
 	if err := p.owner.MakeBucket(t.Context(), "unlocked", minio.MakeBucketOptions{}); err != nil {
@@ -442,7 +457,8 @@ func TestErrorsAreForPeople(t *testing.T) {
 		{"expired", "s3://" + bucket, answer(400, "ExpiredToken"), "have expired"},
 		{"clock", "s3://" + bucket, answer(403, "RequestTimeTooSkewed"), "clock differs"},
 		{"overloaded", "s3://" + bucket, answer(503, "SlowDown"), "overloaded"},
-		{"nobody there", "s3://" + bucket, func(o *s3.Options) { o.Endpoint = "http://127.0.0.1:1" }, "does not answer"},
+		{"nobody there", "s3://" + bucket, func(o *s3.Options) { o.Endpoint = "http://127.0.0.1:1" },
+			"does not answer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -464,12 +480,14 @@ func TestErrorsAreForPeople(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	for _, bad := range []string{"", "s3://", "s3:///x", "/x", "s3://b/../c", "s3://b//c", "s3://key:secret@b", "s3://b?x"} {
+	for _, bad := range []string{"", "s3://", "s3:///x", "/x", "s3://b/../c", "s3://b//c",
+		"s3://key:secret@b", "s3://b?x"} {
 		if _, err := s3.Open(bad, s3.Options{}); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}
-	for _, bad := range []string{"http://s3.example.com", "ftp://x", "s3.example.com", "https://", "https://user:pw@host", "https://host/path"} {
+	for _, bad := range []string{"http://s3.example.com", "ftp://x", "s3.example.com", "https://",
+		"https://user:pw@host", "https://host/path"} {
 		if _, err := s3.Open("s3://b", s3.Options{Endpoint: bad}); err == nil {
 			t.Errorf("endpoint %q was accepted", bad)
 		}
@@ -479,8 +497,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// AWS takes a delete marker for nothing, so that the condition lets a PUT through over what the marker covers; versitygw does not, and is
-// made to look like it here. The object below is still the one that was first.
+// AWS takes a delete marker for nothing, so that the condition lets a PUT through over what the marker covers;
+// versitygw does not, and is made to look like it here. The object below is still the one that was first.
 func TestPutOverDeleteMarker(t *testing.T) {
 	p := newPlace(t)
 	p.put(t, p.open(t), "v1/x", "genuine")
@@ -493,7 +511,8 @@ func TestPutOverDeleteMarker(t *testing.T) {
 			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		info, err := p.owner.PutObject(r.Context(), bucket, "a/b/v1/x", strings.NewReader("second"), 6, minio.PutObjectOptions{})
+		info, err := p.owner.PutObject(r.Context(), bucket, "a/b/v1/x", strings.NewReader("second"), 6,
+			minio.PutObjectOptions{})
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return

@@ -30,7 +30,8 @@ func visit(ctx context.Context, url, password string, patient uuid.UUID) (string
 
 	// Write: the caller chooses the id, and nothing comes back.
 	id := uuid.New()
-	err = session.Write(ctx, tenancy.Ask{}, tenancy.Do(`insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
+	err = session.Write(ctx, tenancy.Ask{}, tenancy.Do(
+		`insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
 		values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)`, id, patient, "Synthetic headache"))
 	if err != nil {
 		return "", err
@@ -46,13 +47,15 @@ func visit(ctx context.Context, url, password string, patient uuid.UUID) (string
 
 	// Change what was asked for; any other row stays as it is.
 	var changed int64
-	err = session.Write(ctx, ask, tenancy.Do("update public.visits set reason = $2 where id = $1", id, "Synthetic migraine").Affected(&changed))
+	err = session.Write(ctx, ask,
+		tenancy.Do("update public.visits set reason = $2 where id = $1", id, "Synthetic migraine").Affected(&changed))
 	if err != nil || changed != 1 {
 		return "", err
 	}
 
 	// Search: columns and operators are recorded, values as keyed hashes.
-	search := tenancy.Search{Table: "public.visits", Where: []tenancy.Condition{{Column: "patient_id", Op: "=", Value: patient}}, Purpose: "treatment"}
+	search := tenancy.Search{Table: "public.visits",
+		Where: []tenancy.Condition{{Column: "patient_id", Op: "=", Value: patient}}, Purpose: "treatment"}
 	err = session.Find(ctx, search, look)
 	return reason, err
 }
@@ -84,8 +87,10 @@ func TestAdoptingInGo(t *testing.T) {
 
 	s := newScene(t)
 	s.exec(schema(t))
-	s.ok("root", "protect", "public.visits", "--database", s.DB.Superuser(), "--subject", "patient_id", "--permit", "clinician=view,create,modify")
-	if !strings.Contains(string(doc), "ward protect public.visits --subject patient_id --permit clinician=view,create,modify") {
+	s.ok("root", "protect", "public.visits", "--database", s.DB.Superuser(), "--subject", "patient_id", "--permit",
+		"clinician=view,create,modify")
+	if !strings.Contains(string(doc),
+		"ward protect public.visits --subject patient_id --permit clinician=view,create,modify") {
 		t.Error("docs/ADOPTING.md protects the table in another way than this test")
 	}
 	reason, err := visit(t.Context(), s.DB.DSN("ward_app"), wardtest.Password, uuid.New())
@@ -93,7 +98,8 @@ func TestAdoptingInGo(t *testing.T) {
 		t.Fatalf("%q, %v", reason, err)
 	}
 	for action, want := range map[string]int{"create": 1, "modify": 1, "search": 1, "view": 3} {
-		n := wardtest.One[int](s.Env, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where u.slug = 'casey' and e.record_table like '%visits' and e.action = $1", action)
+		n := wardtest.One[int](s.Env, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id "+
+			"where u.slug = 'casey' and e.record_table like '%visits' and e.action = $1", action)
 		if n != want {
 			t.Errorf("%d events %q, want %d", n, action, want)
 		}

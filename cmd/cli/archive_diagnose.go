@@ -30,7 +30,8 @@ func diagnoser() (func(context.Context, *archive.Diagnosis) ([]archive.Finding, 
 
 func (a *app) archiveParseCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: parseCommand, Short: "Parse a part for ward archive verify --diagnose, which starts this", Args: cobra.NoArgs, Hidden: true,
+		Use: parseCommand, Short: "Parse a part for ward archive verify --diagnose, which starts this",
+		Args: cobra.NoArgs, Hidden: true,
 		Annotations: exempt("parses a file that it is handed by a verification, which is an event"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return diagnose.Child(cmd.Context(), a.In, os.NewFile(partFile, "part"), a.Out, os.Exit)
@@ -44,7 +45,8 @@ type progressLine struct {
 	archive.PartDone
 }
 
-// partLine writes a part that was looked at to standard error. What was found is not in it: that is shown once the verdict is on record.
+// partLine writes a part that was looked at to standard error. What was found is not in it: that is shown once the
+// verdict is on record.
 func (a *app) partLine(p archive.PartDone) {
 	b, err := json.Marshal(progressLine{"part", p})
 	if err != nil {
@@ -64,7 +66,8 @@ func (a *app) stateDir() string {
 	return ""
 }
 
-// headMemory is where the heads seen under a key are remembered: in a named file, in the person's own, or, off, nowhere. Commands and screens share it.
+// headMemory is where the heads seen under a key are remembered: in a named file, in the person's own, or, off,
+// nowhere. Commands and screens share it.
 func (a *app) headMemory(path string, off bool, key archive.Key) (*archive.HeadMemory, error) {
 	if off {
 		return nil, nil //nolint:nilnil // a nil memory keeps nothing

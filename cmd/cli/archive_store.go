@@ -14,19 +14,23 @@ func (a *app) archiveDoctorCmd() *cobra.Command {
 	var offline, strict bool
 	var store string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Try whether the store really refuses to delete and overwrite", Args: cobra.NoArgs, Annotations: audited("verify"),
-		Long: `Writes a small object beside the archive (under doctor/, locked for a day), reads it back, and tries everything that must fail. Run it with the worker's
-credentials: it also says what they may do and need not. Exit 3 when the store is not safe; with --strict, also when it promises less than it could.
+		Use: "doctor", Short: "Try whether the store really refuses to delete and overwrite", Args: cobra.NoArgs,
+		Annotations: audited("verify"),
+		Long: `Writes a small object beside the archive (under doctor/, locked for a day), reads it back, and tries
+everything that must fail. Run it with the worker's credentials: it also says what they may do and need not. Exit 3
+when the store is not safe; with --strict, also when it promises less than it could.
 
 A directory is not write-once: who owns it can delete. That is said, and is exit 3 with --strict only.
 
-With --offline no database is needed or asked, and nothing is recorded in any audit log. Without it, the attempt is an event first.`,
+With --offline no database is needed or asked, and nothing is recorded in any audit log. Without it, the attempt is an
+event first.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			checks, err := a.examine(cmd, store, offline)
 			if err != nil {
 				return err
 			}
-			if err := emit(a, checks, []string{"CHECK", "STATE", "DETAIL"}, func(c archive.StoreCheck) []string { return []string{c.Check, c.State, c.Detail} }); err != nil {
+			if err := emit(a, checks, []string{"CHECK", "STATE", "DETAIL"},
+				func(c archive.StoreCheck) []string { return []string{c.Check, c.State, c.Detail} }); err != nil {
 				return err
 			}
 			bad := func(state string) bool {
@@ -84,9 +88,10 @@ func (a *app) examine(cmd *cobra.Command, named string, offline bool) ([]archive
 func (a *app) archiveHoldCmd() *cobra.Command {
 	var tenant, month, reason string
 	c := &cobra.Command{
-		Use: "hold", Short: "Place a legal hold on archived history", Args: cobra.NoArgs, Annotations: audited("configure"),
-		Long: `Keeps a clinic's parts, a month's, or a clinic's of one month, whatever their retention, until the hold is lifted. The worker carries it to the store within a
-minute; a store that is a directory holds nothing.`,
+		Use: "hold", Short: "Place a legal hold on archived history", Args: cobra.NoArgs,
+		Annotations: audited("configure"),
+		Long: `Keeps a clinic's parts, a month's, or a clinic's of one month, whatever their retention, until the hold
+is lifted. The worker carries it to the store within a minute; a store that is a directory holds nothing.`,
 		Example: `  ward archive hold --tenant cedar --reason "subpoena 26-114"
   ward archive hold --month 2026-10 --reason "subpoena 26-114"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -109,7 +114,8 @@ minute; a store that is a directory holds nothing.`,
 func (a *app) archiveReleaseCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "release HOLD", Short: "Lift a legal hold; the retention stays", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Use: "release HOLD", Short: "Lift a legal hold; the retention stays", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				id, err := audit.LiftHold(cmd.Context(), s, args[0], reason)
@@ -128,16 +134,19 @@ func (a *app) archiveReleaseCmd() *cobra.Command {
 
 func (a *app) archiveHoldsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "holds", Short: "Legal holds within your reach, those in force first", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "holds", Short: "Legal holds within your reach, those in force first", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				list, err := audit.Holds(cmd.Context(), s)
 				if err != nil {
 					return err
 				}
-				return emit(a, list, []string{"HOLD", "TENANT", "MONTH", "PLACED", "BY", "LIFTED", "REASON"}, func(h audit.Hold) []string {
-					return []string{shortID(h.ID), or(h.Tenant, "all"), or(h.Month, "all"), when(h.PlacedAt), h.PlacedBy, whenOr(h.LiftedAt, "in force"), h.Reason}
-				})
+				return emit(a, list, []string{"HOLD", "TENANT", "MONTH", "PLACED", "BY", "LIFTED", "REASON"},
+					func(h audit.Hold) []string {
+						return []string{shortID(h.ID), or(h.Tenant, "all"), or(h.Month, "all"), when(h.PlacedAt),
+							h.PlacedBy, whenOr(h.LiftedAt, "in force"), h.Reason}
+					})
 			})
 		},
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 func (a *app) auditCmd() *cobra.Command {
-	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditUserCmd(), a.auditShowCmd(), a.auditExportCmd(), a.auditImportCmd())
+	return noun("audit", "A clinic's audit rows", a.auditListCmd(), a.auditUserCmd(), a.auditShowCmd(),
+		a.auditExportCmd(), a.auditImportCmd())
 }
 
 // auditFlags are the filter and the reason that opening asks for.
@@ -57,7 +58,8 @@ func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
 		flag   string
 		values []string
 		known  []string
-	}{{"action", f.actions, auditActions}, {"outcome", some(f.outcome), []string{"ok", "denied"}}, {"purpose", some(f.purpose), auditPurposes}} {
+	}{{"action", f.actions, auditActions}, {"outcome", some(f.outcome), []string{"ok", "denied"}},
+		{"purpose", some(f.purpose), auditPurposes}} {
 		if err := oneOf(w.flag, w.values, w.known); err != nil {
 			return out, err
 		}
@@ -68,7 +70,8 @@ func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
 	for _, id := range []struct {
 		flag, text string
 		to         **uuid.UUID
-	}{{"record", f.record, &out.RecordID}, {"patient", f.patient, &out.SubjectID}, {"session", f.sessionID, &out.SessionID}} {
+	}{{"record", f.record, &out.RecordID}, {"patient", f.patient, &out.SubjectID},
+		{"session", f.sessionID, &out.SessionID}} {
 		if id.text == "" {
 			continue
 		}
@@ -102,10 +105,13 @@ func (f *auditFlags) filter(now time.Time) (audit.Filter, error) {
 
 // The closed lists of the schema; a test holds them to it.
 var (
-	auditActions = []string{"view", "create", "modify", "delete", "export", "sign_in", "sign_out", "refresh", "refuse", "search", "open", "browse", "terminate", "grant", "revoke",
-		"claim", "assign", "note", "close", "approve", "reopen", "escalate", "suppress", "rule_run", "verify", "prove", "seal_recover", "ship", "prune", "tokenize", "resolve", "import",
+	auditActions = []string{"view", "create", "modify", "delete", "export", "sign_in", "sign_out", "refresh", "refuse",
+		"search", "open", "browse", "terminate", "grant", "revoke", "claim", "assign", "note", "close", "approve",
+		"reopen", "escalate", "suppress", "rule_run", "verify", "prove", "seal_recover", "ship", "prune", "tokenize",
+		"resolve", "import",
 		"backfill", "configure"}
-	auditPurposes = []string{"treatment", "payment", "operations", "break_glass", "patient_request", "research", "audit", "system"}
+	auditPurposes = []string{"treatment", "payment", "operations", "break_glass", "patient_request", "research",
+		"audit", "system"}
 )
 
 // needReason refuses a look without a reason before anybody is bothered; the database refuses it too.
@@ -157,15 +163,18 @@ func eventColumns(e audit.Event) []string {
 	if e.From == audit.FromArchive {
 		seal += " archive"
 	}
-	return []string{strconv.FormatInt(e.EventID, 10), when(e.RecordedAt), or(e.Actor, "unknown"), e.Action, record, patient, e.Outcome, or(e.Purpose, "-"), session, seal}
+	return []string{strconv.FormatInt(e.EventID, 10), when(e.RecordedAt), or(e.Actor, "unknown"), e.Action, record,
+		patient, e.Outcome, or(e.Purpose, "-"), session, seal}
 }
 
-var eventHead = []string{"EVENT", "RECORDED", "ACTOR", "ACTION", "RECORD", "PATIENT", "OUTCOME", "PURPOSE", "SESSION", "SEAL"}
+var eventHead = []string{"EVENT", "RECORDED", "ACTOR", "ACTION", "RECORD", "PATIENT", "OUTCOME", "PURPOSE",
+	"SESSION", "SEAL"}
 
 func (a *app) auditListCmd() *cobra.Command {
 	var f auditFlags
 	c := &cobra.Command{
-		Use: "list TENANT", Short: "The newest rows of a clinic, or those that a filter leaves", Args: cobra.ExactArgs(1), Annotations: audited("open"),
+		Use: "list TENANT", Short: "The newest rows of a clinic, or those that a filter leaves",
+		Args: cobra.ExactArgs(1), Annotations: audited("open"),
 		Example: `  ward audit list cedar --reason "triage of 4f21" --actor m.reyes --since 48h
   ward audit list cedar --reason "portal down, OPS-812" --ticket OPS-812 --outcome denied --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -229,7 +238,8 @@ func (a *app) withArchive(ctx context.Context, fn func(*tenancy.Session, audit.A
 func (a *app) auditShowCmd() *cobra.Command {
 	var reason, ticket string
 	c := &cobra.Command{
-		Use: "show TENANT EVENT", Short: "One audit row with all its fields", Args: cobra.ExactArgs(2), Annotations: audited("open"),
+		Use: "show TENANT EVENT", Short: "One audit row with all its fields", Args: cobra.ExactArgs(2),
+		Annotations: audited("open"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {

@@ -37,7 +37,8 @@ func (f *exportFlags) check() error {
 	case !ocsf && (f.form.System != "" || f.form.RawPatientIDs || f.findings):
 		return usagef("--system, --raw-patient-ids and --findings go with --format ocsf")
 	case ocsf && !systemName.MatchString(f.form.System):
-		return usagef("--system is needed with ocsf, a short name of who receives it, such as siem: patients get other names for each")
+		return usagef("--system is needed with ocsf, a short name of who receives it, such as siem: " +
+			"patients get other names for each")
 	}
 	return nil
 }
@@ -45,13 +46,16 @@ func (f *exportFlags) check() error {
 func (a *app) auditExportCmd() *cobra.Command {
 	var f exportFlags
 	c := &cobra.Command{
-		Use: "export TENANT", Short: "Every row that the filter leaves, as JSON lines, CSV, FHIR or OCSF", Args: cobra.ExactArgs(1), Annotations: audited("export"),
-		Long: `Writes one clinic's rows, newest first: jsonl and csv as they are, fhir as FHIR R4 AuditEvents, ocsf as OCSF 1.8.0 API Activity, one object a line
-(docs/EVENT_FORMATS.md). The export is recorded first, with its form.
+		Use: "export TENANT", Short: "Every row that the filter leaves, as JSON lines, CSV, FHIR or OCSF",
+		Args: cobra.ExactArgs(1), Annotations: audited("export"),
+		Long: `Writes one clinic's rows, newest first: jsonl and csv as they are, fhir as FHIR R4 AuditEvents, ocsf as
+OCSF 1.8.0 API Activity, one object a line (docs/EVENT_FORMATS.md). The export is recorded first, with its form.
 
-What goes to a SIEM leaves those who may know patients: with ocsf patients go by names that only that --system has for them, and details stay out.
---raw-patient-ids keeps the ids; that is on record beside the reason. --findings adds the clinic's anomalies as Detection Findings and Incident Findings.`,
-		Example: `  ward audit export cedar --reason "quarterly review" --from 2026-07-01 --to 2026-10-01 --format fhir -o cedar.ndjson
+What goes to a SIEM leaves those who may know patients: with ocsf patients go by names that only that --system has for
+them, and details stay out. --raw-patient-ids keeps the ids; that is on record beside the reason. --findings adds the
+clinic's anomalies as Detection Findings and Incident Findings.`,
+		Example: `  ward audit export cedar --reason "quarterly review" ` +
+			`--from 2026-07-01 --to 2026-10-01 --format fhir -o cedar.ndjson
   ward audit export cedar --reason "nightly feed" --since 24h --format ocsf --system siem --findings`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := f.filter(a.Now())
@@ -70,20 +74,24 @@ What goes to a SIEM leaves those who may know patients: with ocsf patients go by
 				if lease, err = lease.Export(cmd.Context(), filter, f.form); err != nil {
 					return err
 				}
-				return a.toFile(f.output, func(w io.Writer) error { return a.export(cmd.Context(), s, lease, args[0], f.findings, w) })
+				return a.toFile(f.output,
+					func(w io.Writer) error { return a.export(cmd.Context(), s, lease, args[0], f.findings, w) })
 			})
 		},
 	}
 	f.add(c)
 	c.Flags().StringVarP(&f.output, "output", "o", "-", "file, which must not exist; - is standard output")
 	c.Flags().StringVar(&f.form.Format, "format", audit.FormJSONL, "jsonl, csv, fhir or ocsf")
-	c.Flags().StringVar(&f.form.System, "system", "", "who receives it (ocsf): names of patients are this system's alone")
-	c.Flags().BoolVar(&f.form.RawPatientIDs, "raw-patient-ids", false, "patients under their own ids (ocsf); say why in --reason")
+	c.Flags().StringVar(&f.form.System, "system", "",
+		"who receives it (ocsf): names of patients are this system's alone")
+	c.Flags().BoolVar(&f.form.RawPatientIDs, "raw-patient-ids", false,
+		"patients under their own ids (ocsf); say why in --reason")
 	c.Flags().BoolVar(&f.findings, "findings", false, "the clinic's anomalies too (ocsf)")
 	return c
 }
 
-func (a *app) export(ctx context.Context, s *tenancy.Session, lease *audit.Lease, tenant string, findings bool, w io.Writer) error {
+func (a *app) export(ctx context.Context, s *tenancy.Session, lease *audit.Lease, tenant string, findings bool,
+	w io.Writer) error {
 	n, err := lease.Write(ctx, w)
 	if err != nil {
 		return err

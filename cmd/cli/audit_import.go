@@ -17,15 +17,20 @@ func (a *app) auditImportCmd() *cobra.Command {
 	var m audit.Import
 	var actors string
 	c := &cobra.Command{
-		Use: "import FILE", Short: "Import the history of another system, as FHIR AuditEvents or CSV", Args: cobra.ExactArgs(1), Annotations: audited("import"),
-		Long: `Imports events of another system's log into a clinic (docs/EVENT_FORMATS.md). They say source import, name the system, keep the time at which they happened there,
-and are sealed, archived and examined like all others. An administrator imports; reviewers cannot.
+		Use: "import FILE", Short: "Import the history of another system, as FHIR AuditEvents or CSV",
+		Args: cobra.ExactArgs(1), Annotations: audited("import"),
+		Long: `Imports events of another system's log into a clinic (docs/EVENT_FORMATS.md). They say source import,
+name the system, keep the time at which they happened there, and are sealed, archived and examined like all others. An
+administrator imports; reviewers cannot.
 
-The file is read whole first. Where a line is bad, or names somebody who is no user of the clinic, nothing is imported, and the lines or names are listed (exit 3). --map
-names a CSV file with the columns actor,user; --keep-unknown imports such events as nobody's, with the other system's name for the person. An import that was
+The file is read whole first. Where a line is bad, or names somebody who is no user of the clinic, nothing is
+imported, and the lines or names are listed (exit 3). --map names a CSV file with the columns actor,user;
+--keep-unknown imports such events as nobody's, with the other system's name for the person. An import that was
 interrupted goes on where it was when it is run again; what was imported before adds nothing.`,
-		Example: `  ward audit import old-ehr.ndjson --format fhir --tenant cedar --system old-ehr --reason "moving to ward" --dry-run
-  ward audit import badge.csv --format csv --tenant cedar --system badge --map people.csv --reason "door log of the first quarter"`,
+		Example: `  ward audit import old-ehr.ndjson --format fhir --tenant cedar --system old-ehr ` +
+			`--reason "moving to ward" --dry-run
+  ward audit import badge.csv --format csv --tenant cedar --system badge --map people.csv ` +
+			`--reason "door log of the first quarter"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needReason(m.Reason); err != nil {
 				return err
@@ -60,8 +65,10 @@ interrupted goes on where it was when it is run again; what was imported before 
 	c.Flags().StringVar(&m.Tenant, "tenant", "", "the clinic (needed)")
 	c.Flags().StringVar(&m.System, "system", "", "short name of the system that it comes from (needed)")
 	c.Flags().StringVar(&m.Reason, "reason", "", "why (needed; recorded)")
-	c.Flags().StringVar(&actors, "map", "", "CSV file with the columns actor,user: who the other system's people are here")
-	c.Flags().BoolVar(&m.KeepUnknown, "keep-unknown", false, "import events of people who are no users here as nobody's")
+	c.Flags().StringVar(&actors, "map", "",
+		"CSV file with the columns actor,user: who the other system's people are here")
+	c.Flags().BoolVar(&m.KeepUnknown, "keep-unknown", false,
+		"import events of people who are no users here as nobody's")
 	c.Flags().BoolVar(&m.DryRun, "dry-run", false, "read and check everything, import nothing")
 	a.jsonFlag(c)
 	return c

@@ -10,9 +10,10 @@ import (
 func (a *app) auditUserCmd() *cobra.Command {
 	var f auditFlags
 	c := &cobra.Command{
-		Use: "user USER", Short: "One person's rows at every clinic within your reach, newest first", Args: cobra.ExactArgs(1), Annotations: audited("open"),
-		Long: `A person has one user_id for life, so what they did at one clinic and the next reads as one trail. Opening it is recorded at each clinic that is shown, and once for
-the installation.`,
+		Use: "user USER", Short: "One person's rows at every clinic within your reach, newest first",
+		Args: cobra.ExactArgs(1), Annotations: audited("open"),
+		Long: `A person has one user_id for life, so what they did at one clinic and the next reads as one trail.
+Opening it is recorded at each clinic that is shown, and once for the installation.`,
 		Example: `  ward audit user m.reyes --reason "left on Friday" --since 720h --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := f.filter(a.Now())
@@ -31,7 +32,9 @@ the installation.`,
 					return err
 				}
 				head := append([]string{"TENANT"}, eventHead...)
-				if err := emit(a, rows, head, func(e audit.UserEvent) []string { return append([]string{e.Tenant}, eventColumns(e.Event)...) }); err != nil {
+				if err := emit(a, rows, head, func(e audit.UserEvent) []string {
+					return append([]string{e.Tenant}, eventColumns(e.Event)...)
+				}); err != nil {
 					return err
 				}
 				if len(rows) == f.limit {

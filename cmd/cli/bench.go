@@ -17,13 +17,16 @@ func (a *app) benchCmd() *cobra.Command {
 		a.benchOf("review", "The rules' cost, and the review's other figures", bench.Review))
 }
 
-func (a *app) benchOf(name, short string, run func(context.Context, bench.Options) ([]bench.Figure, error)) *cobra.Command {
+func (a *app) benchOf(name, short string,
+	run func(context.Context, bench.Options) ([]bench.Figure, error)) *cobra.Command {
 	var o bench.Options
 	c := &cobra.Command{
-		Use: name, Short: short, Args: cobra.NoArgs, Annotations: exempt("runs on a private server of its own with invented data"),
+		Use: name, Short: short, Args: cobra.NoArgs,
+		Annotations: exempt("runs on a private server of its own with invented data"),
 		Long: short + `.
 
-Starts a private PostgreSQL server, runs both sides alternately, prints the medians, and removes the server. A line without a target is for information.
+Starts a private PostgreSQL server, runs both sides alternately, prints the medians, and removes the server. A
+line without a target is for information.
 
 EXIT STATUS
   0  every target is met
@@ -35,13 +38,16 @@ EXIT STATUS
 			if err != nil {
 				return err
 			}
-			err = emit(a, figures, []string{"figure", "ward", "other", "unit", "ratio", "target", "spread", "against"}, func(f bench.Figure) []string {
-				target := ""
-				if f.Target > 0 {
-					target = strconv.FormatFloat(f.Target, 'f', 2, 64) + map[bool]string{true: " met", false: " MISSED"}[f.Met]
-				}
-				return []string{f.Figure, fmt.Sprintf("%.2f", f.Ward), fmt.Sprintf("%.2f", f.Other), f.Unit, fmt.Sprintf("%.2f", f.Ratio), target, fmt.Sprintf("%.0f %%", 100*f.Spread), f.Against}
-			})
+			err = emit(a, figures, []string{"figure", "ward", "other", "unit", "ratio", "target", "spread", "against"},
+				func(f bench.Figure) []string {
+					target := ""
+					if f.Target > 0 {
+						target = strconv.FormatFloat(f.Target, 'f', 2, 64) +
+							map[bool]string{true: " met", false: " MISSED"}[f.Met]
+					}
+					return []string{f.Figure, fmt.Sprintf("%.2f", f.Ward), fmt.Sprintf("%.2f", f.Other), f.Unit,
+						fmt.Sprintf("%.2f", f.Ratio), target, fmt.Sprintf("%.0f %%", 100*f.Spread), f.Against}
+				})
 			if err != nil {
 				return err
 			}

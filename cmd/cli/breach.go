@@ -14,12 +14,14 @@ import (
 )
 
 func (a *app) breachCmd() *cobra.Command {
-	return noun("breach", "Breaches: whom to notify by when, and the yearly log", a.breachListCmd(), a.breachLogCmd(), a.notifiedCmd(), a.termsCmd(), a.tenantTermCmd(), a.stateTermCmd())
+	return noun("breach", "Breaches: whom to notify by when, and the yearly log", a.breachListCmd(), a.breachLogCmd(),
+		a.notifiedCmd(), a.termsCmd(), a.tenantTermCmd(), a.stateTermCmd())
 }
 
 func (a *app) breachListCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "list", Short: "Breaches, with the next legal date of each", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "list", Short: "Breaches, with the next legal date of each", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Breaches(cmd.Context(), s, nil)
@@ -27,13 +29,15 @@ func (a *app) breachListCmd() *cobra.Command {
 					return err
 				}
 				now := a.Now()
-				return emit(a, rows, []string{"ANOMALY", "TENANT", "DISCOVERED", "AFFECTED", "STATE", "NEXT", "BY", "LEFT", "SUMMARY"}, func(b review.Breach) []string {
+				return emit(a, rows, []string{"ANOMALY", "TENANT", "DISCOVERED", "AFFECTED", "STATE", "NEXT", "BY",
+					"LEFT", "SUMMARY"}, func(b review.Breach) []string {
 					next := nextDuty(b.Duties)
 					by := "-"
 					if b.DueOn != nil {
 						by = string(*b.DueOn)
 					}
-					return []string{shortID(b.ID), b.Tenant, string(b.DiscoveredOn), number(b.Affected), b.State, next, by, dueIn(b.DueOn, now), b.Summary}
+					return []string{shortID(b.ID), b.Tenant, string(b.DiscoveredOn), number(b.Affected), b.State, next,
+						by, dueIn(b.DueOn, now), b.Summary}
 				})
 			})
 		},
@@ -62,9 +66,11 @@ func number(n *int) string {
 func (a *app) breachLogCmd() *cobra.Command {
 	var year int
 	c := &cobra.Command{
-		Use: "log", Short: "The yearly log of 45 CFR 164.408(c), as CSV", Args: cobra.NoArgs, Annotations: audited("export"),
-		Long: `Writes the breaches that were discovered in a year (of UTC) and are closed, as CSV to standard output. Those of 500 individuals and more are in it too: the column
-hhs_due tells them apart. A cell that a spreadsheet would take for a formula begins with an apostrophe; --json has the values as they are.`,
+		Use: "log", Short: "The yearly log of 45 CFR 164.408(c), as CSV", Args: cobra.NoArgs,
+		Annotations: audited("export"),
+		Long: `Writes the breaches that were discovered in a year (of UTC) and are closed, as CSV to standard output.
+Those of 500 individuals and more are in it too: the column hhs_due tells them apart. A cell that a spreadsheet would
+take for a formula begins with an apostrophe; --json has the values as they are.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if year == 0 {
 				return usagef("--year is needed")
@@ -93,11 +99,15 @@ hhs_due tells them apart. A cell that a spreadsheet would take for a formula beg
 
 func (a *app) breachCSV(rows []review.Breach) error {
 	w := csv.NewWriter(a.Out)
-	_ = w.Write([]string{"anomaly", "clinic", "region", "discovered_on", "first_access", "last_access", "individuals", "residents", "what_happened", "phi_involved", "mitigation", "reason", "closed_by", "approved_by",
-		"individuals_due", "individuals_notified", "hhs_due", "hhs_notified", "media_due", "media_notified", "covered_entity_due", "covered_entity_notified"})
+	_ = w.Write([]string{"anomaly", "clinic", "region", "discovered_on", "first_access", "last_access", "individuals",
+		"residents", "what_happened", "phi_involved", "mitigation", "reason", "closed_by", "approved_by",
+		"individuals_due", "individuals_notified", "hhs_due", "hhs_notified", "media_due", "media_notified",
+		"covered_entity_due", "covered_entity_notified"})
 	for i := range rows {
 		b := &rows[i]
-		line := []string{b.ID.String(), b.TenantName, b.Region, string(b.DiscoveredOn), b.FirstAt.UTC().Format(time.RFC3339), b.LastAt.UTC().Format(time.RFC3339), number(b.Affected), or(b.Residents, ""), b.Summary,
+		line := []string{b.ID.String(), b.TenantName, b.Region, string(b.DiscoveredOn),
+			b.FirstAt.UTC().Format(time.RFC3339), b.LastAt.UTC().Format(time.RFC3339), number(b.Affected),
+			or(b.Residents, ""), b.Summary,
 			or(b.Nature, ""), or(b.Mitigated, ""), or(b.CloseReason, ""), or(b.ClosedBy, ""), or(b.ApprovedBy, "")}
 		for _, duty := range []string{"individuals", "hhs", "media", "covered_entity"} {
 			due, made := "", ""
@@ -133,15 +143,17 @@ func noFormula(s string) string {
 
 func (a *app) notifiedCmd() *cobra.Command {
 	var duty, on string
-	c := a.changeCmd("notified ANOMALY", "Record that a notice was made: its clock stops", "note", "reference", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reference string) (review.Changed, error) {
-		if err := oneOf("to", []string{duty}, review.Duties()); err != nil {
-			return review.Changed{}, err
-		}
-		if on == "" {
-			return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
-		}
-		return review.Notified(ctx, s, anomaly, seen, duty, review.Date(on), reference)
-	})
+	c := a.changeCmd("notified ANOMALY", "Record that a notice was made: its clock stops", "note", "reference",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+			reference string) (review.Changed, error) {
+			if err := oneOf("to", []string{duty}, review.Duties()); err != nil {
+				return review.Changed{}, err
+			}
+			if on == "" {
+				return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
+			}
+			return review.Notified(ctx, s, anomaly, seen, duty, review.Date(on), reference)
+		})
 	c.Flags().Lookup("reference").Usage = "where that is proven: a letter, a number of the HHS portal (needed)"
 	c.Flags().StringVar(&duty, "to", "", "individuals, covered_entity, hhs or media (needed)")
 	c.Flags().StringVar(&on, "on", "", "the day (needed)")
@@ -151,17 +163,19 @@ func (a *app) notifiedCmd() *cobra.Command {
 
 func (a *app) termsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "terms", Short: "Days that contracts and the laws of States leave", Args: cobra.NoArgs, Annotations: audited("browse"),
-		Long: "ward ships no term of any State or contract: what stands here was set by an administrator.",
+		Use: "terms", Short: "Days that contracts and the laws of States leave", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
+		Long:        "ward ships no term of any State or contract: what stands here was set by an administrator.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Terms(cmd.Context(), s)
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"TENANT", "STATE", "DAYS", "WHY", "BY", "SINCE"}, func(t review.Term) []string {
-					return []string{or(t.Tenant, "-"), or(t.State, "-"), number(t.Days), t.Why, t.By, when(t.At)}
-				})
+				return emit(a, rows, []string{"TENANT", "STATE", "DAYS", "WHY", "BY", "SINCE"},
+					func(t review.Term) []string {
+						return []string{or(t.Tenant, "-"), or(t.State, "-"), number(t.Days), t.Why, t.By, when(t.At)}
+					})
 			})
 		},
 	}
@@ -173,7 +187,8 @@ func (a *app) tenantTermCmd() *cobra.Command {
 	var state, reason string
 	var days int
 	c := &cobra.Command{
-		Use: "term CLINIC", Short: "Set what a clinic's contract says of notices", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Use: "term CLINIC", Short: "Set what a clinic's contract says of notices", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				event, err := review.SetTenantTerm(cmd.Context(), s, args[0], state, days, reason)
@@ -191,7 +206,8 @@ func (a *app) stateTermCmd() *cobra.Command {
 	var days int
 	var citation string
 	c := &cobra.Command{
-		Use: "state STATE", Short: "Set in how many days a State's law wants individuals notified", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Use: "state STATE", Short: "Set in how many days a State's law wants individuals notified",
+		Args: cobra.ExactArgs(1), Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				event, err := review.SetStateTerm(cmd.Context(), s, args[0], days, citation)
@@ -223,14 +239,17 @@ func (a *app) sameCmds() []*cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"USER", "SAME AS", "SINCE", "BY", "REASON", "ENDED"}, func(l review.AccountLink) []string {
-					return []string{l.User, l.SameAs, when(l.LinkedAt), l.LinkedBy, l.Reason, whenOr(l.EndedAt, "-")}
-				})
+				return emit(a, rows, []string{"USER", "SAME AS", "SINCE", "BY", "REASON", "ENDED"},
+					func(l review.AccountLink) []string {
+						return []string{l.User, l.SameAs, when(l.LinkedAt), l.LinkedBy, l.Reason,
+							whenOr(l.EndedAt, "-")}
+					})
 			})
 		},
 	}
 	a.jsonFlag(list)
-	change := func(use, short, long string, fn func(context.Context, *tenancy.Session, string, string, string) (int64, error)) *cobra.Command {
+	change := func(use, short, long string,
+		fn func(context.Context, *tenancy.Session, string, string, string) (int64, error)) *cobra.Command {
 		var reason string
 		c := &cobra.Command{
 			Use: use, Short: short, Long: long, Args: cobra.ExactArgs(2), Annotations: audited("configure"),
@@ -245,6 +264,8 @@ func (a *app) sameCmds() []*cobra.Command {
 		return c
 	}
 	return []*cobra.Command{list,
-		change("same USER USER", "Say that two accounts are one person's", "From then on whoever may not review an anomaly under one of them may not under the other, and does not approve there what was closed here.", review.LinkAccounts),
+		change("same USER USER", "Say that two accounts are one person's",
+			"From then on whoever may not review an anomaly under one of them may not under the other, "+
+				"and does not approve there what was closed here.", review.LinkAccounts),
 		change("apart USER USER", "End that; never between your own accounts", "", review.PartAccounts)}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// offer completes a flag's value from a closed list. What only the database knows (clinics, people, anomalies) is not completed: reading it would be a look, and an event at each press of the key.
+// offer completes a flag's value from a closed list. What only the database knows (clinics, people, anomalies) is not
+// completed: reading it would be a look, and an event at each press of the key.
 func offer(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -21,12 +21,16 @@ func (a *app) demoCmd() *cobra.Command {
 	var seed uint64
 	c := &cobra.Command{
 		Use: "demo", Short: "A whole installation on this machine, with simulated clinics in it", Args: cobra.NoArgs,
-		Annotations: exempt("makes or starts an installation; signing in and what the terminal shows are recorded there"),
-		Long: `Finds PostgreSQL's programs, starts a private server, simulates clinics with some misbehaviour among 90 days of ordinary work, seals and ships their
-history, runs the review rules, leaves ward worker running, and opens the terminal as a compliance officer. The second time it opens what is there.
+		Annotations: exempt(
+			"makes or starts an installation; signing in and what the terminal shows are recorded there"),
+		Long: `Finds PostgreSQL's programs, starts a private server, simulates clinics with some misbehaviour among 90
+days of ordinary work, seals and ships their history, runs the review rules, leaves ward worker running, and opens the
+terminal as a compliance officer. The second time it opens what is there.
 
-Data live under WARD_DATA, else XDG_DATA_HOME/ward, else (as root) /var/lib/ward. ward demo stop ends server and worker; ward demo reset removes everything.`,
-		Example: "  ward demo\n  ward demo --as eli        the second compliance officer\n  ward demo --no-tui        start it and say how to reach it",
+Data live under WARD_DATA, else XDG_DATA_HOME/ward, else (as root) /var/lib/ward. ward demo stop ends server and
+worker; ward demo reset removes everything.`,
+		Example: "  ward demo\n  ward demo --as eli        the second compliance officer\n  ward demo " +
+			"--no-tui        start it and say how to reach it",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.openDemo(seed)
 			if err != nil {
@@ -41,11 +45,13 @@ Data live under WARD_DATA, else XDG_DATA_HOME/ward, else (as root) /var/lib/ward
 			return a.runTUI(cmd.Context())
 		},
 	}
-	c.Flags().StringVar(&as, "as", "dana", "who to be: dana, eli (compliance officers), ana (auditor), omar (on call), rosa (administrator)")
+	c.Flags().StringVar(&as, "as", "dana",
+		"who to be: dana, eli (compliance officers), ana (auditor), omar (on call), rosa (administrator)")
 	c.Flags().BoolVar(&noTUI, "no-tui", false, "leave it running and say how to use it")
 	c.Flags().Uint64Var(&seed, "seed", 1, "of the simulation, when the demo is made")
 	simple := func(use, short, done string, fn func(*demo.Demo, context.Context) error) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, Annotations: exempt("starts, stops or removes an installation"),
+		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+			Annotations: exempt("starts, stops or removes an installation"),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				d, err := a.openDemo(seed)
 				if err != nil {
@@ -58,7 +64,8 @@ Data live under WARD_DATA, else XDG_DATA_HOME/ward, else (as root) /var/lib/ward
 				return nil
 			}}
 	}
-	c.AddCommand(simple("stop", "Stop the demo's server and worker", "stopped; ward demo starts it again", (*demo.Demo).Stop),
+	c.AddCommand(simple("stop", "Stop the demo's server and worker", "stopped; ward demo starts it again",
+		(*demo.Demo).Stop),
 		simple("reset", "Stop the demo and remove everything that it made", "removed", (*demo.Demo).Reset))
 	return c
 }
@@ -161,9 +168,11 @@ func demoText(d *demo.Demo, as string, rows []review.Anomaly) string {
 		fingerprint = key.Fingerprint()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "signed in as   %s (dana and eli are compliance officers, ana audits, omar is on call, rosa administers)\n", as)
+	fmt.Fprintf(&b,
+		"signed in as   %s (dana and eli are compliance officers, ana audits, omar is on call, rosa administers)\n", as)
 	fmt.Fprintf(&b, "password       %s, everybody's in this demo\n", d.Password())
-	fmt.Fprintf(&b, "queue          %d open: %d critical, %d high, %d medium, %d low\n", len(rows), count["critical"], count["high"], count["medium"], count["low"])
+	fmt.Fprintf(&b, "queue          %d open: %d critical, %d high, %d medium, %d low\n", len(rows), count["critical"],
+		count["high"], count["medium"], count["low"])
 	fmt.Fprintf(&b, "database       %s\n", d.Database("ward_reviewer"))
 	fmt.Fprintf(&b, "store          %s\n", d.Archive())
 	fmt.Fprintf(&b, "public key     %s\n               %s\n", d.VerifyKey(), fingerprint)
@@ -172,7 +181,8 @@ func demoText(d *demo.Demo, as string, rows []review.Anomaly) string {
 		found = "which ward finds where WARD_DATA=" + d.Dir + " is set"
 	}
 	fmt.Fprintf(&b, "settings       %s, %s\n\n", d.Settings(), found)
-	b.WriteString("try            ward queue list\n               ward queue show ID\n               ward archive verify --offline --store " + d.Archive() + " --key " + d.VerifyKey() +
+	b.WriteString("try            ward queue list\n               ward queue show ID\n               ward archive " +
+		"verify --offline --store " + d.Archive() + " --key " + d.VerifyKey() +
 		"\n               ward demo --as eli\n               ward demo stop\n")
 	return b.String()
 }

@@ -21,15 +21,18 @@ func (a *app) tenantCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"TENANT", "NAME", "REGION", "KIND", "MEMBERS", "OPEN ANOMALIES", "KEPT FOR"}, func(t tenancy.Tenant) []string {
-					return []string{t.Slug, t.Name, t.Region, t.Kind, fmt.Sprint(t.Members), fmt.Sprint(t.OpenAnomalies), fmt.Sprintf("%d years", t.RetainYears)}
+				return emit(a, rows, []string{"TENANT", "NAME", "REGION", "KIND", "MEMBERS", "OPEN ANOMALIES",
+					"KEPT FOR"}, func(t tenancy.Tenant) []string {
+					return []string{t.Slug, t.Name, t.Region, t.Kind, fmt.Sprint(t.Members),
+						fmt.Sprint(t.OpenAnomalies), fmt.Sprintf("%d years", t.RetainYears)}
 				})
 			})
 		},
 	}
 	a.jsonFlag(list)
 	add := &cobra.Command{
-		Use: "add SLUG NAME", Short: "Add a clinic in this region", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Use: "add SLUG NAME", Short: "Add a clinic in this region", Args: cobra.ExactArgs(2),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				id, err := s.AddTenant(cmd.Context(), args[0], args[1])
@@ -44,9 +47,11 @@ func (a *app) tenantRetentionCmd() *cobra.Command {
 	var years int
 	var reason string
 	c := &cobra.Command{
-		Use: "retention CLINIC", Short: "Keep a clinic's archived history for more years", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
-		Long: `Archived history is kept for six years and ninety days from the end of its month, or longer where a clinic wants it. A part holds the rows of several
-clinics and is kept for the longest. The worker makes the locks of parts that exist already longer within a minute. A retention never shrinks.`,
+		Use: "retention CLINIC", Short: "Keep a clinic's archived history for more years", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
+		Long: `Archived history is kept for six years and ninety days from the end of its month, or longer where a
+clinic wants it. A part holds the rows of several clinics and is kept for the longest. The worker makes the locks of
+parts that exist already longer within a minute. A retention never shrinks.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.SetRetention(cmd.Context(), args[0], years, reason); err != nil {
@@ -88,7 +93,8 @@ func (a *app) userCmd() *cobra.Command {
 		},
 	}
 	show := &cobra.Command{
-		Use: "show USER", Short: "One user and every membership they ever had", Args: cobra.ExactArgs(1), Annotations: audited("browse"),
+		Use: "show USER", Short: "One user and every membership they ever had", Args: cobra.ExactArgs(1),
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := s.Users(cmd.Context())
@@ -108,9 +114,10 @@ func (a *app) userCmd() *cobra.Command {
 	var kind, owner string
 	var withPassword bool
 	add := &cobra.Command{
-		Use: "add SLUG NAME", Short: "Add a person or a service account", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
-		Long: `Adds a user: one per person, for life. A second clinic is a second membership (ward member add), not a second user.
-With --password the password is asked for, or read from standard input.`,
+		Use: "add SLUG NAME", Short: "Add a person or a service account", Args: cobra.ExactArgs(2),
+		Annotations: audited("configure"),
+		Long: `Adds a user: one per person, for life. A second clinic is a second membership (ward member add), not a
+second user. With --password the password is asked for, or read from standard input.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u := tenancy.NewUser{Slug: args[0], Name: args[1], Kind: kind, Owner: owner}
 			if withPassword {
@@ -128,17 +135,20 @@ With --password the password is asked for, or read from standard input.`,
 	add.Flags().StringVar(&kind, "kind", "human", "human or service")
 	add.Flags().StringVar(&owner, "owner", "", "user who answers for a service account")
 	add.Flags().BoolVar(&withPassword, "password", false, "give a password")
-	return noun("user", "People and service accounts", append(append(a.linkCmds(), a.sameCmds()...), list, show, add, a.userDisableCmd(), a.userEnableCmd())...)
+	return noun("user", "People and service accounts",
+		append(append(a.linkCmds(), a.sameCmds()...), list, show, add, a.userDisableCmd(), a.userEnableCmd())...)
 }
 
 func (a *app) userDisableCmd() *cobra.Command {
 	var reason string
 	var yes bool
 	c := &cobra.Command{
-		Use: "disable USER", Short: "End a person everywhere: memberships, grants, sessions", Args: cobra.ExactArgs(1), Annotations: audited("terminate"),
-		Long: `Shows what it ends and, on a terminal, asks for the user's short name; with --yes it does not ask. Every membership is terminated, every grant ended, the
-person is taken off the on-call roster, a service account's secrets end, and every session is revoked: the next transaction is refused. The user_id and all
-history stay. ward user enable lets the person sign in again, without what was ended.`,
+		Use: "disable USER", Short: "End a person everywhere: memberships, grants, sessions", Args: cobra.ExactArgs(1),
+		Annotations: audited("terminate"),
+		Long: `Shows what it ends and, on a terminal, asks for the user's short name; with --yes it does not ask.
+Every membership is terminated, every grant ended, the person is taken off the on-call roster, a service account's
+secrets end, and every session is revoked: the next transaction is refused. The user_id and all history stay. ward
+user enable lets the person sign in again, without what was ended.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(strings.TrimSpace(reason)) < 4 {
 				return usagef("--reason is needed, at least four characters")
@@ -155,7 +165,8 @@ history stay. ward user enable lets the person sign in again, without what was e
 				if err != nil {
 					return err
 				}
-				return one(a, done, fmt.Sprintf("disabled; %d memberships, %d grants and %d live sessions ended; recorded as event %d", done.MembershipsEnded, done.GrantsEnded, done.SessionsEnded, done.EventID))
+				return one(a, done, fmt.Sprintf("disabled; %d memberships, %d grants and %d live sessions ended; "+
+					"recorded as event %d", done.MembershipsEnded, done.GrantsEnded, done.SessionsEnded, done.EventID))
 			})
 		},
 	}
@@ -177,7 +188,9 @@ func (a *app) confirmDisable(p *tenancy.Person, yes bool) error {
 				live++
 			}
 		}
-		a.say("%s", clean(fmt.Sprintf("%s (%s, user %s)", p.Name, p.Slug, p.ID))+fmt.Sprintf("\n  this will end      %d memberships, %d live sessions", live, p.LiveSessions)+stays(p.Services, p.Grants, p.OnCall))
+		a.say("%s", clean(fmt.Sprintf("%s (%s, user %s)", p.Name, p.Slug, p.ID))+
+			fmt.Sprintf("\n  this will end      %d memberships, %d live sessions", live, p.LiveSessions)+
+			stays(p.Services, p.Grants, p.OnCall))
 	}
 	if yes {
 		return nil
@@ -196,8 +209,9 @@ func (a *app) confirmDisable(p *tenancy.Person, yes bool) error {
 func (a *app) userEnableCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "enable USER", Short: "Let a disabled person sign in again", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
-		Long: `What disabling ended stays ended: give memberships and grants anew.`,
+		Use: "enable USER", Short: "Let a disabled person sign in again", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
+		Long:        `What disabling ended stays ended: give memberships and grants anew.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.EnableUser(cmd.Context(), args[0], reason); err != nil {
@@ -242,9 +256,11 @@ func (a *app) grantCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"GRANT", "USER", "ROLE", "TENANT", "BY", "UNTIL", "ENDED", "REASON"}, func(g tenancy.Grant) []string {
-					return []string{shortID(g.ID), g.User, g.Role, or(g.Tenant, "every clinic"), or(g.GrantedBy, "init"), whenOr(g.ExpiresAt, "-"), whenOr(g.EndedAt, "-"), g.Reason}
-				})
+				return emit(a, rows, []string{"GRANT", "USER", "ROLE", "TENANT", "BY", "UNTIL", "ENDED", "REASON"},
+					func(g tenancy.Grant) []string {
+						return []string{shortID(g.ID), g.User, g.Role, or(g.Tenant, "every clinic"),
+							or(g.GrantedBy, "init"), whenOr(g.ExpiresAt, "-"), whenOr(g.EndedAt, "-"), g.Reason}
+					})
 			})
 		},
 	}
@@ -252,7 +268,8 @@ func (a *app) grantCmd() *cobra.Command {
 	var g tenancy.NewGrant
 	add := &cobra.Command{
 		Use: "add USER ROLE", Short: "Let a user review", Args: cobra.ExactArgs(2), Annotations: audited("grant"),
-		Long: `ROLE is administrator, compliance_officer, auditor or on_call_engineer. An on-call grant names one clinic and a ticket and lasts at most 4 hours.`,
+		Long: `ROLE is administrator, compliance_officer, auditor or on_call_engineer. An on-call grant names one
+clinic and a ticket and lasts at most 4 hours.`,
 		Example: `  ward grant add dana compliance_officer --reason "privacy office"
   ward grant add omar on_call_engineer --tenant cedar --ticket OPS-812 --hours 4 --reason "portal down"`,
 		RunE: func(cmd *cobra.Command, args []string) error {

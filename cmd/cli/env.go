@@ -1,5 +1,6 @@
-// Package cli is ward's command line: one file per noun. Commands parse, call one domain function and render what it returns; results go to standard
-// output, narration and progress to standard error, and exit.go alone decides exit codes.
+// Package cli is ward's command line: one file per noun. Commands parse, call one domain function and render what it
+// returns; results go to standard output, narration and progress to standard error, and exit.go alone decides exit
+// codes.
 package cli
 
 import (
@@ -92,14 +93,15 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ward",
 		Short: "Tenancy, audit and compliance review for multi-tenant telehealth",
-		Long: `ward keeps clinics apart in one PostgreSQL database, records every access to patient data before it happens,
-and gives reviewers a queue of what looks wrong.
+		Long: `ward keeps clinics apart in one PostgreSQL database, records every access to patient data before it
+happens, and gives reviewers a queue of what looks wrong.
 
   ward demo            a whole installation on this machine, with three months of simulated work in it
   ward                 the terminal application
   ward queue list      the same queue on the command line
 
-Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 database unreachable; 5 not proven; 130 interrupted.`,
+Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 database unreachable; 5 not proven; 130
+interrupted.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args:        cobra.NoArgs,
 		Annotations: exempt("opens the terminal application, whose own actions are recorded"),
@@ -110,7 +112,8 @@ Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 databa
 			return a.runTUI(cmd.Context())
 		},
 	}
-	root.PersistentFlags().StringVar(&a.flags.config, "config", "", "settings file (default: ./ward.yaml, then the user's, then the demo's)")
+	root.PersistentFlags().StringVar(&a.flags.config, "config", "",
+		"settings file (default: ./ward.yaml, then the user's, then the demo's)")
 	root.PersistentFlags().StringVar(&a.flags.database, "database", "", "database url (or WARD_DATABASE_URL)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
@@ -124,9 +127,13 @@ Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 databa
 			root.AddCommand(c)
 		}
 	}
-	add("work", a.tuiCmd(), a.queueCmd(), a.breachCmd(), a.auditCmd(), a.archiveCmd(), a.ruleCmd(), a.suppressCmd(), a.evidenceCmd(), a.notifyCmd())
-	add("directory", a.loginCmd(), a.logoutCmd(), a.whoamiCmd(), a.tenantCmd(), a.userCmd(), a.memberCmd(), a.roleCmd(), a.serviceCmd(), a.grantCmd(), a.oncallCmd(), a.sessionCmd(), a.keyCmd(), a.applicationCmd(), a.oidcCmd(), a.totpCmd())
-	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.workerCmd(), a.benchCmd(), a.versionCmd())
+	add("work", a.tuiCmd(), a.queueCmd(), a.breachCmd(), a.auditCmd(), a.archiveCmd(), a.ruleCmd(), a.suppressCmd(),
+		a.evidenceCmd(), a.notifyCmd())
+	add("directory", a.loginCmd(), a.logoutCmd(), a.whoamiCmd(), a.tenantCmd(), a.userCmd(), a.memberCmd(), a.roleCmd(),
+		a.serviceCmd(), a.grantCmd(), a.oncallCmd(), a.sessionCmd(), a.keyCmd(), a.applicationCmd(),
+		a.oidcCmd(), a.totpCmd())
+	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.workerCmd(), a.benchCmd(),
+		a.versionCmd())
 	checkArgs(root)
 	readable(root)
 	return root
@@ -143,7 +150,8 @@ func checkArgs(cmd *cobra.Command) {
 			case cmd.HasSubCommands(): // a verb that there is not
 				return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 			}
-			return usageError{fmt.Errorf("%d arguments given; the form is: %s; see %s --help", len(args), cmd.UseLine(), cmd.CommandPath())}
+			return usageError{fmt.Errorf("%d arguments given; the form is: %s; see %s --help", len(args), cmd.UseLine(),
+				cmd.CommandPath())}
 		}
 	}
 	for _, sub := range cmd.Commands() {
@@ -153,12 +161,14 @@ func checkArgs(cmd *cobra.Command) {
 
 // noun is a command that only holds verbs.
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, Annotations: exempt("shows help"), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, Annotations: exempt("shows help"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	c.AddCommand(verbs...)
 	return c
 }
 
-// What a command leaves in the audit log is written beside it, and a test holds every command to it: the action of its event, or why there is none.
+// What a command leaves in the audit log is written beside it, and a test holds every command to it: the action of its
+// event, or why there is none.
 const (
 	annotationAudit  = "audit"
 	annotationExempt = "audit-exempt"

@@ -44,13 +44,16 @@ func (f *evidenceFlags) period() (review.Period, error) {
 func (a *app) evidenceCmd() *cobra.Command {
 	var f evidenceFlags
 	c := &cobra.Command{
-		Use: "evidence", Short: "What an auditor asks for about a period, as CSV files", Args: cobra.NoArgs, Annotations: audited("export"),
-		Long: `Writes a new directory with one CSV file for each thing that OCR's audit protocol asks for (docs/EVIDENCE.md): every row names the events or runs that it rests
-on. Nothing of the kind is a file with a header alone, and the manifest says so. The manifest has the hash of each file, the heads of the clinics' chains and the
+		Use: "evidence", Short: "What an auditor asks for about a period, as CSV files", Args: cobra.NoArgs,
+		Annotations: audited("export"),
+		Long: `Writes a new directory with one CSV file for each thing that OCR's audit protocol asks for
+(docs/EVIDENCE.md): every row names the events or runs that it rests on. Nothing of the kind is a file with a header
+alone, and the manifest says so. The manifest has the hash of each file, the heads of the clinics' chains and the
 event of its making, and can be checked by anybody (ward evidence verify).
 
---as-of tells the period as it was known then: the same period and time give the same files to the byte. Without it the newest sealed event decides; without
---to the period ends there too. Exit 5: a month of the period is in the archive alone, and what rests on its events is missing.`,
+--as-of tells the period as it was known then: the same period and time give the same files to the byte. Without it
+the newest sealed event decides; without --to the period ends there too. Exit 5: a month of the period is in the
+archive alone, and what rests on its events is missing.`,
 		Example: `  ward evidence --from 2026-07-01 --to 2026-10-01 --out q3
   ward evidence --from 2026-07-01 --to 2026-10-01 --as-of 2026-10-05 --tenant cedar --out cedar-q3 --json
   ward evidence certify q3 --statement "I reviewed the third quarter's findings and their outcomes."`,
@@ -92,13 +95,16 @@ func (a *app) evidence(b *review.Bundle) error {
 			empty++
 		}
 	}
-	text := fmt.Sprintf("%s: %d files, %d rows, %d of them empty\nperiod    %s to %s, as known at %s\nmanifest  %s\nrecorded  as events %d and %d",
-		b.Dir, len(b.Files)+1, rows, empty, when(b.From), when(b.To), when(b.AsOf), b.ManifestSHA256, b.EventID, b.RecordedAs)
+	text := fmt.Sprintf("%s: %d files, %d rows, %d of them empty\nperiod    %s to %s, as known at %s\nmanifest  %s\n"+
+		"recorded  as events %d and %d",
+		b.Dir, len(b.Files)+1, rows, empty, when(b.From), when(b.To), when(b.AsOf), b.ManifestSHA256,
+		b.EventID, b.RecordedAs)
 	if err := one(a, b, text); err != nil {
 		return err
 	}
 	if len(b.ArchiveOnly) > 0 {
-		a.say("not whole: events of %s are in the archive only, and what rests on them is missing", strings.Join(b.ArchiveOnly, ", "))
+		a.say("not whole: events of %s are in the archive only, and what rests on them is missing",
+			strings.Join(b.ArchiveOnly, ", "))
 		return codeError{code: exitNotProven}
 	}
 	return nil
@@ -110,17 +116,20 @@ func (a *app) evidenceVerifyCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify DIR", Short: "Check a bundle's files against its manifest", Args: cobra.ExactArgs(1),
 		Annotations: exempt("reads files that somebody was given; no database or store is asked"),
-		Long: `Holds every file of the directory against the manifest: its SHA-256, rows and columns, and that none is missing or added. Exit 3: something is not what was made.
+		Long: `Holds every file of the directory against the manifest: its SHA-256, rows and columns, and that none is
+missing or added. Exit 3: something is not what was made.
 
-That the manifest is the one that was recorded and certified, its hash says. --manifest takes the hash that you were told; --proof takes files of ward archive prove, of the
-events of making, certification and approval, and checks with the public key alone that each is in the archive and names this manifest.`,
+That the manifest is the one that was recorded and certified, its hash says. --manifest takes the hash that you were
+told; --proof takes files of ward archive prove, of the events of making, certification and approval, and checks with
+the public key alone that each is in the archive and names this manifest.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := review.VerifyEvidence(args[0])
 			if err != nil {
 				return usageError{err}
 			}
 			if manifest != "" && !strings.EqualFold(manifest, r.ManifestSHA256) {
-				r.Findings = append(r.Findings, review.EvidenceFinding{File: review.ManifestName, State: review.FileModified, Detail: "its hash is not the one that was given"})
+				r.Findings = append(r.Findings, review.EvidenceFinding{File: review.ManifestName,
+					State: review.FileModified, Detail: "its hash is not the one that was given"})
 				r.Valid = false
 			}
 			for _, p := range proofs {
@@ -169,7 +178,8 @@ func (a *app) checkEvidenceProof(r *review.EvidenceReport, file, keyText string)
 	switch {
 	case proof.Verdict != archive.Valid:
 		bad("it proves nothing")
-	case proof.Row.Source != "ward" || proof.Row.Detail == nil || json.Unmarshal([]byte(*proof.Row.Detail), &detail) != nil || detail.Manifest != r.ManifestSHA256:
+	case proof.Row.Source != "ward" || proof.Row.Detail == nil ||
+		json.Unmarshal([]byte(*proof.Row.Detail), &detail) != nil || detail.Manifest != r.ManifestSHA256:
 		bad("its event does not name this manifest")
 	}
 	return nil
@@ -182,7 +192,9 @@ func (a *app) evidenceReport(r *review.EvidenceReport, proofs int) error {
 	}
 	m := &r.Manifest
 	if r.Valid {
-		fmt.Fprintf(&b, "valid: %d files, %d rows, as the manifest says\nperiod    %s to %s, as known at %s\nmade      by %s, event %d\nmanifest  %s\n", r.Files, r.Rows, when(m.From), when(m.To), when(m.AsOf), clean(m.MadeBy.Slug), m.EventID, r.ManifestSHA256)
+		fmt.Fprintf(&b, "valid: %d files, %d rows, as the manifest says\nperiod    %s to %s, as known at %s\n"+
+			"made      by %s, event %d\nmanifest  %s\n", r.Files, r.Rows, when(m.From), when(m.To), when(m.AsOf),
+			clean(m.MadeBy.Slug), m.EventID, r.ManifestSHA256)
 		if proofs > 0 {
 			fmt.Fprintf(&b, "proven    %d events of the archive name this manifest", proofs)
 		} else {
@@ -203,9 +215,12 @@ func (a *app) evidenceReport(r *review.EvidenceReport, proofs int) error {
 func (a *app) evidenceCertifyCmd() *cobra.Command {
 	var statement string
 	c := &cobra.Command{
-		Use: "certify DIR", Short: "Sign a statement over a bundle; somebody else approves it", Args: cobra.ExactArgs(1), Annotations: audited("close"),
-		Long: `Records, under your name, a statement over the hash of the bundle's manifest. The files are held against the manifest first, and only a bundle that was made here, of
-clinics that you review, can be certified. The event names the hash and the statement; its proof (ward archive prove EVENT) can be checked by anybody who has the public key.`,
+		Use: "certify DIR", Short: "Sign a statement over a bundle; somebody else approves it",
+		Args: cobra.ExactArgs(1), Annotations: audited("close"),
+		Long: `Records, under your name, a statement over the hash of the bundle's manifest. The files are held
+against the manifest first, and only a bundle that was made here, of clinics that you review, can be certified. The
+event names the hash and the statement; its proof (ward archive prove EVENT) can be checked by anybody who has the
+public key.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(strings.TrimSpace(statement)) < 20 {
 				return usagef("--statement is needed, at least twenty characters: what you reviewed, and that you did")
@@ -215,7 +230,9 @@ clinics that you review, can be certified. The event names the hash and the stat
 				if err != nil {
 					return err
 				}
-				return one(a, done, fmt.Sprintf("certified as %s over manifest %s; recorded as event %d; another approves it: ward evidence approve %s", shortID(done.ID), done.Manifest, done.EventID, shortID(done.ID)))
+				return one(a, done, fmt.Sprintf("certified as %s over manifest %s; recorded as event %d; "+
+					"another approves it: ward evidence approve %s", shortID(done.ID), done.Manifest, done.EventID,
+					shortID(done.ID)))
 			})
 		},
 	}
@@ -227,7 +244,8 @@ clinics that you review, can be certified. The event names the hash and the stat
 func (a *app) evidenceApproveCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "approve CERTIFICATION", Short: "Approve somebody else's certification", Args: cobra.ExactArgs(1), Annotations: audited("approve"),
+		Use: "approve CERTIFICATION", Short: "Approve somebody else's certification", Args: cobra.ExactArgs(1),
+		Annotations: audited("approve"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needReason(reason); err != nil {
 				return err
@@ -237,7 +255,8 @@ func (a *app) evidenceApproveCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return one(a, done, fmt.Sprintf("certification %s is approved; recorded as event %d", shortID(done.ID), done.EventID))
+				return one(a, done, fmt.Sprintf("certification %s is approved; recorded as event %d", shortID(done.ID),
+					done.EventID))
 			})
 		},
 	}
@@ -248,15 +267,18 @@ func (a *app) evidenceApproveCmd() *cobra.Command {
 
 func (a *app) evidenceListCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "list", Short: "Certified periods, and whether somebody else approved them", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "list", Short: "Certified periods, and whether somebody else approved them", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Certifications(cmd.Context(), s)
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"CERTIFICATION", "FROM", "TO", "TENANTS", "REVIEWER", "CERTIFIED", "APPROVED BY", "MANIFEST"}, func(c review.Certification) []string {
-					return []string{shortID(c.ID), when(c.PeriodFrom), when(c.PeriodTo), c.Tenants, c.Reviewer, when(c.CertifiedAt), or(c.Approver, "nobody yet"), c.Manifest[:12]}
+				return emit(a, rows, []string{"CERTIFICATION", "FROM", "TO", "TENANTS", "REVIEWER", "CERTIFIED",
+					"APPROVED BY", "MANIFEST"}, func(c review.Certification) []string {
+					return []string{shortID(c.ID), when(c.PeriodFrom), when(c.PeriodTo), c.Tenants, c.Reviewer,
+						when(c.CertifiedAt), or(c.Approver, "nobody yet"), c.Manifest[:12]}
 				})
 			})
 		},

@@ -10,7 +10,8 @@ import (
 // helpWidth is how wide help is: a terminal of 80 columns shows it without breaking words.
 const helpWidth = 80
 
-// readable fits a command's help, and that of all below it, into helpWidth, and keeps the shell from completing names of files where a command takes none.
+// readable fits a command's help, and that of all below it, into helpWidth, and keeps the shell from completing names
+// of files where a command takes none.
 func readable(cmd *cobra.Command) {
 	cmd.Long = reflow(cmd.Long)
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
@@ -22,7 +23,8 @@ func readable(cmd *cobra.Command) {
 	}
 }
 
-// reflow joins the lines of each paragraph and breaks them at helpWidth. An empty line ends a paragraph, and a line that begins with a space stands for itself.
+// reflow joins the lines of each paragraph and breaks them at helpWidth. An empty line ends a paragraph, and a line
+// that begins with a space stands for itself.
 func reflow(text string) string {
 	var out, paragraph []string
 	end := func() {

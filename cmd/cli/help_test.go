@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Help fits 80 columns where it can: prose and flags are broken, while a line of code (an example, the form of the call) stays whole.
+// Help fits 80 columns where it can: prose and flags are broken, while a line of code (an example, the form of the
+// call) stays whole.
 func TestHelpFits(t *testing.T) {
 	seen := 0
 	var walk func(*cobra.Command)
@@ -20,7 +21,9 @@ func TestHelpFits(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(out.String()) {
-			if ansi.StringWidth(strings.TrimSpace(line)) > helpWidth && !strings.HasPrefix(strings.TrimSpace(line), "ward ") && !strings.Contains(cmd.CommandPath(), "completion") {
+			if ansi.StringWidth(strings.TrimSpace(line)) > helpWidth &&
+				!strings.HasPrefix(strings.TrimSpace(line), "ward ") &&
+				!strings.Contains(cmd.CommandPath(), "completion") {
 				t.Errorf("%s --help is wider than %d columns: %s", cmd.CommandPath(), helpWidth, line)
 			}
 		}
@@ -38,7 +41,8 @@ func TestHelpFits(t *testing.T) {
 func TestReflow(t *testing.T) {
 	long := strings.Repeat("word ", 20)
 	got := reflow(long + "\nends.\n\n  kept  as it is\nNext.")
-	want := strings.TrimSpace(strings.Repeat("word ", 16)) + "\n" + strings.Repeat("word ", 4) + " ends.\n\n  kept  as it is\nNext."
+	want := strings.TrimSpace(strings.Repeat("word ", 16)) + "\n" + strings.Repeat("word ", 4) +
+		" ends.\n\n  kept  as it is\nNext."
 	if got != want {
 		t.Errorf("reflowed to\n%s\nnot\n%s", got, want)
 	}

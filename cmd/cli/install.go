@@ -32,8 +32,10 @@ func (a *app) privileged() (string, error) {
 
 func (a *app) migrateCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "migrate", Short: "Bring a database to the newest schema", Args: cobra.NoArgs, Annotations: exempt("there is no audit log before it; what it does is in ward_migration"),
-		Long:    "The first time as a login with CREATEROLE that owns the database (it creates ward's roles); afterwards as ward_migrate.",
+		Use: "migrate", Short: "Bring a database to the newest schema", Args: cobra.NoArgs,
+		Annotations: exempt("there is no audit log before it; what it does is in ward_migration"),
+		Long: "The first time as a login with CREATEROLE that owns the database (it creates ward's roles); " +
+			"afterwards as ward_migrate.",
 		Example: "  ward migrate --database postgres://postgres@/clinic",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url, err := a.privileged()
@@ -81,8 +83,10 @@ func reachable(ctx context.Context, url string) error {
 func (a *app) initCmd() *cobra.Command {
 	var in tenancy.Installation
 	c := &cobra.Command{
-		Use: "init SLUG NAME", Short: "Make a migrated, empty database an installation", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
-		Long:    "As ward_migrate or a superuser. The administrator's password is asked for, or read from standard input.",
+		Use: "init SLUG NAME", Short: "Make a migrated, empty database an installation", Args: cobra.ExactArgs(2),
+		Annotations: audited("configure"),
+		Long: "As ward_migrate or a superuser. The administrator's password is asked for, " +
+			"or read from standard input.",
 		Example: `  ward init --database postgres://ward_migrate@/clinic --region us-west root "Rosa Ibarra"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url, err := a.privileged()
@@ -113,8 +117,10 @@ func (a *app) initCmd() *cobra.Command {
 func (a *app) workerCmd() *cobra.Command {
 	var lockFile, metrics string
 	c := &cobra.Command{
-		Use: "worker", Short: "Seal, ship and run the rules, until stopped; any number may run", Args: cobra.NoArgs, Annotations: exempt("its events are the worker's own"),
-		Long: "Connects as ward_worker (worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL). Without a store and a signing key it seals and reviews, and says that it does not ship.",
+		Use: "worker", Short: "Seal, ship and run the rules, until stopped; any number may run", Args: cobra.NoArgs,
+		Annotations: exempt("its events are the worker's own"),
+		Long: "Connects as ward_worker (worker_database in ward.yaml, or WARD_WORKER_DATABASE_URL). " +
+			"Without a store and a signing key it seals and reviews, and says that it does not ship.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings()
 			if err != nil {
@@ -134,23 +140,29 @@ func (a *app) workerCmd() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&lockFile, "lock", "", "hold this file locked while running, with the process id in it")
-	c.Flags().StringVar(&metrics, "metrics", "", "serve metrics for Prometheus at http://ADDR/metrics, without a sign-in; \":9464\" is 127.0.0.1 only (default: none)")
+	c.Flags().StringVar(&metrics, "metrics", "", "serve metrics for Prometheus at http://ADDR/metrics, "+
+		"without a sign-in; \":9464\" is 127.0.0.1 only (default: none)")
 	jobs := &cobra.Command{
-		Use: "jobs", Short: "The worker's jobs that are not done: waiting, tried again, and dead", Args: cobra.NoArgs, Annotations: audited("browse"),
-		Long: "A dead job failed at every attempt; it stays in the list for a week. What failed in a rule's runs is in ward rule history too.",
+		Use: "jobs", Short: "The worker's jobs that are not done: waiting, tried again, and dead", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
+		Long: "A dead job failed at every attempt; it stays in the list for a week. " +
+			"What failed in a rule's runs is in ward rule history too.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Jobs(cmd.Context(), s)
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"JOB", "KIND", "RULE", "STATE", "ATTEMPT", "NEXT", "ERROR"}, func(j review.Job) []string {
-					state := j.State
-					if j.Dead {
-						state = "DEAD"
-					}
-					return []string{strconv.FormatInt(j.ID, 10), j.Kind, or(j.RuleID, ""), state, fmt.Sprintf("%d of %d", j.Attempt, j.MaxAttempts), whenOr(j.NextAt, "never"), clean(or(j.Error, ""))}
-				})
+				return emit(a, rows, []string{"JOB", "KIND", "RULE", "STATE", "ATTEMPT", "NEXT", "ERROR"},
+					func(j review.Job) []string {
+						state := j.State
+						if j.Dead {
+							state = "DEAD"
+						}
+						return []string{strconv.FormatInt(j.ID, 10), j.Kind, or(j.RuleID, ""), state,
+							fmt.Sprintf("%d of %d", j.Attempt, j.MaxAttempts), whenOr(j.NextAt, "never"),
+							clean(or(j.Error, ""))}
+					})
 			})
 		},
 	}
@@ -177,7 +189,8 @@ func (a *app) work(ctx context.Context, s *Settings, metrics string) error {
 	}
 	defer db.Close()
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now, Installation: s.Installation, Targets: targets, Digest: s.Notify.Digest}
+	c := worker.Config{Pool: db.Pool(), Rules: rules, Log: log, Now: a.Now, Installation: s.Installation,
+		Targets: targets, Digest: s.Notify.Digest}
 	if s.Store == "" || s.SigningKey == "" {
 		log.WarnContext(ctx, "no archive: set store and signing_key; history is sealed but leaves the database nowhere")
 	} else if c.Shipper, err = shipper(ctx, s, db, a); err != nil {
@@ -219,5 +232,6 @@ func shipper(ctx context.Context, s *Settings, db *tenancy.DB, a *app) (*audit.S
 	if err != nil {
 		return nil, fmt.Errorf("ask for the region: %w", err)
 	}
-	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Previous: previous, Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil
+	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Previous: previous,
+		Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil
 }

@@ -14,12 +14,14 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// secretService starts a session bus and GNOME's keyring on it, unlocked, both of this test alone, and gives the bus's address. Debian: dbus-daemon, gnome-keyring.
+// secretService starts a session bus and GNOME's keyring on it, unlocked, both of this test alone, and gives the bus's
+// address. Debian: dbus-daemon, gnome-keyring.
 func secretService(t *testing.T) string {
 	t.Helper()
 	dir := shortDir(t)
 	env := []string{"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH")}
-	bus := exec.CommandContext(t.Context(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address", "--address=unix:path="+filepath.Join(dir, "bus"))
+	bus := exec.CommandContext(t.Context(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address",
+		"--address=unix:path="+filepath.Join(dir, "bus"))
 	bus.Env = env
 	out, err := bus.StdoutPipe()
 	if err != nil {
@@ -32,11 +34,14 @@ func secretService(t *testing.T) string {
 	}
 	address = strings.TrimSpace(address)
 	ring := exec.CommandContext(t.Context(), "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
-	ring.Env, ring.Stdin = append(slices.Clone(env), "DBUS_SESSION_BUS_ADDRESS="+address), strings.NewReader("keyring password\n")
+	ring.Env, ring.Stdin = append(slices.Clone(env), "DBUS_SESSION_BUS_ADDRESS="+address),
+		strings.NewReader("keyring password\n")
 	start(t, ring)
 	// the bus can tell when the name has an owner
 	for range 200 {
-		ask := exec.CommandContext(t.Context(), "dbus-send", "--bus="+address, "--dest=org.freedesktop.DBus", "--print-reply", "/org/freedesktop/DBus", "org.freedesktop.DBus.GetNameOwner", "string:org.freedesktop.secrets")
+		ask := exec.CommandContext(t.Context(), "dbus-send", "--bus="+address, "--dest=org.freedesktop.DBus",
+			"--print-reply", "/org/freedesktop/DBus", "org.freedesktop.DBus.GetNameOwner",
+			"string:org.freedesktop.secrets")
 		if ask.Run() == nil {
 			return address
 		}
@@ -68,10 +73,12 @@ func TestTokensInKeyring(t *testing.T) {
 		t.Fatalf("%s", got)
 	}
 	nothing()
-	if got := s.process(t.Context(), home, bus, "", "whoami"); got.code != exitOK || !strings.Contains(got.out, "(dana)") {
+	if got := s.process(t.Context(), home, bus, "", "whoami"); got.code != exitOK ||
+		!strings.Contains(got.out, "(dana)") {
 		t.Fatalf("%s", got)
 	}
-	if got := s.process(t.Context(), home, "", "", "whoami"); got.code != exitFailed || !strings.Contains(got.errors, "nobody is signed in") {
+	if got := s.process(t.Context(), home, "", "", "whoami"); got.code != exitFailed ||
+		!strings.Contains(got.errors, "nobody is signed in") {
 		t.Errorf("without the bus: %s", got)
 	}
 	s.refreshSideBySide(t, home, bus)
@@ -79,7 +86,8 @@ func TestTokensInKeyring(t *testing.T) {
 	if got := s.process(t.Context(), home, bus, "", "logout"); got.code != exitOK {
 		t.Errorf("%s", got)
 	}
-	if got := s.process(t.Context(), home, bus, "", "whoami"); got.code != exitFailed || !strings.Contains(got.errors, "nobody is signed in") {
+	if got := s.process(t.Context(), home, bus, "", "whoami"); got.code != exitFailed ||
+		!strings.Contains(got.errors, "nobody is signed in") {
 		t.Errorf("after signing out: %s", got)
 	}
 }

@@ -17,13 +17,15 @@ import (
 func (a *app) loginCmd() *cobra.Command {
 	var issuer string
 	c := &cobra.Command{
-		Use: "login [USER]", Short: "Sign in as a reviewer", Args: cobra.MaximumNArgs(1), Annotations: audited("sign_in"),
-		Long: `With USER: by password, asked for on the terminal or read from standard input, and by the code of a second factor where one is enrolled (the next line of
-standard input). Without: at the identity provider of --issuer, of the settings, or the one that is declared (ward oidc add): confirm the code that is
-shown in any browser.
+		Use: "login [USER]", Short: "Sign in as a reviewer", Args: cobra.MaximumNArgs(1),
+		Annotations: audited("sign_in"),
+		Long: `With USER: by password, asked for on the terminal or read from standard input, and by the code of a
+second factor where one is enrolled (the next line of standard input). Without: at the identity provider of --issuer,
+of the settings, or the one that is declared (ward oidc add): confirm the code that is shown in any browser.
 
-The tokens are kept in the operating system's keyring, or in a file that only you can read (token_store in ward.yaml; WARD_TOKEN_FILE, or ward/tokens.json in your
-configuration directory). Who you are afterwards, the database takes from the token alone.`,
+The tokens are kept in the operating system's keyring, or in a file that only you can read (token_store in ward.yaml;
+WARD_TOKEN_FILE, or ward/tokens.json in your configuration directory). Who you are afterwards, the database takes from
+the token alone.`,
 		Example: "  ward login dana\n  ward login --issuer https://id.example.org",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && issuer != "" {
@@ -36,7 +38,8 @@ configuration directory). Who you are afterwards, the database takes from the to
 			return a.login(cmd.Context(), &s, strings.Join(args, ""), issuer)
 		},
 	}
-	c.Flags().StringVar(&issuer, "issuer", "", "sign in at this identity provider (or issuer in ward.yaml, WARD_ISSUER)")
+	c.Flags().StringVar(&issuer, "issuer", "",
+		"sign in at this identity provider (or issuer in ward.yaml, WARD_ISSUER)")
 	return c
 }
 
@@ -80,17 +83,20 @@ func (a *app) byPassword(ctx context.Context, db *tenancy.DB, user string) (tena
 		return tenancy.Tokens{}, err
 	}
 	return a.withCode(func(code string) (tenancy.Tokens, error) {
-		tokens, err := db.SignIn(ctx, tenancy.Credentials{User: user, Password: password, Code: code, Audience: tenancy.ReviewAudience})
+		tokens, err := db.SignIn(ctx,
+			tenancy.Credentials{User: user, Password: password, Code: code, Audience: tenancy.ReviewAudience})
 		var refused *tenancy.RefusedError
 		if errors.As(err, &refused) {
-			return tokens, errors.New("not signed in: user or password not accepted, or no reviewer's grant is in force (an administrator's ward grant add). After several failures even the right " +
+			return tokens, errors.New("not signed in: user or password not accepted, or no reviewer's grant is in " +
+				"force (an administrator's ward grant add). After several failures even the right " +
 				"password is refused for a while, at most 15 minutes: wait, then try again")
 		}
 		return tokens, err
 	})
 }
 
-// withCode signs in, and once more with a code when one is needed. Choices, which a reviewer's session has none of, are listed.
+// withCode signs in, and once more with a code when one is needed. Choices, which a reviewer's session has none of, are
+// listed.
 func (a *app) withCode(signIn func(code string) (tenancy.Tokens, error)) (tenancy.Tokens, error) {
 	tokens, err := signIn("")
 	if errors.Is(err, tenancy.ErrSecondFactor) {
@@ -103,7 +109,8 @@ func (a *app) withCode(signIn func(code string) (tenancy.Tokens, error)) (tenanc
 	var choice *tenancy.ChoiceError
 	switch {
 	case errors.Is(err, tenancy.ErrSecondFactor):
-		return tokens, errors.New("not signed in: the code was not accepted; each works once, wait for the next one (a recovery code works too)")
+		return tokens, errors.New("not signed in: the code was not accepted; each works once, " +
+			"wait for the next one (a recovery code works too)")
 	case errors.As(err, &choice):
 		return tokens, fmt.Errorf("not signed in: %s", clean(choice.Error()))
 	}
@@ -121,7 +128,8 @@ func (a *app) byProvider(ctx context.Context, db *tenancy.DB, issuer string) (te
 		return tenancy.Tokens{}, err
 	}
 	token, err := tenancy.DeviceFlow(ctx, p, func(c tenancy.DeviceCode) {
-		a.say("Open %s in a browser, on any machine, and confirm this code within %s: %s", clean(c.URL), c.Expires.Sub(a.Now()).Round(time.Minute), clean(c.UserCode))
+		a.say("Open %s in a browser, on any machine, and confirm this code within %s: %s", clean(c.URL),
+			c.Expires.Sub(a.Now()).Round(time.Minute), clean(c.UserCode))
 		if c.CompleteURL != "" {
 			a.say("or open %s", clean(c.CompleteURL))
 		}
@@ -130,7 +138,8 @@ func (a *app) byProvider(ctx context.Context, db *tenancy.DB, issuer string) (te
 		return tenancy.Tokens{}, err
 	}
 	return a.withCode(func(code string) (tenancy.Tokens, error) {
-		tokens, err := db.SignInOIDC(ctx, tenancy.OIDCSignIn{IDToken: token, Audience: tenancy.ReviewAudience, Code: code})
+		tokens, err := db.SignInOIDC(ctx,
+			tenancy.OIDCSignIn{IDToken: token, Audience: tenancy.ReviewAudience, Code: code})
 		var refused *tenancy.RefusedError
 		if errors.As(err, &refused) {
 			return tokens, fmt.Errorf("not signed in: %s", clean(refused.Why))
@@ -148,11 +157,13 @@ func chooseProvider(declared []tenancy.Provider, issuer string) (tenancy.Provide
 	}
 	switch {
 	case issuer != "":
-		return tenancy.Provider{}, fmt.Errorf("issuer %s is not declared in this database: an administrator does that with ward oidc add", issuer)
+		return tenancy.Provider{}, fmt.Errorf(
+			"issuer %s is not declared in this database: an administrator does that with ward oidc add", issuer)
 	case len(declared) == 0:
 		return tenancy.Provider{}, usagef("no identity provider is declared here, so say who you are: ward login USER")
 	}
-	return tenancy.Provider{}, usagef("%d identity providers are declared: ward login --issuer URL, or issuer in ward.yaml", len(declared))
+	return tenancy.Provider{},
+		usagef("%d identity providers are declared: ward login --issuer URL, or issuer in ward.yaml", len(declared))
 }
 
 // password reads a secret: from the terminal without echo, or the first line of standard input.
@@ -172,7 +183,8 @@ func (a *app) password(prompt string) (string, error) {
 	line, err := readLine(a.In)
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", usagef("nothing on standard input, and no terminal to ask on: a password is its first line, a code the next")
+		return "", usagef("nothing on standard input, and no terminal to ask on: a password is its first line, " +
+			"a code the next")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read password: %w", err)
@@ -201,7 +213,8 @@ func readLine(r io.Reader) (string, error) {
 func (a *app) logoutCmd() *cobra.Command {
 	var everywhere bool
 	c := &cobra.Command{
-		Use: "logout", Short: "End the session, here and in the database", Args: cobra.NoArgs, Annotations: audited("sign_out"),
+		Use: "logout", Short: "End the session, here and in the database", Args: cobra.NoArgs,
+		Annotations: audited("sign_out"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			session, s, done, err := a.session(cmd.Context())
 			if err != nil {
@@ -238,7 +251,8 @@ func (a *app) logoutCmd() *cobra.Command {
 
 func (a *app) whoamiCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "whoami", Short: "Who the database takes you for, and what you may do", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "whoami", Short: "Who the database takes you for, and what you may do", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				p, err := s.Whoami(cmd.Context())
@@ -246,12 +260,15 @@ func (a *app) whoamiCmd() *cobra.Command {
 					return err
 				}
 				var b strings.Builder
-				fmt.Fprintf(&b, "%s (%s)  user %s\nregion %s, session %s until %s\n", clean(p.Name), p.Slug, p.UserID, p.Region, shortID(p.SessionID), when(p.SessionExpires))
+				fmt.Fprintf(&b, "%s (%s)  user %s\nregion %s, session %s until %s\n", clean(p.Name), p.Slug, p.UserID,
+					p.Region, shortID(p.SessionID), when(p.SessionExpires))
 				for _, g := range p.Grants {
-					fmt.Fprintf(&b, "%s at %s until %s (%s)\n", strings.ReplaceAll(g.Role, "_", " "), or(g.Tenant, "every clinic"), whenOr(g.ExpiresAt, "further notice"), clean(g.Reason))
+					fmt.Fprintf(&b, "%s at %s until %s (%s)\n", strings.ReplaceAll(g.Role, "_", " "),
+						or(g.Tenant, "every clinic"), whenOr(g.ExpiresAt, "further notice"), clean(g.Reason))
 				}
 				if len(p.OnCall) > 0 {
-					fmt.Fprintf(&b, "on call for %s: ward oncall take TENANT --ticket T --reason R\n", strings.ReplaceAll(strings.Join(p.OnCall, ", "), "*", "any clinic"))
+					fmt.Fprintf(&b, "on call for %s: ward oncall take TENANT --ticket T --reason R\n",
+						strings.ReplaceAll(strings.Join(p.OnCall, ", "), "*", "any clinic"))
 				}
 				if p.MustEnroll {
 					b.WriteString("may only enrol a second factor before anything else (ward totp enroll); then ")
@@ -277,7 +294,8 @@ type version struct {
 
 func (a *app) versionCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "version", Short: "The version of this program", Args: cobra.NoArgs, Annotations: exempt("touches no data"),
+		Use: "version", Short: "The version of this program", Args: cobra.NoArgs,
+		Annotations: exempt("touches no data"),
 		RunE: func(*cobra.Command, []string) error {
 			v := version{Version: "devel"}
 			if info, ok := debug.ReadBuildInfo(); ok {

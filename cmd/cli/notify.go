@@ -14,14 +14,16 @@ import (
 )
 
 func (a *app) notifyCmd() *cobra.Command {
-	return noun("notify", "Who is told of what the review finds", a.notifyListCmd(), a.notifyTestCmd(), a.notifyRetryCmd())
+	return noun("notify", "Who is told of what the review finds", a.notifyListCmd(), a.notifyTestCmd(),
+		a.notifyRetryCmd())
 }
 
 func (a *app) notifyListCmd() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
-		Use: "list", Short: "The newest alerts, whom they went to, and what became of them", Args: cobra.NoArgs, Annotations: audited("browse"),
-		Long: "An alert that went to nobody was entered while no worker had a target that wants it.",
+		Use: "list", Short: "The newest alerts, whom they went to, and what became of them", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
+		Long:        "An alert that went to nobody was entered while no worker had a target that wants it.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > 500 {
 				return usagef("--limit is 1 to 500")
@@ -31,7 +33,8 @@ func (a *app) notifyListCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"ALERT", "AT", "KIND", "SEV", "TENANT", "ABOUT", "TARGET", "STATE", "TRIES", "ERROR"}, func(n review.AlertRow) []string {
+				return emit(a, rows, []string{"ALERT", "AT", "KIND", "SEV", "TENANT", "ABOUT", "TARGET", "STATE",
+					"TRIES", "ERROR"}, func(n review.AlertRow) []string {
 					about := or(n.What, or(n.RuleID, ""))
 					if n.AnomalyID != nil {
 						about += " " + shortID(n.AnomalyID)
@@ -40,7 +43,8 @@ func (a *app) notifyListCmd() *cobra.Command {
 					if state == "failed" || state == "nobody" {
 						state = map[string]string{"failed": "FAILED", "nobody": "NOBODY"}[state]
 					}
-					return []string{shortID(n.ID), when(n.CreatedAt), n.Kind, n.Severity, n.Tenant, about, or(n.Target, "-"), state, fmt.Sprint(n.Attempts), or(n.Error, "")}
+					return []string{shortID(n.ID), when(n.CreatedAt), n.Kind, n.Severity, n.Tenant, about,
+						or(n.Target, "-"), state, fmt.Sprint(n.Attempts), or(n.Error, "")}
 				})
 			})
 		},
@@ -52,7 +56,8 @@ func (a *app) notifyListCmd() *cobra.Command {
 
 func (a *app) notifyRetryCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "retry ALERT", Short: "Send an alert again where its delivery failed", Args: cobra.ExactArgs(1), Annotations: audited("ship"),
+		Use: "retry ALERT", Short: "Send an alert again where its delivery failed", Args: cobra.ExactArgs(1),
+		Annotations: audited("ship"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				n, err := review.RetryAlert(cmd.Context(), s, args[0])
@@ -76,9 +81,10 @@ type told struct {
 
 func (a *app) notifyTestCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "test [TARGET...]", Short: "Send a test message to each target, and say what became of it", Annotations: audited("ship"),
-		Long: `Sends from this machine, with its ward.yaml and secrets: where the worker runs is the place to try it. Exit 3 means that a target was not reached.
-That a message was taken says nothing about who reads it: look there too.`,
+		Use: "test [TARGET...]", Short: "Send a test message to each target, and say what became of it",
+		Annotations: audited("ship"),
+		Long: `Sends from this machine, with its ward.yaml and secrets: where the worker runs is the place to try it.
+Exit 3 means that a target was not reached. That a message was taken says nothing about who reads it: look there too.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.settings()
@@ -141,7 +147,8 @@ func (a *app) notifyTest(cmd *cobra.Command, s *tenancy.Session, installation st
 			about := t.Describe()
 			rows[i] = told{Target: about.Name, Kind: about.Kind}
 			id := uuid.New()
-			m, err := notify.Render(&review.Alert{ID: id, AlertID: id, Kind: "test", Target: about.Name, Installation: installation, Severity: "low", CreatedAt: now})
+			m, err := notify.Render(&review.Alert{ID: id, AlertID: id, Kind: "test", Target: about.Name,
+				Installation: installation, Severity: "low", CreatedAt: now})
 			if err == nil {
 				err = t.Send(ctx, m)
 			}

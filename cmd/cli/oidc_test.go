@@ -91,7 +91,8 @@ var shownCode = regexp.MustCompile(`confirm this code within [^:]+: (\S+)`)
 func (b *browser) Write(text []byte) (int, error) {
 	if m := shownCode.FindSubmatch(text); m != nil && b.action != "" {
 		b.once.Do(func() {
-			b.p.post("/device", url.Values{"user_code": {string(m[1])}, "username": {"test-user2"}, "password": {"verysecure"}, "action": {b.action}})
+			b.p.post("/device", url.Values{"user_code": {string(m[1])}, "username": {"test-user2"},
+				"password": {"verysecure"}, "action": {b.action}})
 		})
 	}
 	return b.Buffer.Write(text)
@@ -103,7 +104,8 @@ func (s *scene) loginAt(ctx context.Context, p *providerProcess, user, action, i
 	vars := s.vars(user)
 	var out bytes.Buffer
 	b := &browser{p: p, action: action}
-	env := &Env{In: strings.NewReader(input), Out: &out, Err: b, Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }}
+	env := &Env{In: strings.NewReader(input), Out: &out, Err: b, Getenv: func(k string) string { return vars[k] },
+		Now: time.Now, Terminal: func() bool { return false }}
 	code := run(ctx, append([]string{"login"}, args...), env)
 	return outcome{code, out.String(), b.String()}
 }
@@ -123,7 +125,8 @@ func TestLoginAtProvider(t *testing.T) {
 	fails(s.ward(t.Context(), "dana", "", "login", "--issuer", p.issuer), exitFailed, "ward oidc add")
 	s.signIn("root")
 	s.ok("root", "oidc", "add", p.issuer, "ward")
-	fails(s.loginAt(t.Context(), p, "dana", "allow", ""), exitFailed, "subject id2 of "+p.issuer+" is linked to no user")
+	fails(s.loginAt(t.Context(), p, "dana", "allow", ""), exitFailed,
+		"subject id2 of "+p.issuer+" is linked to no user")
 	s.ok("root", "user", "link", "dana", p.issuer, "id2")
 	got := s.loginAt(t.Context(), p, "dana", "allow", "", "--issuer", p.issuer)
 	if got.code != exitOK || got.out != "" {
@@ -164,18 +167,21 @@ func (s *scene) refresh(role string) outcome {
 	vars := s.vars("identity")
 	vars["WARD_IDENTITY_DATABASE_URL"] = s.DB.DSN(role)
 	var out, errs bytes.Buffer
-	code := run(s.t.Context(), []string{"oidc", "refresh"}, &Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }})
+	code := run(s.t.Context(), []string{"oidc", "refresh"}, &Env{In: strings.NewReader(""), Out: &out, Err: &errs,
+		Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }})
 	return outcome{code, out.String(), errs.String()}
 }
 
-// A code that nobody confirms in time, a token for another client, and a provider that has to vouch for a second factor.
+// A code that nobody confirms in time, a token for another client, and a provider that has to vouch for a second
+// factor.
 func TestLoginAtStrictProvider(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.signIn("root")
 	hasty := startProvider(t, "-lifetime", "2s")
 	s.ok("root", "oidc", "add", hasty.issuer, "ward")
-	if got := s.loginAt(t.Context(), hasty, "dana", "", ""); got.code != exitFailed || !strings.Contains(got.errors, "ran out before anybody confirmed it") {
+	if got := s.loginAt(t.Context(), hasty, "dana", "", ""); got.code != exitFailed ||
+		!strings.Contains(got.errors, "ran out before anybody confirmed it") {
 		t.Errorf("%s", got)
 	}
 	s.ok("root", "oidc", "remove", hasty.issuer, "--reason", "too hasty")
@@ -183,7 +189,8 @@ func TestLoginAtStrictProvider(t *testing.T) {
 	p := startProvider(t)
 	s.ok("root", "oidc", "add", p.issuer, "ward", "--require-amr", "mfa")
 	s.ok("root", "user", "link", "dana", p.issuer, "id2")
-	if got := s.loginAt(t.Context(), p, "dana", "allow", ""); got.code != exitFailed || !strings.Contains(got.errors, "second factor that is required") {
+	if got := s.loginAt(t.Context(), p, "dana", "allow", ""); got.code != exitFailed ||
+		!strings.Contains(got.errors, "second factor that is required") {
 		t.Errorf("%s", got)
 	}
 	p.post("/amr", url.Values{"amr": {"pwd,mfa"}})
@@ -200,7 +207,8 @@ func TestLoginAtStrictProvider(t *testing.T) {
 	s.exec("update tenancy.issuer set client_id = 'ward' where ended_at is null")
 	s.exec(fault)
 	s.allow(0)
-	if got := s.loginAt(t.Context(), p, "unrecorded", "allow", ""); got.code != exitFailed || !strings.Contains(got.errors, "takes no more events") {
+	if got := s.loginAt(t.Context(), p, "unrecorded", "allow", ""); got.code != exitFailed ||
+		!strings.Contains(got.errors, "takes no more events") {
 		t.Errorf("%s", got)
 	}
 	if _, err := os.Stat(s.tokenFile("unrecorded")); err == nil {

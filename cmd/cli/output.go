@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// emit writes rows: as JSON lines with --json, else as a table. columns makes a row's cells. Names from the database are cleaned of control characters, because
-// whoever chose a name may not be a friend of whoever reads it.
+// emit writes rows: as JSON lines with --json, else as a table. columns makes a row's cells. Names from the database
+// are cleaned of control characters, because whoever chose a name may not be a friend of whoever reads it.
 func emit[T any](a *app, rows []T, head []string, columns func(T) []string) error {
 	if a.asJSON {
 		enc := json.NewEncoder(a.Out)
@@ -69,7 +69,8 @@ func narrow(width []int, wide int) {
 	}
 }
 
-// writeTable writes rows under their heading. On a terminal cells are cut to its width, with a mark; everywhere else they are whole.
+// writeTable writes rows under their heading. On a terminal cells are cut to its width, with a mark; everywhere else
+// they are whole.
 func writeTable(w io.Writer, table [][]string, wide int) error {
 	width := make([]int, len(table[0]))
 	for _, row := range table {

@@ -22,8 +22,10 @@ var canaries = []string{"canary", "1931-07-13", "987654321987", "2031-03-04", "d
 // plant fills every column of every protected table with something recognisable and gives the patient's id.
 func (s *scene) plant(t *testing.T) uuid.UUID {
 	t.Helper()
-	rows, err := s.Super.Query(t.Context(), `select p.record_table, a.attname::text, format_type(a.atttypid, null) from tenancy.phi_table p join pg_attribute a on a.attrelid = p.record_table::regclass
-		where a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attname not in ('tenant_id', 'id') order by p.record_table = 'public.patients' desc, p.record_table = 'public.encounters' desc, 1, a.attnum`)
+	rows, err := s.Super.Query(t.Context(), `select p.record_table, a.attname::text, format_type(a.atttypid, null)
+		from tenancy.phi_table p join pg_attribute a on a.attrelid = p.record_table::regclass
+		where a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attname not in ('tenant_id', 'id')
+			order by p.record_table = 'public.patients' desc, p.record_table = 'public.encounters' desc, 1, a.attnum`)
 	s.must(err)
 	type column struct{ Table, Name, Kind string }
 	columns, err := pgx.CollectRows(rows, pgx.RowToStructByPos[column])
@@ -37,7 +39,8 @@ func (s *scene) plant(t *testing.T) uuid.UUID {
 		}
 		var v any
 		switch {
-		case c.Name == "created_at" || c.Name == "sent_at" || c.Name == "submitted_at": // when it was written, which events say too
+		case c.Name == "created_at" || c.Name == "sent_at" || c.Name == "submitted_at":
+			// when it was written, which events say too
 			continue
 		case c.Name == "patient_id":
 			v = patient
@@ -82,11 +85,15 @@ func (s *scene) plant(t *testing.T) uuid.UUID {
 		for i := range names[table] {
 			params += fmt.Sprintf(", $%d", i+3)
 		}
-		inserts = append(inserts, tenancy.Do(fmt.Sprintf("insert into %s (tenant_id, id, %s) values ($1, $2%s)", table, strings.Join(names[table], ", "), params), append([]any{s.TenantID("cedar"), id}, values[table]...)...))
+		inserts = append(inserts, tenancy.Do(fmt.Sprintf("insert into %s (tenant_id, id, %s) values ($1, $2%s)", table,
+			strings.Join(names[table], ", "), params), append([]any{s.TenantID("cedar"), id}, values[table]...)...))
 	}
 	s.must(casey.Write(t.Context(), tenancy.Ask{}, inserts...))
-	s.must(casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"}, tenancy.Do("update public.patients set first_name = 'Canary changed', email = 'canary@example.org'")))
-	if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{{Column: "birth_date", Op: "=", Value: "Canary no date"}}}); err == nil {
+	s.must(casey.Find(t.Context(), tenancy.Search{Table: "public.patients",
+		Where: []tenancy.Condition{{Column: "last_name", Op: "starts_with", Value: "Canary"}}, Purpose: "treatment"},
+		tenancy.Do("update public.patients set first_name = 'Canary changed', email = 'canary@example.org'")))
+	if err := casey.Find(t.Context(), tenancy.Search{Table: "public.patients",
+		Where: []tenancy.Condition{{Column: "birth_date", Op: "=", Value: "Canary no date"}}}); err == nil {
 		t.Fatal("a search that cannot be evaluated was")
 	}
 	return patient
@@ -103,11 +110,13 @@ func showsCanary(text string) string {
 	return ""
 }
 
-// Whatever a reviewer runs, no clinical or demographic value comes out: every command, as table and as JSON, with the rules having read what was planted.
+// Whatever a reviewer runs, no clinical or demographic value comes out: every command, as table and as JSON, with the
+// rules having read what was planted.
 func TestNoCommandShowsPHI(t *testing.T) {
 	s := newScene(t)
 	patient := s.plant(t)
-	s.must(s.App("carla", "cedar").Read(t.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"}))
+	s.must(s.App("carla", "cedar").Read(t.Context(),
+		tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{patient}, Purpose: "treatment"}))
 	s.ship()
 	rules, err := review.LoadRules(queries.Rules())
 	s.must(err)
@@ -128,10 +137,13 @@ func TestNoCommandShowsPHI(t *testing.T) {
 		paths = append(paths, path)
 	}
 	slices.Sort(paths)
-	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") }) // others need eli's
+	// others need eli's
+	slices.SortStableFunc(paths,
+		func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") })
 	for _, path := range paths {
 		c := calls[path]
-		if path == "ward init" || path == "ward login" || path == "ward totp enroll" { // the last has a test of its own that answers its question
+		// the last has a test of its own that answers its question
+		if path == "ward init" || path == "ward login" || path == "ward totp enroll" {
 			continue
 		}
 		s.signIn(c.user)
@@ -165,17 +177,21 @@ func removeTokens(s *scene, user string) error {
 	return (tokenFile{s.tokenFile(user)}).put(databaseKey(s), nil)
 }
 
-// What a reviewer's functions could show: none of them runs as a role that reads a protected table, and no table that they do read holds what was planted.
+// What a reviewer's functions could show: none of them runs as a role that reads a protected table, and no table that
+// they do read holds what was planted.
 func TestNoReviewerFunctionReachesPHI(t *testing.T) {
 	s := newScene(t)
 	s.plant(t)
-	functions := rowsOf(s, `select p.oid::regprocedure::text || ' of ' || p.proowner::regrole from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'river') and has_function_privilege('ward_reviewer', p.oid, 'execute') order by 1`)
+	functions := rowsOf(s, `select p.oid::regprocedure::text || ' of ' || p.proowner::regrole from pg_proc p
+		join pg_namespace n on n.oid = p.pronamespace
+		where n.nspname in ('tenancy', 'audit', 'review', 'auth', 'phi', 'river')
+			and has_function_privilege('ward_reviewer', p.oid, 'execute') order by 1`)
 	if len(functions) < 40 {
 		t.Fatalf("%d functions", len(functions))
 	}
 	for _, f := range functions {
-		if !strings.HasSuffix(f, " of ward_owner") && f != "tenancy.claims() of ward_keys" && f != "tenancy.begin(text,uuid,boolean) of ward_keys" {
+		if !strings.HasSuffix(f, " of ward_owner") && f != "tenancy.claims() of ward_keys" &&
+			f != "tenancy.begin(text,uuid,boolean) of ward_keys" {
 			t.Errorf("%s", f)
 		}
 	}
@@ -191,13 +207,15 @@ func TestNoReviewerFunctionReachesPHI(t *testing.T) {
 		var seen int
 		_, err = tx.Exec(t.Context(), "set local role ward_owner")
 		s.must(err)
-		s.must(tx.QueryRow(t.Context(), "select count(*) from "+table).Scan(&seen)) // forced row security, and no policy for the owner
+		// forced row security, and no policy for the owner
+		s.must(tx.QueryRow(t.Context(), "select count(*) from "+table).Scan(&seen))
 		s.must(tx.Rollback(t.Context()))
 		if seen != 0 {
 			t.Errorf("the owner of the functions sees %d rows of %s", seen, table)
 		}
 	}
-	tables := rowsOf(s, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('tenancy', 'audit', 'review', 'river') and c.relkind = 'r' order by 1`)
+	tables := rowsOf(s, `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+			where n.nspname in ('tenancy', 'audit', 'review', 'river') and c.relkind = 'r' order by 1`)
 	if len(tables) < 25 {
 		t.Fatalf("%d tables", len(tables))
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// protectOptions are the flags of ward protect. Where a flag says COLUMN it may say TABLE=COLUMN, for one table of several.
+// protectOptions are the flags of ward protect. Where a flag says COLUMN it may say TABLE=COLUMN, for one table of
+// several.
 type protectOptions struct {
 	subject, open, permit []string
 	plan, goose           bool
@@ -28,17 +29,21 @@ type protectOptions struct {
 func (a *app) protectCmd() *cobra.Command {
 	var o protectOptions
 	c := &cobra.Command{
-		Use: "protect TABLE...", Short: "Put tables under row security, disclosure and write audit", Args: cobra.MinimumNArgs(1),
+		Use: "protect TABLE...", Short: "Put tables under row security, disclosure and write audit",
+		Args:        cobra.MinimumNArgs(1),
 		Annotations: exempt("a change of the schema by the privileged login, like a migration"),
 		Long: `As the tables' owner or a superuser. Names everything that stands in the way, and then changes nothing.
 
-For tables that hold rows already: --plan says of each obstacle why it is one and which statements remove it, and --write makes them one migration, which also
-protects the tables. Tables that refer to the named ones come along. Which clinic a row belongs to is yours to say; nothing is guessed.
+For tables that hold rows already: --plan says of each obstacle why it is one and which statements remove it, and
+--write makes them one migration, which also protects the tables. Tables that refer to the named ones come along.
+Which clinic a row belongs to is yours to say; nothing is guessed.
 
-Exit status: 0 protected, planned without an obstacle, or written; 1 refused; 2 wrong call; 3 --plan found obstacles, or --write found one that no statement removes.`,
+Exit status: 0 protected, planned without an obstacle, or written; 1 refused; 2 wrong call; 3 --plan found obstacles,
+or --write found one that no statement removes.`,
 		Example: `  ward protect public.visits --subject patient_id --permit clinician=view,create,modify
   ward protect public.patients --plan --tenant-column org_id --tenant-map 'public.orgs(id=ward_tenant)'
-  ward protect public.patients --write 0042_protect.sql --tenant cedar --subject public.patients=id --subject patient_id`,
+  ward protect public.patients --write 0042_protect.sql --tenant cedar ` +
+			`--subject public.patients=id --subject patient_id`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url, err := a.privileged()
 			if err != nil {
@@ -58,15 +63,19 @@ Exit status: 0 protected, planned without an obstacle, or written; 1 refused; 2 
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.subject, "subject", nil, "the column that names the patient, id for the patients themselves; or TABLE=COLUMN (repeatable)")
+	f.StringArrayVar(&o.subject, "subject", nil,
+		"the column that names the patient, id for the patients themselves; or TABLE=COLUMN (repeatable)")
 	f.StringSliceVar(&o.open, "open", nil, "columns that are not PHI; or TABLE=COLUMN")
 	f.StringArrayVar(&o.permit, "permit", nil, "role=action,action: who may do what (repeatable)")
 	f.BoolVar(&o.plan, "plan", false, "change nothing: say what stands in the way, why, and what removes it")
-	f.StringVar(&o.write, "write", "", "change nothing: write the migration that does all of it to this file (- for standard output)")
+	f.StringVar(&o.write, "write", "",
+		"change nothing: write the migration that does all of it to this file (- for standard output)")
 	f.BoolVar(&o.goose, "goose", false, "write it for goose, which opens the transaction itself")
 	f.StringVar(&o.tenant, "tenant", "", "every row belongs to this clinic (slug or id)")
-	f.StringArrayVar(&o.tenantColumn, "tenant-column", nil, "the column that says which clinic a row belongs to, or that refers to a row that does; or TABLE=COLUMN (repeatable)")
-	f.StringVar(&o.tenantMap, "tenant-map", "", "TABLE(COLUMN=CLINIC): a table of yours that translates what the tenant column holds into a clinic's id")
+	f.StringArrayVar(&o.tenantColumn, "tenant-column", nil, "the column that says which clinic a row belongs to, "+
+		"or that refers to a row that does; or TABLE=COLUMN (repeatable)")
+	f.StringVar(&o.tenantMap, "tenant-map", "",
+		"TABLE(COLUMN=CLINIC): a table of yours that translates what the tenant column holds into a clinic's id")
 	a.jsonFlag(c)
 	return c
 }
@@ -75,7 +84,8 @@ var tenantMapForm = regexp.MustCompile(`^(.+)\(([^=()]+)=([^=()]+)\)$`)
 
 // wish reads the flags.
 func (o *protectOptions) wish(tables []string) (controls.Wish, error) {
-	w := controls.Wish{Tables: tables, Tenant: o.tenant, Subject: map[string]string{}, TenantColumn: map[string]string{}, Open: map[string][]string{}}
+	w := controls.Wish{Tables: tables, Tenant: o.tenant, Subject: map[string]string{},
+		TenantColumn: map[string]string{}, Open: map[string][]string{}}
 	for _, s := range o.subject {
 		table, column := ofTable(s)
 		w.Subject[table] = column
@@ -100,7 +110,8 @@ func (o *protectOptions) wish(tables []string) (controls.Wish, error) {
 		if m == nil {
 			return w, usagef("--tenant-map is TABLE(COLUMN=CLINIC), not %q", o.tenantMap)
 		}
-		w.TenantMap = &controls.TenantMap{Table: strings.TrimSpace(m[1]), From: strings.TrimSpace(m[2]), To: strings.TrimSpace(m[3])}
+		w.TenantMap = &controls.TenantMap{Table: strings.TrimSpace(m[1]), From: strings.TrimSpace(m[2]),
+			To: strings.TrimSpace(m[3])}
 	}
 	return w, nil
 }
@@ -155,7 +166,8 @@ func (a *app) planProtect(ctx context.Context, url string, o *protectOptions, wi
 	for _, n := range plan.Notes {
 		a.say("%s: %s", n.Table, n.Text)
 	}
-	a.say("the migration protects %s; read it, try it on a copy, then run it with psql -f", strings.Join(plan.Tables, ", "))
+	a.say("the migration protects %s; read it, try it on a copy, then run it with psql -f",
+		strings.Join(plan.Tables, ", "))
 	return nil
 }
 
@@ -224,7 +236,8 @@ func protectTable(ctx context.Context, q *queries.Queries, table string, wish co
 		return tenancy.Explain(err)
 	}
 	for _, p := range wish.Permit {
-		if err := q.Permit(ctx, queries.PermitParams{Role: p.Role, RecordTable: table, Actions: p.Actions}); err != nil {
+		if err := q.Permit(ctx,
+			queries.PermitParams{Role: p.Role, RecordTable: table, Actions: p.Actions}); err != nil {
 			return tenancy.Explain(err)
 		}
 	}

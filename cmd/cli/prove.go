@@ -25,12 +25,14 @@ type proveFlags struct {
 func (a *app) archiveProveCmd() *cobra.Command {
 	var f proveFlags
 	c := &cobra.Command{
-		Use: "prove EVENT", Short: "A file that proves one event to somebody who has only the public key", Args: cobra.ExactArgs(1), Annotations: audited("prove"),
-		Long: `Makes a proof that an event is in the archive: the row, the path from it to the signed head of the log, and that head. Of other rows it has hashes
-from which they cannot be guessed; it names the clinics of the part and how many rows each has there.
+		Use: "prove EVENT", Short: "A file that proves one event to somebody who has only the public key",
+		Args: cobra.ExactArgs(1), Annotations: audited("prove"),
+		Long: `Makes a proof that an event is in the archive: the row, the path from it to the signed head of the log,
+and that head. Of other rows it has hashes from which they cannot be guessed; it names the clinics of the part and how
+many rows each has there.
 
-The file goes to standard output, or to --out. ward archive check-proof checks it with the public key alone. The look at the event is an event first;
-with --offline no database is asked and nothing is recorded.`,
+The file goes to standard output, or to --out. ward archive check-proof checks it with the public key alone. The look
+at the event is an event first; with --offline no database is asked and nothing is recorded.`,
 		Example: `  ward archive prove 20417 --out event-20417.proof
   ward archive prove 20417 --offline --store /mnt/copy --key log.pub --tenant 0c9f4c1e-...`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +46,8 @@ with --offline no database is asked and nothing is recorded.`,
 	c.Flags().BoolVar(&f.offline, "offline", false, "no database, no event: the store and the key alone")
 	c.Flags().StringVar(&f.store, "store", "", "where the archive is (default: the setting)")
 	c.Flags().StringVar(&f.key, "key", "", "public key, or a file that holds it (default: the setting)")
-	c.Flags().StringVar(&f.tenant, "tenant", "", "the event's clinic, for a month that only the archive has; with --offline its id")
+	c.Flags().StringVar(&f.tenant, "tenant", "",
+		"the event's clinic, for a month that only the archive has; with --offline its id")
 	c.Flags().StringVar(&f.out, "out", "", "write the proof to this new file")
 	return c
 }
@@ -53,7 +56,8 @@ func (a *app) prove(ctx context.Context, event int64, f *proveFlags) error {
 	proof, err := a.makeProof(ctx, event, f)
 	switch {
 	case errors.Is(err, archive.ErrNoRow):
-		return fmt.Errorf("event %d is in no part of the archive: if it is recent, it is not shipped yet (ward archive ship); if it is of another clinic, give that one with --tenant", event)
+		return fmt.Errorf("event %d is in no part of the archive: if it is recent, "+
+			"it is not shipped yet (ward archive ship); if it is of another clinic, give that one with --tenant", event)
 	case errors.Is(err, archive.ErrDamaged):
 		return fmt.Errorf("%w: ward archive verify names every break", err)
 	case err != nil:
@@ -100,7 +104,8 @@ func (a *app) makeProof(ctx context.Context, event int64, f *proveFlags) (*archi
 	if f.tenant != "" {
 		id, err := uuid.Parse(f.tenant)
 		if err != nil {
-			return nil, usagef("--tenant with --offline is a clinic's whole id, which the archive knows it by, not %q", f.tenant)
+			return nil, usagef("--tenant with --offline is a clinic's whole id, which the archive knows it by, not %q",
+				f.tenant)
 		}
 		f.tenant = id.String()
 	}
@@ -156,8 +161,9 @@ func (a *app) archiveCheckProofCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "check-proof FILE", Short: "Check a proof with the public key alone", Args: cobra.ExactArgs(1),
 		Annotations: exempt("reads a file that somebody was given; no database or store is asked"),
-		Long: `Checks a file that ward archive prove made: - reads it from standard input. Exit 0: the log whose signed head is in the file contains the row. Exit 3: it does
-not, or the head was signed by another key. Whether the archive holds further rows, a proof of one cannot say.`,
+		Long: `Checks a file that ward archive prove made: - reads it from standard input. Exit 0: the log whose
+signed head is in the file contains the row. Exit 3: it does not, or the head was signed by another key. Whether the
+archive holds further rows, a proof of one cannot say.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := a.settings()
 			if err != nil {
@@ -232,8 +238,10 @@ func proofText(r *archive.ProofReport, key archive.Key) string {
 	}
 	fmt.Fprintf(&b, "valid: row %d of tenant %s is in the log %s\n", row.Seq, clean(row.TenantID), r.Head.Origin)
 	fmt.Fprintf(&b, "event      %d, recorded %s, sealed %s\n", row.EventID, at(row.RecordedAt), at(row.SealedAt))
-	fmt.Fprintf(&b, "action     %s, %s, by user %s (%s)\n", clean(row.Action), clean(row.Outcome), text(row.UserID), clean(row.ActorKind))
-	fmt.Fprintf(&b, "record     %s %s, patient %s, purpose %s\n", text(row.RecordTable), text(row.RecordID), text(row.SubjectID), text(row.Purpose))
+	fmt.Fprintf(&b, "action     %s, %s, by user %s (%s)\n", clean(row.Action), clean(row.Outcome), text(row.UserID),
+		clean(row.ActorKind))
+	fmt.Fprintf(&b, "record     %s %s, patient %s, purpose %s\n", text(row.RecordTable), text(row.RecordID),
+		text(row.SubjectID), text(row.Purpose))
 	fmt.Fprintf(&b, "in         %s\n", r.Part)
 	fmt.Fprintf(&b, "signed     a log of %d entries, key %s\n", r.Head.Size, key.Fingerprint())
 	b.WriteString("not proven whether there are other rows, or whether this log is the newest")

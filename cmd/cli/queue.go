@@ -16,18 +16,23 @@ import (
 func (a *app) queueCmd() *cobra.Command {
 	return noun("queue", "The anomaly queue", a.queueListCmd(), a.queueShowCmd(),
 		a.dispositionsCmd(),
-		a.changeCmd("claim ANOMALY", "Take an anomaly: yours until released, to be edited for 30 minutes", "claim", "", review0(review.Claim)),
-		a.changeCmd("take ANOMALY", "Take over what is another reviewer's, also while they edit it", "claim", "reason", review1(review.Take)),
+		a.changeCmd("claim ANOMALY", "Take an anomaly: yours until released, to be edited for 30 minutes", "claim", "",
+			review0(review.Claim)),
+		a.changeCmd("take ANOMALY", "Take over what is another reviewer's, also while they edit it", "claim", "reason",
+			review1(review.Take)),
 		a.changeCmd("release ANOMALY", "Give a claimed anomaly back", "assign", "reason", review1(review.Release)),
 		a.assignCmd(), a.noteCmd(),
 		a.changeCmd("wait ANOMALY", "Mark it as waiting for information", "note", "reason", review1(review.Wait)),
 		a.assessCmd(), a.discoveredCmd(), a.confirmCmd(), a.holdCmd(), a.linkAnomaliesCmd(), a.attachCmd(), a.fileCmd(),
 		a.closeCmd(), a.approveCmd(),
-		a.changeCmd("escalate ANOMALY", "Hand it to the incident process", "escalate", "reason", review1(review.Escalate)),
-		a.changeCmd("reopen ANOMALY", "Take a closed or merged anomaly up again", "reopen", "reason", review1(review.Reopen)))
+		a.changeCmd("escalate ANOMALY", "Hand it to the incident process", "escalate", "reason",
+			review1(review.Escalate)),
+		a.changeCmd("reopen ANOMALY", "Take a closed or merged anomaly up again", "reopen", "reason",
+			review1(review.Reopen)))
 }
 
-// The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as "nothing wrong".
+// The words that the schema knows; a test holds them to it. A misspelt one would be an empty answer, which reads as
+// "nothing wrong".
 var (
 	queueStates = review.States
 	severities  = []string{"critical", "high", "medium", "low"}
@@ -50,7 +55,8 @@ func (a *app) queueListCmd() *cobra.Command {
 	var due int
 	c := &cobra.Command{
 		Use: "list", Short: "Open anomalies, worst first", Args: cobra.NoArgs, Annotations: audited("browse"),
-		Long: "Lists one page of the queue. Looking is recorded: one event with the ids shown, and one in each clinic among them.",
+		Long: "Lists one page of the queue. Looking is recorded: one event with the ids shown, " +
+			"and one in each clinic among them.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if after != "" {
 				id, err := uuid.Parse(after)
@@ -59,16 +65,7 @@ func (a *app) queueListCmd() *cobra.Command {
 				}
 				f.After = &id
 			}
-			if f.Limit < 1 || f.Limit > 500 {
-				return usagef("--limit is 1 to 500; --after continues")
-			}
-			if err := oneOf("state", f.State, queueStates); err != nil {
-				return err
-			}
-			if err := oneOf("severity", f.Severity, severities); err != nil {
-				return err
-			}
-			if err := oneOf("sort", []string{f.Sort}, review.Sorts()); err != nil {
+			if err := checkQueueFilter(&f); err != nil {
 				return err
 			}
 			if all {
@@ -98,11 +95,26 @@ func (a *app) queueListCmd() *cobra.Command {
 	c.Flags().BoolVar(&f.Mine, "mine", false, "mine or unclaimed")
 	c.Flags().BoolVar(&all, "all", false, "closed ones too")
 	c.Flags().IntVar(&f.Limit, "limit", 100, "page size, 1 to 500")
-	c.Flags().StringVar(&f.Sort, "sort", "worst", "order: worst, due (the next legal date) or close (the day to close it by)")
+	c.Flags().StringVar(&f.Sort, "sort", "worst",
+		"order: worst, due (the next legal date) or close (the day to close it by)")
 	c.Flags().IntVar(&due, "due", 0, "somebody must be notified within so many days, if it is a breach")
 	c.Flags().StringVar(&after, "after", "", "continue after this anomaly id")
 	a.jsonFlag(c)
 	return offerQueue(c)
+}
+
+// checkQueueFilter refuses a word that the schema does not know and a page that is too large.
+func checkQueueFilter(f *review.QueueFilter) error {
+	if f.Limit < 1 || f.Limit > 500 {
+		return usagef("--limit is 1 to 500; --after continues")
+	}
+	if err := oneOf("state", f.State, queueStates); err != nil {
+		return err
+	}
+	if err := oneOf("severity", f.Severity, severities); err != nil {
+		return err
+	}
+	return oneOf("sort", []string{f.Sort}, review.Sorts())
 }
 
 // offerQueue completes what narrows and sorts the queue.
@@ -116,12 +128,14 @@ func offerQueue(c *cobra.Command) *cobra.Command {
 
 func (a *app) emitQueue(rows []review.Anomaly) error {
 	now := a.Now()
-	return emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "DUE", "STATE", "ASSIGNED", "SUMMARY"}, func(x review.Anomaly) []string {
+	return emit(a, rows, []string{"ANOMALY", "SEV", "RULE", "TENANT", "ACTOR", "AGE", "DUE", "STATE", "ASSIGNED",
+		"SUMMARY"}, func(x review.Anomaly) []string {
 		state := x.State
 		if late := x.Late(now); late != "" {
 			state += " (late)"
 		}
-		return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.LastAt)), dueIn(x.DueOn, now), state, or(x.AssignedTo, "-"), x.Summary}
+		return []string{shortID(x.ID), x.Severity, x.RuleID, x.Tenant, or(x.Actor, "-"), age(now.Sub(x.LastAt)),
+			dueIn(x.DueOn, now), state, or(x.AssignedTo, "-"), x.Summary}
 	})
 }
 
@@ -151,7 +165,8 @@ func age(d time.Duration) string {
 
 func (a *app) queueShowCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "show ANOMALY", Short: "One anomaly with its evidence, notes and history", Args: cobra.ExactArgs(1), Annotations: audited("open"),
+		Use: "show ANOMALY", Short: "One anomaly with its evidence, notes and history", Args: cobra.ExactArgs(1),
+		Annotations: audited("open"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := a.settings()
 			if err != nil {
@@ -181,12 +196,14 @@ func describe(d *review.Details, now time.Time) string {
 	fmt.Fprintf(&b, "%s  %s %s  at %s\n%s\n", x.ID, x.Severity, x.RuleID, clean(x.TenantName), clean(x.Summary))
 	fmt.Fprintf(&b, "state %s, version %d, assigned to %s\n", x.State, x.Version, or(x.AssignedTo, "nobody"))
 	if x.Disposition != nil {
-		fmt.Fprintf(&b, "closed as %s by %s: %s; approved by %s\n", *x.Disposition, or(x.ClosedBy, "-"), clean(or(x.CloseReason, "")), or(x.ApprovedBy, "nobody yet"))
+		fmt.Fprintf(&b, "closed as %s by %s: %s; approved by %s\n", *x.Disposition, or(x.ClosedBy, "-"),
+			clean(or(x.CloseReason, "")), or(x.ApprovedBy, "nobody yet"))
 		for _, f := range d.Closing {
 			fmt.Fprintf(&b, "  %s: %s\n", f.Name, clean(f.Value))
 		}
 	}
-	fmt.Fprintf(&b, "rule: %s (45 CFR %s)\ntriage: %s\nseen before: %d closed for this rule here, %d for this actor\n", d.Rule.Title, strings.Join(d.Rule.Citations, ", "), d.Rule.Triage, d.ClosedSameRule, d.ClosedSameActor)
+	fmt.Fprintf(&b, "rule: %s (45 CFR %s)\ntriage: %s\nseen before: %d closed for this rule here, %d for this actor\n",
+		d.Rule.Title, strings.Join(d.Rule.Citations, ", "), d.Rule.Triage, d.ClosedSameRule, d.ClosedSameActor)
 	describeClocks(&b, d, now)
 	if d.ChartURL != "" {
 		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
@@ -198,7 +215,8 @@ func describe(d *review.Details, now time.Time) string {
 		if e.RecordID != nil {
 			record = e.RecordID.String()
 		}
-		fmt.Fprintf(&b, "  %s  %-7s %-14s %s  %-6s #%d\n", when(e.At), e.Action, plain(or(e.RecordTable, "-")), record, e.Outcome, e.Seq)
+		fmt.Fprintf(&b, "  %s  %-7s %-14s %s  %-6s #%d\n", when(e.At), e.Action, plain(or(e.RecordTable, "-")), record,
+			e.Outcome, e.Seq)
 		if e.RecordURL != "" {
 			fmt.Fprintf(&b, "    %s\n", e.RecordURL)
 		}
@@ -259,11 +277,13 @@ func describeClocks(b *strings.Builder, d *review.Details, now time.Time) {
 func describeCase(b *strings.Builder, d *review.Details) {
 	for i := range d.Assessments {
 		s := &d.Assessments[i]
-		fmt.Fprintf(b, "four factors  %s %s: %s\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n  (iv)  %s\n", when(s.At), s.By, s.Outcome, clean(s.Nature), clean(s.Recipient), clean(s.Acquired), clean(s.Mitigated))
+		fmt.Fprintf(b, "four factors  %s %s: %s\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n  (iv)  %s\n", when(s.At), s.By,
+			s.Outcome, clean(s.Nature), clean(s.Recipient), clean(s.Acquired), clean(s.Mitigated))
 	}
 	if len(d.Assessments) == 0 {
 		nature, recipient, acquired := d.LogFacts.Factors()
-		fmt.Fprintf(b, "the log says to the four factors\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n", clean(nature), clean(recipient), clean(acquired))
+		fmt.Fprintf(b, "the log says to the four factors\n  (i)   %s\n  (ii)  %s\n  (iii) %s\n", clean(nature),
+			clean(recipient), clean(acquired))
 	}
 	for _, n := range d.Notices {
 		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Duty, clean(n.Reference))

@@ -16,13 +16,16 @@ import (
 )
 
 // dispositionNames are the schema's; a test holds them to it.
-var dispositionNames = []string{"false_positive_rule", "explained_treatment", "explained_payment", "explained_operations", "authorised_service", "test_data", "duplicate",
-	"policy_violation_no_breach", "impermissible_low_probability", "breach", "undetermined"}
+var dispositionNames = []string{"false_positive_rule", "explained_treatment", "explained_payment",
+	"explained_operations", "authorised_service", "test_data", "duplicate", "policy_violation_no_breach",
+	"impermissible_low_probability", "breach", "undetermined"}
 
 func (a *app) dispositionsCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "dispositions", Short: "What an anomaly can be closed as, and what each demands", Args: cobra.NoArgs, Annotations: audited("browse"),
-		Long: "Fields with an alternative: those of one alternative are needed. Every closing of tier A needs a second person.",
+		Use: "dispositions", Short: "What an anomaly can be closed as, and what each demands", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
+		Long: "Fields with an alternative: those of one alternative are needed. Every closing of tier A needs " +
+			"a second person.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Dispositions(cmd.Context(), s)
@@ -71,19 +74,22 @@ func (a *app) assessCmd() *cobra.Command {
 	var x review.Assessment
 	var seen int
 	c := &cobra.Command{
-		Use: "assess ANOMALY", Short: "Assess the four factors of 45 CFR 164.402(2)", Args: cobra.ExactArgs(1), Annotations: audited("note"),
-		Long: `Records the four factors, each in words, and what they come to. ward queue show has what the log itself says to the first three.
-The newest assessment counts; closing as breach or impermissible_low_probability rests on it.`,
+		Use: "assess ANOMALY", Short: "Assess the four factors of 45 CFR 164.402(2)", Args: cobra.ExactArgs(1),
+		Annotations: audited("note"),
+		Long: `Records the four factors, each in words, and what they come to. ward queue show has what the log itself
+says to the first three. The newest assessment counts; closing as breach or impermissible_low_probability rests on it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("outcome", []string{x.Outcome}, []string{"low_probability", "breach"}); err != nil {
 				return err
 			}
-			return a.change(cmd.Context(), args[0], seen, "", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, _ string) (review.Changed, error) {
+			return a.change(cmd.Context(), args[0], seen, "", func(ctx context.Context, s *tenancy.Session,
+				anomaly string, seen int, _ string) (review.Changed, error) {
 				return review.Assess(ctx, s, anomaly, seen, x)
 			})
 		},
 	}
-	c.Flags().StringVar(&x.Nature, "nature", "", "(i) nature and extent of the PHI, its identifiers, the likelihood of re-identification")
+	c.Flags().StringVar(&x.Nature, "nature", "",
+		"(i) nature and extent of the PHI, its identifiers, the likelihood of re-identification")
 	c.Flags().StringVar(&x.Recipient, "recipient", "", "(ii) who used it or to whom it was disclosed")
 	c.Flags().StringVar(&x.Acquired, "acquired", "", "(iii) whether it was actually acquired or viewed")
 	c.Flags().StringVar(&x.Mitigated, "mitigated", "", "(iv) how far the risk has been mitigated")
@@ -96,22 +102,27 @@ The newest assessment counts; closing as breach or impermissible_low_probability
 
 func (a *app) discoveredCmd() *cobra.Command {
 	var on string
-	c := a.changeCmd("discovered ANOMALY", "Propose another date of discovery; somebody else confirms it", "note", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		if on == "" {
-			return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
-		}
-		return review.Discovered(ctx, s, anomaly, seen, review.Date(on), reason)
-	})
-	c.Long = "A breach is discovered on the first day on which it was known, or would have been with reasonable diligence (45 CFR 164.404(a)(2)): the day it was\nfound, unless one says otherwise with a reason and another agrees (ward queue confirm)."
+	c := a.changeCmd("discovered ANOMALY", "Propose another date of discovery; somebody else confirms it",
+		"note", "reason",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+			if on == "" {
+				return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
+			}
+			return review.Discovered(ctx, s, anomaly, seen, review.Date(on), reason)
+		})
+	c.Long = "A breach is discovered on the first day on which it was known, " +
+		"or would have been with reasonable diligence (45 CFR 164.404(a)(2)): the day it was\n" +
+		"found, unless one says otherwise with a reason and another agrees (ward queue confirm)."
 	c.Flags().StringVar(&on, "on", "", "the day (needed)")
 	return c
 }
 
 func (a *app) confirmCmd() *cobra.Command {
 	var reject bool
-	c := a.changeCmd("confirm ANOMALY", "Confirm the date of discovery that another proposed", "approve", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		return review.ConfirmDiscovery(ctx, s, anomaly, seen, !reject, reason)
-	})
+	c := a.changeCmd("confirm ANOMALY", "Confirm the date of discovery that another proposed", "approve", "reason",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+			return review.ConfirmDiscovery(ctx, s, anomaly, seen, !reject, reason)
+		})
 	c.Flags().BoolVar(&reject, "reject", false, "refuse it instead")
 	return c
 }
@@ -119,13 +130,16 @@ func (a *app) confirmCmd() *cobra.Command {
 func (a *app) holdCmd() *cobra.Command {
 	var until string
 	var written bool
-	c := a.changeCmd("hold ANOMALY", "Delay the notices because a law-enforcement official asks for it", "note", "official", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, official string) (review.Changed, error) {
-		if until == "" {
-			return review.Changed{}, usagef("--until is needed: a day like 2026-01-31")
-		}
-		return review.LawHold(ctx, s, anomaly, seen, review.Date(until), written, official)
-	})
-	c.Long = "45 CFR 164.412: a written statement holds until the day it names, an official's word for 30 days at most. The federal dates move, those of a contract\nor a State's law do not."
+	c := a.changeCmd("hold ANOMALY", "Delay the notices because a law-enforcement official asks for it", "note",
+		"official", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+			official string) (review.Changed, error) {
+			if until == "" {
+				return review.Changed{}, usagef("--until is needed: a day like 2026-01-31")
+			}
+			return review.LawHold(ctx, s, anomaly, seen, review.Date(until), written, official)
+		})
+	c.Long = "45 CFR 164.412: a written statement holds until the day it names, an official's word for 30 days at " +
+		"most. The federal dates move, those of a contract\nor a State's law do not."
 	c.Flags().Lookup("official").Usage = "who asks (needed)"
 	c.Flags().StringVar(&until, "until", "", "the last day of the hold (needed)")
 	c.Flags().BoolVar(&written, "written", false, "the statement is in writing")
@@ -134,12 +148,13 @@ func (a *app) holdCmd() *cobra.Command {
 
 func (a *app) linkAnomaliesCmd() *cobra.Command {
 	var other string
-	c := a.changeCmd("link ANOMALY", "Link it with another one as related", "note", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, reason string) (review.Changed, error) {
-		if other == "" {
-			return review.Changed{}, usagef("--to is needed: another anomaly")
-		}
-		return review.LinkAnomalies(ctx, s, anomaly, other, reason)
-	})
+	c := a.changeCmd("link ANOMALY", "Link it with another one as related", "note", "reason",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, reason string) (review.Changed, error) {
+			if other == "" {
+				return review.Changed{}, usagef("--to is needed: another anomaly")
+			}
+			return review.LinkAnomalies(ctx, s, anomaly, other, reason)
+		})
 	c.Flags().StringVar(&other, "to", "", "the other anomaly (needed)")
 	return c
 }
@@ -147,9 +162,11 @@ func (a *app) linkAnomaliesCmd() *cobra.Command {
 func (a *app) attachCmd() *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use: "attach ANOMALY FILE", Short: "Attach a file, at most 5 MiB, twenty to an anomaly", Args: cobra.ExactArgs(2), Annotations: audited("note"),
-		Long: `Keeps a file with the anomaly, by its SHA-256. FILE - reads standard input. It is never changed nor removed, and nothing looks into it: whether PHI is in it
-is for you to know. Whoever reads it (ward queue file) is on record.`,
+		Use: "attach ANOMALY FILE", Short: "Attach a file, at most 5 MiB, twenty to an anomaly",
+		Args: cobra.ExactArgs(2), Annotations: audited("note"),
+		Long: `Keeps a file with the anomaly, by its SHA-256. FILE - reads standard input. It is never changed nor
+removed, and nothing looks into it: whether PHI is in it is for you to know. Whoever reads it (ward queue file) is on
+record.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			content, err := a.readUpTo(args[1], review.MaxFile)
 			if err != nil {
@@ -161,9 +178,10 @@ is for you to know. Whoever reads it (ward queue file) is on record.`,
 			if name == "-" {
 				return usagef("--name is needed for what comes from standard input")
 			}
-			return a.change(cmd.Context(), args[0], 1, "", func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, _ string) (review.Changed, error) {
-				return review.Attach(ctx, s, anomaly, name, content)
-			})
+			return a.change(cmd.Context(), args[0], 1, "",
+				func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, _ string) (review.Changed, error) {
+					return review.Attach(ctx, s, anomaly, name, content)
+				})
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "what to call it (default: the file's own name)")
@@ -195,8 +213,10 @@ func (a *app) readUpTo(path string, most int64) (_ []byte, err error) {
 func (a *app) fileCmd() *cobra.Command {
 	var output string
 	c := &cobra.Command{
-		Use: "file ANOMALY SHA256", Short: "Read an attached file, which is recorded", Args: cobra.ExactArgs(2), Annotations: audited("open"),
-		Long: "SHA256 is the beginning of the file's hash (ward queue show). What is written has been held against it.",
+		Use: "file ANOMALY SHA256", Short: "Read an attached file, which is recorded", Args: cobra.ExactArgs(2),
+		Annotations: audited("open"),
+		Long: "SHA256 is the beginning of the file's hash (ward queue show). " +
+			"What is written has been held against it.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output == "" {
 				return usagef("--output is needed: a file that does not exist, or - for standard output")

@@ -13,7 +13,8 @@ import (
 )
 
 // changeFn changes an anomaly whose version was seen; text is the reason, where one is asked for.
-type changeFn func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, text string) (review.Changed, error)
+type changeFn func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	text string) (review.Changed, error)
 
 func review0(fn func(context.Context, *tenancy.Session, string, int) (review.Changed, error)) changeFn {
 	return func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, _ string) (review.Changed, error) {
@@ -25,7 +26,8 @@ func review1(fn func(context.Context, *tenancy.Session, string, int, string) (re
 	return fn
 }
 
-// changeCmd is a command that changes an anomaly. --version is the version that was seen; without it the anomaly is opened first (recorded), and its present one counts.
+// changeCmd is a command that changes an anomaly. --version is the version that was seen; without it the anomaly is
+// opened first (recorded), and its present one counts.
 func (a *app) changeCmd(use, short, action, textFlag string, fn changeFn) *cobra.Command {
 	var seen int
 	var text string
@@ -59,15 +61,18 @@ func (a *app) change(ctx context.Context, anomaly string, seen int, text string,
 		if err != nil {
 			return err
 		}
-		return one(a, done, fmt.Sprintf("%s is %s, version %d; recorded as event %d", shortID(done.ID), done.State, done.Version, done.EventID))
+		return one(a, done, fmt.Sprintf("%s is %s, version %d; recorded as event %d", shortID(done.ID), done.State,
+			done.Version, done.EventID))
 	})
 }
 
 func (a *app) noteCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use: "note ANOMALY TEXT", Short: "Add a note; notes are never changed", Args: cobra.ExactArgs(2), Annotations: audited("note"),
+		Use: "note ANOMALY TEXT", Short: "Add a note; notes are never changed", Args: cobra.ExactArgs(2),
+		Annotations: audited("note"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.change(cmd.Context(), args[0], 1, args[1], func(ctx context.Context, s *tenancy.Session, anomaly string, _ int, text string) (review.Changed, error) {
+			return a.change(cmd.Context(), args[0], 1, args[1], func(ctx context.Context, s *tenancy.Session,
+				anomaly string, _ int, text string) (review.Changed, error) {
 				return review.AddNote(ctx, s, anomaly, text)
 			})
 		},
@@ -78,12 +83,13 @@ func (a *app) noteCmd() *cobra.Command {
 
 func (a *app) assignCmd() *cobra.Command {
 	var to string
-	c := a.changeCmd("assign ANOMALY", "Give an anomaly to another reviewer", "assign", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		if to == "" {
-			return review.Changed{}, usagef("--to is needed")
-		}
-		return review.Assign(ctx, s, anomaly, seen, to, reason)
-	})
+	c := a.changeCmd("assign ANOMALY", "Give an anomaly to another reviewer", "assign", "reason",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+			if to == "" {
+				return review.Changed{}, usagef("--to is needed")
+			}
+			return review.Assign(ctx, s, anomaly, seen, to, reason)
+		})
 	c.Flags().StringVar(&to, "to", "", "user (needed)")
 	return c
 }
@@ -111,14 +117,17 @@ func (a *app) closeCmd() *cobra.Command {
 	var seen int
 	var in closing
 	c := &cobra.Command{
-		Use: "close ANOMALY...", Short: "Close it; what is grave then waits for a second person", Args: cobra.MinimumNArgs(1), Annotations: audited("close"),
-		Long: `Closes an anomaly with a disposition and what that demands: ward queue dispositions lists both. One closed as a duplicate is merged into the one that
-duplicate_of names.
+		Use: "close ANOMALY...", Short: "Close it; what is grave then waits for a second person",
+		Args: cobra.MinimumNArgs(1), Annotations: audited("close"),
+		Long: `Closes an anomaly with a disposition and what that demands: ward queue dispositions lists both. One
+closed as a duplicate is merged into the one that duplicate_of names.
 
-Several at once must be of one rule and one clinic, none of tier A, and at most 50. They are listed first, which is recorded; --count then says how many
-they are, and closes all or none. They need no claim.`,
-		Example: "  ward queue close 4f21 --as explained_treatment --field asked='Dr. Lund' --field asked_on=2026-11-24 --reason 'covered the ward'\n" +
-			"  ward queue close 4f21 88aa 9c3e --as false_positive_rule --field cause=threshold --reason 'the nightly batch' --count 3",
+Several at once must be of one rule and one clinic, none of tier A, and at most 50. They are listed first, which is
+recorded; --count then says how many they are, and closes all or none. They need no claim.`,
+		Example: "  ward queue close 4f21 --as explained_treatment --field asked='Dr. " +
+			"Lund' --field asked_on=2026-11-24 --reason 'covered the ward'\n" +
+			"  ward queue close 4f21 88aa 9c3e --as false_positive_rule --field cause=threshold --reason 'the " +
+			"nightly batch' --count 3",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if in.as == "" {
 				return usagef("--as is needed: a disposition, e.g. explained_treatment, false_positive_rule, breach")
@@ -133,7 +142,8 @@ they are, and closes all or none. They need no claim.`,
 			if len(args) > 1 {
 				return a.closeMany(cmd.Context(), args, in, answers)
 			}
-			return a.change(cmd.Context(), args[0], seen, in.reason, func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+			return a.change(cmd.Context(), args[0], seen, in.reason, func(ctx context.Context, s *tenancy.Session,
+				anomaly string, seen int, reason string) (review.Changed, error) {
 				return review.Close(ctx, s, anomaly, seen, in.as, reason, answers...)
 			})
 		},
@@ -148,7 +158,8 @@ they are, and closes all or none. They need no claim.`,
 	return c
 }
 
-// closeMany lists what would be closed, which is a look, and closes what was listed once the person says how many that is.
+// closeMany lists what would be closed, which is a look, and closes what was listed once the person says how many that
+// is.
 func (a *app) closeMany(ctx context.Context, args []string, in closing, answers []review.Field) error {
 	return a.with(ctx, func(s *tenancy.Session) error {
 		for _, id := range args {
@@ -186,9 +197,10 @@ func (a *app) closeMany(ctx context.Context, args []string, in closing, answers 
 
 func (a *app) approveCmd() *cobra.Command {
 	var reject bool
-	c := a.changeCmd("approve ANOMALY", "Approve somebody else's closing, or send it back", "approve", "reason", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-		return review.Approve(ctx, s, anomaly, seen, !reject, reason)
-	})
+	c := a.changeCmd("approve ANOMALY", "Approve somebody else's closing, or send it back", "approve", "reason",
+		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+			return review.Approve(ctx, s, anomaly, seen, !reject, reason)
+		})
 	c.Flags().BoolVar(&reject, "reject", false, "send it back instead")
 	return c
 }

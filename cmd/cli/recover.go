@@ -12,11 +12,13 @@ import (
 func (a *app) archiveRecoverCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "recover", Short: "Go on after the database lost rows that the archive names", Args: cobra.NoArgs, Annotations: audited("seal_recover"),
-		Long: `After a failover to a standby that was behind, or a restore to an earlier time, the archive and the chain heads published in it name sealed rows that the
-database does not have. The worker then neither seals nor ships, and its log says what is missing. This order, an administrator's, lets it go on: it signs a
-recovery into the archive, which names what was lost and why, and every chain goes on after what is archived. From then on a verification says RECOVERED for rows
-that were published and never shipped; they are lost.
+		Use: "recover", Short: "Go on after the database lost rows that the archive names", Args: cobra.NoArgs,
+		Annotations: audited("seal_recover"),
+		Long: `After a failover to a standby that was behind, or a restore to an earlier time, the archive and the
+chain heads published in it name sealed rows that the database does not have. The worker then neither seals nor ships,
+and its log says what is missing. This order, an administrator's, lets it go on: it signs a recovery into the archive,
+which names what was lost and why, and every chain goes on after what is archived. From then on a verification says
+RECOVERED for rows that were published and never shipped; they are lost.
 
 Nothing changes where nothing was lost.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,11 +30,13 @@ Nothing changes where nothing was lost.`,
 				if err != nil {
 					return err
 				}
-				return one(a, map[string]int64{"event_id": event}, fmt.Sprintf("ordered; recorded as event %d; the worker's log and ward archive verify say what was lost", event))
+				return one(a, map[string]int64{"event_id": event}, fmt.Sprintf(
+					"ordered; recorded as event %d; the worker's log and ward archive verify say what was lost", event))
 			})
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "what happened to the database; no names of people, it is signed into the archive")
+	c.Flags().StringVar(&reason, "reason", "",
+		"what happened to the database; no names of people, it is signed into the archive")
 	a.jsonFlag(c)
 	return c
 }

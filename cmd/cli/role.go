@@ -28,7 +28,8 @@ func (a *app) roleCmd() *cobra.Command {
 		},
 	}
 	show := &cobra.Command{
-		Use: "show ROLE", Short: "What a role may do, table by table", Args: cobra.ExactArgs(1), Annotations: audited("browse"),
+		Use: "show ROLE", Short: "What a role may do, table by table", Args: cobra.ExactArgs(1),
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := s.Roles(cmd.Context(), args[0])
@@ -48,7 +49,8 @@ func (a *app) roleCmd() *cobra.Command {
 	}
 	a.jsonFlag(list, show)
 	add := &cobra.Command{
-		Use: "add ROLE NOTE", Short: "Add a role that may do nothing yet", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Use: "add ROLE NOTE", Short: "Add a role that may do nothing yet", Args: cobra.ExactArgs(2),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.AddRole(cmd.Context(), args[0], args[1]); err != nil {
@@ -60,13 +62,16 @@ func (a *app) roleCmd() *cobra.Command {
 		},
 	}
 	return noun("role", "What members of clinics may do", list, show, add,
-		a.allowCmd("permit", "Let a role do things with a table's records, in every clinic", true), a.allowCmd("forbid", "Take things away from a role, in every clinic", false))
+		a.allowCmd("permit", "Let a role do things with a table's records, in every clinic", true),
+		a.allowCmd("forbid", "Take things away from a role, in every clinic", false))
 }
 
 func (a *app) allowCmd(verb, short string, allowed bool) *cobra.Command {
 	return &cobra.Command{
-		Use: verb + " ROLE TABLE ACTION...", Short: short, Args: cobra.MinimumNArgs(3), Annotations: audited("configure"),
-		Long:    "ACTION is view, create, modify, delete or export. The change holds from the next ask or write on, also in sessions that are live.",
+		Use: verb + " ROLE TABLE ACTION...", Short: short, Args: cobra.MinimumNArgs(3),
+		Annotations: audited("configure"),
+		Long: "ACTION is view, create, modify, delete or export. The change holds from the next ask or write " +
+			"on, also in sessions that are live.",
 		Example: "  ward role " + verb + " front_desk claims view",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("action", args[2:], roleActions); err != nil {

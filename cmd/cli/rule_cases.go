@@ -21,7 +21,8 @@ import (
 
 func (a *app) ruleTestCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "test [RULE...]", Short: "Hold rules against their own cases", Args: cobra.ArbitraryArgs, Annotations: exempt("runs on a private server of its own with invented data"),
+		Use: "test [RULE...]", Short: "Hold rules against their own cases", Args: cobra.ArbitraryArgs,
+		Annotations: exempt("runs on a private server of its own with invented data"),
 		Long: `Runs the cases of ID.test.yaml, a second run over the same events, and the rule with each
 term of its conditions taken out, of which a case must fail. RULE is an id or the beginning
 of ids; without one the rules of rules_dir are tested, or ward's own where there are none.
@@ -98,7 +99,8 @@ func (s *Settings) subjects(rules []review.Rule, args []string) ([]ruletest.Subj
 	}
 	for _, arg := range args {
 		if !asked[arg] {
-			return nil, fmt.Errorf("no rule %q: ward rule list shows them, and rules_dir names the directory of your own", arg)
+			return nil,
+				fmt.Errorf("no rule %q: ward rule list shows them, and rules_dir names the directory of your own", arg)
 		}
 	}
 	return subjects, nil
@@ -136,7 +138,8 @@ func (a *app) testRules(ctx context.Context, subjects []ruletest.Subject, rules 
 	return nil
 }
 
-// scratchInstallation is an installation without anybody in it but its administrator, in a database that others are copied from.
+// scratchInstallation is an installation without anybody in it but its administrator, in a database that others are
+// copied from.
 func scratchInstallation(ctx context.Context, cluster *postgres.Cluster, name string) error {
 	if err := onServer(ctx, cluster, "create database "+pgx.Identifier{name}.Sanitize()); err != nil {
 		return err
@@ -154,10 +157,12 @@ func scratchInstallation(ctx context.Context, cluster *postgres.Cluster, name st
 	return err
 }
 
-func testRule(ctx context.Context, cluster *postgres.Cluster, empty, name string, subject *ruletest.Subject, rules []review.Rule) (ruletest.Report, error) {
+func testRule(ctx context.Context, cluster *postgres.Cluster, empty, name string, subject *ruletest.Subject,
+	rules []review.Rule) (ruletest.Report, error) {
 	quoted := pgx.Identifier{name}.Sanitize()
 	// what the first migration takes from PUBLIC on the database itself does not come along with a copy
-	for _, sql := range []string{"create database " + quoted + " template " + pgx.Identifier{empty}.Sanitize(), "revoke temporary, create on database " + quoted + " from public"} {
+	for _, sql := range []string{"create database " + quoted + " template " + pgx.Identifier{empty}.Sanitize(),
+		"revoke temporary, create on database " + quoted + " from public"} {
 		if err := onServer(ctx, cluster, sql); err != nil {
 			return ruletest.Report{}, err
 		}

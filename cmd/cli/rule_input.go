@@ -16,7 +16,8 @@ import (
 // ruleInputCmds are what an administrator says for the rules that need more than ward knows.
 func (a *app) ruleInputCmds() []*cobra.Command {
 	supply := &cobra.Command{
-		Use: "supply INPUT CLINIC FILE", Short: "Fill an input of a clinic", Args: cobra.ExactArgs(3), Annotations: audited("configure"),
+		Use: "supply INPUT CLINIC FILE", Short: "Fill an input of a clinic", Args: cobra.ExactArgs(3),
+		Annotations: audited("configure"),
 		Long: `FILE has one JSON object a line ("-" reads standard input), each with whom it is about:
 {"user": "j.doe", "patient": ID} for person_link; {"user": "j.doe", "value": "Doe"} or
 {"patient": ID, "value": "Doe"} for surname and address_hash; {"patient": ID} for vip;
@@ -83,7 +84,8 @@ func inputRows(file string, stdin io.Reader) (rows []review.InputRow, err error)
 		case errors.Is(err, io.EOF):
 			return nil, errors.New("read rows: the file has none")
 		case err != nil:
-			return nil, fmt.Errorf("read rows: object %d is not {\"user\", \"patient\", \"session\", \"value\", \"at\", \"remove\"}, each but the last a text", len(rows)+1)
+			return nil, fmt.Errorf("read rows: object %d is not {\"user\", \"patient\", \"session\", \"value\", "+
+				"\"at\", \"remove\"}, each but the last a text", len(rows)+1)
 		}
 		rows = append(rows, r)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/ward-health/ward/archive/s3/s3test"
 )
 
-// The store is chosen by its URL, and what an auditor's script sees of it is the exit code: of a sound archive, of one whose newest checkpoint was hidden, of a
-// store that is safe, that could be better, and that is not.
+// The store is chosen by its URL, and what an auditor's script sees of it is the exit code: of a sound archive, of one
+// whose newest checkpoint was hidden, of a store that is safe, that could be better, and that is not.
 func TestArchiveOnS3(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
@@ -52,7 +52,8 @@ func TestArchiveOnS3(t *testing.T) {
 	}
 	env := s3test.Environment(s3test.AccessKey, s3test.SecretKey)
 	dir := t.TempDir()
-	for k, v := range map[string]string{"WARD_S3_ENDPOINT": server.Endpoint, "WARD_S3_REGION": "us-east-1", "WARD_S3_PATH_STYLE": "true", "HOME": dir, "WARD_CONFIG": filepath.Join(dir, "ward.yaml")} {
+	for k, v := range map[string]string{"WARD_S3_ENDPOINT": server.Endpoint, "WARD_S3_REGION": "us-east-1",
+		"WARD_S3_PATH_STYLE": "true", "HOME": dir, "WARD_CONFIG": filepath.Join(dir, "ward.yaml")} {
 		env[k] = v
 	}
 	if err := os.WriteFile(env["WARD_CONFIG"], nil, 0o600); err != nil {
@@ -60,11 +61,13 @@ func TestArchiveOnS3(t *testing.T) {
 	}
 	ward := func(args ...string) (int, string, string) {
 		var out, errs strings.Builder
-		code := run(ctx, args, &Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(k string) string { return env[k] }, Now: time.Now, Terminal: func() bool { return false }})
+		code := run(ctx, args, &Env{In: strings.NewReader(""), Out: &out, Err: &errs,
+			Getenv: func(k string) string { return env[k] }, Now: time.Now, Terminal: func() bool { return false }})
 		return code, out.String(), errs.String()
 	}
 	verify := func() (int, string, string) {
-		return ward("archive", "verify", "--offline", "--store", "s3://archive/acme", "--key", key, "--report", filepath.Join(t.TempDir(), "report.json"))
+		return ward("archive", "verify", "--offline", "--store", "s3://archive/acme", "--key", key, "--report",
+			filepath.Join(t.TempDir(), "report.json"))
 	}
 	if code, out, errs := verify(); code != exitOK || !strings.Contains(out, "valid") {
 		t.Errorf("a sound archive: exit %d\n%s%s", code, out, errs)
@@ -75,14 +78,16 @@ func TestArchiveOnS3(t *testing.T) {
 		want  int
 	}{
 		{"s3://archive/acme", nil, exitOK},
-		{"s3://archive/acme", []string{"--strict"}, exitProblem}, // as the bucket's owner, who may more than a worker needs
+		// as the bucket's owner, who may more than a worker needs
+		{"s3://archive/acme", []string{"--strict"}, exitProblem},
 		{"s3://unlocked", nil, exitProblem},
 		{dir, nil, exitOK},
 		{dir, []string{"--strict"}, exitProblem},
 		{"s3://nowhere", nil, exitFailed},
 		{"ftp://nowhere", nil, exitUsage},
 	} {
-		code, out, errs := ward(append([]string{"archive", "doctor", "--offline", "--json", "--store", test.store}, test.args...)...)
+		code, out, errs := ward(append([]string{"archive", "doctor", "--offline", "--json", "--store", test.store},
+			test.args...)...)
 		if code != test.want {
 			t.Errorf("doctor of %s %v: exit %d, want %d\n%s%s", test.store, test.args, code, test.want, out, errs)
 		}
@@ -96,10 +101,12 @@ func TestArchiveOnS3(t *testing.T) {
 			}
 		}
 	}
-	if err := owner.RemoveObject(ctx, "archive", "acme/v1/region=eu/checkpoints/000000000001", minio.RemoveObjectOptions{}); err != nil {
+	if err := owner.RemoveObject(ctx, "archive", "acme/v1/region=eu/checkpoints/000000000001",
+		minio.RemoveObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := verify(); code != exitProblem || !strings.Contains(out, "HIDDEN v1/region=eu/checkpoints/000000000001") {
+	if code, out, errs := verify(); code != exitProblem ||
+		!strings.Contains(out, "HIDDEN v1/region=eu/checkpoints/000000000001") {
 		t.Errorf("a hidden checkpoint: exit %d\n%s%s", code, out, errs)
 	}
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// scene is an installation with something to look at: registered rules, anomalies, a sealed and shipped history, and people who sign in when they are needed.
+// scene is an installation with something to look at: registered rules, anomalies, a sealed and shipped history, and
+// people who sign in when they are needed.
 type scene struct {
 	*wardtest.Env
 	t     testing.TB
@@ -69,7 +70,8 @@ func (s *scene) ship() {
 	s.must(err)
 	signer, err := archive.LoadSigner(s.signingKey())
 	s.must(err)
-	shipper := &audit.Shipper{Pool: pool, Store: store, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
+	shipper := &audit.Shipper{Pool: pool, Store: store, Signer: signer, Origin: archive.Origin("test", wardtest.Region),
+		Now: time.Now}
 	parts, err := shipper.Ship(ctx)
 	s.must(err)
 	if len(parts) == 0 {
@@ -81,22 +83,28 @@ func (s *scene) ship() {
 func (s *scene) anomaly(tenant, actor, tier string) string {
 	s.t.Helper()
 	rule := map[string]string{"A": "A02-cross-tenant-denied", "B": "B01-no-treatment-relationship"}[tier]
-	id := wardtest.One[uuid.UUID](s.Env, `insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, key, summary, first_at, last_at)
-		values ((select id from tenancy.tenant where slug = $1), $2, 1, $3, 'high', (select id from tenancy.users where slug = $4), sha256(gen_random_uuid()::text::bytea), 'asked for records', now(), now()) returning id`,
+	id := wardtest.One[uuid.UUID](s.Env, `insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity,
+		actor_id, key, summary, first_at, last_at)
+		values ((select id from tenancy.tenant where slug = $1), $2, 1, $3, 'high', (select id from tenancy.users
+		where slug = $4), sha256(gen_random_uuid()::text::bytea), 'asked for records', now(), now()) returning id`,
 		tenant, rule, tier, actor)
-	wardtest.One[int64](s.Env, `with x as (insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, record_table, record_id, seq, hash, added_by_run)
-		values ($1, 1, now(), now(), 'view', 'denied', 'public.patients', gen_random_uuid(), 1, sha256('x'), gen_random_uuid()) returning 1) select count(*) from x`, id)
+	wardtest.One[int64](s.Env, `with x as (insert into review.evidence (anomaly_id, event_id, recorded_at, at, action,
+		outcome, record_table, record_id, seq, hash, added_by_run)
+		values ($1, 1, now(), now(), 'view', 'denied', 'public.patients', gen_random_uuid(), 1, sha256('x'),
+		gen_random_uuid()) returning 1) select count(*) from x`, id)
 	return id.String()
 }
 
 // shipped is the event of cedar's first patient, which is in the archive.
 func (s *scene) shipped() string {
-	return wardtest.One[string](s.Env, "select event_id::text from audit.event e join tenancy.tenant t on t.id = e.tenant_id where t.slug = 'cedar' and e.action = 'create' order by event_id limit 1")
+	return wardtest.One[string](s.Env, "select event_id::text from audit.event e join tenancy.tenant t "+
+		"on t.id = e.tenant_id where t.slug = 'cedar' and e.action = 'create' order by event_id limit 1")
 }
 
 func (s *scene) membership(tenant, user string) string {
 	s.t.Helper()
-	return wardtest.One[uuid.UUID](s.Env, `select m.id from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id
+	return wardtest.One[uuid.UUID](s.Env, `select m.id from tenancy.membership m join tenancy.tenant t
+		on t.id = m.tenant_id join tenancy.users u on u.id = m.user_id
 		where t.slug = $1 and u.slug = $2 and m.terminated_at is null`, tenant, user).String()
 }
 
@@ -105,11 +113,13 @@ func (s *scene) userID(slug string) string {
 	return wardtest.One[uuid.UUID](s.Env, "select id from tenancy.users where slug = $1", slug).String()
 }
 
-// vars are the environment of one user's commands. WARD_CONFIG names an empty file, so that no settings of this machine count.
+// vars are the environment of one user's commands. WARD_CONFIG names an empty file, so that no settings of this machine
+// count.
 func (s *scene) vars(user string) map[string]string {
 	settings := filepath.Join(s.dir, "ward.yaml")
 	s.must(os.WriteFile(settings, nil, 0o600))
-	return map[string]string{"WARD_DATABASE_URL": s.DB.DSN("ward_reviewer"), "WARD_STORE": s.store, "WARD_VERIFY_KEY": s.key, "WARD_TOKEN_FILE": s.tokenFile(user),
+	return map[string]string{"WARD_DATABASE_URL": s.DB.DSN("ward_reviewer"), "WARD_STORE": s.store,
+		"WARD_VERIFY_KEY": s.key, "WARD_TOKEN_FILE": s.tokenFile(user),
 		"WARD_CONFIG": settings, "HOME": s.dir, "XDG_STATE_HOME": filepath.Join(s.dir, user+".state")}
 }
 
@@ -128,7 +138,8 @@ func (s *scene) ward(ctx context.Context, user, input string, args ...string) ou
 	s.t.Helper()
 	vars := s.vars(user)
 	var out, errs bytes.Buffer
-	env := &Env{In: strings.NewReader(input), Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }}
+	env := &Env{In: strings.NewReader(input), Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] },
+		Now: time.Now, Terminal: func() bool { return false }}
 	code := run(ctx, args, env)
 	return outcome{code, out.String(), errs.String()}
 }

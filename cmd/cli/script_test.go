@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 // exitLeak is what a command ends with that wrote a secret.
 const exitLeak = 99
 
-// secret is what no output may hold, whoever asks: a token of ward's, a private key. Passwords and refresh tokens are looked for by value.
+// secret is what no output may hold, whoever asks: a token of ward's, a private key. Passwords and refresh tokens are
+// looked for by value.
 var secret = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{20,}\.|PRIVATE\+KEY\+[^ ]+\+[0-9a-f]{8}\+`)
 
 // guarded runs a command and looks through everything that it writes for secrets, before and after it.
@@ -64,7 +65,8 @@ func storedSecrets() []string {
 	return found
 }
 
-// TestScripts runs every script of testdata against an installation of its own. README.md there lists the commands and variables they have.
+// TestScripts runs every script of testdata against an installation of its own. README.md there lists the commands and
+// variables they have.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) < 8 {
@@ -77,7 +79,8 @@ func TestScripts(t *testing.T) {
 				Files: []string{file}, RequireExplicitExec: false,
 				Setup: func(env *testscript.Env) error { return s.setup(env) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql, "ship": func(*testscript.TestScript, bool, []string) { s.ship() },
+					"exits": exits, "as": as, "jsonl": jsonl, "oneline": oneLineOnly, "tamper": s.tamper, "sql": s.sql,
+					"ship": func(*testscript.TestScript, bool, []string) { s.ship() },
 				},
 			})
 		})
@@ -88,15 +91,19 @@ func TestScripts(t *testing.T) {
 func (s *scene) setup(env *testscript.Env) error {
 	vars := s.vars("nobody")
 	vars["HOME"] = env.WorkDir
-	vars["XDG_STATE_HOME"], vars["XDG_CONFIG_HOME"] = filepath.Join(env.WorkDir, ".state"), filepath.Join(env.WorkDir, ".config")
+	vars["XDG_STATE_HOME"], vars["XDG_CONFIG_HOME"] = filepath.Join(env.WorkDir, ".state"),
+		filepath.Join(env.WorkDir, ".config")
 	vars["WARD_TOKEN_FILE"] = filepath.Join(env.WorkDir, "tokens.json")
-	vars["GORACE"] = "atexit_sleep_ms=0" // else each of some hundred commands sleeps before it ends, under the race detector
+	// else each of some hundred commands sleeps before it ends, under the race detector
+	vars["GORACE"] = "atexit_sleep_ms=0"
 	vars["WARD_DATA"] = filepath.Join(env.WorkDir, "no-demo")
 	maps.Copy(vars, map[string]string{
-		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(), "CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password, "SHIPPED": s.shipped(),
+		"WARD_KEY_NAME": databaseKey(s), "SUPERUSER": s.DB.Superuser(), "SIGNING_KEY": s.signingKey(),
+		"CEDAR": s.TenantID("cedar").String(), "PASSWORD": wardtest.Password, "SHIPPED": s.shipped(),
 		"ABOUT_CARLA": s.anomaly("cedar", "carla", "A"), "ABOUT_HUGO": s.anomaly("harbor", "hugo", "B"),
 		"TODAY": time.Now().UTC().Format(time.DateOnly), "YEAR": time.Now().UTC().Format("2006"),
-		"FRANK": s.userID("frank"), "FRANK_CEDAR": s.membership("cedar", "frank"), "CARLA_CEDAR": s.membership("cedar", "carla"),
+		"FRANK": s.userID("frank"), "FRANK_CEDAR": s.membership("cedar", "frank"),
+		"CARLA_CEDAR": s.membership("cedar", "carla"),
 	})
 	for k, v := range vars {
 		env.Setenv(k, v)
@@ -180,7 +187,8 @@ func oneLineOnly(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	out, errs := ts.ReadFile("stdout"), ts.ReadFile("stderr")
 	errs = strings.TrimPrefix(errs, "Password for "+ts.Getenv("PROMPTED")+": (from standard input)\n")
-	if out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "ward: ") || !strings.Contains(errs, args[0]) {
+	if out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "ward: ") ||
+		!strings.Contains(errs, args[0]) {
 		ts.Fatalf("standard output %q, standard error %q: want nothing and one line with %q", out, errs, args[0])
 	}
 }

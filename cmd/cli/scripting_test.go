@@ -30,30 +30,46 @@ type requested struct {
 
 // results are what each command with --json prints, one object a line.
 var results = map[string]any{
-	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{}, "ward bench archive": bench.Figure{}, "ward bench review": bench.Figure{},
-	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{}, "ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
-	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{}, "ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
-	"ward queue reopen": review.Changed{}, "ward queue take": review.Changed{}, "ward queue assess": review.Changed{}, "ward queue discovered": review.Changed{}, "ward queue confirm": review.Changed{},
-	"ward queue hold": review.Changed{}, "ward queue link": review.Changed{}, "ward queue attach": review.Changed{}, "ward queue dispositions": review.Disposition{},
-	"ward breach list": review.Breach{}, "ward breach log": review.Breach{}, "ward breach notified": review.Changed{}, "ward breach terms": review.Term{}, "ward user accounts": review.AccountLink{},
-	"ward audit list": audit.Event{}, "ward audit show": audit.Event{},
-	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{}, "ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
+	"ward whoami": tenancy.Principal{}, "ward version": version{}, "ward bench tenancy": bench.Figure{},
+	"ward bench archive": bench.Figure{}, "ward bench review": bench.Figure{},
+	"ward queue list": review.Anomaly{}, "ward queue show": review.Details{}, "ward queue claim": review.Changed{},
+	"ward queue release": review.Changed{}, "ward queue assign": review.Changed{},
+	"ward queue note": review.Changed{}, "ward queue wait": review.Changed{}, "ward queue close": review.Changed{},
+	"ward queue approve": review.Changed{}, "ward queue escalate": review.Changed{},
+	"ward queue reopen": review.Changed{}, "ward queue take": review.Changed{}, "ward queue assess": review.Changed{},
+	"ward queue discovered": review.Changed{}, "ward queue confirm": review.Changed{},
+	"ward queue hold": review.Changed{}, "ward queue link": review.Changed{}, "ward queue attach": review.Changed{},
+	"ward queue dispositions": review.Disposition{},
+	"ward breach list":        review.Breach{}, "ward breach log": review.Breach{},
+	"ward breach notified": review.Changed{}, "ward breach terms": review.Term{},
+	"ward user accounts": review.AccountLink{},
+	"ward audit list":    audit.Event{}, "ward audit show": audit.Event{},
+	"ward archive list": archive.MonthSummary{}, "ward archive verify": archive.Report{},
+	"ward archive ship": requested{}, "ward archive check-proof": archive.ProofReport{},
 	"ward archive doctor": archive.StoreCheck{}, "ward archive holds": audit.Hold{},
 	"ward archive prune": audit.Pruned{},
-	"ward suppress list": review.Suppression{}, "ward suppress add": review.Suppression{}, "ward suppress approve": review.Suppression{}, "ward suppress end": review.Suppression{},
-	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{}, "ward rule run": review.Requested{}, "ward rule retire": requested{}, "ward rule test": ruletest.Report{},
+	"ward suppress list": review.Suppression{}, "ward suppress add": review.Suppression{},
+	"ward suppress approve": review.Suppression{}, "ward suppress end": review.Suppression{},
+	"ward rule list": review.Registered{}, "ward rule show": review.Registered{}, "ward rule history": review.RunRow{},
+	"ward rule run": review.Requested{}, "ward rule retire": requested{}, "ward rule test": ruletest.Report{},
 	"ward worker jobs":     review.Job{},
 	"ward archive recover": requested{},
-	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{}, "ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
+	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{},
+	"ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},
-	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{}, "ward application list": tenancy.Application{},
-	"ward audit user": audit.UserEvent{}, "ward member role": tenancy.RoleChange{}, "ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
-	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{}, "ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
+	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{},
+	"ward application list": tenancy.Application{},
+	"ward audit user":       audit.UserEvent{}, "ward member role": tenancy.RoleChange{},
+	"ward user disable": tenancy.Disabled{}, "ward role list": tenancy.Role{}, "ward role show": tenancy.Role{},
+	"ward service list": tenancy.Service{}, "ward service show": tenancy.Service{},
+	"ward oncall list": tenancy.OnCall{}, "ward oncall take": tenancy.Taken{},
 	"ward oidc list":   tenancy.Issuer{},
 	"ward notify list": review.AlertRow{}, "ward notify test": told{},
-	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{}, "ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{}, "ward evidence list": review.Certification{},
-	"ward audit import": audit.Imported{},
+	"ward evidence": review.Bundle{}, "ward evidence verify": review.EvidenceReport{},
+	"ward evidence certify": review.Signed{}, "ward evidence approve": review.Signed{},
+	"ward evidence list": review.Certification{},
+	"ward audit import":  audit.Imported{},
 }
 
 var marshaler = reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()
@@ -198,7 +214,8 @@ func TestScriptingNamesEveryExitCode(t *testing.T) {
 		got = append(got, m[1])
 	}
 	var want []string
-	for _, code := range []int{exitOK, exitFailed, exitUsage, exitProblem, exitUnreachable, exitNotProven, exitInterrupted} {
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitProblem, exitUnreachable, exitNotProven,
+		exitInterrupted} {
 		want = append(want, fmt.Sprint(code))
 	}
 	if !slices.Equal(got, want) {
@@ -212,9 +229,12 @@ func TestJSONHasTheDocumentedFields(t *testing.T) {
 	id := s.anomaly("cedar", "carla", "B")
 	s.signIn("dana")
 	for path, args := range map[string][]string{
-		"ward whoami": {"whoami"}, "ward version": {"version"}, "ward queue list": {"queue", "list"}, "ward queue show": {"queue", "show", id}, "ward queue claim": {"queue", "claim", id},
-		"ward audit list": {"audit", "list", "cedar", "--reason", "documentation", "--limit", "1"}, "ward archive list": {"archive", "list"}, "ward archive verify": {"archive", "verify"},
-		"ward archive ship": {"archive", "ship"}, "ward rule list": {"rule", "list"}, "ward tenant list": {"tenant", "list"}, "ward user show": {"user", "show", "casey"},
+		"ward whoami": {"whoami"}, "ward version": {"version"}, "ward queue list": {"queue", "list"},
+		"ward queue show": {"queue", "show", id}, "ward queue claim": {"queue", "claim", id},
+		"ward audit list":   {"audit", "list", "cedar", "--reason", "documentation", "--limit", "1"},
+		"ward archive list": {"archive", "list"}, "ward archive verify": {"archive", "verify"},
+		"ward archive ship": {"archive", "ship"}, "ward rule list": {"rule", "list"},
+		"ward tenant list": {"tenant", "list"}, "ward user show": {"user", "show", "casey"},
 		"ward member show": {"member", "show", s.membership("cedar", "carla")}, "ward grant list": {"grant", "list"},
 		"ward protect":    {"protect", "public.notes", "--plan", "--database", s.DB.Superuser()},
 		"ward audit user": {"audit", "user", "casey", "--reason", "documentation"},

@@ -37,7 +37,8 @@ func commands(t testing.TB) map[string]*cobra.Command {
 
 // words reads a closed list out of a check constraint of a table or a domain of the schema.
 func words(e *wardtest.Env, of, constraint string) []string {
-	text := wardtest.One[string](e, "select pg_get_constraintdef(oid) from pg_constraint where conname = $2 and (conrelid = to_regclass($1) or contypid = to_regtype($1))", of, constraint)
+	text := wardtest.One[string](e, "select pg_get_constraintdef(oid) from pg_constraint where conname = $2 "+
+		"and (conrelid = to_regclass($1) or contypid = to_regtype($1))", of, constraint)
 	var list []string
 	for _, m := range regexp.MustCompile(`'([^']+)'`).FindAllStringSubmatch(text, -1) {
 		list = append(list, m[1])
@@ -99,7 +100,9 @@ const fault = `create table public.fault (allowed int not null);
 	create sequence public.fault_count;
 	create function public.fault() returns trigger language plpgsql security definer as $$
 	begin
-		if nextval('public.fault_count') > (select allowed from public.fault) then raise exception 'the audit log takes no more events'; end if;
+		if nextval('public.fault_count') > (select allowed from public.fault) then
+			raise exception 'the audit log takes no more events';
+		end if;
 		return new;
 	end $$;
 	create trigger fault before insert on audit.event for each row execute function public.fault()`
@@ -116,8 +119,8 @@ func (s *scene) allow(n int) {
 	s.exec("select setval('public.fault_count', 1, false)")
 }
 
-// onceRecorded runs a command again and again, with the audit log refusing its first event, then its second, and so on: each time nothing may be shown. Then,
-// with the refusal gone, the same command succeeds.
+// onceRecorded runs a command again and again, with the audit log refusing its first event, then its second, and so on:
+// each time nothing may be shown. Then, with the refusal gone, the same command succeeds.
 func (s *scene) onceRecorded(t *testing.T, path string, c call, args []string) {
 	const most = 12
 	for allowed := 0; ; allowed++ {
@@ -125,14 +128,17 @@ func (s *scene) onceRecorded(t *testing.T, path string, c call, args []string) {
 		got := s.ward(t.Context(), c.user, c.input, args...)
 		if got.code == exitOK && allowed > 0 {
 			var attempts int // not rolled back, as everything else of a refused event is
-			s.must(s.Super.QueryRow(t.Context(), "select case when is_called then last_value else 0 end from public.fault_count").Scan(&attempts))
+			s.must(s.Super.QueryRow(t.Context(),
+				"select case when is_called then last_value else 0 end from public.fault_count").Scan(&attempts))
 			if attempts > allowed {
 				t.Fatalf("%s succeeded although its event %d of %d was refused: %s", path, allowed+1, attempts, got)
 			}
 			return
 		}
-		if got.code != exitFailed || got.out != "" || strings.Count(got.errors, "\n") != 1 || !strings.Contains(got.errors, "takes no more events") {
-			t.Fatalf("%s with %d of its events recorded: %s\nwant exit 1, nothing on standard output and one line that says why", path, allowed, got)
+		if got.code != exitFailed || got.out != "" || strings.Count(got.errors, "\n") != 1 ||
+			!strings.Contains(got.errors, "takes no more events") {
+			t.Fatalf("%s with %d of its events recorded: %s\n"+
+				"want exit 1, nothing on standard output and one line that says why", path, allowed, got)
 		}
 		if c.nothing != nil {
 			if _, err := os.Lstat(c.nothing(s)); err == nil {
@@ -157,7 +163,8 @@ func TestNothingIsShownUnlessItIsRecorded(t *testing.T) {
 	}
 	slices.Sort(paths)
 	// eli's grant ends last: others need it
-	slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") })
+	slices.SortStableFunc(paths,
+		func(a, b string) int { return strings.Count(a, "grant end") - strings.Count(b, "grant end") })
 	for _, path := range paths {
 		c := calls[path]
 		if path == "ward init" || path == "ward totp enroll" || all[path] == nil {
@@ -172,7 +179,9 @@ func TestNothingIsShownUnlessItIsRecorded(t *testing.T) {
 			last := wardtest.One[int64](s.Env, "select max(event_id) from audit.event")
 			s.onceRecorded(t, path, c, args)
 			action := all[path].Annotations[annotationAudit]
-			n := wardtest.One[int](s.Env, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.event_id > $1 and e.action = $2 and e.outcome = 'ok' and u.slug = $3", last, action, c.user)
+			n := wardtest.One[int](s.Env, "select count(*) from audit.event e join tenancy.users u "+
+				"on u.id = e.user_id where e.event_id > $1 and e.action = $2 and e.outcome = 'ok' and u.slug = $3",
+				last, action, c.user)
 			if n == 0 {
 				t.Errorf("%s left no event %q of %s", path, action, c.user)
 			}
@@ -196,10 +205,12 @@ func TestInitIsRecorded(t *testing.T) {
 	args := []string{"init", "--database", db.Superuser(), "--region", "us-west", "first", "First Administrator"}
 	s.onceRecorded(t, "ward init", calls["ward init"], args)
 	var n int
-	if err := pool.QueryRow(t.Context(), "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.action = 'configure' and u.slug = 'first'").Scan(&n); err != nil || n != 1 {
+	if err := pool.QueryRow(t.Context(), "select count(*) from audit.event e join tenancy.users u "+
+		"on u.id = e.user_id where e.action = 'configure' and u.slug = 'first'").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d events, %v; want one", n, err)
 	}
-	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed || !strings.Contains(got.errors, "initialised already") {
+	if got := s.ward(t.Context(), "first", wardtest.Password+"\n", args...); got.code != exitFailed ||
+		!strings.Contains(got.errors, "initialised already") {
 		t.Errorf("a second init: %s", got)
 	}
 }

@@ -20,14 +20,17 @@ func (a *app) serviceCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return emit(a, rows, []string{"SERVICE", "NAME", "OWNER", "STATE", "DECLARED", "SECRETS"}, func(x tenancy.Service) []string {
-					return []string{x.Slug, x.Name, or(x.Owner, "-"), serviceState(&x), fmt.Sprint(len(x.Declared)), fmt.Sprint(len(x.Secrets))}
-				})
+				return emit(a, rows, []string{"SERVICE", "NAME", "OWNER", "STATE", "DECLARED", "SECRETS"},
+					func(x tenancy.Service) []string {
+						return []string{x.Slug, x.Name, or(x.Owner, "-"), serviceState(&x), fmt.Sprint(len(x.Declared)),
+							fmt.Sprint(len(x.Secrets))}
+					})
 			})
 		},
 	}
 	show := &cobra.Command{
-		Use: "show SERVICE", Short: "One service account: owner, list, secrets", Args: cobra.ExactArgs(1), Annotations: audited("browse"),
+		Use: "show SERVICE", Short: "One service account: owner, list, secrets", Args: cobra.ExactArgs(1),
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := s.Services(cmd.Context(), args[0])
@@ -43,7 +46,8 @@ func (a *app) serviceCmd() *cobra.Command {
 	}
 	a.jsonFlag(list, show)
 	own := &cobra.Command{
-		Use: "own SERVICE OWNER", Short: "Name the person who answers for an account", Args: cobra.ExactArgs(2), Annotations: audited("configure"),
+		Use: "own SERVICE OWNER", Short: "Name the person who answers for an account", Args: cobra.ExactArgs(2),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.OwnService(cmd.Context(), args[0], args[1]); err != nil {
@@ -54,7 +58,8 @@ func (a *app) serviceCmd() *cobra.Command {
 			})
 		},
 	}
-	return noun("service", "Service accounts: secrets, and what they declare to do", list, show, own, a.declareCmd(), a.undeclareCmd(), a.secretCmd())
+	return noun("service", "Service accounts: secrets, and what they declare to do", list, show, own, a.declareCmd(),
+		a.undeclareCmd(), a.secretCmd())
 }
 
 func serviceState(x *tenancy.Service) string {
@@ -76,10 +81,12 @@ func serviceText(x *tenancy.Service) string {
 		}
 	}
 	for _, d := range x.Declared {
-		fmt.Fprintf(&b, "\n  declared  %s %s at %s, %d to %d h UTC", d.Action, plain(d.RecordTable), or(d.Tenant, "every clinic"), d.FromHour, d.ToHour)
+		fmt.Fprintf(&b, "\n  declared  %s %s at %s, %d to %d h UTC", d.Action, plain(d.RecordTable),
+			or(d.Tenant, "every clinic"), d.FromHour, d.ToHour)
 	}
 	for _, c := range x.Secrets {
-		fmt.Fprintf(&b, "\n  secret    %s of %s by %s, until %s", shortID(c.ID), c.CreatedAt.UTC().Format("2006-01-02"), c.CreatedBy, when(c.ExpiresAt))
+		fmt.Fprintf(&b, "\n  secret    %s of %s by %s, until %s", shortID(c.ID), c.CreatedAt.UTC().Format("2006-01-02"),
+			c.CreatedBy, when(c.ExpiresAt))
 	}
 	return b.String()
 }
@@ -90,7 +97,8 @@ func parseHours(text string) (from, to int, err error) {
 	from, errA := strconv.Atoi(a)
 	to, errB := strconv.Atoi(b)
 	if !ok || errA != nil || errB != nil || from < 0 || to > 24 || from >= to {
-		return 0, 0, usagef("--hours is like 0-6: from one hour to another of the same day in UTC; a night is two lines")
+		return 0, 0,
+			usagef("--hours is like 0-6: from one hour to another of the same day in UTC; a night is two lines")
 	}
 	return from, to, nil
 }
@@ -98,8 +106,10 @@ func parseHours(text string) (from, to int, err error) {
 func (a *app) declareCmd() *cobra.Command {
 	var tenant, hours string
 	c := &cobra.Command{
-		Use: "declare SERVICE ACTION TABLE", Short: "Put a line on an account's list", Args: cobra.ExactArgs(3), Annotations: audited("configure"),
-		Long: `What an account does that is not on its list is a finding (rule A05), not an error: the role of its membership is what bounds it.`,
+		Use: "declare SERVICE ACTION TABLE", Short: "Put a line on an account's list", Args: cobra.ExactArgs(3),
+		Annotations: audited("configure"),
+		Long: `What an account does that is not on its list is a finding (rule A05), not an error: the role of
+its membership is what bounds it.`,
 		Example: `  ward service declare svc-claims create claims --hours 3-6
   ward service declare svc-etl view appointments --tenant cedar`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -131,7 +141,8 @@ func (a *app) declareCmd() *cobra.Command {
 func (a *app) undeclareCmd() *cobra.Command {
 	var tenant string
 	c := &cobra.Command{
-		Use: "undeclare SERVICE ACTION TABLE", Short: "Take an action on a table off an account's list", Args: cobra.ExactArgs(3), Annotations: audited("configure"),
+		Use: "undeclare SERVICE ACTION TABLE", Short: "Take an action on a table off an account's list",
+		Args: cobra.ExactArgs(3), Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				n, err := s.UndeclareService(cmd.Context(), args[0], args[1], args[2], tenant)
@@ -151,9 +162,11 @@ func (a *app) secretCmd() *cobra.Command {
 	var days int
 	var overlap time.Duration
 	c := &cobra.Command{
-		Use: "secret SERVICE", Short: "Make a new secret for an account and print it, this once", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
-		Long: `Prints the secret alone on standard output; ward keeps its hash only. The secret before it stays valid for --overlap, older ones end at once, so at most
-two are valid. After a leak use --overlap 0s: the old ones end now, and so do the account's live sessions.`,
+		Use: "secret SERVICE", Short: "Make a new secret for an account and print it, this once",
+		Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Long: `Prints the secret alone on standard output; ward keeps its hash only. The secret before it stays valid
+for --overlap, older ones end at once, so at most two are valid. After a leak use --overlap 0s: the old ones end now,
+and so do the account's live sessions.`,
 		Example: `  ward service secret svc-claims > /run/secrets/claims
   ward service secret svc-claims --overlap 0s`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -172,7 +185,8 @@ two are valid. After a leak use --overlap 0s: the old ones end now, and so do th
 				if made.BeforeUntil != nil {
 					before = "the one before it until " + when(*made.BeforeUntil)
 				}
-				a.say("new secret of %s, until %s; %s; live sessions ended: %d", made.User, when(made.ExpiresAt), before, made.SessionsEnded)
+				a.say("new secret of %s, until %s; %s; live sessions ended: %d", made.User, when(made.ExpiresAt),
+					before, made.SessionsEnded)
 				_, err = fmt.Fprintln(a.Out, made.Secret)
 				return err
 			})

@@ -28,7 +28,8 @@ func (f tokenFile) load() (map[string]tenancy.Tokens, error) {
 		return nil, fmt.Errorf("look at token file: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("token file %s can be read by others (mode %o): chmod 600 it, then ward logout and ward login, since it may have been read", f.path, info.Mode().Perm())
+		return nil, fmt.Errorf("token file %s can be read by others (mode %o): chmod 600 it, "+
+			"then ward logout and ward login, since it may have been read", f.path, info.Mode().Perm())
 	}
 	b, err := readSmall(f.path)
 	if err != nil {
@@ -41,7 +42,8 @@ func (f tokenFile) load() (map[string]tenancy.Tokens, error) {
 	return tokens, nil
 }
 
-// put stores tokens for a database; nil removes them. The file is replaced as a whole, so that a kill leaves the old one or the new one.
+// put stores tokens for a database; nil removes them. The file is replaced as a whole, so that a kill leaves the old
+// one or the new one.
 func (f tokenFile) put(database string, tokens *tenancy.Tokens) error {
 	all, err := f.load()
 	if err != nil {
@@ -74,14 +76,16 @@ func (f tokenFile) put(database string, tokens *tenancy.Tokens) error {
 	return nil
 }
 
-// sharedTokens are the tokens of one database in the store, which a terminal and commands beside it use at the same time.
+// sharedTokens are the tokens of one database in the store, which a terminal and commands beside it use at the same
+// time.
 type sharedTokens struct {
 	store    tokenStore
 	database string
 }
 
 // Update runs fn under the store's lock.
-func (s sharedTokens) Update(ctx context.Context, fn func(tenancy.Tokens) (tenancy.Tokens, error)) (tenancy.Tokens, error) {
+func (s sharedTokens) Update(ctx context.Context,
+	fn func(tenancy.Tokens) (tenancy.Tokens, error)) (tenancy.Tokens, error) {
 	lock, err := s.store.lock(ctx)
 	if err != nil {
 		return tenancy.Tokens{}, err
@@ -114,7 +118,8 @@ func databaseName(dsn string) (string, error) {
 // asReviewer makes sure that a url without a user connects as ward_reviewer.
 func asReviewer(dsn string) string {
 	u, err := url.Parse(dsn)
-	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.User != nil || u.Query().Get("user") != "" {
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.User != nil ||
+		u.Query().Get("user") != "" {
 		return dsn
 	}
 	u.User = url.User("ward_reviewer")
@@ -131,7 +136,8 @@ func (a *app) database(ctx context.Context, s *Settings) (*tenancy.DB, error) {
 
 // errNoDatabase and errNotSignedIn say what to do.
 var errNoDatabase = usagef("no database: use --database, WARD_DATABASE_URL or ward.yaml; ward demo starts one")
-var errNotSignedIn = errors.New("nobody is signed in to this database: ward login USER, or ward login alone where an identity provider is declared")
+var errNotSignedIn = errors.New(
+	"nobody is signed in to this database: ward login USER, or ward login alone where an identity provider is declared")
 
 // session opens the session that is kept for the database. close is to be called when done.
 func (a *app) session(ctx context.Context) (*tenancy.Session, Settings, func(), error) {

@@ -20,21 +20,23 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person: who somebody is, their token says.
+// Settings are where things are. Flags come first, then WARD_* variables, then ward.yaml. None of them names a person:
+// who somebody is, their token says.
 type Settings struct {
-	Database       string `yaml:"database"`             // as ward_reviewer; WARD_DATABASE_URL
-	WorkerDatabase string `yaml:"worker_database"`      // as ward_worker; WARD_WORKER_DATABASE_URL
-	Store          string `yaml:"store"`                // directory of the archive, or s3://BUCKET/PREFIX; WARD_STORE
-	Installation   string `yaml:"installation"`         // in the origin of the archive's log; WARD_INSTALLATION
-	SigningKey     string `yaml:"signing_key"`          // file of the archive's private key; WARD_SIGNING_KEY
-	PreviousKey    string `yaml:"previous_signing_key"` // file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
-	VerifyKey      string `yaml:"verify_key"`           // public key, or a file that holds it; WARD_VERIFY_KEY
-	TokenFile      string `yaml:"token_file"`           // WARD_TOKEN_FILE
-	TokenStore     string `yaml:"token_store"`          // keyring, file or auto; WARD_TOKEN_STORE
-	Issuer         string `yaml:"issuer"`               // the identity provider of ward login; WARD_ISSUER
-	Identity       string `yaml:"identity_database"`    // as ward_identity; WARD_IDENTITY_DATABASE_URL
-	RulesDir       string `yaml:"rules_dir"`            // directory of the installation's own rules; WARD_RULES_DIR
-	RecordURL      string `yaml:"record_url"`           // leads from a record to the customer's own chart
+	Database       string `yaml:"database"`        // as ward_reviewer; WARD_DATABASE_URL
+	WorkerDatabase string `yaml:"worker_database"` // as ward_worker; WARD_WORKER_DATABASE_URL
+	Store          string `yaml:"store"`           // directory of the archive, or s3://BUCKET/PREFIX; WARD_STORE
+	Installation   string `yaml:"installation"`    // in the origin of the archive's log; WARD_INSTALLATION
+	SigningKey     string `yaml:"signing_key"`     // file of the archive's private key; WARD_SIGNING_KEY
+	// file of the private key that signing_key takes over from; WARD_PREVIOUS_SIGNING_KEY
+	PreviousKey string `yaml:"previous_signing_key"`
+	VerifyKey   string `yaml:"verify_key"`        // public key, or a file that holds it; WARD_VERIFY_KEY
+	TokenFile   string `yaml:"token_file"`        // WARD_TOKEN_FILE
+	TokenStore  string `yaml:"token_store"`       // keyring, file or auto; WARD_TOKEN_STORE
+	Issuer      string `yaml:"issuer"`            // the identity provider of ward login; WARD_ISSUER
+	Identity    string `yaml:"identity_database"` // as ward_identity; WARD_IDENTITY_DATABASE_URL
+	RulesDir    string `yaml:"rules_dir"`         // directory of the installation's own rules; WARD_RULES_DIR
+	RecordURL   string `yaml:"record_url"`        // leads from a record to the customer's own chart
 
 	S3     S3Settings    `yaml:"s3"`     // where an s3:// store is
 	Notify notify.Config `yaml:"notify"` // who is told; secrets stand in files or in WARD_NOTIFY_SECRET_*
@@ -44,7 +46,8 @@ type Settings struct {
 	getenv    func(string) string
 }
 
-// S3Settings say where a bucket is. Credentials are no setting: they come from AWS's variables, credentials file or roles.
+// S3Settings say where a bucket is. Credentials are no setting: they come from AWS's variables, credentials file or
+// roles.
 type S3Settings struct {
 	Endpoint  string `yaml:"endpoint"`   // of a server other than AWS, https://HOST; WARD_S3_ENDPOINT
 	Region    string `yaml:"region"`     // WARD_S3_REGION, else AWS_REGION
@@ -59,8 +62,10 @@ func (a *app) settings() (Settings, error) {
 		return s, err
 	}
 	for name, field := range map[string]*string{
-		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store, "WARD_RULES_DIR": &s.RulesDir, "WARD_INSTALLATION": &s.Installation,
-		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey, "WARD_TOKEN_FILE": &s.TokenFile,
+		"WARD_DATABASE_URL": &s.Database, "WARD_WORKER_DATABASE_URL": &s.WorkerDatabase, "WARD_STORE": &s.Store,
+		"WARD_RULES_DIR": &s.RulesDir, "WARD_INSTALLATION": &s.Installation,
+		"WARD_SIGNING_KEY": &s.SigningKey, "WARD_PREVIOUS_SIGNING_KEY": &s.PreviousKey, "WARD_VERIFY_KEY": &s.VerifyKey,
+		"WARD_TOKEN_FILE":  &s.TokenFile,
 		"WARD_S3_ENDPOINT": &s.S3.Endpoint, "WARD_S3_REGION": &s.S3.Region, "WARD_S3_CA_FILE": &s.S3.CAFile,
 		"WARD_TOKEN_STORE": &s.TokenStore, "WARD_ISSUER": &s.Issuer, "WARD_IDENTITY_DATABASE_URL": &s.Identity,
 	} {
@@ -89,7 +94,8 @@ func (a *app) settings() (Settings, error) {
 	return s, nil
 }
 
-// maxSmall bounds the files that a person hands to a command: settings, keys, tokens, checkpoints. A wrong name may lead to anything.
+// maxSmall bounds the files that a person hands to a command: settings, keys, tokens, checkpoints. A wrong name may
+// lead to anything.
 const maxSmall = 1 << 20
 
 // readSmall reads a file that ought to be small.
@@ -162,7 +168,8 @@ func (s *Settings) store() (archive.Store, error) {
 	case s.Store == "":
 		return nil, usagef("no archive store: set store in ward.yaml, or WARD_STORE")
 	case strings.HasPrefix(s.Store, s3.Scheme):
-		store, err := s3.Open(s.Store, s3.Options{Endpoint: s.S3.Endpoint, Region: s.S3.Region, PathStyle: s.S3.PathStyle, CAFile: s.S3.CAFile, Getenv: s.getenv})
+		store, err := s3.Open(s.Store, s3.Options{Endpoint: s.S3.Endpoint, Region: s.S3.Region,
+			PathStyle: s.S3.PathStyle, CAFile: s.S3.CAFile, Getenv: s.getenv})
 		if err != nil {
 			return nil, usageError{err}
 		}
@@ -205,7 +212,8 @@ func (s *Settings) verifyKey() (archive.Key, error) {
 		return archive.Key{}, usagef("no public key: set verify_key in ward.yaml, or WARD_VERIFY_KEY")
 	}
 	if strings.HasPrefix(s.VerifyKey, "PRIVATE+KEY+") { // not to be repeated in a message
-		return archive.Key{}, usagef("this is a private key: what verifies is the public one, which ward archive keygen printed")
+		return archive.Key{},
+			usagef("this is a private key: what verifies is the public one, which ward archive keygen printed")
 	}
 	key, err := archive.ParseKey(s.VerifyKey)
 	if err == nil {
@@ -219,7 +227,8 @@ func (s *Settings) verifyKey() (archive.Key, error) {
 		return archive.Key{}, usagef("read public key: %w", err)
 	}
 	if key, err = archive.ParseKey(string(text)); err != nil {
-		return archive.Key{}, usagef("%s holds no public key: that is one line, NAME+HASH+KEY, as ward archive keygen prints it", s.VerifyKey)
+		return archive.Key{}, usagef(
+			"%s holds no public key: that is one line, NAME+HASH+KEY, as ward archive keygen prints it", s.VerifyKey)
 	}
 	return key, nil
 }

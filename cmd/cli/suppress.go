@@ -14,7 +14,8 @@ import (
 
 func (a *app) suppressCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Suppressions within your reach, and what they held back", Args: cobra.NoArgs, Annotations: audited("browse"),
+		Use: "list", Short: "Suppressions within your reach, and what they held back", Args: cobra.NoArgs,
+		Annotations: audited("browse"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				rows, err := review.Suppressions(cmd.Context(), s)
@@ -23,16 +24,21 @@ func (a *app) suppressCmd() *cobra.Command {
 				}
 				for _, x := range rows {
 					if x.State == "expiring" {
-						a.say("suppression %s of %s ends at %s: ward suppress add --renew %s asks for another", shortID(x.ID), x.RuleID, when(x.ExpiresAt), shortID(x.ID))
+						a.say("suppression %s of %s ends at %s: ward suppress add --renew %s asks for another",
+							shortID(x.ID), x.RuleID, when(x.ExpiresAt), shortID(x.ID))
 					}
 				}
-				return emit(a, rows, []string{"ID", "RULE", "TENANT", "ABOUT", "STATE", "EXPIRES", "HITS", "BY", "APPROVED", "TICKET"}, func(x review.Suppression) []string {
-					return []string{shortID(x.ID), x.RuleID, x.Tenant, matterOf(&x), x.State, when(x.ExpiresAt), fmt.Sprint(x.Hits), x.CreatedBy, or(x.ApprovedBy, "-"), x.Ticket}
+				return emit(a, rows, []string{"ID", "RULE", "TENANT", "ABOUT", "STATE", "EXPIRES", "HITS", "BY",
+					"APPROVED", "TICKET"}, func(x review.Suppression) []string {
+					return []string{shortID(x.ID), x.RuleID, x.Tenant, matterOf(&x), x.State, when(x.ExpiresAt),
+						fmt.Sprint(x.Hits), x.CreatedBy, or(x.ApprovedBy, "-"), x.Ticket}
 				})
 			})
 		},
 	}
-	add, approve, end := a.suppressAddCmd(), a.suppressDecideCmd("approve", "Let what somebody else asked for begin", review.ApproveSuppression), a.suppressDecideCmd("end", "End a suppression before its time, or withdraw it", review.EndSuppression)
+	add, approve, end := a.suppressAddCmd(),
+		a.suppressDecideCmd("approve", "Let what somebody else asked for begin", review.ApproveSuppression),
+		a.suppressDecideCmd("end", "End a suppression before its time, or withdraw it", review.EndSuppression)
 	a.jsonFlag(list, add, approve, end)
 	return noun("suppress", "Hold back what a rule finds, for a time, by two people", list, add, approve, end)
 }
@@ -61,9 +67,11 @@ func (a *app) suppressAddCmd() *cobra.Command {
 	var n review.NewSuppression
 	var patient, record string
 	c := &cobra.Command{
-		Use: "add [RULE]", Short: "Ask for a suppression; somebody else approves it", Args: cobra.MaximumNArgs(1), Annotations: audited("suppress"),
-		Long: `While it is in force, what the rule finds about the matter goes into the queue as suppressed, with its evidence, and is counted. It ends by itself: after 90 days at
-most, of a rule of tier A after 7. All of a match's evidence must be about the matter: what goes beyond it is an anomaly as before.`,
+		Use: "add [RULE]", Short: "Ask for a suppression; somebody else approves it", Args: cobra.MaximumNArgs(1),
+		Annotations: audited("suppress"),
+		Long: `While it is in force, what the rule finds about the matter goes into the queue as suppressed, with its
+evidence, and is counted. It ends by itself: after 90 days at most, of a rule of tier A after 7. All of a match's
+evidence must be about the matter: what goes beyond it is an anomaly as before.`,
 		Example: `  ward suppress add C01 --tenant cedar --actor bill --days 14 --ticket REC-12 \
     --reason "yearly recall, 2,000 letters"
   ward suppress add --renew 1f3a --days 14 --ticket REC-13 --reason "second wave"`,
@@ -93,7 +101,8 @@ most, of a rule of tier A after 7. All of a match's evidence must be about the m
 				if err != nil {
 					return err
 				}
-				return one(a, got, fmt.Sprintf("%s  pending: somebody else approves it with ward suppress approve %s; recorded as event %d", got.ID, shortID(got.ID), got.EventID))
+				return one(a, got, fmt.Sprintf("%s  pending: somebody else approves it with ward suppress approve "+
+					"%s; recorded as event %d", got.ID, shortID(got.ID), got.EventID))
 			})
 		},
 	}
@@ -125,7 +134,8 @@ func (a *app) suppressDecideCmd(verb, short string, do suppressDecision) *cobra.
 				if err != nil {
 					return err
 				}
-				return one(a, got, fmt.Sprintf("%s  %s until %s; recorded as event %d", got.ID, got.State, when(got.ExpiresAt), got.EventID))
+				return one(a, got, fmt.Sprintf("%s  %s until %s; recorded as event %d", got.ID, got.State,
+					when(got.ExpiresAt), got.EventID))
 			})
 		},
 	}

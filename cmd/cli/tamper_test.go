@@ -17,7 +17,8 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// tamperings are what somebody who can write to a store might do to it. Each returns the path of what it touched, as ward names it.
+// tamperings are what somebody who can write to a store might do to it. Each returns the path of what it touched, as
+// ward names it.
 var tamperings = map[string]func(t testing.TB, dir string) string{
 	"flip": func(t testing.TB, dir string) string { // one bit in the middle of a part
 		file := only(t, dir, "part-000001.parquet")
@@ -148,7 +149,8 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 	cancel()
-	if got := <-ended; got.code != exitInterrupted || got.out != "" || !strings.HasSuffix(got.errors, "ward: interrupted\n") {
+	if got := <-ended; got.code != exitInterrupted || got.out != "" ||
+		!strings.HasSuffix(got.errors, "ward: interrupted\n") {
 		t.Errorf("rule run: %s", got)
 	}
 }
@@ -164,9 +166,11 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	s.signIn("dana")
 	s.anomaly("cedar", "carla", "A")
 	vars := s.vars("dana")
-	for _, args := range [][]string{{"whoami"}, {"queue", "list"}, {"queue", "list", "--json"}, {"audit", "export", "cedar", "--reason", "full disk"}, {"version"}} {
+	for _, args := range [][]string{{"whoami"}, {"queue", "list"}, {"queue", "list", "--json"},
+		{"audit", "export", "cedar", "--reason", "full disk"}, {"version"}} {
 		var errs strings.Builder
-		env := &Env{In: strings.NewReader(""), Out: full{}, Err: &errs, Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }}
+		env := &Env{In: strings.NewReader(""), Out: full{}, Err: &errs,
+			Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }}
 		if code := run(t.Context(), args, env); code != exitFailed || !strings.Contains(errs.String(), "write") {
 			t.Errorf("ward %s: exit %d, %q", strings.Join(args, " "), code, errs.String())
 		}

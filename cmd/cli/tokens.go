@@ -16,15 +16,16 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// tokenStore keeps the tokens of each database: in the operating system's keyring, or in a file that only its owner reads.
+// tokenStore keeps the tokens of each database: in the operating system's keyring, or in a file that only its owner
+// reads.
 type tokenStore struct {
 	file tokenFile
 	ring *keyringTokens // nil: the file alone
 	auto bool           // the file where the keyring fails
 }
 
-// tokens is where sessions are kept. Commands that need none run without a home directory too. token_store decides: keyring; file; or auto, which is the
-// default and means the keyring where there is one and nobody named a file.
+// tokens is where sessions are kept. Commands that need none run without a home directory too. token_store decides:
+// keyring; file; or auto, which is the default and means the keyring where there is one and nobody named a file.
 func (a *app) tokens(s *Settings) (tokenStore, error) {
 	if s.TokenFile == "" {
 		return tokenStore{}, usagef("no place for a session: set HOME, or WARD_TOKEN_FILE")
@@ -34,7 +35,8 @@ func (a *app) tokens(s *Settings) (tokenStore, error) {
 	case "file":
 	case "keyring":
 		if !a.hasKeyring() {
-			return store, usagef("token_store is keyring, and this session has none (no D-Bus session bus): use token_store: file")
+			return store, usagef(
+				"token_store is keyring, and this session has none (no D-Bus session bus): use token_store: file")
 		}
 		store.ring = &keyringTokens{wait: keyringPatience}
 	case "auto", "":
@@ -47,7 +49,8 @@ func (a *app) tokens(s *Settings) (tokenStore, error) {
 	return store, nil
 }
 
-// hasKeyring says whether asking for one starts nothing: without a session bus the D-Bus library would start a bus of its own, which stays behind.
+// hasKeyring says whether asking for one starts nothing: without a session bus the D-Bus library would start a bus of
+// its own, which stays behind.
 func (a *app) hasKeyring() bool {
 	if runtime.GOOS != "linux" {
 		return true
@@ -63,8 +66,8 @@ func (a *app) hasKeyring() bool {
 	return err == nil
 }
 
-// get finds a database's tokens. With auto they may be in both places, when the keyring answered one time and not another: the newer ones count, because the
-// older refresh token is used up and using it again would end the session.
+// get finds a database's tokens. With auto they may be in both places, when the keyring answered one time and not
+// another: the newer ones count, because the older refresh token is used up and using it again would end the session.
 func (s tokenStore) get(database string) (tokens tenancy.Tokens, ok bool, err error) {
 	if s.ring != nil {
 		tokens, ok, err = s.ring.get(database)
@@ -137,7 +140,8 @@ type keyringTokens struct {
 
 const (
 	keyringService = "ward"
-	// A bus that does not answer must not hang a command. Who asked for the keyring may have to type its password first.
+	// A bus that does not answer must not hang a command. Who asked for the keyring may have to type its password
+	// first.
 	keyringProbe    = 2 * time.Second
 	keyringPatience = time.Minute
 )

@@ -16,14 +16,16 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// process runs ward as a process of its own: the D-Bus library keeps one connection for each. Nobody names a token file. bus is the address of a session bus.
+// process runs ward as a process of its own: the D-Bus library keeps one connection for each. Nobody names a token
+// file. bus is the address of a session bus.
 func (s *scene) process(ctx context.Context, home, bus, input string, args ...string) outcome {
 	s.t.Helper()
 	exe, err := os.Executable()
 	s.must(err)
 	cmd := exec.CommandContext(ctx, exe)
 	cmd.Args = append([]string{"ward"}, args...) // TestMain
-	cmd.Env = []string{"HOME=" + home, "WARD_DATABASE_URL=" + s.DB.DSN("ward_reviewer"), "WARD_CONFIG=" + s.vars("nobody")["WARD_CONFIG"], "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}
+	cmd.Env = []string{"HOME=" + home, "WARD_DATABASE_URL=" + s.DB.DSN("ward_reviewer"),
+		"WARD_CONFIG=" + s.vars("nobody")["WARD_CONFIG"], "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}
 	if bus != "" {
 		cmd.Env = append(cmd.Env, "DBUS_SESSION_BUS_ADDRESS="+bus)
 	}
@@ -48,7 +50,8 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// On a server there is no session bus, and on a broken desktop one that does not answer: the file is where tokens go, and no command hangs.
+// On a server there is no session bus, and on a broken desktop one that does not answer: the file is where tokens go,
+// and no command hangs.
 func TestTokensWithoutKeyring(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -57,7 +60,8 @@ func TestTokensWithoutKeyring(t *testing.T) {
 	silent, err := listen.Listen(t.Context(), "unix", filepath.Join(dir, "bus"))
 	s.must(err)
 	t.Cleanup(func() { _ = silent.Close() })
-	for name, bus := range map[string]string{"no bus": "", "a bus that does not answer": "unix:path=" + filepath.Join(dir, "bus"), "a bus that is gone": "unix:path=" + filepath.Join(dir, "gone")} {
+	for name, bus := range map[string]string{"no bus": "", "a bus that does not answer": "unix:path=" +
+		filepath.Join(dir, "bus"), "a bus that is gone": "unix:path=" + filepath.Join(dir, "gone")} {
 		home := t.TempDir()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if got := s.process(ctx, home, bus, wardtest.Password+"\n", "login", "dana"); got.code != exitOK {
@@ -76,14 +80,16 @@ func TestTokensWithoutKeyring(t *testing.T) {
 	for store, want := range map[string]string{"keyring": "no D-Bus session bus", "drawer": "keyring, file or auto"} {
 		vars["WARD_TOKEN_STORE"] = store
 		var out, errs bytes.Buffer
-		code := run(t.Context(), []string{"whoami"}, &Env{In: strings.NewReader(""), Out: &out, Err: &errs, Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }})
+		code := run(t.Context(), []string{"whoami"}, &Env{In: strings.NewReader(""), Out: &out, Err: &errs,
+			Getenv: func(k string) string { return vars[k] }, Now: time.Now, Terminal: func() bool { return false }})
 		if code != exitUsage || !strings.Contains(errs.String(), want) {
 			t.Errorf("token_store %s: exit %d, %s", store, code, errs.String())
 		}
 	}
 }
 
-// Processes that share a session refresh one after the other. Without a grace a refresh token that two of them used would end it.
+// Processes that share a session refresh one after the other. Without a grace a refresh token that two of them used
+// would end it.
 func (s *scene) refreshSideBySide(t *testing.T, home, bus string) {
 	t.Helper()
 	s.exec("update tenancy.setting set access_token = '30 seconds', refresh_grace = '0'") // every command refreshes

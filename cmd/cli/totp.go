@@ -13,7 +13,8 @@ import (
 func (a *app) totpCmd() *cobra.Command {
 	var reason string
 	remove := &cobra.Command{
-		Use: "remove USER", Short: "End somebody else's second factor, as an administrator", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
+		Use: "remove USER", Short: "End somebody else's second factor, as an administrator", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.RemoveTOTP(cmd.Context(), args[0], reason); err != nil {
@@ -26,9 +27,10 @@ func (a *app) totpCmd() *cobra.Command {
 	}
 	remove.Flags().StringVar(&reason, "reason", "", "why (needed)")
 	policy := &cobra.Command{
-		Use: "policy optional|required", Short: "Whether reviewers need a second factor", Args: cobra.ExactArgs(1), Annotations: audited("configure"),
-		Long: `With required, a reviewer's session that has shown no second factor can enrol one and do nothing else. Enrol yourself first. Providers that vouch for a second
-factor (ward oidc add --require-amr) count.`,
+		Use: "policy optional|required", Short: "Whether reviewers need a second factor", Args: cobra.ExactArgs(1),
+		Annotations: audited("configure"),
+		Long: `With required, a reviewer's session that has shown no second factor can enrol one and do nothing else.
+Enrol yourself first. Providers that vouch for a second factor (ward oidc add --require-amr) count.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				if err := s.RequireSecondFactor(cmd.Context(), args[0]); err != nil {
@@ -45,9 +47,11 @@ factor (ward oidc add --require-amr) count.`,
 func (a *app) totpEnrollCmd() *cobra.Command {
 	var recover bool
 	c := &cobra.Command{
-		Use: "enroll", Short: "Enrol an authenticator as your second factor", Args: cobra.NoArgs, Annotations: audited("configure"),
-		Long: `Shows a QR code for an authenticator and asks for the first code that it makes; from then on signing in asks for one. Prints ten recovery codes, each of which
-works once in place of a code. With --recovery it asks for one of those first and replaces the authenticator.`,
+		Use: "enroll", Short: "Enrol an authenticator as your second factor", Args: cobra.NoArgs,
+		Annotations: audited("configure"),
+		Long: `Shows a QR code for an authenticator and asks for the first code that it makes; from then on signing in
+asks for one. Prints ten recovery codes, each of which works once in place of a code. With --recovery it asks for one
+of those first and replaces the authenticator.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *tenancy.Session) error {
 				var recovery string
@@ -83,15 +87,16 @@ func (a *app) enroll(cmd *cobra.Command, s *tenancy.Session, recovery string) er
 	if err != nil {
 		return err
 	}
-	a.say("Enrolled. Ten recovery codes follow; each works once in place of a code. Keep them apart from the authenticator: they are not shown again.")
+	a.say("Enrolled. Ten recovery codes follow; each works once in place of a code. " +
+		"Keep them apart from the authenticator: they are not shown again.")
 	if _, err := fmt.Fprintln(a.Out, strings.Join(codes, "\n")); err != nil {
 		return fmt.Errorf("write recovery codes: %w", err)
 	}
 	return nil
 }
 
-// qrText draws a QR code with half blocks, two rows a line, in black on white whatever the terminal's colours are, since a camera wants it that way. Four
-// modules of margin belong to it.
+// qrText draws a QR code with half blocks, two rows a line, in black on white whatever the terminal's colours are,
+// since a camera wants it that way. Four modules of margin belong to it.
 func qrText(text string) (string, error) {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {

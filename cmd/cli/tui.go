@@ -13,7 +13,8 @@ import (
 
 func (a *app) tuiCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "tui", Short: "The terminal application (ward alone does the same)", Args: cobra.NoArgs, Annotations: exempt("opens the terminal application, whose own actions are recorded"),
+		Use: "tui", Short: "The terminal application (ward alone does the same)", Args: cobra.NoArgs,
+		Annotations: exempt("opens the terminal application, whose own actions are recorded"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !a.Terminal() {
 				return usagef("no terminal here: every screen has a command, see ward --help")

@@ -9,8 +9,8 @@ import (
 	"github.com/ward-health/ward/archive"
 )
 
-// page is the file of a report for people. It is made before the verification, so that an hour of work is not to end without a place for it. A nil page is
-// none.
+// page is the file of a report for people. It is made before the verification, so that an hour of work is not to end
+// without a place for it. A nil page is none.
 type page struct {
 	file *os.File
 	done bool
@@ -27,11 +27,13 @@ func (a *app) page(f *verifyFlags) (*page, error) {
 	return &page{file: file}, nil
 }
 
-func (p *page) write(r *archive.Report, who string, store archive.Store, opts archive.VerifyOptions, now time.Time) error {
+func (p *page) write(r *archive.Report, who string, store archive.Store, opts archive.VerifyOptions,
+	now time.Time) error {
 	if p == nil {
 		return nil
 	}
-	if _, err := p.file.WriteString(r.Markdown(archive.Statement{Who: who, When: now, Store: store.String(), Keys: opts.Keys})); err != nil {
+	if _, err := p.file.WriteString(
+		r.Markdown(archive.Statement{Who: who, When: now, Store: store.String(), Keys: opts.Keys})); err != nil {
 		return fmt.Errorf("write report for people: %w", err)
 	}
 	p.done = true

@@ -26,7 +26,8 @@ func (fullStore) Put(context.Context, string, io.Reader, int64, time.Time) error
 func TestVerifyWorkers(t *testing.T) {
 	s := newScene(t)
 	s.signIn("ana")
-	if got := s.ward(t.Context(), "ana", "", "archive", "verify", "--workers", "--no-state", "--timeout", "300ms"); got.code != exitFailed || !strings.Contains(got.errors, "is ward worker running") {
+	if got := s.ward(t.Context(), "ana", "", "archive", "verify", "--workers", "--no-state", "--timeout",
+		"300ms"); got.code != exitFailed || !strings.Contains(got.errors, "is ward worker running") {
 		t.Errorf("without a worker: %s", got)
 	}
 	store, err := archive.OpenDir(s.store)
@@ -37,7 +38,8 @@ func TestVerifyWorkers(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		pool := s.Open("ward_worker").Pool()
-		shipper := &audit.Shipper{Pool: pool, Store: fullStore{store}, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
+		shipper := &audit.Shipper{Pool: pool, Store: fullStore{store}, Signer: signer,
+			Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
 		ended <- worker.Run(ctx, worker.Config{Pool: pool, Shipper: shipper})
 	}()
 	var by, here archive.Report
@@ -45,7 +47,8 @@ func TestVerifyWorkers(t *testing.T) {
 	s.must(json.Unmarshal([]byte(s.ok("ana", "archive", "verify", "--no-state", "--json")), &here))
 	stop()
 	s.must(<-ended)
-	if by.Verdict != archive.Valid || by.Rows != here.Rows || by.Rows == 0 || len(by.Parts) != len(here.Parts) || !strings.Contains(strings.Join(by.Covered, " "), "whose word is taken") {
+	if by.Verdict != archive.Valid || by.Rows != here.Rows || by.Rows == 0 || len(by.Parts) != len(here.Parts) ||
+		!strings.Contains(strings.Join(by.Covered, " "), "whose word is taken") {
 		t.Errorf("by workers %+v\nhere %+v", by, here)
 	}
 	for _, with := range []string{"--offline", "--live", "--diagnose"} {

@@ -45,7 +45,8 @@ func bigArchive(t *testing.T, parts, rows int) (dir, key string) {
 		part := iter.Seq2[*archive.Row, error](func(yield func(*archive.Row, error) bool) {
 			for range rows {
 				seq++
-				r := &archive.Row{TenantID: tenant, Seq: seq, SealedAt: at + seq, EventID: seq, RecordedAt: at + seq, ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
+				r := &archive.Row{TenantID: tenant, Seq: seq, SealedAt: at + seq, EventID: seq, RecordedAt: at + seq,
+					ActorKind: "human", Action: "view", Outcome: "ok", Source: "test"}
 				r.Hash = archive.RowHash(prev, r)
 				prev = r.Hash
 				if !yield(r, nil) {
@@ -70,7 +71,8 @@ func TestCtrlCDuringAVerification(t *testing.T) {
 		t.Fatalf("build ward: %v\n%s", err, out)
 	}
 	report := filepath.Join(dir, "report.json")
-	cmd := exec.CommandContext(t.Context(), program, "archive", "verify", "--offline", "--store", store, "--key", key, "--report", report, "--progress")
+	cmd := exec.CommandContext(t.Context(), program, "archive", "verify", "--offline", "--store", store, "--key", key,
+		"--report", report, "--progress")
 	cmd.Env = append(os.Environ(), "WARD_CONFIG="+os.DevNull, "HOME="+dir, "XDG_STATE_HOME=", "GOMAXPROCS=1")
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -98,11 +100,13 @@ func TestCtrlCDuringAVerification(t *testing.T) {
 		PartsDone int    `json:"parts_done"`
 		PartsAll  int    `json:"parts_all"`
 	}
-	if err := json.Unmarshal([]byte(said[0]), &first); err != nil || first.Type != "part" || first.PartsDone != 1 || first.PartsAll != parts {
+	if err := json.Unmarshal([]byte(said[0]), &first); err != nil || first.Type != "part" || first.PartsDone != 1 ||
+		first.PartsAll != parts {
 		t.Errorf("the first line is %s (%v)", said[0], err)
 	}
 	end := strings.Join(said[max(0, len(said)-2):], "\n")
-	if !regexp.MustCompile(`^ended after [0-9]+ of 150 parts, [0-9]+ of 600000 rows: nothing is proven by a part of a verification\nward: interrupted$`).MatchString(end) {
+	if !regexp.MustCompile(`^ended after [0-9]+ of 150 parts, [0-9]+ of 600000 rows: nothing is proven by a part of ` +
+		`a verification\nward: interrupted$`).MatchString(end) {
 		t.Errorf("it ended with %q", end)
 	}
 	t.Logf("%d parts were told of before %s", len(said)-2, end)

@@ -51,11 +51,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// environ is the environment of one person: their own token file, the same installation. The clock of the machine decides nothing but labels.
+// environ is the environment of one person: their own token file, the same installation. The clock of the machine
+// decides nothing but labels.
 func (w *world) environ(who string) []string {
-	return append(os.Environ(), "WARD_DATABASE_URL="+w.DB.DSN("ward_reviewer"), "WARD_WORKER_DATABASE_URL="+w.DB.DSN("ward_worker"), "WARD_STORE="+filepath.Join(w.dir, "archive"),
-		"WARD_SIGNING_KEY="+filepath.Join(w.dir, "log.key"), "WARD_VERIFY_KEY="+w.key, "WARD_TOKEN_FILE="+filepath.Join(w.dir, who+".tokens"),
-		"XDG_STATE_HOME="+filepath.Join(w.dir, who+".state"), "XDG_CONFIG_HOME="+filepath.Join(w.dir, who+".config"), "WARD_CONFIG=", "LC_ALL=C.UTF-8", "NO_COLOR=1")
+	return append(os.Environ(), "WARD_DATABASE_URL="+w.DB.DSN("ward_reviewer"),
+		"WARD_WORKER_DATABASE_URL="+w.DB.DSN("ward_worker"), "WARD_STORE="+filepath.Join(w.dir, "archive"),
+		"WARD_SIGNING_KEY="+filepath.Join(w.dir, "log.key"), "WARD_VERIFY_KEY="+w.key,
+		"WARD_TOKEN_FILE="+filepath.Join(w.dir, who+".tokens"),
+		"XDG_STATE_HOME="+filepath.Join(w.dir, who+".state"), "XDG_CONFIG_HOME="+filepath.Join(w.dir, who+".config"),
+		"WARD_CONFIG=", "LC_ALL=C.UTF-8", "NO_COLOR=1")
 }
 
 // ward runs one command as somebody and returns its output.
@@ -101,7 +105,8 @@ func (w *world) misbehave() {
 	casey := w.App("casey", "cedar")
 	ask := tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{theirs}, Purpose: "treatment"}
 	n := -1
-	if err := casey.Read(w.t.Context(), ask, tenancy.Do("select count(*) from phi.patients").Scan(&n)); err != nil || n != 0 {
+	if err := casey.Read(w.t.Context(), ask, tenancy.Do("select count(*) from phi.patients").Scan(&n)); err != nil ||
+		n != 0 {
 		w.t.Fatalf("%d records of another clinic, %v", n, err)
 	}
 }
@@ -144,7 +149,8 @@ type terminal struct {
 func (w *world) terminal(who string, columns, rows int) *terminal {
 	w.t.Helper()
 	x := &terminal{t: w.t, socket: filepath.Join(w.dir, fmt.Sprintf("tmux-%s-%d", who, columns))}
-	cmd := exec.CommandContext(w.t.Context(), "tmux", "-S", x.socket, "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(rows), w.program+"; echo exit status $?; exec cat")
+	cmd := exec.CommandContext(w.t.Context(), "tmux", "-S", x.socket, "-f", "/dev/null", "new-session", "-d", "-x",
+		fmt.Sprint(columns), "-y", fmt.Sprint(rows), w.program+"; echo exit status $?; exec cat")
 	cmd.Env, cmd.Dir = w.environ(who), w.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("start tmux (apt install tmux): %v\n%s", err, out)
@@ -155,7 +161,8 @@ func (w *world) terminal(who string, columns, rows int) *terminal {
 
 func (x *terminal) tmux(args ...string) string {
 	x.t.Helper()
-	out, err := exec.CommandContext(x.t.Context(), "tmux", append([]string{"-S", x.socket}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(x.t.Context(), "tmux",
+		append([]string{"-S", x.socket}, args...)...).CombinedOutput()
 	if err != nil {
 		x.t.Fatalf("tmux %v: %v\n%s", args, err, out)
 	}
@@ -198,7 +205,8 @@ func (x *terminal) confirm(button string) {
 	x.keys("Enter")
 }
 
-// The reviewers' whole job in a real terminal: claim, look at the evidence, close; approve as the second person; find one's own actions; verify; terminate.
+// The reviewers' whole job in a real terminal: claim, look at the evidence, close; approve as the second person; find
+// one's own actions; verify; terminate.
 func TestTheReviewersJob(t *testing.T) {
 	w := newWorld(t)
 	w.misbehave()
@@ -246,7 +254,8 @@ func TestTheReviewersJob(t *testing.T) {
 	await(t, "the anomaly to be closed", func() bool {
 		return wardtest.One[string](w.Env, "select state from review.anomaly where id = $1", anomaly) == "closed"
 	})
-	if by := wardtest.One[string](w.Env, "select u.slug from review.anomaly a join tenancy.users u on u.id = a.approved_by where a.id = $1", anomaly); by != "eli" {
+	if by := wardtest.One[string](w.Env, "select u.slug from review.anomaly a join tenancy.users u "+
+		"on u.id = a.approved_by where a.id = $1", anomaly); by != "eli" {
 		t.Fatalf("approved by %s", by)
 	}
 
@@ -340,7 +349,8 @@ func (w *world) verifyAndTerminate(dana *terminal) {
 	dana.types(user[:6])
 	dana.confirm("Terminate")
 	dana.sees(`terminated|sessions? ended`)
-	tenant := wardtest.One[string](w.Env, "select t.slug from tenancy.membership m join tenancy.tenant t on t.id = m.tenant_id where m.terminated_at is not null")
+	tenant := wardtest.One[string](w.Env, "select t.slug from tenancy.membership m join tenancy.tenant t "+
+		"on t.id = m.tenant_id where m.terminated_at is not null")
 	if tenant != "cedar" {
 		w.t.Fatalf("terminated at %s", tenant)
 	}

@@ -56,7 +56,8 @@ func (b browser) want(status int, words, method, path, body string) string {
 func (b browser) signIn(user, password, clinic string) browser {
 	b.t.Helper()
 	var out struct{ Key string }
-	text := b.want(http.StatusOK, "key", "POST", "/session", `{"user":"`+user+`","password":"`+password+`","clinic":"`+clinic+`"}`)
+	text := b.want(http.StatusOK, "key", "POST", "/session",
+		`{"user":"`+user+`","password":"`+password+`","clinic":"`+clinic+`"}`)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		b.t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func (b browser) signIn(user, password, clinic string) browser {
 func start(t *testing.T, url string) browser {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "clinic")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary,
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)
 	}
 	cmd := exec.CommandContext(t.Context(), binary)
@@ -96,15 +98,19 @@ func TestClinic(t *testing.T) {
 	b := start(t, e.DB.DSN("ward_app"))
 	const nowhere = http.StatusUnauthorized
 	b.want(nowhere, "sign in first", "GET", "/patients?last_name=C", "")
-	b.want(nowhere, "sign in first", "POST", "/session", `{"user":"casey","password":"wrong horse battery","clinic":"cedar"}`)
-	b.want(nowhere, "sign in first", "POST", "/session", `{"user":"hugo","password":"`+wardtest.Password+`","clinic":"cedar"}`) // not their clinic
+	b.want(nowhere, "sign in first", "POST", "/session",
+		`{"user":"casey","password":"wrong horse battery","clinic":"cedar"}`)
+	// not their clinic
+	b.want(nowhere, "sign in first", "POST", "/session",
+		`{"user":"hugo","password":"`+wardtest.Password+`","clinic":"cedar"}`)
 
 	casey, hugo := b.signIn("casey", wardtest.Password, "cedar"), b.signIn("hugo", wardtest.Password, "harbor")
 	var found []struct {
 		ID   uuid.UUID
 		Name string
 	}
-	if err := json.Unmarshal([]byte(casey.want(http.StatusOK, "Canarycedar", "GET", "/patients?last_name=Canary", "")), &found); err != nil || len(found) != 1 || found[0].ID != mine {
+	if err := json.Unmarshal([]byte(casey.want(http.StatusOK, "Canarycedar", "GET", "/patients?last_name=Canary", "")),
+		&found); err != nil || len(found) != 1 || found[0].ID != mine {
 		t.Fatalf("cedar's search found %d patients: %v", len(found), err)
 	}
 	chart := "/patients/" + mine.String()
@@ -115,7 +121,8 @@ func TestClinic(t *testing.T) {
 	// the wrong clinic: the other's chart is nobody's, and no note can be put into it
 	hugo.want(http.StatusNotFound, "not found", "GET", chart, "")
 	casey.want(http.StatusNotFound, "not found", "GET", "/patients/"+theirs.String(), "")
-	if status, text := casey.call("POST", "/patients/"+theirs.String()+"/notes", `{"body":"Synthetic"}`); status == http.StatusOK || strings.Contains(text, "Synthetic") {
+	if status, text := casey.call("POST", "/patients/"+theirs.String()+"/notes",
+		`{"body":"Synthetic"}`); status == http.StatusOK || strings.Contains(text, "Synthetic") {
 		t.Fatalf("a note in another clinic's chart: %d", status)
 	}
 	// front desk opens patients, not notes
@@ -126,16 +133,19 @@ func TestClinic(t *testing.T) {
 	// a session that is over: signed out, expired, terminated
 	casey.want(http.StatusOK, "{}", "DELETE", "/session", "")
 	casey.want(nowhere, "sign in first", "GET", chart, "")
-	if _, err := e.Super.Exec(t.Context(), "update tenancy.session set expires_at = clock_timestamp() where user_id = (select id from tenancy.users where slug = 'hugo')"); err != nil {
+	if _, err := e.Super.Exec(t.Context(), "update tenancy.session set expires_at = clock_timestamp() "+
+		"where user_id = (select id from tenancy.users where slug = 'hugo')"); err != nil {
 		t.Fatal(err)
 	}
 	hugo.want(nowhere, "sign in first", "GET", "/patients?last_name=Canary", "")
 	for action, want := range map[string]int{"sign_in": 4, "sign_out": 1, "search": 3} {
-		if n := wardtest.One[int](e, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id where e.action = $1 and e.outcome = 'ok' and u.slug in ('casey', 'hugo', 'frank')", action); n < want {
+		if n := wardtest.One[int](e, "select count(*) from audit.event e join tenancy.users u on u.id = e.user_id "+
+			"where e.action = $1 and e.outcome = 'ok' and u.slug in ('casey', 'hugo', 'frank')", action); n < want {
 			t.Errorf("%d events %q, want %d or more", n, action, want)
 		}
 	}
-	if n := wardtest.One[int](e, "select count(*) from audit.event where action = 'view' and record_id = $1", theirs); n == 0 {
+	if n := wardtest.One[int](e, "select count(*) from audit.event where action = 'view' and record_id = $1",
+		theirs); n == 0 {
 		t.Error("looking for another clinic's chart left no event")
 	}
 }

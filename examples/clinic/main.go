@@ -1,5 +1,5 @@
-// Command clinic is a telehealth service in small, on ward's package tenancy alone: sign in, search for patients, open a chart, write a note, sign out.
-// README.md shows it running; TestClinic runs this binary against a real database.
+// Command clinic is a telehealth service in small, on ward's package tenancy alone: sign in, search for patients, open
+// a chart, write a note, sign out. README.md shows it running; TestClinic runs this binary against a real database.
 package main
 
 import (
@@ -77,7 +77,8 @@ func (c *clinic) signIn(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "user, password and clinic, as JSON", http.StatusBadRequest)
 		return
 	}
-	tokens, err := c.db.SignIn(r.Context(), tenancy.Credentials{User: in.User, Password: in.Password, Tenant: in.Clinic})
+	tokens, err := c.db.SignIn(r.Context(),
+		tenancy.Credentials{User: in.User, Password: in.Password, Tenant: in.Clinic})
 	key := uuid.NewString()
 	if err == nil {
 		c.sessions.Store(key, tenancy.NewSession(c.db, tokens, time.Now, nil))
@@ -138,7 +139,8 @@ type patient struct {
 func search(r *http.Request, s *tenancy.Session) (any, error) {
 	found := []patient{}
 	by := tenancy.Condition{Column: "last_name", Op: "starts_with", Value: r.FormValue("last_name")}
-	err := s.Find(r.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{by}, Order: "last_name", Purpose: "treatment"},
+	err := s.Find(r.Context(), tenancy.Search{Table: "public.patients", Where: []tenancy.Condition{by},
+		Order: "last_name", Purpose: "treatment"},
 		tenancy.Collect(&found, pgx.RowToStructByPos[patient], selectPatients+" order by last_name"))
 	return found, err
 }
@@ -152,7 +154,8 @@ func chart(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound
 	}
 	var found []patient
-	err = s.Read(r.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}, tenancy.Collect(&found, pgx.RowToStructByPos[patient], selectPatients))
+	err = s.Read(r.Context(), tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"},
+		tenancy.Collect(&found, pgx.RowToStructByPos[patient], selectPatients))
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +163,8 @@ func chart(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound // nobody's, or another clinic's: the same to the caller
 	}
 	of := tenancy.Condition{Column: "patient_id", Op: "=", Value: id}
-	err = s.Find(r.Context(), tenancy.Search{Table: "public.notes", Where: []tenancy.Condition{of}, Order: "created_at", Purpose: "treatment"},
+	err = s.Find(r.Context(), tenancy.Search{Table: "public.notes", Where: []tenancy.Condition{of}, Order: "created_at",
+		Purpose: "treatment"},
 		tenancy.Do("select coalesce(array_agg(body order by created_at), '{}') from phi.notes").Scan(&found[0].Notes))
 	return found[0], err
 }
@@ -173,7 +177,8 @@ func writeNote(r *http.Request, s *tenancy.Session) (any, error) {
 		return nil, errNotFound
 	}
 	id := uuid.New() // the caller chooses the id, and nothing comes back
-	err = s.Write(r.Context(), tenancy.Ask{}, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, author_id, body) values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)",
+	err = s.Write(r.Context(), tenancy.Ask{}, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, "+
+		"author_id, body) values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)",
 		id, patientID, in.Body))
 	return map[string]uuid.UUID{"id": id}, err
 }

@@ -1,6 +1,6 @@
-// Package bench measures ward against what it is compared with. A benchmark sets up what it needs by itself (a private server with fsync on and ordinary
-// settings, removed at the end), runs ward's side and the other side alternately in one run, so that a busy machine slows both, and states the
-// median of several rounds with their spread.
+// Package bench measures ward against what it is compared with. A benchmark sets up what it needs by itself (a private
+// server with fsync on and ordinary settings, removed at the end), runs ward's side and the other side alternately in
+// one run, so that a busy machine slows both, and states the median of several rounds with their spread.
 package bench
 
 import (
@@ -13,7 +13,8 @@ import (
 
 // Options say how large a run is.
 type Options struct {
-	Quick    bool                 // a smaller size of the same shape, for checking; figures that are quoted come from the full size
+	// a smaller size of the same shape, for checking; figures that are quoted come from the full size
+	Quick    bool
 	Progress func(message string) // may be nil
 }
 
@@ -77,7 +78,8 @@ func (c comparison) run(ctx context.Context, o Options) (Figure, error) {
 				return Figure{}, fmt.Errorf("%s: %s: %w", c.figure, [2]string{"ward", c.against}[which], err)
 			}
 			if v <= 0 {
-				return Figure{}, fmt.Errorf("%s: %s did nothing in a round", c.figure, [2]string{"ward", c.against}[which])
+				return Figure{}, fmt.Errorf("%s: %s did nothing in a round", c.figure,
+					[2]string{"ward", c.against}[which])
 			}
 			got[which] = v
 		}
@@ -92,7 +94,8 @@ func (c comparison) run(ctx context.Context, o Options) (Figure, error) {
 		ratios = append(ratios, ratio)
 	}
 	ratio := median(ratios)
-	return Figure{Figure: c.figure, Unit: c.unit, Ward: median(ours), Against: c.against, Other: median(theirs), Ratio: ratio, Target: c.target, Met: ratio >= c.target,
+	return Figure{Figure: c.figure, Unit: c.unit, Ward: median(ours), Against: c.against, Other: median(theirs),
+		Ratio: ratio, Target: c.target, Met: ratio >= c.target,
 		Rounds: len(ratios), Spread: (slices.Max(ratios) - slices.Min(ratios)) / ratio, Note: c.note}, nil
 }
 
@@ -102,8 +105,10 @@ func median[T cmp.Ordered](list []T) T {
 	return sorted[len(sorted)/2]
 }
 
-// rate runs do in several goroutines for a while and gives how many were done per second. do gets the goroutine's number and a count of its own.
-func rate(ctx context.Context, goroutines int, d time.Duration, do func(ctx context.Context, g, n int) error) (float64, error) {
+// rate runs do in several goroutines for a while and gives how many were done per second. do gets the goroutine's
+// number and a count of its own.
+func rate(ctx context.Context, goroutines int, d time.Duration,
+	do func(ctx context.Context, g, n int) error) (float64, error) {
 	type ended struct {
 		n   int
 		err error

@@ -12,8 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// cpu is how many µs of a server's CPU time one operation costs: of every backend that ward_app has in the world's database, with one operation at a time, the smallest of batches of 50. It
-// says nothing of disk and network, and hardly depends on what else the machine does.
+// cpu is how many µs of a server's CPU time one operation costs: of every backend that ward_app has in the world's
+// database, with one operation at a time, the smallest of batches of 50. It says nothing of disk and network, and
+// hardly depends on what else the machine does.
 func (w *world) cpu(o Options, do act) side {
 	const batch = 50
 	return func(ctx context.Context) (float64, error) {
@@ -48,7 +49,8 @@ func (w *world) cpu(o Options, do act) side {
 
 // backends are the processes that serve ward_app in this database.
 func (w *world) backends(ctx context.Context) ([]int, error) {
-	rows, err := w.super.Query(ctx, "select pid from pg_stat_activity where datname = current_database() and usename = 'ward_app'")
+	rows, err := w.super.Query(ctx,
+		"select pid from pg_stat_activity where datname = current_database() and usename = 'ward_app'")
 	if err != nil {
 		return nil, fmt.Errorf("list backends: %w", err)
 	}
@@ -78,6 +80,7 @@ func (w *world) ofCPU(o Options, figure, against string, ward, other act) []comp
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		return nil
 	}
-	return []comparison{{figure: figure + ", CPU of the server", unit: "µs", against: against, less: true, ward: w.cpu(o, ward), other: w.cpu(o, other),
+	return []comparison{{figure: figure + ", CPU of the server", unit: "µs", against: against, less: true,
+		ward: w.cpu(o, ward), other: w.cpu(o, other),
 		note: "for information: of the server's processes, without disk and network"}}
 }

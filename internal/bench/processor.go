@@ -17,9 +17,11 @@ import (
 // work does something n times and says how long that took; what it did before and after does not count.
 type work func(ctx context.Context) (n int64, took time.Duration, err error)
 
-// byProcessor runs the comparison of two works, and gives beside the figure by the clock the one by the processor's time, in the same rounds: a machine that has other work to do changes that one
-// less. used is the processor's time so far, in seconds, of everything that works.
-func (c comparison) byProcessor(ctx context.Context, o Options, ward, other work, used func() (float64, error)) ([]Figure, error) {
+// byProcessor runs the comparison of two works, and gives beside the figure by the clock the one by the processor's
+// time, in the same rounds: a machine that has other work to do changes that one less. used is the processor's time so
+// far, in seconds, of everything that works.
+func (c comparison) byProcessor(ctx context.Context, o Options, ward, other work,
+	used func() (float64, error)) ([]Figure, error) {
 	var rates [2][]float64
 	timed := func(i int, w work) side {
 		return func(ctx context.Context) (float64, error) {
@@ -47,7 +49,8 @@ func (c comparison) byProcessor(ctx context.Context, o Options, ward, other work
 		ratios[i] = ours[i] / theirs[i]
 	}
 	ratio := median(ratios)
-	return []Figure{wall, {Figure: c.figure + ", by the processor's time", Unit: c.unit, Ward: median(ours), Against: c.against, Other: median(theirs), Ratio: ratio, Met: true, Rounds: len(ratios),
+	return []Figure{wall, {Figure: c.figure + ", by the processor's time", Unit: c.unit, Ward: median(ours),
+		Against: c.against, Other: median(theirs), Ratio: ratio, Met: true, Rounds: len(ratios),
 		Spread: (slices.Max(ratios) - slices.Min(ratios)) / ratio, Note: "what a busy machine changes less"}}, nil
 }
 

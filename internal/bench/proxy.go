@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// proxy stands before a server's socket and holds everything back for a while in each direction, as a network would. Bandwidth it does not limit.
+// proxy stands before a server's socket and holds everything back for a while in each direction, as a network would.
+// Bandwidth it does not limit.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -51,7 +52,8 @@ func (p *proxy) accept(ctx context.Context) {
 	}
 }
 
-// waitUntil returns at that time. time.Sleep alone oversleeps by a millisecond where the timer is coarse, so it is given up early and the rest is spun away.
+// waitUntil returns at that time. time.Sleep alone oversleeps by a millisecond where the timer is coarse, so it is
+// given up early and the rest is spun away.
 func waitUntil(due time.Time) {
 	const coarse = 2 * time.Millisecond
 	if d := time.Until(due) - coarse; d > 0 {
@@ -62,7 +64,8 @@ func waitUntil(due time.Time) {
 	}
 }
 
-// forward copies from one to the other; each piece arrives delay after it was read, and pieces do not wait for each other.
+// forward copies from one to the other; each piece arrives delay after it was read, and pieces do not wait for each
+// other.
 func (p *proxy) forward(from, to net.Conn) {
 	type piece struct {
 		due  time.Time

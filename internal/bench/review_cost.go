@@ -48,8 +48,10 @@ func reviewCost(ctx context.Context, o Options) ([]Figure, error) {
 		}
 	}
 	f, err := comparison{
-		figure: fmt.Sprintf("a run of every rule over the newest %d events, with %d events of history", fresh, long), unit: "s", against: fmt.Sprintf("with %d", long/10), target: 1 / 1.2, less: true,
-		note: "the target is at most 1.2 times as much; each round has new events", ward: sides[0].round, other: sides[1].round,
+		figure: fmt.Sprintf("a run of every rule over the newest %d events, with %d events of history", fresh, long),
+		unit:   "s", against: fmt.Sprintf("with %d", long/10), target: 1 / 1.2, less: true,
+		note: "the target is at most 1.2 times as much; each round has new events", ward: sides[0].round,
+		other: sides[1].round,
 	}.run(ctx, o)
 	if err != nil {
 		return nil, err
@@ -57,14 +59,17 @@ func reviewCost(ctx context.Context, o Options) ([]Figure, error) {
 	return append([]Figure{f}, pagesRead(sides[0], sides[1], long)...), nil
 }
 
-// pagesRead is a line for all rules together and one for each: unlike seconds, the pages that a run touches do not hang on what else the machine does.
+// pagesRead is a line for all rules together and one for each: unlike seconds, the pages that a run touches do not hang
+// on what else the machine does.
 func pagesRead(much, little *reviewed, events int64) []Figure {
 	line := func(what string, more, less []float64) Figure {
 		a, b := median(more), median(less)
-		return Figure{Figure: fmt.Sprintf("pages touched by %s, with %d events of history", what, events), Unit: "pages", Ward: a, Against: fmt.Sprintf("with %d", events/10), Other: b, Ratio: b / a, Met: true,
+		return Figure{Figure: fmt.Sprintf("pages touched by %s, with %d events of history", what, events),
+			Unit: "pages", Ward: a, Against: fmt.Sprintf("with %d", events/10), Other: b, Ratio: b / a, Met: true,
 			Rounds: len(more), Note: "for information; pages of 8 KiB, cached or not, in a run of its own"}
 	}
-	all := [2][]float64{make([]float64, len(much.read[much.rules[0].ID])), make([]float64, len(little.read[little.rules[0].ID]))}
+	all := [2][]float64{make([]float64, len(much.read[much.rules[0].ID])),
+		make([]float64, len(little.read[little.rules[0].ID]))}
 	var each []Figure
 	for _, rule := range much.rules {
 		for i, side := range []*reviewed{much, little} {
@@ -134,7 +139,8 @@ func (r *reviewed) past(ctx context.Context, o Options, events int64) error {
 	for done := int64(0); done < events; done += piece {
 		o.say("%d of %d events of history", done, events)
 		n := min(piece, events-done)
-		from, to := first.Add(time.Duration(float64(last.Sub(first))*float64(done)/float64(events))), first.Add(time.Duration(float64(last.Sub(first))*float64(done+n)/float64(events)))
+		from, to := first.Add(time.Duration(float64(last.Sub(first))*float64(done)/float64(events))),
+			first.Add(time.Duration(float64(last.Sub(first))*float64(done+n)/float64(events)))
 		if err := do("select bench.happen($1, $2, $3, $4, true)", n, r.batch, from, to); err != nil {
 			return err
 		}
@@ -152,11 +158,13 @@ func (r *reviewed) past(ctx context.Context, o Options, events int64) error {
 	return do("vacuum analyze")
 }
 
-// round lets new events happen and runs every rule over them: the seconds that the runs took. A round is over events of its own, a few hours after those of the one before.
+// round lets new events happen and runs every rule over them: the seconds that the runs took. A round is over events of
+// its own, a few hours after those of the one before.
 func (r *reviewed) round(ctx context.Context) (float64, error) {
 	r.now = r.now.Add(time.Hour)
 	at := r.now.AddDate(0, 0, -5)
-	if _, err := r.world.super.Exec(ctx, "select bench.happen($1, $2, $3, $4, false)", r.fresh, r.batch, at, at.Add(time.Hour)); err != nil {
+	if _, err := r.world.super.Exec(ctx, "select bench.happen($1, $2, $3, $4, false)", r.fresh, r.batch, at,
+		at.Add(time.Hour)); err != nil {
 		return 0, fmt.Errorf("let events happen: %w", err)
 	}
 	r.batch += (r.fresh + 999) / 1000
@@ -196,7 +204,8 @@ func (r *reviewed) pages(ctx context.Context) (n int64, err error) {
 		conn.Release()
 	}
 	if err == nil {
-		err = r.world.super.QueryRow(ctx, "select blks_hit + blks_read from pg_stat_database where datname = current_database()").Scan(&n)
+		err = r.world.super.QueryRow(ctx,
+			"select blks_hit + blks_read from pg_stat_database where datname = current_database()").Scan(&n)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count pages: %w", err)

@@ -10,11 +10,15 @@ import (
 	sim "github.com/ward-health/ward/internal/clinic"
 )
 
-// tierOf is the tier that a scenario belongs to: A, what must not occur at all; B, access without a relationship; C, access out of the ordinary.
+// tierOf is the tier that a scenario belongs to: A, what must not occur at all; B, access without a relationship; C,
+// access out of the ordinary.
 var tierOf = map[string]string{
-	sim.ForeignLog: "A", sim.CrossTenant: "A", sim.Terminated: "A", sim.NoRight: "A", sim.ServiceOffList: "A", sim.ServicePerson: "A",
-	sim.Snooper: "B", sim.FormerPatient: "B", sim.Emergency: "B", sim.VoidedVisit: "B", sim.Crowd: "B", sim.OwnChart: "B", sim.Coworker: "B",
-	sim.BulkReader: "C", sim.Enumerator: "C", sim.NightReader: "C", sim.Dormant: "C", sim.Exporter: "C", sim.EmptySearches: "C",
+	sim.ForeignLog: "A", sim.CrossTenant: "A", sim.Terminated: "A", sim.NoRight: "A", sim.ServiceOffList: "A",
+	sim.ServicePerson: "A",
+	sim.Snooper:       "B", sim.FormerPatient: "B", sim.Emergency: "B", sim.VoidedVisit: "B", sim.Crowd: "B",
+	sim.OwnChart: "B", sim.Coworker: "B",
+	sim.BulkReader: "C", sim.Enumerator: "C", sim.NightReader: "C", sim.Dormant: "C", sim.Exporter: "C",
+	sim.EmptySearches: "C",
 }
 
 // finding is one anomaly as a reviewer with so many a day would meet it.
@@ -76,7 +80,8 @@ type scored struct {
 
 // score holds findings against the answer key.
 func score(labels []sim.Label, findings []*finding, actorDays int) scored {
-	s := scored{scenarios: map[string]tally{}, anomalies: map[string]int{}, true: map[string]int{}, actorDays: actorDays}
+	s := scored{scenarios: map[string]tally{}, anomalies: map[string]int{}, true: map[string]int{},
+		actorDays: actorDays}
 	wrong := map[int64]bool{}
 	sets := make([]map[int64]bool, len(labels))
 	for i := range labels {
@@ -119,7 +124,8 @@ func score(labels []sim.Label, findings []*finding, actorDays int) scored {
 	return s
 }
 
-// judge is one label: an incident is found where an anomaly has one of its events, a twin is a false alarm where an anomaly without any incident has.
+// judge is one label: an incident is found where an anomaly has one of its events, a twin is a false alarm where an
+// anomaly without any incident has.
 func judge(l *sim.Label, events map[int64]bool, findings, blameless []*finding) tally {
 	t := tally{}
 	if l.Kind == sim.Twin {

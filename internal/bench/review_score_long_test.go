@@ -9,7 +9,8 @@ import (
 	sim "github.com/ward-health/ward/internal/clinic"
 )
 
-// A small history from the simulator to the score: a clean one has no tier A, one with incidents has some found, and the key is gone afterwards.
+// A small history from the simulator to the score: a clean one has no tier A, one with incidents has some found, and
+// the key is gone afterwards.
 func TestExamine(t *testing.T) {
 	o := Options{Quick: true}
 	s, err := start(t.Context(), o)

@@ -36,7 +36,8 @@ func TestScore(t *testing.T) {
 	twin := anomaly("B03", 2, 1, 30)
 	wrong := anomaly("A05", 1, 1, 99)
 	s := score([]sim.Label{
-		label(sim.Snooper, sim.Incident, 1, 2, 3), label(sim.Snooper, sim.Incident, 11), label(sim.BulkReader, sim.Incident, 20), label(sim.BulkReader, sim.Incident, 77),
+		label(sim.Snooper, sim.Incident, 1, 2, 3), label(sim.Snooper, sim.Incident, 11),
+		label(sim.BulkReader, sim.Incident, 20), label(sim.BulkReader, sim.Incident, 77),
 		label(sim.BulkReader, sim.Twin, 21), label(sim.Emergency, sim.Twin, 30), label(sim.Emergency, sim.Twin, 31),
 	}, []*finding{found, late, both, twin, wrong}, 1000)
 	snoop, bulk, emergency := s.scenarios[sim.Snooper], s.scenarios[sim.BulkReader], s.scenarios[sim.Emergency]
@@ -52,14 +53,16 @@ func TestScore(t *testing.T) {
 	if emergency.twins != 2 || emergency.falseTwins != 1 || emergency.alarms["B03"] != 1 {
 		t.Errorf("a twin in an anomaly without an incident is one: %+v", emergency)
 	}
-	if s.true["B"] != 2 || s.anomalies["B"] != 3 || s.true["C01"] != 1 || s.reviewed != 2 || s.right != 1 || !slices.Equal(s.tierA, []string{"A05"}) {
+	if s.true["B"] != 2 || s.anomalies["B"] != 3 || s.true["C01"] != 1 || s.reviewed != 2 || s.right != 1 ||
+		!slices.Equal(s.tierA, []string{"A05"}) {
 		t.Errorf("precision: %+v", s)
 	}
 }
 
 // A reviewer comes to so many a day, the worst first, then the oldest; what is not used is lost.
 func TestDesk(t *testing.T) {
-	d := desk{budget: 1.5, findings: map[string]*finding{"low": anomaly("C06", 4, 0), "old": anomaly("B01", 3, 0), "new": anomaly("B01", 3, 1), "worst": anomaly("A01", 1, 1)}}
+	d := desk{budget: 1.5, findings: map[string]*finding{"low": anomaly("C06", 4, 0), "old": anomaly("B01", 3, 0),
+		"new": anomaly("B01", 3, 1), "worst": anomaly("A01", 1, 1)}}
 	for id := range d.findings {
 		d.open = append(d.open, id)
 	}
@@ -109,9 +112,11 @@ func TestWilson(t *testing.T) {
 	}
 }
 
-// Every figure is printed as synthetic, and the targets are the promised ones: a tier A of 1, a clean history, B and C at the budget, twins.
+// Every figure is printed as synthetic, and the targets are the promised ones: a tier A of 1, a clean history, B and C
+// at the budget, twins.
 func TestFiguresSaySynthetic(t *testing.T) {
-	dirty := score([]sim.Label{label(sim.CrossTenant, sim.Incident, 1), label(sim.Snooper, sim.Incident, 2), label(sim.Snooper, sim.Twin, 3)}, []*finding{anomaly("A02", 1, 1, 1), anomaly("B01", 3, 1, 3)}, 1000)
+	dirty := score([]sim.Label{label(sim.CrossTenant, sim.Incident, 1), label(sim.Snooper, sim.Incident, 2),
+		label(sim.Snooper, sim.Twin, 3)}, []*finding{anomaly("A02", 1, 1, 1), anomaly("B01", 3, 1, 3)}, 1000)
 	clean := score(nil, []*finding{anomaly("A05", 1, 1, 9)}, 1000)
 	met := map[string]bool{}
 	for _, f := range figures([]scored{dirty}, []scored{clean}) {
@@ -122,7 +127,10 @@ func TestFiguresSaySynthetic(t *testing.T) {
 			met[f.Figure] = f.Met
 		}
 	}
-	want := map[string]bool{"recall, tier A (synthetic)": true, "recall, tier B and C, at 20 a day for 1,000 users (synthetic)": false, "benign twins left alone (synthetic)": false, "clean histories without tier A (synthetic)": false}
+	want := map[string]bool{"recall, tier A (synthetic)": true,
+		"recall, tier B and C, at 20 a day for 1,000 users (synthetic)": false,
+		"benign twins left alone (synthetic)":                           false,
+		"clean histories without tier A (synthetic)":                    false}
 	for name, m := range want {
 		if got, ok := met[name]; !ok || got != m {
 			t.Errorf("%s: met %t, there %t", name, got, ok)

@@ -32,7 +32,8 @@ type past struct {
 // settleDays is how long after a history's end the rules still run: what explains an access may be days late.
 const settleDays = 4
 
-// examine simulates, loads, seals and examines one history in a database of its own, and scores it against the key that is in a file by then.
+// examine simulates, loads, seals and examines one history in a database of its own, and scores it against the key that
+// is in a file by then.
 func (s *server) examine(ctx context.Context, o Options, cfg sim.Config) (scored, error) {
 	kind := "with incidents"
 	if cfg.Clean {
@@ -94,7 +95,8 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 	if _, err := worker.Migrate(ctx, super); err != nil {
 		return nil, err
 	}
-	p := &past{history: sim.Generate(cfg), desk: desk{budget: 20 * float64(cfg.Staff) / 1000, findings: map[string]*finding{}}}
+	p := &past{history: sim.Generate(cfg),
+		desk: desk{budget: 20 * float64(cfg.Staff) / 1000, findings: map[string]*finding{}}}
 	defer func() {
 		if err != nil {
 			p.closeAll()
@@ -166,7 +168,8 @@ func (p *past) day(ctx context.Context, end time.Time) error {
 
 // gather takes what today's runs found.
 func (p *past) gather(ctx context.Context, runs []uuid.UUID, end time.Time) error {
-	rows, err := p.super.Query(ctx, `select a.id::text, a.rule_id, a.tier, a.rank, e.event_id from review.evidence e join review.anomaly a on a.id = e.anomaly_id where e.added_by_run = any ($1)`, runs)
+	rows, err := p.super.Query(ctx, `select a.id::text, a.rule_id, a.tier, a.rank, e.event_id from review.evidence e
+			join review.anomaly a on a.id = e.anomaly_id where e.added_by_run = any ($1)`, runs)
 	if err != nil {
 		return fmt.Errorf("read what was found: %w", err)
 	}
@@ -189,13 +192,16 @@ func (p *past) gather(ctx context.Context, runs []uuid.UUID, end time.Time) erro
 	return nil
 }
 
-// decide closes anomalies in the database, so that what happens again is a new one. It is done by the superuser, who stands for two reviewers.
+// decide closes anomalies in the database, so that what happens again is a new one. It is done by the superuser, who
+// stands for two reviewers.
 func (p *past) decide(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := p.super.Exec(ctx, `update review.anomaly a set state = 'closed', disposition = 'test_data', close_reason = 'simulated', closed_at = clock_timestamp(), version = version + 1,
-		closed_by = (select id from tenancy.users where slug = 'dana'), approved_by = (select id from tenancy.users where slug = 'eli') where a.id = any ($1::uuid[])`, ids)
+	_, err := p.super.Exec(ctx, `update review.anomaly a set state = 'closed', disposition = 'test_data',
+		close_reason = 'simulated', closed_at = clock_timestamp(), version = version + 1,
+		closed_by = (select id from tenancy.users where slug = 'dana'), approved_by = (select id from tenancy.users
+		where slug = 'eli') where a.id = any ($1::uuid[])`, ids)
 	if err != nil {
 		return fmt.Errorf("close what was reviewed: %w", err)
 	}

@@ -27,9 +27,11 @@ import (
 var eventsSQL string
 
 // copySQL is what shipping is compared with: the same rows in the same order, out of the database and away.
-const copySQL = `copy (select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at, e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id,
+const copySQL = `copy (select c.tenant_id, c.seq, c.sealed_at, c.nonce, c.hash, e.event_id, e.recorded_at,
+		e.occurred_at, e.user_id, e.actor_kind, e.session_id, e.membership_id, e.disclosure_id,
   e.action, e.outcome, e.record_table, e.record_id, e.subject_id, e.purpose, e.detail, e.source
-  from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id order by c.tenant_id, c.seq) to stdout (format binary)`
+  from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
+    order by c.tenant_id, c.seq) to stdout (format binary)`
 
 // quay is where a world's events are shipped from.
 type quay struct {
@@ -79,7 +81,8 @@ func (q *quay) shipper() (s *audit.Shipper, dir string, err error) {
 	return &audit.Shipper{Pool: q.work, Store: store, Signer: q.signer, Origin: q.origin, Now: time.Now}, dir, nil
 }
 
-// Ship measures the way of an event into the archive: how long until it is sealed, while a worker does everything that it does, and how fast sealed rows are shipped.
+// Ship measures the way of an event into the archive: how long until it is sealed, while a worker does everything that
+// it does, and how fast sealed rows are shipped.
 func Ship(ctx context.Context, o Options) ([]Figure, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -117,7 +120,8 @@ func (s *server) throughput(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := comparison{figure: fmt.Sprintf("ship %d rows of one region", rows), unit: "rows/s", against: "COPY of the same rows, discarded", target: 0.70,
+	c := comparison{figure: fmt.Sprintf("ship %d rows of one region", rows), unit: "rows/s",
+		against: "COPY of the same rows, discarded", target: 0.70,
 		note: "encoded, flushed to a directory, read back and checked row by row"}
 	o.say("%s", c.figure)
 	ship := func(ctx context.Context) (int64, time.Duration, error) { return q.ship(ctx, rows) }
@@ -177,8 +181,9 @@ func (q *quay) fill(ctx context.Context, rows int) error {
 	return q.server.exec(ctx, q.server.cluster.DSN(postgres.SuperuserRole, q.name), "vacuum analyze")
 }
 
-// The load under which the lag is measured: each writer commits its events so often. With five of them that is 2,000 events a second, what is asked for; the smaller
-// size writes two, since a machine with other work to do falls behind the five.
+// The load under which the lag is measured: each writer commits its events so often. With five of them that is 2,000
+// events a second, what is asked for; the smaller size writes two, since a machine with other work to do falls behind
+// the five.
 const (
 	lagWriters = 4
 	lagEvery   = 10 * time.Millisecond
@@ -186,8 +191,8 @@ const (
 
 func lagRate(events int) float64 { return lagWriters * float64(events) / lagEvery.Seconds() }
 
-// lag measures how long after it was written an event is sealed, durably and for everybody to see, while a worker seals, classifies, publishes heads, ships and runs
-// the rules.
+// lag measures how long after it was written an event is sealed, durably and for everybody to see, while a worker
+// seals, classifies, publishes heads, ships and runs the rules.
 func (s *server) lag(ctx context.Context, o Options) ([]Figure, error) {
 	q, err := s.quay(ctx, o, "lag")
 	if err != nil {
@@ -291,7 +296,8 @@ func (q *quay) sealed(ctx context.Context) error {
 		return fmt.Errorf("find the newest event: %w", err)
 	}
 	for done := false; !done; {
-		if err := q.super.QueryRow(ctx, "select exists (select from audit.chain where event_id >= $1)", newest).Scan(&done); err != nil {
+		if err := q.super.QueryRow(ctx, "select exists (select from audit.chain where event_id >= $1)",
+			newest).Scan(&done); err != nil {
 			return fmt.Errorf("wait for sealing: %w", err)
 		}
 	}
@@ -300,7 +306,8 @@ func (q *quay) sealed(ctx context.Context) error {
 
 // lags are the quantiles over the events that the writers wrote.
 func (q *quay) lags(ctx context.Context, seen map[int64]time.Time, d time.Duration, want float64) ([]Figure, error) {
-	rows, err := q.super.Query(ctx, "select c.batch, e.recorded_at from audit.chain c join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id where e.detail = '{\"bench\": true}'")
+	rows, err := q.super.Query(ctx, "select c.batch, e.recorded_at from audit.chain c join audit.event e "+
+		"on e.recorded_at = c.recorded_at and e.event_id = c.event_id where e.detail = '{\"bench\": true}'")
 	if err != nil {
 		return nil, fmt.Errorf("read lags: %w", err)
 	}
@@ -320,7 +327,8 @@ func (q *quay) lags(ctx context.Context, seen map[int64]time.Time, d time.Durati
 	if len(list) == 0 {
 		return nil, errors.New("no event was written and sealed while the lag was measured")
 	}
-	note := "from writing to being sealed and seen; beside it the worker classifies, publishes, ships and runs the rules"
+	note := "from writing to being sealed and seen; beside it the worker classifies, publishes, ships " +
+		"and runs the rules"
 	kept := per >= 0.95*want
 	if !kept { // said, and not met: the lag is of another load
 		note = fmt.Sprintf("the machine wrote %.0f events/s, not %.0f; %s", per, want, note)
@@ -333,7 +341,9 @@ func (q *quay) lags(ctx context.Context, seen map[int64]time.Time, d time.Durati
 		target float64
 	}{{"p50", 0.50, 0}, {"p99", 0.99, 1}} {
 		v := list[int(p.at*float64(len(list)-1))]
-		out = append(out, Figure{Figure: fmt.Sprintf("seal lag, %s over %s at %.0f events/s", p.name, d, per), Unit: "s", Ward: v, Against: "2 s", Other: 2, Ratio: 2 / v, Target: p.target, Met: 2/v >= p.target && (kept || p.target == 0), Rounds: 1,
+		out = append(out, Figure{Figure: fmt.Sprintf("seal lag, %s over %s at %.0f events/s", p.name, d, per),
+			Unit: "s", Ward: v, Against: "2 s", Other: 2, Ratio: 2 / v, Target: p.target,
+			Met: 2/v >= p.target && (kept || p.target == 0), Rounds: 1,
 			Note: note})
 	}
 	return out, nil

@@ -17,11 +17,13 @@ const (
 	lookSQL   = "select last_name, first_name, phone from phi.patients where id = any ($1)"
 	naiveSQL  = "select last_name, first_name, phone from naive.patients where id = any ($1)"
 	claimSQL  = "select set_config('request.jwt.claims', $1, true)"
-	insertSQL = "insert into naive.audit_log (tenant_id, user_id, session_id, action, record_table, record_id, purpose) select $1, $2, $3, 'view', 'public.patients', unnest($4::uuid[]), 'treatment'"
+	insertSQL = "insert into naive.audit_log (tenant_id, user_id, session_id, action, record_table, record_id, " +
+		"purpose) select $1, $2, $3, 'view', 'public.patients', unnest($4::uuid[]), 'treatment'"
 )
 
-// Tenancy measures what reading and writing under ward costs, against what a careful team writes today: begin; set_config(claims); insert of the audit row; select under a
-// policy on that setting; commit, as five statements one after the other, with the driver's prepared statements.
+// Tenancy measures what reading and writing under ward costs, against what a careful team writes today: begin;
+// set_config(claims); insert of the audit row; select under a policy on that setting; commit, as five statements one
+// after the other, with the driver's prepared statements.
 func Tenancy(ctx context.Context, o Options) ([]Figure, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -48,14 +50,17 @@ func Tenancy(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	list := small.reads(o)
-	list = append(list, comparison{figure: "single-record read, 0.5 ms of network delay per round trip", unit: "ms", against: "naive, five statements", target: 2, less: true,
-		note: fmt.Sprintf("median latency, one connection; as measured, the proxy adds %.2f ms to a round trip", added), ward: far.latency(o, far.read(1)), other: far.latency(o, far.naiveRead(1))})
+	list = append(list, comparison{figure: "single-record read, 0.5 ms of network delay per round trip", unit: "ms",
+		against: "naive, five statements", target: 2, less: true,
+		note: fmt.Sprintf("median latency, one connection; as measured, the proxy adds %.2f ms to a round trip", added),
+		ward: far.latency(o, far.read(1)), other: far.latency(o, far.naiveRead(1))})
 	updates, err := small.updates(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	list = append(list, updates...)
-	list = append(list, small.scoped(o), small.worn(o), comparison{figure: "single-record read with 1,000 tenants", unit: "reads/s", against: "with 10 tenants", target: 0.95,
+	list = append(list, small.scoped(o), small.worn(o), comparison{figure: "single-record read with 1,000 tenants",
+		unit: "reads/s", against: "with 10 tenants", target: 0.95,
 		ward: large.rate(o, large.read(1)), other: small.rate(o, small.read(1))})
 	var out []Figure
 	for _, c := range list {
@@ -106,10 +111,13 @@ func (w *world) pick(g, n, many int) (*clinic, []uuid.UUID) {
 func (w *world) reads(o Options) []comparison {
 	const naive = "naive, five statements"
 	return append(w.ofCPU(o, "single-record read", naive, w.read(1), w.naiveRead(1)), []comparison{
-		{figure: "single-record read", unit: "reads/s", against: naive, target: 0.80, ward: w.rate(o, w.read(1)), other: w.rate(o, w.naiveRead(1))},
-		{figure: "single-record read", unit: "reads/s", against: "naive, in one pipeline", ward: w.rate(o, w.read(1)), other: w.rate(o, w.naivePipelined(1)),
-			note: "for information: few write it so"},
-		{figure: "50-record list read", unit: "reads/s", against: "naive, five statements, bulk insert", target: 1, ward: w.rate(o, w.read(50)), other: w.rate(o, w.naiveRead(50))},
+		{figure: "single-record read", unit: "reads/s", against: naive, target: 0.80, ward: w.rate(o, w.read(1)),
+			other: w.rate(o, w.naiveRead(1))},
+		{figure: "single-record read", unit: "reads/s", against: "naive, in one pipeline", ward: w.rate(o, w.read(1)),
+			other: w.rate(o, w.naivePipelined(1)),
+			note:  "for information: few write it so"},
+		{figure: "50-record list read", unit: "reads/s", against: "naive, five statements, bulk insert", target: 1,
+			ward: w.rate(o, w.read(50)), other: w.rate(o, w.naiveRead(50))},
 	}...)
 }
 
@@ -120,7 +128,8 @@ func (w *world) read(many int) act {
 	return func(ctx context.Context, g, n int) error {
 		c, ids := w.pick(g, n, many)
 		var got []patient
-		err := c.signedIn.Read(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"}, tenancy.Collect(&got, pgx.RowToStructByPos[patient], lookSQL, ids))
+		err := c.signedIn.Read(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"},
+			tenancy.Collect(&got, pgx.RowToStructByPos[patient], lookSQL, ids))
 		return complete(len(got), many, err)
 	}
 }
@@ -185,7 +194,8 @@ func (w *world) updates(ctx context.Context, o Options) ([]comparison, error) {
 		for g := range disclosed {
 			c := w.clinics[g]
 			disclosed[g] = uuid.New()
-			if err := c.signedIn.Read(ctx, tenancy.Ask{ID: disclosed[g], Table: patients, IDs: c.ids[:100], Purpose: "treatment"}); err != nil {
+			if err := c.signedIn.Read(ctx,
+				tenancy.Ask{ID: disclosed[g], Table: patients, IDs: c.ids[:100], Purpose: "treatment"}); err != nil {
 				return err
 			}
 		}
@@ -203,7 +213,8 @@ func (w *world) updates(ctx context.Context, o Options) ([]comparison, error) {
 		c := w.clinics[g]
 		var rows int64
 		ids := c.ids[n%100 : n%100+1]
-		err := c.signedIn.Write(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"}, tenancy.Do(wardUpdate, ids[0], phone(n)).Affected(&rows))
+		err := c.signedIn.Write(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"},
+			tenancy.Do(wardUpdate, ids[0], phone(n)).Affected(&rows))
 		return changed(rows, err)
 	}
 	three := func(ctx context.Context, g, n int) error {
@@ -226,9 +237,12 @@ func (w *world) updates(ctx context.Context, o Options) ([]comparison, error) {
 	}
 	const plain = "plain table, no audit: begin, update, commit"
 	return append(after(renew, w.ofCPU(o, "update under a disclosure", plain, under, three)), []comparison{
-		{figure: "update under a disclosure", unit: "updates/s", against: plain, target: 0.80, ward: renewed, other: w.rate(o, three)},
-		{figure: "update under a disclosure", unit: "updates/s", against: "plain table, no audit: one statement", ward: renewed, other: w.rate(o, alone), note: "for information"},
-		{figure: "ask and update", unit: "updates/s", against: plain, ward: w.rate(o, whole), other: w.rate(o, three), note: "for information"},
+		{figure: "update under a disclosure", unit: "updates/s", against: plain, target: 0.80, ward: renewed,
+			other: w.rate(o, three)},
+		{figure: "update under a disclosure", unit: "updates/s", against: "plain table, no audit: one statement",
+			ward: renewed, other: w.rate(o, alone), note: "for information"},
+		{figure: "ask and update", unit: "updates/s", against: plain, ward: w.rate(o, whole), other: w.rate(o, three),
+			note: "for information"},
 	}...), renew(ctx)
 }
 
@@ -245,7 +259,8 @@ func after(first func(ctx context.Context) error, list []comparison) []compariso
 	return list
 }
 
-// scoped compares the select alone, within one open transaction of each side: a clinic's patients under the policies, and hand-written as superuser, whom no policy binds.
+// scoped compares the select alone, within one open transaction of each side: a clinic's patients under the policies,
+// and hand-written as superuser, whom no policy binds.
 func (w *world) scoped(o Options) comparison {
 	c := w.clinics[0]
 	many := c.ids[:min(len(c.ids), 500)]
@@ -261,7 +276,8 @@ func (w *world) scoped(o Options) comparison {
 	}
 	ward := func(ctx context.Context) (v float64, err error) {
 		id := uuid.New()
-		if err := c.signedIn.Read(ctx, tenancy.Ask{ID: id, Table: patients, IDs: many, Purpose: "operations"}); err != nil {
+		if err := c.signedIn.Read(ctx,
+			tenancy.Ask{ID: id, Table: patients, IDs: many, Purpose: "operations"}); err != nil {
 			return 0, err
 		}
 		err = c.signedIn.Tx(ctx, id, func(tx tenancy.Tx) error {
@@ -274,7 +290,8 @@ func (w *world) scoped(o Options) comparison {
 			if err != nil {
 				return err
 			}
-			if !strings.Contains(strings.Join(plan, "\n"), "patients_pkey") || strings.Contains(strings.Join(plan, "\n"), "Seq Scan") {
+			if !strings.Contains(strings.Join(plan, "\n"), "patients_pkey") ||
+				strings.Contains(strings.Join(plan, "\n"), "Seq Scan") {
 				return fmt.Errorf("the plan is no index scan:\n%s", strings.Join(plan, "\n"))
 			}
 			v, err = within(ctx, tx, sql)
@@ -284,13 +301,16 @@ func (w *world) scoped(o Options) comparison {
 	}
 	other := func(ctx context.Context) (v float64, err error) {
 		err = pgx.BeginFunc(ctx, w.super, func(tx pgx.Tx) error {
-			v, err = within(ctx, tx, "select last_name, first_name, phone from public.patients where tenant_id = $1 and id = any ($2)", c.tenant, many)
+			v, err = within(ctx, tx, "select last_name, first_name, phone from public.patients where tenant_id = $1 "+
+				"and id = any ($2)", c.tenant, many)
 			return err
 		})
 		return v, err
 	}
-	note := fmt.Sprintf("%d records in an open transaction; the plan is an index scan, or the benchmark fails; the other side is the superuser, since FORCE binds the owner too", len(many))
-	return comparison{figure: "select under the policies", unit: "selects/s", against: "hand-written tenant_id = $1, as superuser", target: 0.90, ward: ward, other: other, note: note}
+	note := fmt.Sprintf("%d records in an open transaction; the plan is an index scan, or the benchmark fails; "+
+		"the other side is the superuser, since FORCE binds the owner too", len(many))
+	return comparison{figure: "select under the policies", unit: "selects/s",
+		against: "hand-written tenant_id = $1, as superuser", target: 0.90, ward: ward, other: other, note: note}
 }
 
 // worn compares a session that has made many disclosures in the last minute with one that has made none.
@@ -301,16 +321,19 @@ func (w *world) worn(o Options) comparison {
 		return rate(ctx, connections, o.round(), func(ctx context.Context, g, n int) error {
 			ids := at.ids[n%len(at.ids) : n%len(at.ids)+1]
 			var got []patient
-			err := at.signedIn.Read(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"}, tenancy.Collect(&got, pgx.RowToStructByPos[patient], lookSQL, ids))
+			err := at.signedIn.Read(ctx, tenancy.Ask{Table: patients, IDs: ids, Purpose: "treatment"},
+				tenancy.Collect(&got, pgx.RowToStructByPos[patient], lookSQL, ids))
 			return complete(len(got), 1, err)
 		})
 	}
 	worn, fresh := w.clinics[1], w.clinics[2]
-	return comparison{figure: fmt.Sprintf("read by a session after %d disclosures", before), unit: "reads/s", against: "by a session with few", target: 0.95,
+	return comparison{figure: fmt.Sprintf("read by a session after %d disclosures", before), unit: "reads/s",
+		against: "by a session with few", target: 0.95,
 		ward: func(ctx context.Context) (float64, error) {
 			if !done {
 				for n := range before {
-					if err := worn.signedIn.Read(ctx, tenancy.Ask{Table: patients, IDs: worn.ids[n%len(worn.ids) : n%len(worn.ids)+1], Purpose: "treatment"}); err != nil {
+					if err := worn.signedIn.Read(ctx, tenancy.Ask{Table: patients,
+						IDs: worn.ids[n%len(worn.ids) : n%len(worn.ids)+1], Purpose: "treatment"}); err != nil {
 						return 0, err
 					}
 				}

@@ -14,9 +14,10 @@ import (
 	"github.com/ward-health/ward/archive"
 )
 
-// Verify measures the verification of an archive in a directory: against SHA-256 alone over the same canonical bytes, against DuckDB re-computing the chain by
-// docs/check_archive.sql, and against itself over an archive ten times as large. For DuckDB it needs a C compiler and ward's source tree; without them that one figure is missed. The full
-// size takes 6 GB of disk.
+// Verify measures the verification of an archive in a directory: against SHA-256 alone over the same canonical bytes,
+// against DuckDB re-computing the chain by docs/check_archive.sql, and against itself over an archive ten times as
+// large. For DuckDB it needs a C compiler and ward's source tree; without them that one figure is missed. The full size
+// takes 6 GB of disk.
 func Verify(ctx context.Context, o Options) ([]Figure, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -50,7 +51,8 @@ func verify(ctx context.Context, o Options, program string) ([]Figure, error) {
 		out = append(out, list...)
 	}
 	perRow := float64(large.bytes) / float64(large.rows)
-	return append(out, Figure{Figure: "size of an archived row", Unit: "B", Ward: perRow, Against: "limit", Other: 80, Ratio: 80 / perRow, Target: 1, Met: perRow <= 80, Rounds: 1,
+	return append(out, Figure{Figure: "size of an archived row", Unit: "B", Ward: perRow, Against: "limit", Other: 80,
+		Ratio: 80 / perRow, Target: 1, Met: perRow <= 80, Rounds: 1,
 		Note: "ids as uuid text, a random nonce and a hash in each row"}), nil
 }
 
@@ -119,9 +121,12 @@ func againstSHA256(ctx context.Context, o Options, a *grown) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	note := fmt.Sprintf("%d rows of %d canonical bytes, %d cores; the other side repeats those of one part", a.rows, len(h.data)/len(h.ends), runtime.GOMAXPROCS(0))
-	c := comparison{figure: "verify, all cores", unit: "rows/s", against: "SHA-256 alone over the same bytes from memory", target: 0.60, note: note}
-	return c.byProcessor(ctx, o, a.verify, func(context.Context) (int64, time.Duration, error) { return h.hash(a.rows) }, cpuSeconds)
+	note := fmt.Sprintf("%d rows of %d canonical bytes, %d cores; the other side repeats those of one part", a.rows,
+		len(h.data)/len(h.ends), runtime.GOMAXPROCS(0))
+	c := comparison{figure: "verify, all cores", unit: "rows/s",
+		against: "SHA-256 alone over the same bytes from memory", target: 0.60, note: note}
+	return c.byProcessor(ctx, o, a.verify,
+		func(context.Context) (int64, time.Duration, error) { return h.hash(a.rows) }, cpuSeconds)
 }
 
 // canonical reads the first part's rows and gives the bytes that are hashed.

@@ -46,7 +46,8 @@ func growArchives(ctx context.Context, o Options, dir string) (small, large *gro
 	g := grower{rnd: rand.New(rand.NewPCG(7, 11)), perTenant: o.size(1<<20, 100_000) / benchTenants}
 	g.start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 	for range benchTenants {
-		t := tenantChain{id: g.uuid(), people: g.uuids(60), patients: g.uuids(o.size(4000, 400)), records: g.uuids(o.size(9000, 900))}
+		t := tenantChain{id: g.uuid(), people: g.uuids(60), patients: g.uuids(o.size(4000, 400)),
+			records: g.uuids(o.size(9000, 900))}
 		t.hash = archive.Genesis(t.id)
 		g.tenants = append(g.tenants, &t)
 	}
@@ -99,7 +100,8 @@ func linkTree(from, to string) error {
 	})
 }
 
-// grower makes rows as an installation has them: people at work on their clinic's patients, in sessions of some dozen steps.
+// grower makes rows as an installation has them: people at work on their clinic's patients, in sessions of some dozen
+// steps.
 type grower struct {
 	rnd       *rand.Rand
 	tenants   []*tenantChain
@@ -160,8 +162,10 @@ func (g *grower) row(t *tenantChain, event int64) *archive.Row {
 	}
 	t.seq++
 	at := g.start + event*50_000 // 20 a second
-	r := &archive.Row{TenantID: t.id, Seq: t.seq, SealedAt: at - at%1_000_000 + 1_000_000, EventID: event + 1, RecordedAt: at + int64(g.rnd.IntN(50_000)), UserID: text(t.person),
-		ActorKind: "human", SessionID: text(t.session), MembershipID: text(t.membership), Action: "view", Outcome: "ok", Source: "app", Purpose: text("treatment")}
+	r := &archive.Row{TenantID: t.id, Seq: t.seq, SealedAt: at - at%1_000_000 + 1_000_000, EventID: event + 1,
+		RecordedAt: at + int64(g.rnd.IntN(50_000)), UserID: text(t.person),
+		ActorKind: "human", SessionID: text(t.session), MembershipID: text(t.membership), Action: "view", Outcome: "ok",
+		Source: "app", Purpose: text("treatment")}
 	if t.seq%24 == 1 {
 		r.Action, r.Purpose, r.Detail = "sign_in", nil, text(`{"client": "web", "method": "password"}`)
 	} else {

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// sourceTree is where this program was built, or the module that it is started in. DuckDB is a module of its own with cgo in it, which a binary cannot carry along.
+// sourceTree is where this program was built, or the module that it is started in. DuckDB is a module of its own with
+// cgo in it, which a binary cannot carry along.
 func sourceTree(ctx context.Context) (string, error) {
 	var candidates []string
 	if _, file, _, ok := runtime.Caller(0); ok {
@@ -29,7 +30,8 @@ func sourceTree(ctx context.Context) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("ward's source tree, from which DuckDB's side is built, is not where this program was built; start it in the source tree")
+	return "", errors.New("ward's source tree, from which DuckDB's side is built, is not where this program was " +
+		"built; start it in the source tree")
 }
 
 // secondEngine builds testdata/duckdb into dir and returns the documented SQL and the program.
@@ -54,11 +56,13 @@ func againstDuckDB(ctx context.Context, o Options, a *grown, dir string) ([]Figu
 	sql, program, err := secondEngine(ctx, dir)
 	if err != nil { // the other figures need no second engine; this one is missed
 		o.say("not measured against DuckDB: %v", err)
-		return []Figure{{Figure: "verify, same files", Unit: "rows/s", Against: "DuckDB by docs/check_archive.sql", Target: againstDuckDBTarget, Note: "not measured: " + err.Error()}}, nil
+		return []Figure{{Figure: "verify, same files", Unit: "rows/s", Against: "DuckDB by docs/check_archive.sql",
+			Target: againstDuckDBTarget, Note: "not measured: " + err.Error()}}, nil
 	}
-	f, err := comparison{figure: "verify, same files", unit: "rows/s", against: "DuckDB by docs/check_archive.sql", target: againstDuckDBTarget,
-		note: fmt.Sprintf("%d threads each; ward checks signatures, files and manifests too", threads),
-		ward: a.verifyRate,
+	f, err := comparison{figure: "verify, same files", unit: "rows/s", against: "DuckDB by docs/check_archive.sql",
+		target: againstDuckDBTarget,
+		note:   fmt.Sprintf("%d threads each; ward checks signatures, files and manifests too", threads),
+		ward:   a.verifyRate,
 		other: func(ctx context.Context) (float64, error) {
 			start := time.Now()
 			cmd := exec.CommandContext(ctx, program, "-threads", strconv.Itoa(threads), a.dir, sql)
@@ -88,25 +92,29 @@ func againstSize(ctx context.Context, o Options, program string, small, large *g
 			return rate, err
 		}
 	}
-	f, err := comparison{figure: fmt.Sprintf("verify %d rows", large.rows), unit: "rows/s", against: fmt.Sprintf("verify %d rows", small.rows), target: 0.95,
+	f, err := comparison{figure: fmt.Sprintf("verify %d rows", large.rows), unit: "rows/s",
+		against: fmt.Sprintf("verify %d rows", small.rows), target: 0.95,
 		note: "ward archive verify, a process each", ward: run(0, large), other: run(1, small)}.run(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	ours, theirs := median(peaks[0]), median(peaks[1])
 	return []Figure{f,
-		{Figure: "peak memory, " + f.Figure, Unit: "MiB", Ward: ours, Against: f.Against, Other: theirs, Ratio: theirs / ours, Target: 1 / 1.2, Met: theirs/ours >= 1/1.2, Rounds: f.Rounds,
+		{Figure: "peak memory, " + f.Figure, Unit: "MiB", Ward: ours, Against: f.Against, Other: theirs,
+			Ratio: theirs / ours, Target: 1 / 1.2, Met: theirs/ours >= 1/1.2, Rounds: f.Rounds,
 			Note: "of a process that only verifies; at most 1.2 times as much"},
-		{Figure: "peak memory, " + f.Figure, Unit: "MiB", Ward: ours, Against: "limit", Other: 512, Ratio: 512 / ours, Target: 1, Met: ours < 512, Rounds: f.Rounds},
+		{Figure: "peak memory, " + f.Figure, Unit: "MiB", Ward: ours, Against: "limit", Other: 512, Ratio: 512 / ours,
+			Target: 1, Met: ours < 512, Rounds: f.Rounds},
 	}, nil
 }
 
-// verifyProcess verifies in a process of its own and gives rows per second and the most memory that it had, in MiB. That is read while it runs: what the kernel says of
-// a process that has ended may be its parent's.
+// verifyProcess verifies in a process of its own and gives rows per second and the most memory that it had, in MiB.
+// That is read while it runs: what the kernel says of a process that has ended may be its parent's.
 func verifyProcess(ctx context.Context, program string, a *grown) (rate, peak float64, err error) {
 	report := filepath.Join(filepath.Dir(a.dir), "report.json")
 	defer os.Remove(report)
-	cmd := exec.CommandContext(ctx, program, "archive", "verify", "--offline", "--no-state", "--store", a.dir, "--key", a.key.Text, "--report", report)
+	cmd := exec.CommandContext(ctx, program, "archive", "verify", "--offline", "--no-state", "--store", a.dir, "--key",
+		a.key.Text, "--report", report)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	start := time.Now()

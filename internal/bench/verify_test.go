@@ -11,7 +11,8 @@ import (
 // The benchmark runs, at its quick size, and says what it measured.
 func TestVerify(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "ward")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/ward").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"../../cmd/ward").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	figures, err := verify(t.Context(), Options{Quick: true, Progress: func(m string) { t.Log(m) }}, program)

@@ -70,7 +70,8 @@ func (s *server) world(ctx context.Context, o Options, name string, tenants, pat
 	if err != nil {
 		return nil, err
 	}
-	_, err = admin.Init(ctx, tenancy.Installation{Region: "bench", Slug: "root", Name: "Root", Password: uuid.NewString()})
+	_, err = admin.Init(ctx,
+		tenancy.Installation{Region: "bench", Slug: "root", Name: "Root", Password: uuid.NewString()})
 	admin.Close()
 	if err != nil {
 		return nil, err
@@ -104,7 +105,9 @@ func (s *server) world(ctx context.Context, o Options, name string, tenants, pat
 
 // signIn gives every clinic's clinician a token of ten minutes; the benchmark's sessions cannot refresh.
 func (w *world) signIn(ctx context.Context) error {
-	rows, err := w.super.Query(ctx, `select s.tenant_id, s.user_id, s.session_id, (tenancy.mint(s, s.issued[1])).access_token, (select array_agg(p.id) from public.patients p where p.tenant_id = s.tenant_id)
+	rows, err := w.super.Query(ctx, `select s.tenant_id, s.user_id, s.session_id,
+		(tenancy.mint(s, s.issued[1])).access_token, (select array_agg(p.id) from public.patients p
+		where p.tenant_id = s.tenant_id)
 		from tenancy.session s where s.tenant_id is not null`)
 	if err != nil {
 		return fmt.Errorf("sign in: %w", err)
@@ -126,7 +129,8 @@ func (w *world) signIn(ctx context.Context) error {
 }
 
 // through is the same world as seen through a delaying proxy.
-func (s *server) through(ctx context.Context, w *world, name string, oneWay time.Duration) (_ *world, done func(), err error) {
+func (s *server) through(ctx context.Context, w *world, name string,
+	oneWay time.Duration) (_ *world, done func(), err error) {
 	at, err := pgx.ParseConfig(s.cluster.DSN("ward_app", name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse server's address: %w", err)
@@ -135,7 +139,8 @@ func (s *server) through(ctx context.Context, w *world, name string, oneWay time
 	if err != nil {
 		return nil, nil, fmt.Errorf("make directory for the proxy: %w", err)
 	}
-	p, err := newProxy(ctx, filepath.Join(dir, ".s.PGSQL.5432"), filepath.Join(at.Host, ".s.PGSQL."+strconv.Itoa(int(at.Port))), oneWay)
+	p, err := newProxy(ctx, filepath.Join(dir, ".s.PGSQL.5432"),
+		filepath.Join(at.Host, ".s.PGSQL."+strconv.Itoa(int(at.Port))), oneWay)
 	if err != nil {
 		return nil, nil, err
 	}

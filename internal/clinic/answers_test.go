@@ -15,8 +15,8 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// answersAreSealed: the answer key is a file of its owner alone, and the role that rules run as finds nothing of it: not through the server's file functions, which it may not call, and
-// not in any table that it can read.
+// answersAreSealed: the answer key is a file of its owner alone, and the role that rules run as finds nothing of it:
+// not through the server's file functions, which it may not call, and not in any table that it can read.
 func answersAreSealed(t *testing.T, e *wardtest.Env, h *History) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "answers.jsonl")
@@ -32,14 +32,16 @@ func answersAreSealed(t *testing.T, e *wardtest.Env, h *History) {
 	}
 	work := e.Conn("ward_worker")
 	for _, sql := range []string{
-		"select pg_read_file($1)", "select pg_read_binary_file($1)::text", "select pg_stat_file($1)::text", "select pg_ls_dir($1)", "select lo_import($1)::text",
+		"select pg_read_file($1)", "select pg_read_binary_file($1)::text", "select pg_stat_file($1)::text",
+		"select pg_ls_dir($1)", "select lo_import($1)::text",
 	} {
 		var got string
 		if err := work.QueryRow(t.Context(), sql, file).Scan(&got); !refused(err) {
 			t.Errorf("%s as ward_worker: %v", sql, err)
 		}
 	}
-	for _, sql := range []string{"copy audit.classified from '" + file + "'", "copy audit.classified from program 'cat " + file + "'"} {
+	for _, sql := range []string{"copy audit.classified from '" + file + "'",
+		"copy audit.classified from program 'cat " + file + "'"} {
 		if _, err := work.Exec(t.Context(), sql); !refused(err) {
 			t.Errorf("%s as ward_worker: %v", sql, err)
 		}
@@ -56,8 +58,10 @@ func refused(err error) bool {
 // nothingTold searches every column of every table and view that the role can read for the words of the answer key.
 func nothingTold(t *testing.T, work *pgx.Conn, h *History) {
 	t.Helper()
-	rows, err := work.Query(t.Context(), `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.relkind in ('r', 'p', 'v', 'm') and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_toast' and has_table_privilege(c.oid, 'select') order by 1`)
+	rows, err := work.Query(t.Context(),
+		`select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind in ('r', 'p', 'v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+			and n.nspname !~ '^pg_toast' and has_table_privilege(c.oid, 'select') order by 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +82,8 @@ func nothingTold(t *testing.T, work *pgx.Conn, h *History) {
 	searched := 0
 	for _, table := range readable {
 		var n, found int
-		err := work.QueryRow(t.Context(), "select count(*), count(*) filter (where x::text ~ $1) from "+table+" x", pattern).Scan(&n, &found)
+		err := work.QueryRow(t.Context(), "select count(*), count(*) filter (where x::text ~ $1) from "+table+" x",
+			pattern).Scan(&n, &found)
 		if err != nil {
 			t.Errorf("search %s as ward_worker: %v", table, err)
 			continue

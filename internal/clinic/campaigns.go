@@ -1,6 +1,7 @@
 package clinic
 
-// campaigns are days on which a whole role of a clinic works through a list: nurses call patients to come again, the records office audits charts for a registry.
+// campaigns are days on which a whole role of a clinic works through a list: nurses call patients to come again, the
+// records office audits charts for a registry.
 func (g *gen) campaigns() {
 	g.roll = newDice(g.cfg.Seed, "campaigns")
 	for t := range g.h.Tenants {
@@ -42,7 +43,8 @@ func (g *gen) recall(tenant, d int) {
 			if c.person == who.user || g.h.rows[c.row].created > known {
 				continue
 			}
-			a := g.add(row{table: appointments, tenant: tenant, chart: id, provider: who.user, author: g.h.members[by].user, encounter: -1, at: at, until: never, created: known})
+			a := g.add(row{table: appointments, tenant: tenant, chart: id, provider: who.user,
+				author: g.h.members[by].user, encounter: -1, at: at, until: never, created: known})
 			c.bookings = append(c.bookings, a)
 			g.create(by, known, a)
 			g.view(m, at, treatment, append(g.pages(id, at, 1, 0), a)...)

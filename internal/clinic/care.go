@@ -2,7 +2,8 @@ package clinic
 
 import "time"
 
-// document writes the encounter and its note, soon after the visit or up to three days later, and returns the encounter's row.
+// document writes the encounter and its note, soon after the visit or up to three days later, and returns the
+// encounter's row.
 func (g *gen) document(b booking, ended micro) int {
 	c := &g.h.charts[b.chart]
 	by := b.clinician
@@ -22,11 +23,13 @@ func (g *gen) document(b booking, ended micro) int {
 	// who leaves finishes before
 	t = max(ended, min(t, g.h.members[by].last-30*minute))
 	m := g.h.members[b.clinician]
-	e := g.add(row{table: encounters, tenant: c.tenant, chart: b.chart, provider: m.user, author: g.h.members[by].user, encounter: -1, at: b.at, until: ended, created: t})
+	e := g.add(row{table: encounters, tenant: c.tenant, chart: b.chart, provider: m.user, author: g.h.members[by].user,
+		encounter: -1, at: b.at, until: ended, created: t})
 	c.encounters = append(c.encounters, e)
 	g.create(by, t, e)
 	t = max(t, min(t+g.roll.span(minute, 10*minute), m.last-10*minute))
-	n := g.add(row{table: notes, tenant: c.tenant, chart: b.chart, provider: m.user, author: -1, encounter: e, created: t, until: never})
+	n := g.add(row{table: notes, tenant: c.tenant, chart: b.chart, provider: m.user, author: -1, encounter: e,
+		created: t, until: never})
 	c.notes = append(c.notes, n)
 	g.create(b.clinician, t, n)
 	if g.roll.chance(0.25) {
@@ -64,7 +67,8 @@ func (g *gen) afterwards(b booking, e int, ended micro) {
 
 // message makes a message between a patient and a member.
 func (g *gen) message(member, id int, t micro, fromPatient bool) int {
-	return g.add(row{table: messages, tenant: g.h.charts[id].tenant, chart: id, provider: g.h.members[member].user, author: -1, encounter: -1, at: t, until: never, created: t, fromPatient: fromPatient})
+	return g.add(row{table: messages, tenant: g.h.charts[id].tenant, chart: id, provider: g.h.members[member].user,
+		author: -1, encounter: -1, at: t, until: never, created: t, fromPatient: fromPatient})
 }
 
 func (g *gen) reply(member, id int, t micro) {
@@ -120,7 +124,8 @@ func (g *gen) charge(b booking, e int) {
 		g.view(g.accounts[c.tenant][claimsBatch], t+30*minute, payment, e) // the batch ran twice
 	}
 	t = g.view(g.accounts[c.tenant][claimsBatch], t, payment, e)
-	r := g.add(row{table: claims, tenant: c.tenant, chart: b.chart, provider: g.h.members[biller].user, author: -1, encounter: e, at: t, until: never, created: t})
+	r := g.add(row{table: claims, tenant: c.tenant, chart: b.chart, provider: g.h.members[biller].user, author: -1,
+		encounter: e, at: t, until: never, created: t})
 	c.claimsRows = append(c.claimsRows, r)
 	g.create(g.accounts[c.tenant][claimsBatch], t, r)
 	g.bill(biller, b.chart, e, r)
@@ -131,7 +136,8 @@ func (g *gen) billerFor(c *chart, id int, t micro) int {
 	team := g.team(c.tenant, billing)
 	for i := range team {
 		m := team[(id+i)%len(team)]
-		if who := &g.h.members[m]; who.started < t && t+7*day < who.last && (t+day < who.shift.away[0] || t > who.shift.away[1]) {
+		if who := &g.h.members[m]; who.started < t && t+7*day < who.last &&
+			(t+day < who.shift.away[0] || t > who.shift.away[1]) {
 			return m
 		}
 	}

@@ -19,14 +19,16 @@ type Config struct {
 	Now      time.Time // where the history ends
 	Password string    // of every demo user; at least 12 characters
 	Clean    bool      // no misbehaviour and no twins
-	// Stray is how many looks of clinicians and nurses, for each of theirs, nothing on record explains although they are in order: a colleague asked in the corridor, a name
-	// was mistaken for another. 0: none, every ordinary access is explained.
+	// Stray is how many looks of clinicians and nurses, for each of theirs, nothing on record explains although they
+	// are in order: a colleague asked in the corridor, a name was mistaken for another. 0: none, every ordinary access
+	// is explained.
 	Stray float64
 	// Progress is told how far a stage of Load or Live is; may be nil.
 	Progress func(stage string, done, total int64)
 }
 
-// WithDefaults fills what is zero or too small: 4 clinics, 48 staff, 5,200 patients, 90 days, 208,000 events, ending now.
+// WithDefaults fills what is zero or too small: 4 clinics, 48 staff, 5,200 patients, 90 days, 208,000 events, ending
+// now.
 func (c Config) WithDefaults() Config {
 	atLeast := func(v *int, zero, low int) {
 		if *v == 0 {

@@ -7,8 +7,8 @@ type cover struct {
 	from, to, known       micro
 }
 
-// covering has a colleague see to the patients of each clinician who is away: results that come in, questions of the pharmacy. Nothing ties these patients to the one
-// who covers but the roster, which the desk wrote.
+// covering has a colleague see to the patients of each clinician who is away: results that come in, questions of the
+// pharmacy. Nothing ties these patients to the one who covers but the roster, which the desk wrote.
 func (g *gen) covering() {
 	g.roll = newDice(g.cfg.Seed, "covering")
 	for t := range g.h.Tenants {
@@ -23,8 +23,9 @@ func (g *gen) covering() {
 			if g.h.members[by].user == g.h.members[m].user {
 				continue
 			}
-			g.h.covers = append(g.h.covers, cover{tenant: t, user: g.h.members[by].user, covered: g.h.members[m].user, author: g.h.members[one(g.roll, desks)].user,
-				from: from, to: to, known: from - g.roll.span(hour, 5*day)})
+			g.h.covers = append(g.h.covers, cover{tenant: t, user: g.h.members[by].user, covered: g.h.members[m].user,
+				author: g.h.members[one(g.roll, desks)].user,
+				from:   from, to: to, known: from - g.roll.span(hour, 5*day)})
 			for at := from; at < to; at += g.roll.span(8*hour, 3*day) {
 				g.standFor(by, m, at, to)
 			}
@@ -47,7 +48,8 @@ func (g *gen) standFor(by, absent int, at, until micro) {
 	g.view(by, t, treatment, g.pages(id, t, 1, 2)...)
 }
 
-// coordinate gives one chronic patient in four a nurse who keeps an eye on them, by the care team's row that the desk wrote, and has them do so.
+// coordinate gives one chronic patient in four a nurse who keeps an eye on them, by the care team's row that the desk
+// wrote, and has them do so.
 func (g *gen) coordinate() {
 	g.roll = newDice(g.cfg.Seed, "coordinate")
 	for id := range g.h.charts {
@@ -60,7 +62,8 @@ func (g *gen) coordinate() {
 		if c.person == g.h.members[m].user || created > 0 {
 			continue
 		}
-		g.add(row{table: careTeam, tenant: c.tenant, chart: id, provider: g.h.members[m].user, author: g.h.members[desk].user, encounter: -1, at: created + hour, until: never, created: created + hour})
+		g.add(row{table: careTeam, tenant: c.tenant, chart: id, provider: g.h.members[m].user,
+			author: g.h.members[desk].user, encounter: -1, at: created + hour, until: never, created: created + hour})
 		for at := g.roll.span(0, 60*day); at < g.h.end; at += g.roll.span(20*day, 60*day) {
 			if t, ok := g.next(m, at); ok {
 				g.view(m, t, treatment, g.pages(id, t, 1, 1)...)
@@ -69,7 +72,8 @@ func (g *gen) coordinate() {
 	}
 }
 
-// stray are looks that nothing explains and nobody need fear. They are no incidents and no twins: the key does not have them.
+// stray are looks that nothing explains and nobody need fear. They are no incidents and no twins: the key does not have
+// them.
 func (g *gen) stray() {
 	g.roll = newDice(g.cfg.Seed, "stray")
 	var all []int
@@ -79,7 +83,8 @@ func (g *gen) stray() {
 	}
 	looks := 0
 	for i := range g.h.events {
-		if e := &g.h.events[i]; e.action == "view" && (g.h.members[e.member].role == clinician || g.h.members[e.member].role == nurse) {
+		if e := &g.h.events[i]; e.action == "view" &&
+			(g.h.members[e.member].role == clinician || g.h.members[e.member].role == nurse) {
 			looks++
 		}
 	}

@@ -29,7 +29,8 @@ var turnover = []struct {
 	joiner bool
 }{
 	{clinician, leavesAbusing, true}, {billing, leavesAbusing, false}, {nurse, leavesAbusing, true},
-	{clinician, leavesLate, false}, {frontDesk, leavesLate, true}, {nurse, leavesSame, false}, {billing, leavesLate, false},
+	{clinician, leavesLate, false}, {frontDesk, leavesLate, true}, {nurse, leavesSame, false},
+	{billing, leavesLate, false},
 	{clinician, leavesLive, false}, {nurse, leavesSoon, false},
 }
 
@@ -94,7 +95,8 @@ func (g *gen) person(taken map[string]int) int {
 
 // join makes a user a member of a clinic.
 func (g *gen) join(user, tenant int, role string, started micro, s shift) int {
-	g.h.members = append(g.h.members, member{id: g.ids.uuid(), user: user, tenant: tenant, role: role, started: started, last: never, terminated: never, shift: s})
+	g.h.members = append(g.h.members, member{id: g.ids.uuid(), user: user, tenant: tenant, role: role, started: started,
+		last: never, terminated: never, shift: s})
 	return len(g.h.members) - 1
 }
 
@@ -115,12 +117,14 @@ func (g *gen) hire(tenant, n int, taken map[string]int) {
 			if s.role == nurse && i > 2 && i%4 == 3 {
 				shift.from, shift.to = 22*60, 30*60
 			}
-			g.staff[tenant] = append(g.staff[tenant], g.join(g.person(taken), tenant, s.role, -g.roll.span(100*day, 1500*day), shift))
+			g.staff[tenant] = append(g.staff[tenant],
+				g.join(g.person(taken), tenant, s.role, -g.roll.span(100*day, 1500*day), shift))
 		}
 	}
 }
 
-// affiliateTwice gives clinicians of the first clinics mornings there and afternoons at the next one, whose zone is not east of it.
+// affiliateTwice gives clinicians of the first clinics mornings there and afternoons at the next one, whose zone is not
+// east of it.
 func (g *gen) affiliateTwice() {
 	for t := range min(2, len(g.h.Tenants)-1) {
 		team := g.team(t, clinician)
@@ -138,7 +142,8 @@ func (g *gen) onLeave(taken map[string]int) {
 	for i := range 2 * g.rounds() * len(g.doses()) {
 		tenant := i / 2 % len(g.h.Tenants)
 		s := g.shift(clinician)
-		s.from, s.to, s.days, s.away = 8*60, 17*60, [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, [2]micro{micro(g.cfg.Days) * day / 30, never}
+		s.from, s.to, s.days, s.away = 8*60, 17*60, [7]bool{1: true, 2: true, 3: true, 4: true, 5: true},
+			[2]micro{micro(g.cfg.Days) * day / 30, never}
 		if back := s.away[0] + 49*day + g.roll.span(0, 5*day); i%2 == 0 && back < micro(g.cfg.Days-7)*day {
 			s.away[1] = back
 		}
@@ -155,7 +160,8 @@ func (g *gen) rounds() int { return max(1, g.cfg.Staff/500) }
 func (g *gen) technicians(taken map[string]int) {
 	for t := range g.h.Tenants {
 		for range 1 + len(g.staff[t])/60 {
-			g.staff[t] = append(g.staff[t], g.join(g.person(taken), t, technician, -g.roll.span(100*day, 1500*day), g.shift(technician)))
+			g.staff[t] = append(g.staff[t],
+				g.join(g.person(taken), t, technician, -g.roll.span(100*day, 1500*day), g.shift(technician)))
 		}
 	}
 }

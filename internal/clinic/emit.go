@@ -8,11 +8,12 @@ const (
 	breakGlass     = "break_glass"
 )
 
-// put appends an event if it falls into the history and the member's employment; it returns its place in order of generation, or -1.
-// Nobody opens a chart of their own in the course of work: a colleague does it for them.
+// put appends an event if it falls into the history and the member's employment; it returns its place in order of
+// generation, or -1. Nobody opens a chart of their own in the course of work: a colleague does it for them.
 func (g *gen) put(e event) int {
 	m := &g.h.members[e.member]
-	if e.at < 0 || e.at > g.h.end || !g.forced && (e.at < m.started || e.at >= m.last || e.row >= 0 && g.own(m.user, e.row)) {
+	if e.at < 0 || e.at > g.h.end ||
+		!g.forced && (e.at < m.started || e.at >= m.last || e.row >= 0 && g.own(m.user, e.row)) {
 		return -1
 	}
 	e.in, e.seq, e.label = e.at, len(g.h.events), g.current
@@ -33,7 +34,8 @@ func (g *gen) ask(t micro) int {
 // tick is the time between two events of one statement.
 func (g *gen) tick() micro { return g.roll.span(15, 90) }
 
-// view asks for records, table by table, as audit.disclose does, and returns when that is done. Records that are not there yet are left out.
+// view asks for records, table by table, as audit.disclose does, and returns when that is done. Records that are not
+// there yet are left out.
 func (g *gen) view(member int, t micro, purpose string, rows ...int) micro {
 	return g.read(member, t, "view", purpose, rows)
 }
@@ -51,7 +53,8 @@ func (g *gen) read(member int, t micro, action, purpose string, rows []int) micr
 			}
 			last, ask = rec.table, g.ask(t)
 		}
-		g.put(event{at: t, member: member, action: action, table: rec.table, row: r, purpose: purpose, ask: ask, subject: rec.table == patients, cause: -1})
+		g.put(event{at: t, member: member, action: action, table: rec.table, row: r, purpose: purpose, ask: ask,
+			subject: rec.table == patients, cause: -1})
 		t += g.tick()
 	}
 	return t + second
@@ -60,11 +63,13 @@ func (g *gen) read(member int, t micro, action, purpose string, rows []int) micr
 // search is audit.find by a name: the search, and one view for each record found.
 func (g *gen) search(member int, t micro, purpose string, found ...int) micro {
 	ask := g.ask(t)
-	g.put(event{at: t, member: member, action: "search", table: patients, row: -1, purpose: purpose, ask: ask, cause: -1})
+	g.put(event{at: t, member: member, action: "search", table: patients, row: -1, purpose: purpose,
+		ask: ask, cause: -1})
 	t += g.roll.span(3000, 20000)
 	for _, r := range found {
 		if g.h.rows[r].created <= t {
-			g.put(event{at: t, member: member, action: "view", table: patients, row: r, purpose: purpose, ask: ask, subject: true, cause: -1})
+			g.put(event{at: t, member: member, action: "view", table: patients, row: r, purpose: purpose, ask: ask,
+				subject: true, cause: -1})
 			t += g.tick()
 		}
 	}
@@ -72,14 +77,16 @@ func (g *gen) search(member int, t micro, purpose string, found ...int) micro {
 }
 
 func (g *gen) create(member int, t micro, r int) micro {
-	g.put(event{at: t, member: member, action: "create", table: g.h.rows[r].table, row: r, subject: true, ask: -1, cause: -1})
+	g.put(event{at: t, member: member, action: "create", table: g.h.rows[r].table, row: r, subject: true,
+		ask: -1, cause: -1})
 	return t + g.roll.span(second, 5*second)
 }
 
 // modify needs a disclosure first, like any change of an existing record.
 func (g *gen) modify(member int, t micro, purpose string, r int) micro {
 	t = g.view(member, t, purpose, r)
-	g.put(event{at: t, member: member, action: "modify", table: g.h.rows[r].table, row: r, subject: true, ask: -1, cause: -1})
+	g.put(event{at: t, member: member, action: "modify", table: g.h.rows[r].table, row: r, subject: true,
+		ask: -1, cause: -1})
 	return t + g.roll.span(second, 5*second)
 }
 
@@ -92,10 +99,12 @@ func (g *gen) export(member int, t micro, purpose string, rows ...int) {
 		}
 		ask := g.ask(t)
 		for _, r := range rows[:n] {
-			g.put(event{at: t, member: member, action: "export", table: g.h.rows[r].table, row: r, purpose: purpose, ask: ask, subject: g.h.rows[r].table == patients, cause: -1})
+			g.put(event{at: t, member: member, action: "export", table: g.h.rows[r].table, row: r, purpose: purpose,
+				ask: ask, subject: g.h.rows[r].table == patients, cause: -1})
 			t += g.tick()
 		}
-		g.put(event{at: t, member: member, action: "export", table: g.h.rows[rows[0]].table, row: -1, purpose: purpose, ask: ask, records: n, cause: -1})
+		g.put(event{at: t, member: member, action: "export", table: g.h.rows[rows[0]].table, row: -1, purpose: purpose,
+			ask: ask, records: n, cause: -1})
 		t += g.roll.span(second, 10*second)
 		rows = rows[n:]
 	}

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// explainer judges accesses by the package comment's criteria, from the rows alone: what review.relationship keeps, and nothing that the generator knows.
+// explainer judges accesses by the package comment's criteria, from the rows alone: what review.relationship keeps, and
+// nothing that the generator knows.
 type explainer struct {
 	h      *History
 	own    map[[2]int][]*row // user, chart
@@ -20,7 +21,8 @@ func newExplainer(h *History) *explainer {
 	}
 	for i := range h.rows {
 		r := &h.rows[i]
-		tied := r.table == appointments || r.table == encounters || r.table == claims || r.table == careTeam || r.table == messages && r.fromPatient
+		tied := r.table == appointments || r.table == encounters || r.table == claims || r.table == careTeam ||
+			r.table == messages && r.fromPatient
 		if !tied || !h.loadable(r) {
 			continue
 		}
@@ -59,18 +61,21 @@ func (x *explainer) explains(e *event) bool {
 		if r := &x.h.rows[e.row]; e.action == "create" && r.table == encounters && r.author == m.user {
 			return true
 		}
-		return (e.purpose == treatment || e.purpose == breakGlass || e.purpose == "") && (in(own, func(r *row) bool { return treats(r, m.user, e.at) }) || x.covered(m, chart, e.at))
+		return (e.purpose == treatment || e.purpose == breakGlass || e.purpose == "") &&
+			(in(own, func(r *row) bool { return treats(r, m.user, e.at) }) || x.covered(m, chart, e.at))
 	case frontDesk:
 		return e.table <= appointments && in(any, func(r *row) bool {
 			return r.table == appointments && r.created <= e.at+hour && r.at >= e.at-7*day && r.at <= e.at+30*day
 		})
 	case billing:
-		return (e.purpose == payment || e.purpose == "") && in(own, func(r *row) bool { return r.table == claims && r.at <= e.at && r.at >= e.at-60*day })
+		return (e.purpose == payment || e.purpose == "") &&
+			in(own, func(r *row) bool { return r.table == claims && r.at <= e.at && r.at >= e.at-60*day })
 	case records:
 		if e.purpose == patientRequest {
 			return in(own, func(r *row) bool { return r.table == messages && r.at <= e.at && r.at >= e.at-14*day })
 		}
-		return e.purpose == operations && in(any, func(r *row) bool { return r.table == encounters && r.created <= e.at && r.until >= e.at-45*day })
+		return e.purpose == operations &&
+			in(any, func(r *row) bool { return r.table == encounters && r.created <= e.at && r.until >= e.at-45*day })
 	}
 	return x.declared(e, m)
 }
@@ -99,11 +104,13 @@ func (x *explainer) declared(e *event, m *member) bool {
 }
 
 // Of these incidents, accesses are unexplained, or the scenarios are empty; a snooper's are all.
-var unexplainable = []string{Snooper, ServiceOffList, ForeignLog, NoRight, FormerPatient, Emergency, VoidedVisit, Crowd, OwnChart, Coworker, Dormant, Exporter}
+var unexplainable = []string{Snooper, ServiceOffList, ForeignLog, NoRight, FormerPatient, Emergency, VoidedVisit, Crowd,
+	OwnChart, Coworker, Dormant, Exporter}
 
 // Everything else is explained, twins included.
 func TestOrdinaryAccessesAreExplained(t *testing.T) {
-	for _, cfg := range []Config{{Seed: 1, Now: testNow}, small(7), small(8), {Seed: 9, Now: testNow, Clean: true, Events: 60_000}} {
+	for _, cfg := range []Config{{Seed: 1, Now: testNow}, small(7), small(8),
+		{Seed: 9, Now: testNow, Clean: true, Events: 60_000}} {
 		h := Generate(cfg)
 		x := newExplainer(h)
 		checked := map[string]int{}
@@ -118,12 +125,15 @@ func TestOrdinaryAccessesAreExplained(t *testing.T) {
 			if x.explains(e) {
 				continue
 			}
-			if e.label < 0 || h.labels[e.label].Kind == Twin || !slices.Contains(unexplainable, h.labels[e.label].Scenario) {
-				t.Fatalf("seed %d: event %d is not explained: %s by %s of %s, purpose %q, %s (label %d)", cfg.Seed, i+1, e.action, h.members[e.member].role, tableNames[e.table], e.purpose, h.time(e.at), e.label)
+			if e.label < 0 || h.labels[e.label].Kind == Twin ||
+				!slices.Contains(unexplainable, h.labels[e.label].Scenario) {
+				t.Fatalf("seed %d: event %d is not explained: %s by %s of %s, purpose %q, %s (label %d)", cfg.Seed, i+1,
+					e.action, h.members[e.member].role, tableNames[e.table], e.purpose, h.time(e.at), e.label)
 			}
 			unexplained[e.label]++
 		}
-		for _, want := range []string{"clinician view", "clinician create", "nurse view", "front_desk view", "front_desk create", "billing view", "records export", "records view", "service create", "service export"} {
+		for _, want := range []string{"clinician view", "clinician create", "nurse view", "front_desk view",
+			"front_desk create", "billing view", "records export", "records view", "service create", "service export"} {
 			if checked[want] < 50 {
 				t.Errorf("seed %d: %d events of %s were checked", cfg.Seed, checked[want], want)
 			}
@@ -132,8 +142,10 @@ func TestOrdinaryAccessesAreExplained(t *testing.T) {
 			if l.Kind != Incident {
 				continue
 			}
-			if l.Scenario == Snooper && unexplained[i] < seen[i] || slices.Contains(unexplainable[:2], l.Scenario) && unexplained[i] == 0 {
-				t.Errorf("seed %d: of the %d accesses of the %s %s, %d are explained", cfg.Seed, seen[i], l.Scenario, l.Actor, seen[i]-unexplained[i])
+			if l.Scenario == Snooper && unexplained[i] < seen[i] ||
+				slices.Contains(unexplainable[:2], l.Scenario) && unexplained[i] == 0 {
+				t.Errorf("seed %d: of the %d accesses of the %s %s, %d are explained", cfg.Seed, seen[i], l.Scenario,
+					l.Actor, seen[i]-unexplained[i])
 			}
 		}
 	}
@@ -158,7 +170,8 @@ func TestOnlyIncidentsBreakTheInvariants(t *testing.T) {
 			}
 		}
 		for i, l := range h.labels {
-			if l.Kind == Incident && l.Scenario == Terminated && late[i] == 0 || l.Kind == Incident && l.Scenario == CrossTenant && len(tried[i]) < 3 {
+			if l.Kind == Incident && l.Scenario == Terminated && late[i] == 0 ||
+				l.Kind == Incident && l.Scenario == CrossTenant && len(tried[i]) < 3 {
 				t.Errorf("seed %d: the incident %s of %s is empty", cfg.Seed, l.Scenario, l.Actor)
 			}
 			if l.Kind == Incident {
@@ -167,7 +180,8 @@ func TestOnlyIncidentsBreakTheInvariants(t *testing.T) {
 			}
 		}
 		if len(late) > 0 || len(tried) > 0 {
-			t.Errorf("seed %d: outside the incidents, labels with accesses after the last day %v, with another clinic's ids %v", cfg.Seed, late, tried)
+			t.Errorf("seed %d: outside the incidents, labels with accesses after the last day %v, "+
+				"with another clinic's ids %v", cfg.Seed, late, tried)
 		}
 		if cfg.Clean && len(h.labels) > 0 {
 			t.Errorf("a clean history has %d labels", len(h.labels))
@@ -177,7 +191,8 @@ func TestOnlyIncidentsBreakTheInvariants(t *testing.T) {
 
 // The days of bulk readers stand out from their own and their peers'; nobody else's do.
 func TestBulkReadersStandOut(t *testing.T) {
-	for _, cfg := range []Config{{Seed: 1, Now: testNow}, {Seed: 2, Now: testNow}, {Seed: 1, Now: testNow, Clean: true}} {
+	for _, cfg := range []Config{{Seed: 1, Now: testNow}, {Seed: 2, Now: testNow},
+		{Seed: 1, Now: testNow, Clean: true}} {
 		h := Generate(cfg)
 		g := &gen{h: h, roll: newDice(0, "")}
 		g.measure()
@@ -201,7 +216,8 @@ func TestBulkReadersStandOut(t *testing.T) {
 			usual := max(float64(g.usual(m)), 3)
 			for _, label := range bulk[m] {
 				if ratio := float64(label.Dose) / usual; ratio < 5 || ratio > 12 {
-					t.Errorf("seed %d: bulk %s %s has %d patients, usually %.0f", cfg.Seed, label.Kind, label.Actor, label.Dose, usual)
+					t.Errorf("seed %d: bulk %s %s has %d patients, usually %.0f", cfg.Seed, label.Kind, label.Actor,
+						label.Dose, usual)
 				}
 			}
 			for d, set := range l.byDay {

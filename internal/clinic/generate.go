@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// warmUp is how far before the history's start the simulation begins, so that its first days have appointments, claims and messages behind them.
-// What happens then leaves records, and no events.
+// warmUp is how far before the history's start the simulation begins, so that its first days have appointments, claims
+// and messages behind them. What happens then leaves records, and no events.
 const warmUp = 35
 
 // horizon is how many days of future appointments are on the books at the end.
@@ -58,7 +58,8 @@ func newGen(cfg Config) *gen {
 	start := cfg.Now.Truncate(24*time.Hour).AddDate(0, 0, -cfg.Days)
 	h := &History{Config: cfg, Start: start, campaigns: map[[2]int]bool{}}
 	h.end = h.micro(cfg.Now)
-	return &gen{cfg: cfg, h: h, ids: newDice(cfg.Seed, "ids"), panel: map[int]*crowd{}, related: map[[2]int]bool{}, busy: map[int]bool{}, current: -1}
+	return &gen{cfg: cfg, h: h, ids: newDice(cfg.Seed, "ids"), panel: map[int]*crowd{}, related: map[[2]int]bool{},
+		busy: map[int]bool{}, current: -1}
 }
 
 func (g *gen) simulate(perVisit float64) {
@@ -133,7 +134,8 @@ func (g *gen) staffAsPatients(tenant int, team, nurses []int) {
 	for i, m := range g.staff[tenant] {
 		user := g.h.members[m].user
 		doctor, assistant := team[(i+1)%len(team)], nurses[(i+1)%len(nurses)]
-		if i%8 != 3 || g.h.members[m].last != never || g.h.members[doctor].user == user || g.h.members[assistant].user == user {
+		if i%8 != 3 || g.h.members[m].last != never || g.h.members[doctor].user == user ||
+			g.h.members[assistant].user == user {
 			continue
 		}
 		g.register(tenant, doctor, assistant)
@@ -151,10 +153,12 @@ func (g *gen) register(t, doctor, assistant int) {
 		}
 	}
 	c := chart{tenant: t, clinician: doctor, nurse: assistant, weight: weight, fresh: g.roll.chance(0.12),
-		first: one(g.roll, firstNames), last: one(g.roll, lastNames), born: time.Date(1935+g.roll.IntN(85), 1, 1+g.roll.IntN(365), 0, 0, 0, 0, time.UTC)}
+		first: one(g.roll, firstNames), last: one(g.roll, lastNames),
+		born: time.Date(1935+g.roll.IntN(85), 1, 1+g.roll.IntN(365), 0, 0, 0, 0, time.UTC)}
 	id := len(g.h.charts)
 	c.person = -1
-	c.row = g.add(row{table: patients, tenant: t, chart: id, created: -g.roll.span(60*day, 900*day), provider: -1, author: -1, encounter: -1, until: never})
+	c.row = g.add(row{table: patients, tenant: t, chart: id, created: -g.roll.span(60*day, 900*day), provider: -1,
+		author: -1, encounter: -1, until: never})
 	g.h.charts = append(g.h.charts, c)
 	g.everyone[t].add(id, weight)
 	if g.panel[doctor] == nil {
@@ -176,8 +180,10 @@ func (g *gen) past(id int, at micro) {
 	r := &g.h.rows[c.row]
 	r.created = min(r.created, at-day)
 	who := g.h.members[c.clinician].user
-	e := g.add(row{table: encounters, tenant: c.tenant, chart: id, provider: who, author: who, encounter: -1, at: at, until: at + 20*minute, created: at + 30*minute})
-	n := g.add(row{table: notes, tenant: c.tenant, chart: id, provider: who, author: -1, encounter: e, created: at + 31*minute, until: never})
+	e := g.add(row{table: encounters, tenant: c.tenant, chart: id, provider: who, author: who, encounter: -1, at: at,
+		until: at + 20*minute, created: at + 30*minute})
+	n := g.add(row{table: notes, tenant: c.tenant, chart: id, provider: who, author: -1, encounter: e,
+		created: at + 31*minute, until: never})
 	c.encounters, c.notes = append(c.encounters, e), append(c.notes, n)
 }
 

@@ -16,7 +16,8 @@ var testNow = time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC)
 
 // small is a configuration that loads in a second or two.
 func small(seed uint64) Config {
-	return Config{Seed: seed, Clinics: 3, Staff: 40, Patients: 600, Days: 40, Events: 20_000, Now: testNow, Password: "correct horse battery"}
+	return Config{Seed: seed, Clinics: 3, Staff: 40, Patients: 600, Days: 40, Events: 20_000, Now: testNow,
+		Password: "correct horse battery"}
 }
 
 func TestOneSeedOneHistory(t *testing.T) {
@@ -86,7 +87,8 @@ func TestDefaultSize(t *testing.T) {
 		}
 	}
 	if len(humans) < 40 || sizes[0] <= sizes[len(h.Tenants)-1] {
-		t.Errorf("%d people with a membership, by clinic %v: want 40 or more, and clinics of unequal size", len(humans), sizes)
+		t.Errorf("%d people with a membership, by clinic %v: want 40 or more, and clinics of unequal size",
+			len(humans), sizes)
 	}
 	first, last := h.Span()
 	if days := last.Sub(first).Hours() / 24; days < 89 || last.After(testNow) {
@@ -122,7 +124,8 @@ func TestEventsAreInOrderAndConsistent(t *testing.T) {
 		}
 		r := &h.rows[e.row]
 		foreign := r.nobody || r.tenant != m.tenant
-		if foreign && !r.nobody && (e.label < 0 || h.labels[e.label].Scenario != CrossTenant && h.labels[e.label].Scenario != ForeignLog) {
+		if foreign && !r.nobody &&
+			(e.label < 0 || h.labels[e.label].Scenario != CrossTenant && h.labels[e.label].Scenario != ForeignLog) {
 			t.Fatalf("event %d names a record that is not the clinic's, unlabelled", i+1)
 		}
 		if !foreign && r.created > e.at {
@@ -131,7 +134,8 @@ func TestEventsAreInOrderAndConsistent(t *testing.T) {
 	}
 	for i := range h.rows {
 		r := &h.rows[i]
-		if h.loadable(r) && (h.rows[h.charts[r.chart].row].created > r.created || r.encounter >= 0 && h.rows[r.encounter].created > r.created) {
+		if h.loadable(r) && (h.rows[h.charts[r.chart].row].created > r.created ||
+			r.encounter >= 0 && h.rows[r.encounter].created > r.created) {
 			t.Fatalf("record %d of %s is older than what it refers to", i, tableNames[r.table])
 		}
 	}
@@ -159,8 +163,10 @@ func TestLabelsAreComplete(t *testing.T) {
 			for _, ordinal := range l.Events {
 				e := &h.events[ordinal-1]
 				who := h.Users[h.members[e.member].user].Slug
-				if at := h.time(e.at); who != l.Actor && (l.Scenario != Crowd || !slices.Contains(l.Others, who)) || at.Before(l.FirstAt) || at.After(l.LastAt) {
-					t.Errorf("%s of %s names event %d, which is somebody else's or of another time", key, l.Actor, ordinal)
+				if at := h.time(e.at); who != l.Actor && (l.Scenario != Crowd || !slices.Contains(l.Others, who)) ||
+					at.Before(l.FirstAt) || at.After(l.LastAt) {
+					t.Errorf("%s of %s names event %d, which is somebody else's or of another time", key,
+						l.Actor, ordinal)
 				}
 			}
 		}
@@ -173,7 +179,8 @@ func TestLabelsAreComplete(t *testing.T) {
 				least = 0 // a small history has too few days, or people
 			}
 			if kinds[s+" "+Incident] < least || kinds[s+" "+Twin] < least {
-				t.Errorf("seed %d: %s has %d incidents and %d twins", cfg.Seed, s, kinds[s+" "+Incident], kinds[s+" "+Twin])
+				t.Errorf("seed %d: %s has %d incidents and %d twins", cfg.Seed, s, kinds[s+" "+Incident],
+					kinds[s+" "+Twin])
 			}
 			if least > 1 && s != ServiceOffList && len(actors[s+" "+Incident]) < 2 {
 				t.Errorf("seed %d: %s has one actor only", cfg.Seed, s)

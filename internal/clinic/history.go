@@ -77,7 +77,8 @@ const (
 	noTable
 )
 
-var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes", "public.messages", "public.claims", "public.care_team"}
+var tableNames = [...]string{"public.patients", "public.appointments", "public.encounters", "public.notes",
+	"public.messages", "public.claims", "public.care_team"}
 
 // row is one clinical record; its ordinal is its place in History.rows. Which fields count depends on the table.
 type row struct {
@@ -128,7 +129,8 @@ type event struct {
 	records int // of the event that sums an export up
 }
 
-// Link says that a user is a patient of the clinic. It is nobody's to guess: an installation that knows such links lets rules use them.
+// Link says that a user is a patient of the clinic. It is nobody's to guess: an installation that knows such links lets
+// rules use them.
 type Link struct{ Tenant, User, Patient uuid.UUID }
 
 // Links lists the staff who are patients where they work.
@@ -150,7 +152,8 @@ type Counts struct {
 
 // Counts counts what Load will write.
 func (h *History) Counts() Counts {
-	c := Counts{Tenants: len(h.Tenants), Users: len(h.Users), Memberships: len(h.members), Events: len(h.events), Records: map[string]int{}}
+	c := Counts{Tenants: len(h.Tenants), Users: len(h.Users), Memberships: len(h.members), Events: len(h.events),
+		Records: map[string]int{}}
 	for i := range h.rows {
 		if h.loadable(&h.rows[i]) {
 			c.Records[tableNames[h.rows[i].table]]++
@@ -192,7 +195,8 @@ func (h *History) time(t micro) time.Time {
 
 func (h *History) micro(t time.Time) micro { return micro(t.Sub(h.Start) / time.Microsecond) }
 
-// Digest is a SHA-256 over the sequence of (actor's slug, action, record ordinal, offset from the start, how much later the log got it).
+// Digest is a SHA-256 over the sequence of (actor's slug, action, record ordinal, offset from the start, how much later
+// the log got it).
 func (h *History) Digest() string {
 	sum := sha256.New()
 	for i := range h.events {

@@ -17,25 +17,41 @@ const (
 
 // The scenarios that a history contains.
 const (
-	CrossTenant    = "cross_tenant"     // three or more ids of another clinic within an hour; twins: two memberships, each in its own session; a mistyped id
-	Terminated     = "terminated"       // accesses after HR's last day; twins: leavers without, and one terminated that day
-	ServiceOffList = "service_off_list" // an action, table or hour that the account has not declared; twins: reruns and backfills within the list
-	Snooper        = "snooper"          // patients with whom nothing ties a clinician or nurse; twins: covering, by rows that somebody else wrote
-	BulkReader     = "bulk_reader"      // many times one's own and one's peers' distinct patients in a day; twins: days on which the whole role is that busy
-	ForeignLog     = "foreign_log"      // another system's log: another clinic's records shown; twins: somebody of both clinics, under the right membership
-	NoRight        = "no_right"         // another system's log: an action that the role does not have; twins: the same action by a role that has it
-	ServicePerson  = "service_person"   // an account within its list, at one patient, at no job's rhythm; twins: a rerun that has the patient among many
-	FormerPatient  = "former_patient"   // patients of old, long gone and not coming; twins: they wrote, or the records office checks a late claim
-	Emergency      = "emergency"        // emergency access that nothing follows; twins: an encounter within the day
-	VoidedVisit    = "voided_visit"     // the one tie is a cancelled appointment; twins: it was made anew
-	Crowd          = "crowd"            // many who have nothing to do with one patient, within a day; twins: a case conference, by the desk's appointments
-	OwnChart       = "own_chart"        // staff in their own chart; twins: a patient of the same name, with an appointment
-	Coworker       = "coworker"         // a colleague's chart; twins: the colleague is the actor's patient
-	Enumerator     = "enumerator"       // patient after patient, one a second; twins: one list that shows as many
-	NightReader    = "night_reader"     // own patients in the small hours, for nothing; twins: calls of that night
-	Dormant        = "dormant"          // the account of somebody who is away for weeks; twins: the first day back, with appointments
-	Exporter       = "exporter"         // exports of what was never exported before, or that nobody asked for; twins: patients' requests, the warehouse's extra run
-	EmptySearches  = "empty_searches"   // searches that find nothing, one after the other; twins: as many that find who calls
+	// three or more ids of another clinic within an hour; twins: two memberships, each in its own session; a mistyped
+	// id
+	CrossTenant = "cross_tenant"
+	// accesses after HR's last day; twins: leavers without, and one terminated that day
+	Terminated = "terminated"
+	// an action, table or hour that the account has not declared; twins: reruns and backfills within the list
+	ServiceOffList = "service_off_list"
+	// patients with whom nothing ties a clinician or nurse; twins: covering, by rows that somebody else wrote
+	Snooper = "snooper"
+	// many times one's own and one's peers' distinct patients in a day; twins: days on which the whole role is that
+	// busy
+	BulkReader = "bulk_reader"
+	// another system's log: another clinic's records shown; twins: somebody of both clinics, under the right membership
+	ForeignLog = "foreign_log"
+	// another system's log: an action that the role does not have; twins: the same action by a role that has it
+	NoRight = "no_right"
+	// an account within its list, at one patient, at no job's rhythm; twins: a rerun that has the patient among many
+	ServicePerson = "service_person"
+	// patients of old, long gone and not coming; twins: they wrote, or the records office checks a late claim
+	FormerPatient = "former_patient"
+	Emergency     = "emergency"    // emergency access that nothing follows; twins: an encounter within the day
+	VoidedVisit   = "voided_visit" // the one tie is a cancelled appointment; twins: it was made anew
+	// many who have nothing to do with one patient, within a day; twins: a case conference, by the desk's appointments
+	Crowd       = "crowd"
+	OwnChart    = "own_chart"    // staff in their own chart; twins: a patient of the same name, with an appointment
+	Coworker    = "coworker"     // a colleague's chart; twins: the colleague is the actor's patient
+	Enumerator  = "enumerator"   // patient after patient, one a second; twins: one list that shows as many
+	NightReader = "night_reader" // own patients in the small hours, for nothing; twins: calls of that night
+	// the account of somebody who is away for weeks; twins: the first day back, with appointments
+	Dormant = "dormant"
+	// exports of what was never exported before, or that nobody asked for; twins: patients' requests, the warehouse's
+	// extra run
+	Exporter = "exporter"
+	// searches that find nothing, one after the other; twins: as many that find who calls
+	EmptySearches = "empty_searches"
 )
 
 // How an actor keeps from being noticed.
@@ -47,8 +63,9 @@ const (
 
 // Scenarios lists them.
 func Scenarios() []string {
-	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader, ForeignLog, NoRight, ServicePerson, FormerPatient, Emergency, VoidedVisit, Crowd, OwnChart, Coworker,
-		Enumerator, NightReader, Dormant, Exporter, EmptySearches}
+	return []string{CrossTenant, Terminated, ServiceOffList, Snooper, BulkReader, ForeignLog, NoRight, ServicePerson,
+		FormerPatient, Emergency, VoidedVisit, Crowd, OwnChart, Coworker, Enumerator, NightReader, Dormant, Exporter,
+		EmptySearches}
 }
 
 // Label is one line of the answer key. Nothing but a scorer reads it.

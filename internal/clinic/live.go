@@ -14,11 +14,13 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// liveLanes is how many sessions run side by side. Session i runs in lane i mod liveLanes, so that each lane's order is fixed.
+// liveLanes is how many sessions run side by side. Session i runs in lane i mod liveLanes, so that each lane's order is
+// fixed.
 const liveLanes = 4
 
-// Live acts now, through the API of an application: n sessions sign in as audience "app", search, disclose, read and write, among them some labelled incidents
-// and their twins (fewer than n in all). app is a pool as ward_app on the database that Load filled. Once per history: what it writes has fixed ids.
+// Live acts now, through the API of an application: n sessions sign in as audience "app", search, disclose, read and
+// write, among them some labelled incidents and their twins (fewer than n in all). app is a pool as ward_app on the
+// database that Load filled. Once per history: what it writes has fixed ids.
 func (h *History) Live(ctx context.Context, app *tenancy.DB, n int, progress func(done, total int)) error {
 	plan := h.planLive(n)
 	ctx, cancel := context.WithCancel(ctx)
@@ -51,7 +53,8 @@ func (h *History) Live(ctx context.Context, app *tenancy.DB, n int, progress fun
 	for i, s := range plan.sessions {
 		if s.scenario != "" {
 			m := &h.members[s.member]
-			h.labels = append(h.labels, Label{Scenario: s.scenario, Kind: s.kind, Tenant: h.Tenants[m.tenant].Slug, Actor: h.Users[m.user].Slug, Live: true,
+			h.labels = append(h.labels, Label{Scenario: s.scenario, Kind: s.kind, Tenant: h.Tenants[m.tenant].Slug,
+				Actor: h.Users[m.user].Slug, Live: true,
 				FirstAt: times[i][0].UTC(), LastAt: times[i][1].UTC(), Dose: s.dose, Note: s.note})
 		}
 	}
@@ -101,7 +104,8 @@ func (h *History) act(ctx context.Context, s *tenancy.Session, a liveAct) error 
 	case "find":
 		c := &h.charts[h.rows[a.rows[0]].chart]
 		mrn := h.values(c.row)[2]
-		return s.Find(ctx, tenancy.Search{Table: name, Where: []tenancy.Condition{{Column: "last_name", Op: "=", Value: c.last}, {Column: "mrn", Op: "=", Value: mrn}}, Limit: 5, Purpose: a.purpose}, look)
+		return s.Find(ctx, tenancy.Search{Table: name, Where: []tenancy.Condition{{Column: "last_name", Op: "=",
+			Value: c.last}, {Column: "mrn", Op: "=", Value: mrn}}, Limit: 5, Purpose: a.purpose}, look)
 	case "create":
 		return s.Write(ctx, tenancy.Ask{}, h.inserts(a)...)
 	default:
@@ -120,13 +124,16 @@ func (h *History) inserts(a liveAct) []tenancy.Statement {
 		r := &h.rows[i]
 		tenant, patient, user := h.Tenants[r.tenant].ID, h.rows[h.charts[r.chart].row].id, h.Users[r.provider].ID
 		if a.table == notes {
-			out = append(out, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, author_id, body) values ($1, $2, $3, $4, 'Simulated note, live.')", tenant, r.id, patient, user))
+			out = append(out, tenancy.Do("insert into public.notes (tenant_id, id, patient_id, author_id, body) "+
+				"values ($1, $2, $3, $4, 'Simulated note, live.')", tenant, r.id, patient, user))
 		} else {
 			sender := "provider"
 			if r.fromPatient {
 				sender = "patient"
 			}
-			out = append(out, tenancy.Do("insert into public.messages (tenant_id, id, patient_id, provider_id, sender, body) values ($1, $2, $3, $4, $5, 'Simulated message, live.')", tenant, r.id, patient, user, sender))
+			out = append(out, tenancy.Do("insert into public.messages (tenant_id, id, patient_id, provider_id, "+
+				"sender, body) values ($1, $2, $3, $4, $5, 'Simulated message, live.')", tenant, r.id, patient,
+				user, sender))
 		}
 	}
 	return out

@@ -36,11 +36,12 @@ type live struct {
 	sessions []liveSession
 }
 
-// planLive is a function of the generated history and n alone. The records that the sessions will write stand behind the generated ones, in place of those of
-// an earlier plan.
+// planLive is a function of the generated history and n alone. The records that the sessions will write stand behind
+// the generated ones, in place of those of an earlier plan.
 func (h *History) planLive(n int) *live {
 	h.rows = h.rows[:h.generated]
-	l := &live{h: h, ids: newDice(h.Config.Seed, "live ids"), roll: newDice(h.Config.Seed, "live"), own: map[int][]int{}, billed: map[int][]int{},
+	l := &live{h: h, ids: newDice(h.Config.Seed, "live ids"), roll: newDice(h.Config.Seed, "live"),
+		own: map[int][]int{}, billed: map[int][]int{},
 		desk: make([][]int, len(h.Tenants)), audits: make([][]int, len(h.Tenants))}
 	for i := range h.rows {
 		if r := &h.rows[i]; h.loadable(r) {
@@ -138,7 +139,8 @@ func (l *live) ordinary(k, n int) []liveAct {
 			acts = append(acts, l.care(one(l.roll, l.ofTenant(l.own[m.user], m.tenant)), 1, m, messages)...)
 		case frontDesk:
 			c := one(l.roll, l.desk[m.tenant])
-			acts = append(acts, liveAct{"find", patients, []int{l.h.charts[c].row}, operations}, l.read(operations, c, appointments, 1))
+			acts = append(acts, liveAct{"find", patients, []int{l.h.charts[c].row}, operations},
+				l.read(operations, c, appointments, 1))
 		case billing:
 			c := one(l.roll, l.ofTenant(l.billed[m.user], m.tenant))
 			acts = append(acts, l.read(payment, c, patients, 1), l.read(payment, c, claims, 1))
@@ -147,7 +149,8 @@ func (l *live) ordinary(k, n int) []liveAct {
 		default:
 			c := one(l.roll, l.desk[m.tenant])
 			to := &l.h.members[l.h.charts[c].clinician]
-			acts = append(acts, liveAct{kind: "create", table: messages, rows: []int{l.fresh(messages, c, to.user, true)}})
+			acts = append(acts, liveAct{kind: "create", table: messages,
+				rows: []int{l.fresh(messages, c, to.user, true)}})
 		}
 	}
 	return slices.DeleteFunc(acts, func(a liveAct) bool { return len(a.rows) == 0 })
@@ -155,7 +158,8 @@ func (l *live) ordinary(k, n int) []liveAct {
 
 // care reads a chart and sometimes writes to it.
 func (l *live) care(c, deep int, m *member, writes table) []liveAct {
-	acts := []liveAct{l.read(treatment, c, patients, 1), l.read(treatment, c, encounters, deep), l.read(treatment, c, notes, deep)}
+	acts := []liveAct{l.read(treatment, c, patients, 1), l.read(treatment, c, encounters, deep),
+		l.read(treatment, c, notes, deep)}
 	if l.roll.chance(0.4) {
 		acts = append(acts, liveAct{kind: "create", table: writes, rows: []int{l.fresh(writes, c, m.user, false)}})
 	}
@@ -165,7 +169,8 @@ func (l *live) care(c, deep int, m *member, writes table) []liveAct {
 // read names up to n of a chart's newest records; with none it is dropped.
 func (l *live) read(purpose string, chart int, t table, n int) liveAct {
 	c := &l.h.charts[chart]
-	list := map[table][]int{patients: {c.row}, encounters: c.encounters, notes: c.notes, appointments: c.bookings, claims: c.claimsRows}[t]
+	list := map[table][]int{patients: {c.row}, encounters: c.encounters, notes: c.notes, appointments: c.bookings,
+		claims: c.claimsRows}[t]
 	var rows []int
 	for _, r := range slices.Backward(list) {
 		if l.h.rows[r].created <= l.h.end && len(rows) < n {
@@ -177,11 +182,13 @@ func (l *live) read(purpose string, chart int, t table, n int) liveAct {
 
 // fresh adds a record that a live session will write.
 func (l *live) fresh(t table, chart, user int, fromPatient bool) int {
-	l.h.rows = append(l.h.rows, row{id: l.ids.uuid(), table: t, tenant: l.h.charts[chart].tenant, chart: chart, provider: user, author: -1, encounter: -1, created: never, until: never, fromPatient: fromPatient})
+	l.h.rows = append(l.h.rows, row{id: l.ids.uuid(), table: t, tenant: l.h.charts[chart].tenant, chart: chart,
+		provider: user, author: -1, encounter: -1, created: never, until: never, fromPatient: fromPatient})
 	return len(l.h.rows) - 1
 }
 
-// LiveDigest is the digest of what Live with n sessions will do: the sequence of (actor's slug, action, record ordinal, place), which no clock enters.
+// LiveDigest is the digest of what Live with n sessions will do: the sequence of (actor's slug, action, record ordinal,
+// place), which no clock enters.
 func (h *History) LiveDigest(n int) string {
 	l := h.planLive(n)
 	sum := sha256.New()

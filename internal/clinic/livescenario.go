@@ -8,10 +8,12 @@ func (l *live) scenarios() {
 }
 
 func (l *live) add(member int, scenario, kind string, dose int, note string, acts ...liveAct) {
-	l.sessions = append(l.sessions, liveSession{member: member, scenario: scenario, kind: kind, dose: dose, note: note, acts: acts})
+	l.sessions = append(l.sessions,
+		liveSession{member: member, scenario: scenario, kind: kind, dose: dose, note: note, acts: acts})
 }
 
-// otherClinic: the desk tries ids of another clinic; the twin works in two clinics and reads in each under its own membership.
+// otherClinic: the desk tries ids of another clinic; the twin works in two clinics and reads in each under its own
+// membership.
 func (l *live) otherClinic() {
 	m := l.byLoad(frontDesk)[0]
 	other := (l.h.members[m].tenant + 1) % len(l.h.Tenants)
@@ -23,11 +25,13 @@ func (l *live) otherClinic() {
 	for k := range l.h.members {
 		who := &l.h.members[k]
 		first := l.h.first(who.user)
-		if first == k || who.role == service || len(l.ofTenant(l.own[who.user], who.tenant)) == 0 || len(l.ofTenant(l.own[who.user], l.h.members[first].tenant)) == 0 {
+		if first == k || who.role == service || len(l.ofTenant(l.own[who.user], who.tenant)) == 0 ||
+			len(l.ofTenant(l.own[who.user], l.h.members[first].tenant)) == 0 {
 			continue
 		}
 		for _, each := range []int{first, k} {
-			l.add(each, CrossTenant, Twin, 3, "records of two clinics, each under its own membership", l.ordinary(each, 3)...)
+			l.add(each, CrossTenant, Twin, 3, "records of two clinics, each under its own membership",
+				l.ordinary(each, 3)...)
 		}
 		return
 	}
@@ -70,11 +74,13 @@ func (l *live) offList() {
 				people = append(people, l.h.charts[c].row)
 				booked = append(booked, l.read(operations, c, appointments, 1).rows...)
 			}
-			l.add(k, ServiceOffList, Twin, len(booked), "a second run of the reminders", liveAct{"read", appointments, booked, operations}, liveAct{"read", patients, people, operations})
+			l.add(k, ServiceOffList, Twin, len(booked), "a second run of the reminders",
+				liveAct{"read", appointments, booked, operations}, liveAct{"read", patients, people, operations})
 			continue
 		}
 		list := l.audits[m.tenant][:min(6, len(l.audits[m.tenant]))]
-		l.add(k, ServiceOffList, Incident, len(list), "views encounters, which it has not declared", liveAct{"read", encounters, list, operations})
+		l.add(k, ServiceOffList, Incident, len(list), "views encounters, which it has not declared",
+			liveAct{"read", encounters, list, operations})
 	}
 }
 

@@ -11,10 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var eventColumns = []string{"event_id", "recorded_at", "occurred_at", "tenant_id", "user_id", "actor_kind", "session_id", "membership_id", "disclosure_id", "action", "outcome", "record_table", "record_id",
-	"subject_id", "purpose", "detail", "source"}
+var eventColumns = []string{"event_id", "recorded_at", "occurred_at", "tenant_id", "user_id", "actor_kind",
+	"session_id", "membership_id", "disclosure_id", "action", "outcome", "record_table", "record_id", "subject_id",
+	"purpose", "detail", "source"}
 
-// loadDay copies events from first up to last, all of one day, in one transaction. Event ids, times and source are explicit, which only a superuser can do.
+// loadDay copies events from first up to last, all of one day, in one transaction. Event ids, times and source are
+// explicit, which only a superuser can do.
 func (h *History) loadDay(ctx context.Context, conn *pgx.Conn, first, last int, ids map[int]int) error {
 	day := h.time(h.events[first].in)
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -89,8 +91,9 @@ func (h *History) eventValues(i int, ordinals map[int]int) []any {
 	} else {
 		session = &h.logins[e.session]
 	}
-	return []any{h.firstID + int64(i), h.time(e.in), occurred, h.Tenants[m.tenant].ID, h.Users[m.user].ID, h.Users[m.user].Kind, session, m.id, disclosure, e.action, outcome, name, record,
-		subject, purpose, detail, source}
+	return []any{h.firstID + int64(i), h.time(e.in), occurred, h.Tenants[m.tenant].ID, h.Users[m.user].ID,
+		h.Users[m.user].Kind, session, m.id, disclosure, e.action, outcome, name, record, subject, purpose,
+		detail, source}
 }
 
 // detail is the JSON text that ward's functions write, as jsonb prints it.
@@ -109,7 +112,8 @@ func (h *History) detail(e *event, ordinals map[int]int) string {
 	case e.action == "search":
 		// stands for the keyed hash of a name
 		term := sha256.Sum256(h.asks[e.ask][:])
-		return `{"limit": 20, "where": [{"op": "starts_with", "value": "` + hex.EncodeToString(term[:]) + `", "column": "last_name"}, {"op": "order", "value": "asc", "column": "id"}]}`
+		return `{"limit": 20, "where": [{"op": "starts_with", "value": "` + hex.EncodeToString(term[:]) +
+			`", "column": "last_name"}, {"op": "order", "value": "asc", "column": "id"}]}`
 	case e.action == "export" && e.row < 0:
 		return fmt.Sprintf(`{"records": %d}`, e.records)
 	}

@@ -13,8 +13,10 @@ import (
 
 // columns of each table, in the order that values gives them.
 var columns = [...][]string{
-	{"tenant_id", "id", "mrn", "first_name", "last_name", "birth_date", "phone", "email", "address", "state", "created_at"},
-	{"tenant_id", "id", "patient_id", "provider_id", "scheduled_at", "cancelled_at", "reason", "booked_by", "created_at"},
+	{"tenant_id", "id", "mrn", "first_name", "last_name", "birth_date", "phone", "email", "address", "state",
+		"created_at"},
+	{"tenant_id", "id", "patient_id", "provider_id", "scheduled_at", "cancelled_at", "reason", "booked_by",
+		"created_at"},
 	{"tenant_id", "id", "patient_id", "provider_id", "started_at", "ended_at", "reason", "recorded_by", "created_at"},
 	{"tenant_id", "id", "patient_id", "encounter_id", "author_id", "body", "created_at"},
 	{"tenant_id", "id", "patient_id", "provider_id", "sender", "body", "sent_at"},
@@ -22,8 +24,9 @@ var columns = [...][]string{
 	{"tenant_id", "id", "patient_id", "member_id", "from_at", "to_at", "added_by", "created_at"},
 }
 
-// loadRecords copies the clinical tables. The triggers that would write events and relationships of now are off until the end of the transaction; what they
-// keep (which record is whose, who is tied to whom) is filled by tenancy.reindex with the rows' own times.
+// loadRecords copies the clinical tables. The triggers that would write events and relationships of now are off until
+// the end of the transaction; what they keep (which record is whose, who is tied to whom) is filled by tenancy.reindex
+// with the rows' own times.
 func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
 	byTable := h.byTable()
 	done, total := 0, 0
@@ -44,7 +47,8 @@ func (h *History) loadRecords(ctx context.Context, tx pgx.Tx) error {
 	}
 	for _, name := range tableNames {
 		// audit_write fires always, also for a replication role, as protect() set it
-		for _, sql := range []string{"alter table " + name + " enable trigger user", "alter table " + name + " enable always trigger audit_write"} {
+		for _, sql := range []string{"alter table " + name + " enable trigger user",
+			"alter table " + name + " enable always trigger audit_write"} {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("switch on the triggers of %s: %w", name, err)
 			}
@@ -65,7 +69,8 @@ func (h *History) loadLinks(ctx context.Context, tx pgx.Tx) error {
 	source := pgx.CopyFromSlice(len(links), func(i int) ([]any, error) {
 		return []any{links[i].Tenant, links[i].User, links[i].Patient, h.Start}, nil
 	})
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "person_link"}, []string{"tenant_id", "user_id", "patient_id", "known_at"}, source)
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "person_link"},
+		[]string{"tenant_id", "user_id", "patient_id", "known_at"}, source)
 	if err == nil {
 		_, err = tx.Exec(ctx, "update review.input set ready = true where name = 'person_link'")
 	}
@@ -79,15 +84,18 @@ func (h *History) loadLinks(ctx context.Context, tx pgx.Tx) error {
 func (h *History) loadCovers(ctx context.Context, tx pgx.Tx) error {
 	source := pgx.CopyFromSlice(len(h.covers), func(i int) ([]any, error) {
 		c := &h.covers[i]
-		return []any{h.Tenants[c.tenant].ID, h.Users[c.user].ID, h.Users[c.covered].ID, h.time(c.from), h.time(c.to), h.user(c.author), h.time(c.known)}, nil
+		return []any{h.Tenants[c.tenant].ID, h.Users[c.user].ID, h.Users[c.covered].ID, h.time(c.from), h.time(c.to),
+			h.user(c.author), h.time(c.known)}, nil
 	})
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "coverage"}, []string{"tenant_id", "user_id", "covered_id", "from_at", "to_at", "author_id", "known_at"}, source); err != nil {
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"review", "coverage"}, []string{"tenant_id", "user_id", "covered_id",
+		"from_at", "to_at", "author_id", "known_at"}, source); err != nil {
 		return fmt.Errorf("copy %d lines of the roster: %w", len(h.covers), err)
 	}
 	return nil
 }
 
-// byTable lists what is known by the end, in order of time: a record's place in its table says nothing of what it was made for.
+// byTable lists what is known by the end, in order of time: a record's place in its table says nothing of what it was
+// made for.
 func (h *History) byTable() [][]int {
 	out := make([][]int, len(tableNames))
 	for i := range h.rows {
@@ -103,7 +111,8 @@ func (h *History) byTable() [][]int {
 	return out
 }
 
-// values are a record's columns. What they say is made of nothing but the row's number: the history does not depend on it.
+// values are a record's columns. What they say is made of nothing but the row's number: the history does not depend on
+// it.
 func (h *History) values(i int) []any {
 	r := &h.rows[i]
 	c := &h.charts[r.chart]
@@ -111,24 +120,31 @@ func (h *History) values(i int) []any {
 	pick := func(list []string) string { return list[(i*31+7)%len(list)] }
 	switch r.table {
 	case patients:
-		return []any{tenant, r.id, fmt.Sprintf("M%07d", 1_000_000+r.chart), c.first, c.last, c.born, fmt.Sprintf("555-01%02d", r.chart%100), fmt.Sprintf("p%d@example.net", r.chart),
+		return []any{tenant, r.id, fmt.Sprintf("M%07d", 1_000_000+r.chart), c.first, c.last, c.born,
+			fmt.Sprintf("555-01%02d", r.chart%100), fmt.Sprintf("p%d@example.net", r.chart),
 			fmt.Sprintf("%d Sample Street", 1+r.chart%900), states[r.tenant%len(states)], h.time(r.created)}
 	case appointments:
-		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons), h.user(r.author), h.time(r.created)}
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons),
+			h.user(r.author), h.time(r.created)}
 	case encounters:
-		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons), h.user(r.author), h.time(r.created)}
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), pick(visitReasons),
+			h.user(r.author), h.time(r.created)}
 	case notes:
-		return []any{tenant, r.id, patient, h.record(r.encounter), h.user(r.provider), "Simulated note: " + pick(visitReasons) + ".", h.time(r.created)}
+		return []any{tenant, r.id, patient, h.record(r.encounter), h.user(r.provider),
+			"Simulated note: " + pick(visitReasons) + ".", h.time(r.created)}
 	case messages:
 		sender := "provider"
 		if r.fromPatient {
 			sender = "patient"
 		}
-		return []any{tenant, r.id, patient, h.user(r.provider), sender, "Simulated message about " + pick(visitReasons) + ".", h.time(r.at)}
+		return []any{tenant, r.id, patient, h.user(r.provider), sender,
+			"Simulated message about " + pick(visitReasons) + ".", h.time(r.at)}
 	case careTeam:
-		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), h.user(r.author), h.time(r.created)}
+		return []any{tenant, r.id, patient, h.user(r.provider), h.time(r.at), h.timeOrNull(r.until), h.user(r.author),
+			h.time(r.created)}
 	default:
-		return []any{tenant, r.id, patient, h.record(r.encounter), pick(payers), pick(codes), int64(4000 + (i*37)%21000), h.user(r.provider), h.time(r.at)}
+		return []any{tenant, r.id, patient, h.record(r.encounter), pick(payers), pick(codes),
+			int64(4000 + (i*37)%21000), h.user(r.provider), h.time(r.at)}
 	}
 }
 

@@ -2,9 +2,9 @@ package clinic
 
 import "time"
 
-// nights are the calls that come when the clinics are closed, from half past eight in the evening to six, clinic's time: patients write through the portal,
-// and the clinician on call or the nurse of the night answers, opens the chart, and records the encounter. A clinician on call may open a stranger's chart
-// as an emergency.
+// nights are the calls that come when the clinics are closed, from half past eight in the evening to six, clinic's
+// time: patients write through the portal, and the clinician on call or the nurse of the night answers, opens the
+// chart, and records the encounter. A clinician on call may open a stranger's chart as an emergency.
 func (g *gen) nights() {
 	g.roll = newDice(g.cfg.Seed, "nights")
 	for t := range g.h.Tenants {
@@ -21,7 +21,8 @@ func (g *gen) nights() {
 	}
 }
 
-// clock is a minute of the clinic's local day, by its clock, on the day that has 17 hours UTC of the history's day d in it.
+// clock is a minute of the clinic's local day, by its clock, on the day that has 17 hours UTC of the history's day d in
+// it.
 func (g *gen) clock(tenant, d, minutes int) micro {
 	zone := g.h.Tenants[tenant].Zone
 	y, mon, md := g.h.time(micro(d)*day + 17*hour).In(zone).Date()
@@ -61,9 +62,11 @@ func (g *gen) nightCall(m, id int, at micro) {
 	t := g.view(m, at+g.roll.span(2*minute, 20*minute), purpose, append(g.pages(id, at, 1, 2), in)...)
 	until := t + g.roll.span(5*minute, 25*minute)
 	known := until + g.roll.span(2*minute, 40*minute)
-	e := g.add(row{table: encounters, tenant: c.tenant, chart: id, provider: user, author: user, encounter: -1, at: t, until: until, created: known})
+	e := g.add(row{table: encounters, tenant: c.tenant, chart: id, provider: user, author: user, encounter: -1, at: t,
+		until: until, created: known})
 	c.encounters = append(c.encounters, e)
-	n := g.add(row{table: notes, tenant: c.tenant, chart: id, provider: user, author: -1, encounter: e, created: g.create(m, known, e), until: never})
+	n := g.add(row{table: notes, tenant: c.tenant, chart: id, provider: user, author: -1, encounter: e,
+		created: g.create(m, known, e), until: never})
 	c.notes = append(c.notes, n)
 	g.create(m, g.h.rows[n].created, n)
 }

@@ -1,7 +1,8 @@
 package clinic
 
-// otherLogs moves some looks to another system, an outside viewer whose log ward imports: minutes late as a rule, up to two and a half days late after an outage,
-// then out of order, and some twice. Only looks at the clinic's own records; what has not arrived by the history's end is not in it.
+// otherLogs moves some looks to another system, an outside viewer whose log ward imports: minutes late as a rule, up to
+// two and a half days late after an outage, then out of order, and some twice. Only looks at the clinic's own records;
+// what has not arrived by the history's end is not in it.
 func (g *gen) otherLogs() {
 	g.roll = newDice(g.cfg.Seed, "other logs")
 	type outage struct{ from, to micro }
@@ -14,7 +15,8 @@ func (g *gen) otherLogs() {
 	for i := range g.h.events {
 		e := &g.h.events[i]
 		m := &g.h.members[e.member]
-		if e.other || e.action != "view" || e.denied || e.row < 0 || g.h.rows[e.row].nobody || g.h.rows[e.row].tenant != m.tenant || m.role == service || !g.roll.chance(0.04) {
+		if e.other || e.action != "view" || e.denied || e.row < 0 || g.h.rows[e.row].nobody ||
+			g.h.rows[e.row].tenant != m.tenant || m.role == service || !g.roll.chance(0.04) {
 			continue
 		}
 		in := e.at + g.roll.span(minute, 30*minute)

@@ -14,7 +14,8 @@ func (g *gen) crossTenant() {
 		if !ok {
 			continue
 		}
-		g.begin(CrossTenant, Incident, m, v.dose, "ids of another clinic's "+tableNames[v.table]+" tried within 45 minutes")
+		g.begin(CrossTenant, Incident, m, v.dose,
+			"ids of another clinic's "+tableNames[v.table]+" tried within 45 minutes")
 		other := (g.h.members[m].tenant + 1 + g.roll.IntN(len(g.h.Tenants)-1)) % len(g.h.Tenants)
 		seen := map[int]bool{}
 		for len(seen) < v.dose {
@@ -42,14 +43,17 @@ func (g *gen) crossTenant() {
 
 // mistype is a view of an id that stands for no record.
 func (g *gen) mistype(m int, t micro, purpose string) micro {
-	r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1, created: -day, nobody: true})
+	r := g.add(row{table: patients, tenant: g.h.members[m].tenant, provider: -1, author: -1, encounter: -1,
+		created: -day, nobody: true})
 	g.deny(m, t, purpose, r)
 	return t + g.roll.span(5*second, 30*second)
 }
 
-// deny is a view of an id that is none of the clinic's: recorded as asked for, then, when the worker has looked whose it is, as denied.
+// deny is a view of an id that is none of the clinic's: recorded as asked for, then, when the worker has looked whose
+// it is, as denied.
 func (g *gen) deny(m int, t micro, purpose string, r int) {
-	e := event{at: t, member: m, action: "view", table: g.h.rows[r].table, row: r, purpose: purpose, ask: g.ask(t), subject: g.h.rows[r].table == patients, cause: -1}
+	e := event{at: t, member: m, action: "view", table: g.h.rows[r].table, row: r, purpose: purpose, ask: g.ask(t),
+		subject: g.h.rows[r].table == patients, cause: -1}
 	if e.cause = g.put(e); e.cause >= 0 {
 		e.at += g.roll.span(second, 3*second)
 		e.denied, e.subject = true, false
@@ -77,10 +81,12 @@ func (g *gen) affiliated() {
 		first := g.h.first(m.user)
 		lo, hi := g.between()
 		for d := lo; d <= hi; d++ {
-			if g.loads[i] == nil || g.loads[first] == nil || len(g.loads[i].byDay[d]) == 0 || len(g.loads[first].byDay[d]) == 0 {
+			if g.loads[i] == nil || g.loads[first] == nil || len(g.loads[i].byDay[d]) == 0 ||
+				len(g.loads[first].byDay[d]) == 0 {
 				continue
 			}
-			g.begin(CrossTenant, Twin, i, len(g.loads[i].byDay[d])+len(g.loads[first].byDay[d]), "records of two clinics in a day, each under its own membership")
+			g.begin(CrossTenant, Twin, i, len(g.loads[i].byDay[d])+len(g.loads[first].byDay[d]),
+				"records of two clinics in a day, each under its own membership")
 			for k := range g.h.events {
 				if e := &g.h.events[k]; (e.member == i || e.member == first) && int(e.at/day) == d {
 					e.label, g.happened = g.current, true
@@ -92,7 +98,8 @@ func (g *gen) affiliated() {
 	}
 }
 
-// terminated: who still comes in after HR's last day. The records are of their own patients and claims, so that the day alone is the sign.
+// terminated: who still comes in after HR's last day. The records are of their own patients and claims, so that the day
+// alone is the sign.
 func (g *gen) terminated() {
 	doses, n := []int{2, 5, 12}, 0
 	for i := range g.h.members {
@@ -143,7 +150,8 @@ func (g *gen) ownPatients(user, tenant int, t micro) []int {
 	var out []int
 	for i := range g.h.rows {
 		r := &g.h.rows[i]
-		if r.tenant != tenant || r.provider != user || r.table != appointments && r.table != claims || r.until < never || r.created > t || r.at < t-14*day || r.at > t {
+		if r.tenant != tenant || r.provider != user || r.table != appointments && r.table != claims ||
+			r.until < never || r.created > t || r.at < t-14*day || r.at > t {
 			continue
 		}
 		if !slices.Contains(out, r.chart) {

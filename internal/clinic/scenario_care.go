@@ -2,7 +2,8 @@ package clinic
 
 import "slices"
 
-// pace is when the k-th of n things happens that begin at t: soon after one another, or for who stays below the counters a few a day over eight days.
+// pace is when the k-th of n things happens that begin at t: soon after one another, or for who stays below the
+// counters a few a day over eight days.
 func (g *gen) pace(i, m int, t micro, k, n int, between micro) micro {
 	if !g.patient(i) {
 		return t + micro(k)*between + g.roll.span(0, between/2)
@@ -24,12 +25,14 @@ func (g *gen) stays(i int) {
 	}
 }
 
-// formerPatients: the actor treated them once; nothing has happened since for a month and a half, at the whole clinic, and nothing is booked.
+// formerPatients: the actor treated them once; nothing has happened since for a month and a half, at the whole clinic,
+// and nothing is booked.
 func (g *gen) formerPatients(i, dose int) {
 	m := g.pick(i, clinician)
 	t, ok := g.moment(m, 2*hour)
 	if list := g.longGone(m, t, dose); ok && len(list) > 0 {
-		g.begin(FormerPatient, Incident, m, len(list), "patients whose last visit is a month and a half ago or more, with nothing to come")
+		g.begin(FormerPatient, Incident, m, len(list),
+			"patients whose last visit is a month and a half ago or more, with nothing to come")
 		g.stays(i)
 		for k, id := range list {
 			g.browse(m, g.pace(i, m, t, k, len(list), 2*minute), id)
@@ -51,7 +54,8 @@ func (g *gen) formerPatients(i, dose int) {
 	}
 }
 
-// longGone draws up to n charts that the member treated, and to which nothing has happened for 45 days at t and nothing will.
+// longGone draws up to n charts that the member treated, and to which nothing has happened for 45 days at t and nothing
+// will.
 func (g *gen) longGone(m int, t micro, n int) []int {
 	who := &g.h.members[m]
 	own, last := map[int]bool{}, map[int]micro{}
@@ -104,7 +108,9 @@ func (g *gen) breakGlass(i, dose int) {
 	for k, id := range list {
 		at := t + micro(k)*4*minute
 		g.view(m, at, breakGlass, g.pages(id, at, 1, 2)...)
-		e := g.add(row{table: encounters, tenant: who.tenant, chart: id, provider: who.user, author: g.h.members[by].user, encounter: -1, at: at, until: at + 15*minute, created: at + g.roll.span(30*minute, 20*hour)})
+		e := g.add(row{table: encounters, tenant: who.tenant, chart: id, provider: who.user,
+			author: g.h.members[by].user, encounter: -1, at: at, until: at + 15*minute,
+			created: at + g.roll.span(30*minute, 20*hour)})
 		g.h.charts[id].encounters = append(g.h.charts[id].encounters, e)
 		g.byOthers(func() { g.create(by, g.h.rows[e].created, e) })
 	}
@@ -140,7 +146,8 @@ func (g *gen) voided(m int, t micro, id int, anew bool) {
 		desk = g.accounts[who.tenant][portal]
 	}
 	at := t - g.roll.span(36*hour, 60*hour)
-	a := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user, author: g.h.members[desk].user, encounter: -1, at: at, until: at - g.roll.span(4*hour, 2*day), created: booked})
+	a := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user,
+		author: g.h.members[desk].user, encounter: -1, at: at, until: at - g.roll.span(4*hour, 2*day), created: booked})
 	g.h.charts[id].bookings = append(g.h.charts[id].bookings, a)
 	g.byOthers(func() {
 		g.create(desk, booked, a)
@@ -148,14 +155,17 @@ func (g *gen) voided(m int, t micro, id int, anew bool) {
 			g.modify(to, g.h.rows[a].until, operations, a)
 		}
 		if anew {
-			b := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user, author: g.h.members[desk].user, encounter: -1, at: t + g.roll.span(day, 9*day), until: never, created: g.h.rows[a].until + minute})
+			b := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user,
+				author: g.h.members[desk].user, encounter: -1, at: t + g.roll.span(day, 9*day), until: never,
+				created: g.h.rows[a].until + minute})
 			g.h.charts[id].bookings = append(g.h.charts[id].bookings, b)
 			g.create(desk, g.h.rows[b].created, b)
 		}
 	})
 }
 
-// crowd: many look at one patient whom none of them treats. The twin is a conference on a patient: the desk has it in everybody's calendar.
+// crowd: many look at one patient whom none of them treats. The twin is a conference on a patient: the desk has it in
+// everybody's calendar.
 func (g *gen) crowd(i, dose int) {
 	for _, kind := range []string{Incident, Twin} {
 		tenant := i % min(len(g.h.Tenants), 1+g.rounds())
@@ -164,7 +174,8 @@ func (g *gen) crowd(i, dose int) {
 		charts := g.strangers(lead, t, 1, g.everyone[tenant].charts)
 		team := append(g.whole(tenant, clinician), g.whole(tenant, nurse)...)
 		g.roll.Shuffle(len(team), func(a, b int) { team[a], team[b] = team[b], team[a] })
-		team = append([]int{lead}, slices.DeleteFunc(team, func(m int) bool { return m == lead || g.twice(g.h.members[m].user) })...)
+		team = append([]int{lead},
+			slices.DeleteFunc(team, func(m int) bool { return m == lead || g.twice(g.h.members[m].user) })...)
 		if !ok || len(charts) == 0 {
 			continue
 		}
@@ -192,7 +203,8 @@ func (g *gen) gather(team []int, id int, t micro, n int, invited bool) {
 	l := &g.h.labels[g.current]
 	for _, m := range team {
 		from, to, ok := g.hours(&g.h.members[m], t, 0)
-		if l.Dose == n || !ok || to-from < hour || g.h.members[m].shift.to > 24*60 || g.related[[2]int{g.h.members[m].user, id}] && l.Dose > 0 {
+		if l.Dose == n || !ok || to-from < hour || g.h.members[m].shift.to > 24*60 ||
+			g.related[[2]int{g.h.members[m].user, id}] && l.Dose > 0 {
 			continue
 		}
 		at := g.roll.span(from+25*minute, to-20*minute)

@@ -1,6 +1,7 @@
 package clinic
 
-// foreignLog: another system's log says that it showed records of another clinic. The twin works in both clinics and is there under the right membership.
+// foreignLog: another system's log says that it showed records of another clinic. The twin works in both clinics and is
+// there under the right membership.
 func (g *gen) foreignLog(i, dose int) {
 	m := g.pick(i, clinician, nurse, billing)
 	t, ok := g.moment(m, 2*hour)
@@ -20,7 +21,8 @@ func (g *gen) foreignLog(i, dose int) {
 	g.finish()
 	var both []int
 	for k := range g.h.members {
-		if who := &g.h.members[k]; who.role == clinician && who.last == never && g.twice(who.user) && g.h.first(who.user) != k {
+		if who := &g.h.members[k]; who.role == clinician && who.last == never && g.twice(who.user) &&
+			g.h.first(who.user) != k {
 			both = append(both, k)
 		}
 	}
@@ -32,7 +34,8 @@ func (g *gen) foreignLog(i, dose int) {
 		return
 	}
 	own := g.ownPatients(g.h.members[m].user, g.h.members[m].tenant, t)
-	g.begin(ForeignLog, Twin, m, min(dose, len(own)), "another system's log: own patients of the second clinic, under the membership there")
+	g.begin(ForeignLog, Twin, m, min(dose, len(own)),
+		"another system's log: own patients of the second clinic, under the membership there")
 	for _, id := range own[:min(dose, len(own))] {
 		g.outside(m, t, "view", g.h.charts[id].row)
 		t += g.roll.span(5*second, minute)
@@ -42,7 +45,8 @@ func (g *gen) foreignLog(i, dose int) {
 // outside is something done in another system, which its log says some minutes later.
 func (g *gen) outside(m int, t micro, action string, r int) {
 	rec := &g.h.rows[r]
-	if at := g.put(event{at: t, member: m, action: action, table: rec.table, row: r, purpose: g.purposeOf(m), ask: -1, cause: -1}); at >= 0 {
+	if at := g.put(event{at: t, member: m, action: action, table: rec.table, row: r, purpose: g.purposeOf(m), ask: -1,
+		cause: -1}); at >= 0 {
 		g.import1(&g.h.events[at], t+g.roll.span(minute, 30*minute))
 	}
 }
@@ -73,14 +77,16 @@ func (g *gen) noRight(i, dose int) {
 		pages = append(pages, g.latest(g.h.charts[id].notes, t, 1)...)
 	}
 	pages = pages[:min(dose, len(pages))]
-	g.begin(NoRight, Twin, m, len(pages), "another system's log: a clinician does the same with their own patients, and may")
+	g.begin(NoRight, Twin, m, len(pages),
+		"another system's log: a clinician does the same with their own patients, and may")
 	for _, r := range pages {
 		g.outside(m, t, []string{"view", "export", "view"}[i%3], r)
 		t += g.roll.span(5*second, 30*second)
 	}
 }
 
-// servicePerson: the reminders' account, within its list, keeps looking at one patient. The twin is a rerun: the patient is one of many.
+// servicePerson: the reminders' account, within its list, keeps looking at one patient. The twin is a rerun: the
+// patient is one of many.
 func (g *gen) servicePerson(i, dose int) {
 	tenant := i % len(g.h.Tenants)
 	m := g.accounts[tenant][reminders]

@@ -2,7 +2,8 @@ package clinic
 
 import "strings"
 
-// ownChart: staff who are patients of the clinic open their own chart. The twin has an appointment with somebody of the same name.
+// ownChart: staff who are patients of the clinic open their own chart. The twin has an appointment with somebody of the
+// same name.
 func (g *gen) ownChart(i, _ int) {
 	if own := g.linked(-1); len(own) > 0 {
 		id := own[i%len(own)]
@@ -50,7 +51,8 @@ func (g *gen) linked(tenant int) []int {
 	return out
 }
 
-// colleagues picks somebody and charts of people of the same clinic who are strangers as patients; not every clinic has any.
+// colleagues picks somebody and charts of people of the same clinic who are strangers as patients; not every clinic has
+// any.
 func (g *gen) colleagues(i *int, dose int) (m int, t micro, list []int) {
 	for range 2 * len(g.h.Tenants) {
 		m = g.pick(*i, clinician, nurse)
@@ -66,7 +68,8 @@ func (g *gen) colleagues(i *int, dose int) (m int, t micro, list []int) {
 	return m, t, list
 }
 
-// coworker: the chart of a colleague, with whom nothing but work ties the actor. The twin treats the colleague: the desk has booked it.
+// coworker: the chart of a colleague, with whom nothing but work ties the actor. The twin treats the colleague: the
+// desk has booked it.
 func (g *gen) coworker(i, dose int) {
 	for _, kind := range []string{Incident, Twin} {
 		m, t, list := g.colleagues(&i, dose)

@@ -30,7 +30,8 @@ func (g *gen) enumerator(i, dose int) {
 	}
 }
 
-// nightReader: own patients between two and four, by somebody who works days, with no call and no visit near. The twin is on call.
+// nightReader: own patients between two and four, by somebody who works days, with no call and no visit near. The twin
+// is on call.
 func (g *gen) nightReader(i, dose int) {
 	dose = min(dose, 6)
 	for _, kind := range []string{Incident, Twin} {
@@ -97,8 +98,8 @@ func (g *gen) dormant() {
 	}
 }
 
-// exporter: a clinician who exports for the first time, or the records office's exports that no patient asked for. The twins: exports that patients asked for, and
-// an extra run of the warehouse.
+// exporter: a clinician who exports for the first time, or the records office's exports that no patient asked for. The
+// twins: exports that patients asked for, and an extra run of the warehouse.
 func (g *gen) exporter(i, dose int) {
 	n := max(4, dose)
 	m := g.pick(i, []string{records, clinician}[i%2])

@@ -1,7 +1,8 @@
 package clinic
 
-// snoopers: clinicians and nurses who open charts of patients whom nothing ties to them, and twins who do the same and are tied to them by a row that somebody
-// else wrote: the desk's appointment with who covers, or a colleague's late record of an encounter.
+// snoopers: clinicians and nurses who open charts of patients whom nothing ties to them, and twins who do the same and
+// are tied to them by a row that somebody else wrote: the desk's appointment with who covers, or a colleague's late
+// record of an encounter.
 func (g *gen) snoopers() {
 	for i, dose := range []int{1, 1, 3, 5, 10, 20} {
 		m := g.pick(i, clinician, nurse)
@@ -12,7 +13,8 @@ func (g *gen) snoopers() {
 			from = g.ownPatients(colleague.user, colleague.tenant, t)
 		}
 		if list := g.strangers(m, t, dose, from); ok && len(list) > 0 {
-			g.begin(Snooper, Incident, m, len(list), "patients with whom no appointment, encounter or message ties the actor, ever")
+			g.begin(Snooper, Incident, m, len(list),
+				"patients with whom no appointment, encounter or message ties the actor, ever")
 			if i == 3 {
 				g.hidden(InDepartment)
 			}
@@ -38,16 +40,20 @@ func (g *gen) snoopers() {
 	}
 }
 
-// coverLate is a twin whose explanation comes after the fact: a colleague, who treats these patients, records the actor's encounters with them.
+// coverLate is a twin whose explanation comes after the fact: a colleague, who treats these patients, records the
+// actor's encounters with them.
 func (g *gen) coverLate(m int, t micro, dose int) {
 	who, colleague := &g.h.members[m], g.pickOther(m)
 	list := g.strangers(m, t, dose, g.ownPatients(g.h.members[colleague].user, who.tenant, t))
 	if len(list) == 0 {
 		return
 	}
-	g.begin(Snooper, Twin, m, len(list), "patients of a colleague, covered for: somebody else recorded the encounters within two days")
+	g.begin(Snooper, Twin, m, len(list),
+		"patients of a colleague, covered for: somebody else recorded the encounters within two days")
 	for _, id := range list {
-		e := g.add(row{table: encounters, tenant: who.tenant, chart: id, provider: who.user, author: g.h.members[colleague].user, encounter: -1, at: t, until: t + 15*minute, created: t + g.roll.span(6*hour, 44*hour)})
+		e := g.add(row{table: encounters, tenant: who.tenant, chart: id, provider: who.user,
+			author: g.h.members[colleague].user, encounter: -1, at: t, until: t + 15*minute,
+			created: t + g.roll.span(6*hour, 44*hour)})
 		g.h.charts[id].encounters = append(g.h.charts[id].encounters, e)
 		g.byOthers(func() { g.create(colleague, g.h.rows[e].created, e) })
 	}
@@ -62,7 +68,9 @@ func (g *gen) standIn(m int, t micro, id int) {
 	if desk < 0 {
 		desk = g.accounts[who.tenant][portal]
 	}
-	a := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user, author: g.h.members[desk].user, encounter: -1, at: t + g.roll.span(0, 90*minute), until: never, created: booked})
+	a := g.add(row{table: appointments, tenant: who.tenant, chart: id, provider: who.user,
+		author: g.h.members[desk].user, encounter: -1, at: t + g.roll.span(0, 90*minute), until: never,
+		created: booked})
 	g.byOthers(func() { g.create(desk, booked, a) })
 }
 
@@ -83,14 +91,16 @@ func (g *gen) visitAll(m int, t micro, list []int) {
 	g.finish()
 }
 
-// strangers draws up to n of the charts that no row ties to the user, that are known at t, and in which there is something to read. Nobody else's scenario gets them.
+// strangers draws up to n of the charts that no row ties to the user, that are known at t, and in which there is
+// something to read. Nobody else's scenario gets them.
 func (g *gen) strangers(m int, t micro, n int, from []int) []int {
 	who := &g.h.members[m]
 	var out []int
 	for _, i := range g.roll.Perm(len(from)) {
 		key := [2]int{who.user, from[i]}
 		c := &g.h.charts[from[i]]
-		if len(out) == n || g.related[key] || c.person == who.user || g.coversFor(who.user, from[i]) || g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
+		if len(out) == n || g.related[key] || c.person == who.user || g.coversFor(who.user, from[i]) ||
+			g.h.rows[c.row].created >= t || len(g.latest(c.encounters, t, 1)) == 0 {
 			continue
 		}
 		g.related[key] = true

@@ -40,7 +40,8 @@ func (g *gen) serviceOffList() {
 func (g *gen) sample(tenant int, tab table, t micro, n int) []int {
 	var all []int
 	for i := range g.h.rows {
-		if r := &g.h.rows[i]; r.table == tab && r.tenant == tenant && r.created <= t && r.created > t-60*day && !r.nobody {
+		if r := &g.h.rows[i]; r.table == tab && r.tenant == tenant && r.created <= t &&
+			r.created > t-60*day && !r.nobody {
 			all = append(all, i)
 		}
 	}
@@ -48,7 +49,8 @@ func (g *gen) sample(tenant int, tab table, t micro, n int) []int {
 	return all[:min(n, len(all))]
 }
 
-// bulkReaders: one person reads many times what they usually do, each access explainable by itself. The twins: everybody of the role does on that day.
+// bulkReaders: one person reads many times what they usually do, each access explainable by itself. The twins:
+// everybody of the role does on that day.
 func (g *gen) bulkReaders() {
 	used := map[int]bool{} // a busy day of the whole role must not hide a single reader's
 	for i, v := range []struct {
@@ -61,7 +63,8 @@ func (g *gen) bulkReaders() {
 			continue
 		}
 		list := g.explainable(m, d, g.bulk(m, v.times))
-		g.begin(BulkReader, Incident, m, len(list), "distinct patients in a day, many times the own median; each access explainable alone")
+		g.begin(BulkReader, Incident, m, len(list),
+			"distinct patients in a day, many times the own median; each access explainable alone")
 		g.readAll(m, d, list)
 		g.finish()
 	}
@@ -76,7 +79,8 @@ func (g *gen) bulkReaders() {
 				break
 			}
 			list := g.explainable(m, d, g.bulk(m, 7))
-			g.begin(BulkReader, Twin, m, len(list), "distinct patients in a day on which everybody of the role is that busy")
+			g.begin(BulkReader, Twin, m, len(list),
+				"distinct patients in a day on which everybody of the role is that busy")
 			g.readAll(m, d, list)
 			g.finish()
 		}
@@ -133,7 +137,8 @@ func (g *gen) bulkDay(used map[int]bool, members ...int) int {
 	return -1
 }
 
-// explainable lists up to n encounters, claims or appointments of distinct patients that explain the member's look at them on a day.
+// explainable lists up to n encounters, claims or appointments of distinct patients that explain the member's look at
+// them on a day.
 func (g *gen) explainable(member, d, n int) []int {
 	m := &g.h.members[member]
 	t := micro(d)*day + 12*hour

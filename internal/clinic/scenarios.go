@@ -2,8 +2,9 @@ package clinic
 
 import "slices"
 
-// scenarios puts the misbehaviour and its twins on top of the ordinary traffic. All of it lies in the part of the history that has a baseline behind it
-// and at least four days to come, since what explains an access may be written days later.
+// scenarios puts the misbehaviour and its twins on top of the ordinary traffic. All of it lies in the part of the
+// history that has a baseline behind it and at least four days to come, since what explains an access may be written
+// days later.
 func (g *gen) scenarios() {
 	g.roll = newDice(g.cfg.Seed, "scenarios")
 	g.measure()
@@ -17,8 +18,8 @@ func (g *gen) scenarios() {
 		g.bulkReaders()
 		g.snoopers()
 	}
-	alternating := []func(i, dose int){g.foreignLog, g.noRight, g.servicePerson, g.formerPatients, g.breakGlass, g.voidedVisits, g.crowd, g.ownChart, g.coworker,
-		g.enumerator, g.nightReader, g.exporter, g.emptySearches}
+	alternating := []func(i, dose int){g.foreignLog, g.noRight, g.servicePerson, g.formerPatients, g.breakGlass,
+		g.voidedVisits, g.crowd, g.ownChart, g.coworker, g.enumerator, g.nightReader, g.exporter, g.emptySearches}
 	for round := range g.rounds() {
 		for _, s := range alternating {
 			for i, dose := range g.doses() {
@@ -42,7 +43,8 @@ func (g *gen) begin(scenario, kind string, member, dose int, note string) {
 	g.finish()
 	m := &g.h.members[member]
 	g.busy[m.user] = true
-	g.h.labels = append(g.h.labels, Label{Scenario: scenario, Kind: kind, Tenant: g.h.Tenants[m.tenant].Slug, Actor: g.h.Users[m.user].Slug, Dose: dose, Note: note})
+	g.h.labels = append(g.h.labels, Label{Scenario: scenario, Kind: kind, Tenant: g.h.Tenants[m.tenant].Slug,
+		Actor: g.h.Users[m.user].Slug, Dose: dose, Note: note})
 	g.current, g.forced = len(g.h.labels)-1, kind == Incident
 	if m.role != service {
 		g.hidden(AtWork)
@@ -63,7 +65,8 @@ func (g *gen) hidden(how string) { g.h.labels[g.current].Stealth = how }
 // between gives the days in which scenarios happen.
 func (g *gen) between() (lo, hi int) { return g.cfg.Days * 2 / 5, g.cfg.Days - 6 }
 
-// moment draws a time at work, with room before the end of the shift, on a day from lo to hi; ok is false when there is none.
+// moment draws a time at work, with room before the end of the shift, on a day from lo to hi; ok is false when there is
+// none.
 func (g *gen) moment(index int, room micro) (at micro, ok bool) {
 	lo, hi := g.between()
 	m := &g.h.members[index]
@@ -77,7 +80,8 @@ func (g *gen) moment(index int, room micro) (at micro, ok bool) {
 	return 0, false
 }
 
-// pick draws a member of one of the roles who plays no part yet and is there throughout; if all do, one who plays one already. Clinics take turns by i.
+// pick draws a member of one of the roles who plays no part yet and is there throughout; if all do, one who plays one
+// already. Clinics take turns by i.
 func (g *gen) pick(i int, roles ...string) int {
 	second := -1
 	for k := range g.h.Tenants {
@@ -87,7 +91,8 @@ func (g *gen) pick(i int, roles ...string) int {
 		}
 		g.roll.Shuffle(len(team), func(a, b int) { team[a], team[b] = team[b], team[a] })
 		for _, m := range team {
-			if g.h.members[m].last != never || g.h.members[m].started > 0 || slices.Contains(g.leaves, m) || g.twice(g.h.members[m].user) {
+			if g.h.members[m].last != never || g.h.members[m].started > 0 || slices.Contains(g.leaves, m) ||
+				g.twice(g.h.members[m].user) {
 				continue
 			}
 			if !g.busy[g.h.members[m].user] {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// sessions puts the events in order of time, gives each member's work its sessions with a sign-in before and, more often than not, a sign-out after, and
-// numbers the result. Another system's log says nothing of sessions.
+// sessions puts the events in order of time, gives each member's work its sessions with a sign-in before and, more
+// often than not, a sign-out after, and numbers the result. Another system's log says nothing of sessions.
 func (g *gen) sessions() {
 	g.roll = newDice(g.cfg.Seed, "sessions")
 	g.current, g.forced = -1, true
@@ -25,9 +25,11 @@ func (g *gen) sessions() {
 	g.sort()
 }
 
-// sort is by the time of the log. What it gets at the same microsecond stands in the order of the records' ids, which no stage decides.
+// sort is by the time of the log. What it gets at the same microsecond stands in the order of the records' ids, which
+// no stage decides.
 func (g *gen) sort() {
-	slices.SortFunc(g.h.events, func(a, b event) int { return cmp.Or(cmp.Compare(a.in, b.in), cmp.Compare(a.seq, b.seq)) })
+	slices.SortFunc(g.h.events,
+		func(a, b event) int { return cmp.Or(cmp.Compare(a.in, b.in), cmp.Compare(a.seq, b.seq)) })
 }
 
 // signIns splits a member's events where there is a long pause; list is in order of time.
@@ -48,11 +50,13 @@ func (g *gen) signIns(m int, list []int) {
 		for _, i := range list[first : last+1] {
 			g.h.events[i].session = session
 		}
-		g.put(event{at: max(0, opened-g.roll.span(3*second, 30*second)), member: m, action: "sign_in", table: noTable, row: -1, ask: -1, session: session, cause: -1})
+		g.put(event{at: max(0, opened-g.roll.span(3*second, 30*second)), member: m, action: "sign_in", table: noTable,
+			row: -1, ask: -1, session: session, cause: -1})
 		if g.roll.chance(0.55) {
 			closed := g.h.events[list[last]].at + g.roll.span(5*second, 2*minute)
 			if end := g.h.members[m].terminated; closed < end {
-				g.put(event{at: closed, member: m, action: "sign_out", table: noTable, row: -1, ask: -1, session: session, cause: -1})
+				g.put(event{at: closed, member: m, action: "sign_out", table: noTable, row: -1, ask: -1,
+					session: session, cause: -1})
 			}
 		}
 		first = last + 1

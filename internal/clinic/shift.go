@@ -72,7 +72,8 @@ func (s *shift) firstDay() int {
 	return 0
 }
 
-// next is the first time at or after t when the member is at work; ok is false when that is more than ten days away, or never.
+// next is the first time at or after t when the member is at work; ok is false when that is more than ten days away, or
+// never.
 func (g *gen) next(index int, t micro) (at micro, ok bool) {
 	m := &g.h.members[index]
 	for i := m.shift.firstDay(); i < 11; i++ {

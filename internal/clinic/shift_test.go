@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Shifts follow the clinic's own clock over both changes of the clock and in every zone: somebody who begins at eight begins at eight, and a night that has
-// an hour more or less is that much longer or shorter.
+// Shifts follow the clinic's own clock over both changes of the clock and in every zone: somebody who begins at eight
+// begins at eight, and a night that has an hour more or less is that much longer or shorter.
 func TestShiftsFollowTheClockOfTheClinic(t *testing.T) {
 	weekdays := [7]bool{true, true, true, true, true, true, true}
 	for _, v := range []struct {
@@ -24,12 +24,15 @@ func TestShiftsFollowTheClockOfTheClinic(t *testing.T) {
 		changed := 0
 		for tenant := range g.h.Tenants {
 			zone := g.h.Tenants[tenant].Zone
-			by := &member{tenant: tenant, started: -day, last: never, shift: shift{from: 8 * 60, to: 17 * 60, days: weekdays}}
-			night := &member{tenant: tenant, started: -day, last: never, shift: shift{from: 22 * 60, to: 30 * 60, days: weekdays}}
+			by := &member{tenant: tenant, started: -day, last: never,
+				shift: shift{from: 8 * 60, to: 17 * 60, days: weekdays}}
+			night := &member{tenant: tenant, started: -day, last: never,
+				shift: shift{from: 22 * 60, to: 30 * 60, days: weekdays}}
 			for d := 1; d < 39; d++ {
 				from, to, ok := g.hours(by, micro(d)*day+17*hour, 0)
 				a, b := g.h.time(from).In(zone), g.h.time(to).In(zone)
-				if !ok || a.Format("15:04") != "08:00" || b.Format("15:04") != "17:00" || g.working(by, from-minute) || !g.working(by, from) || g.working(by, to) {
+				if !ok || a.Format("15:04") != "08:00" || b.Format("15:04") != "17:00" || g.working(by, from-minute) ||
+					!g.working(by, from) || g.working(by, to) {
 					t.Fatalf("%s: a day from eight to five is from %s to %s", zone, a, b)
 				}
 				from, to, ok = g.hours(night, micro(d)*day+17*hour, 0)
@@ -39,7 +42,8 @@ func TestShiftsFollowTheClockOfTheClinic(t *testing.T) {
 					want = v.night
 					changed++
 				}
-				if !ok || a.Format("15:04") != "22:00" || b.Format("15:04") != "06:00" || b.Sub(a) != want || !g.working(night, to-minute) || g.working(night, to) {
+				if !ok || a.Format("15:04") != "22:00" || b.Format("15:04") != "06:00" || b.Sub(a) != want ||
+					!g.working(night, to-minute) || g.working(night, to) {
 					t.Fatalf("%s: a night from ten to six is from %s to %s, want %s", zone, a, b, want)
 				}
 			}
@@ -50,7 +54,8 @@ func TestShiftsFollowTheClockOfTheClinic(t *testing.T) {
 	}
 }
 
-// Nobody but who is on call, works nights or documents late is at work at three, by the clinic's clock, before and after the clock changes.
+// Nobody but who is on call, works nights or documents late is at work at three, by the clinic's clock, before and
+// after the clock changes.
 func TestNightsAreQuiet(t *testing.T) {
 	cfg := small(2)
 	cfg.Clean = true

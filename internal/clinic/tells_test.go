@@ -14,8 +14,9 @@ type column struct {
 	number func(h *History, i int, v []any) float64
 }
 
-// What the events look like must not give the injected ones away: no id, place, time's digits or column of theirs separates them from the ordinary ones. What they
-// do may, that is what rules look for; so a column that says what was done (a denial, an export, an emergency) must only have ordinary events of each kind too.
+// What the events look like must not give the injected ones away: no id, place, time's digits or column of theirs
+// separates them from the ordinary ones. What they do may, that is what rules look for; so a column that says what was
+// done (a denial, an export, an emergency) must only have ordinary events of each kind too.
 var tells = []column{
 	{name: "event id modulo 10", class: func(_ *History, i int, _ []any) string { return fmt.Sprint(i % 10) }},
 	{name: "source", class: func(_ *History, _ int, v []any) string { return fmt.Sprint(v[len(v)-1]) }},
@@ -26,14 +27,21 @@ var tells = []column{
 	{name: "action and table", class: func(h *History, i int, _ []any) string {
 		return fmt.Sprint(h.events[i].action, h.events[i].table)
 	}},
-	{name: "weekday", class: func(h *History, i int, _ []any) string { return h.time(h.events[i].at).Weekday().String() }},
-	{name: "version of the record's id", class: func(h *History, i int, _ []any) string { return fmt.Sprint(h.rows[h.events[i].row].id.Version()) }},
-	{name: "first byte of the record's id", number: func(h *History, i int, _ []any) float64 { return float64(h.rows[h.events[i].row].id[0]) }},
-	{name: "microseconds", number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].at % second) }},
-	{name: "seconds", number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].at / second % 60) }},
+	{name: "weekday",
+		class: func(h *History, i int, _ []any) string { return h.time(h.events[i].at).Weekday().String() }},
+	{name: "version of the record's id",
+		class: func(h *History, i int, _ []any) string { return fmt.Sprint(h.rows[h.events[i].row].id.Version()) }},
+	{name: "first byte of the record's id",
+		number: func(h *History, i int, _ []any) float64 { return float64(h.rows[h.events[i].row].id[0]) }},
+	{name: "microseconds",
+		number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].at % second) }},
+	{name: "seconds",
+		number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].at / second % 60) }},
 	{name: "hour", number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].at % day / hour) }},
-	{name: "since the event before it", number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].in - h.events[max(i-1, 0)].in) }},
-	{name: "late by", number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].in - h.events[i].at) }},
+	{name: "since the event before it",
+		number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].in - h.events[max(i-1, 0)].in) }},
+	{name: "late by",
+		number: func(h *History, i int, _ []any) float64 { return float64(h.events[i].in - h.events[i].at) }},
 }
 
 func TestNothingGivesTheInjectedAway(t *testing.T) {
@@ -91,7 +99,8 @@ func (h *History) separatesByClass(t *testing.T, c column, values map[int][]any,
 	}
 }
 
-// kolmogorov is the largest distance between the two distributions of a number: 0 where they are the same, 1 where one value separates them.
+// kolmogorov is the largest distance between the two distributions of a number: 0 where they are the same, 1 where one
+// value separates them.
 func (h *History) kolmogorov(c column, values map[int][]any) float64 {
 	var in, out []float64
 	for i, v := range values {
@@ -121,7 +130,8 @@ func TestRecordsAreInOrderOfTime(t *testing.T) {
 		if len(list) == 0 {
 			t.Errorf("no records of %s", tableNames[tab])
 		}
-		if !slices.IsSortedFunc(list, func(a, b int) int { return int(min(1, max(-1, h.rows[a].created-h.rows[b].created))) }) {
+		if !slices.IsSortedFunc(list,
+			func(a, b int) int { return int(min(1, max(-1, h.rows[a].created-h.rows[b].created))) }) {
 			t.Errorf("the records of %s are not in order of time", tableNames[tab])
 		}
 	}

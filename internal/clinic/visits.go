@@ -157,11 +157,13 @@ func (g *gen) book(doctor, id int, s micro) (booking, bool) {
 func (g *gen) enter(b *booking, t micro) {
 	c := &g.h.charts[b.chart]
 	by := g.h.members[b.desk].user
-	b.appointment = g.add(row{table: appointments, tenant: c.tenant, chart: b.chart, provider: g.h.members[b.clinician].user, author: by, encounter: -1, at: b.at, until: never, created: t})
+	b.appointment = g.add(row{table: appointments, tenant: c.tenant, chart: b.chart,
+		provider: g.h.members[b.clinician].user, author: by, encounter: -1, at: b.at, until: never, created: t})
 	t = g.create(b.desk, t, b.appointment)
 	c.bookings = append(c.bookings, b.appointment)
 	if b.nurse >= 0 {
-		b.intake = g.add(row{table: appointments, tenant: c.tenant, chart: b.chart, provider: g.h.members[b.nurse].user, author: by, encounter: -1, at: b.at - 15*minute, until: never, created: t})
+		b.intake = g.add(row{table: appointments, tenant: c.tenant, chart: b.chart, provider: g.h.members[b.nurse].user,
+			author: by, encounter: -1, at: b.at - 15*minute, until: never, created: t})
 		t = g.create(b.desk, t, b.intake)
 	}
 	b.known = t
@@ -268,7 +270,8 @@ func (g *gen) intake(b booking) {
 	t = g.view(b.nurse, t, treatment, append(g.pages(b.chart, t, 0, 1), b.intake)...)
 	if g.roll.chance(0.5) {
 		t += g.roll.span(minute, 6*minute)
-		n := g.add(row{table: notes, tenant: c.tenant, chart: b.chart, provider: g.h.members[b.nurse].user, author: -1, encounter: -1, created: t, until: never})
+		n := g.add(row{table: notes, tenant: c.tenant, chart: b.chart, provider: g.h.members[b.nurse].user, author: -1,
+			encounter: -1, created: t, until: never})
 		c.notes = append(c.notes, n)
 		g.create(b.nurse, t, n)
 	}

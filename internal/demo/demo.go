@@ -83,14 +83,16 @@ func Open(opts Options) (*Demo, error) {
 	if opts.Progress == nil {
 		opts.Progress = func(string, int64, int64) {}
 	}
-	cluster, err := postgres.Open(postgres.Config{Dir: opts.Dir, Fsync: true, Progress: func(s string) { opts.Progress(s, 0, 0) }})
+	cluster, err := postgres.Open(postgres.Config{Dir: opts.Dir, Fsync: true,
+		Progress: func(s string) { opts.Progress(s, 0, 0) }})
 	if err != nil {
 		return nil, err
 	}
 	return &Demo{Dir: opts.Dir, cluster: cluster, opts: opts}, nil
 }
 
-// Start brings the demo up: makes it if there is none, or none that was finished, and sees to it that server and worker run. It says whether it was made now.
+// Start brings the demo up: makes it if there is none, or none that was finished, and sees to it that server and worker
+// run. It says whether it was made now.
 func (d *Demo) Start(ctx context.Context) (bool, error) {
 	if err := os.MkdirAll(d.Dir, 0o755); err != nil {
 		return false, fmt.Errorf("make data directory: %w", err)
@@ -128,10 +130,12 @@ func (d *Demo) load() (bool, error) {
 		return false, fmt.Errorf("read demo record: %w", err)
 	}
 	if err := json.Unmarshal(b, &d.made); err != nil {
-		return false, fmt.Errorf("demo record %s is damaged: ward demo reset, then ward demo, makes a new one", d.path(recordFile))
+		return false, fmt.Errorf("demo record %s is damaged: ward demo reset, then ward demo, makes a new one",
+			d.path(recordFile))
 	}
 	if d.made.Schema != queries.SchemaHash() {
-		return false, fmt.Errorf("the demo in %s was made by another version of ward, with another schema: ward demo reset, then ward demo, makes a new one", d.Dir)
+		return false, fmt.Errorf("the demo in %s was made by another version of ward, with another schema: "+
+			"ward demo reset, then ward demo, makes a new one", d.Dir)
 	}
 	return true, nil
 }
@@ -163,10 +167,12 @@ func (d *Demo) SignIn(ctx context.Context, who string) (tenancy.Tokens, error) {
 		return tenancy.Tokens{}, err
 	}
 	defer db.Close()
-	tokens, err := db.SignIn(ctx, tenancy.Credentials{User: who, Password: d.made.Password, Audience: tenancy.ReviewAudience})
+	tokens, err := db.SignIn(ctx,
+		tenancy.Credentials{User: who, Password: d.made.Password, Audience: tenancy.ReviewAudience})
 	var refused *tenancy.RefusedError
 	if errors.As(err, &refused) {
-		return tokens, fmt.Errorf("no reviewer %q in the demo: dana and eli are compliance officers, ana audits, omar is on call, rosa administers", who)
+		return tokens, fmt.Errorf("no reviewer %q in the demo: dana and eli are compliance officers, ana audits, "+
+			"omar is on call, rosa administers", who)
 	}
 	return tokens, err
 }
@@ -181,7 +187,8 @@ func (d *Demo) Stop(ctx context.Context) error {
 	return d.stop(ctx)
 }
 
-// lock keeps two processes from starting, stopping or removing the demo at once. Both results are nil where there is no directory, hence no demo.
+// lock keeps two processes from starting, stopping or removing the demo at once. Both results are nil where there is no
+// directory, hence no demo.
 func (d *Demo) lock(ctx context.Context) (*filelock.Lock, error) {
 	if _, err := os.Stat(d.Dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // as said
@@ -228,7 +235,8 @@ func (d *Demo) Reset(ctx context.Context) error {
 }
 
 func (d *Demo) removeFiles() error {
-	for _, name := range []string{recordFile, settingsFile, labelsFile, tokensFile, tokensFile + ".lock", workerLock, workerLog, archiveDir, keysDir} {
+	for _, name := range []string{recordFile, settingsFile, labelsFile, tokensFile, tokensFile + ".lock", workerLock,
+		workerLog, archiveDir, keysDir} {
 		if err := os.RemoveAll(d.path(name)); err != nil {
 			return fmt.Errorf("remove demo: %w", err)
 		}
@@ -243,7 +251,8 @@ func (d *Demo) emptyDatabase(ctx context.Context) error {
 		return fmt.Errorf("connect to the demo's server: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	for _, sql := range []string{"drop database if exists " + database + " with (force)", "create database " + database} {
+	for _, sql := range []string{"drop database if exists " + database + " with (force)",
+		"create database " + database} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("make the demo's database: %w", err)
 		}

@@ -68,7 +68,8 @@ func queue(t *testing.T, d *demo.Demo, who string) []review.Anomaly {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := review.Queue(t.Context(), tenancy.NewSession(db, tokens, time.Now, nil), review.QueueFilter{Limit: 500})
+	rows, err := review.Queue(t.Context(), tenancy.NewSession(db, tokens, time.Now, nil),
+		review.QueueFilter{Limit: 500})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,8 @@ func jobs(t *testing.T, d *demo.Demo) int {
 	}
 	defer db.Close()
 	var n int
-	if err := db.Pool().QueryRow(t.Context(), "select count(*) from river.river_job where kind = 'rule' and state = 'completed'").Scan(&n); err != nil {
+	if err := db.Pool().QueryRow(t.Context(),
+		"select count(*) from river.river_job where kind = 'rule' and state = 'completed'").Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -139,7 +141,8 @@ func left(t *testing.T, dir string) []string {
 // reuseLimit is what starting a demo that is there may take.
 const reuseLimit = 3 * time.Second
 
-// A demo is made once, interrupted or not, used again in no time, survives the death of its processes, stops, and goes without a trace.
+// A demo is made once, interrupted or not, used again in no time, survives the death of its processes, stops, and goes
+// without a trace.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(pgtest.DataDir(t), "demo")
 	d := open(t, dir)
@@ -170,7 +173,8 @@ func interruptedStart(t *testing.T, d *demo.Demo) {
 		_, err := d.Start(ctx)
 		ended <- err
 	}()
-	eventually(t, "the first server", time.Minute, func() bool { return server(d.Dir) != 0 && len(left(t, filepath.Join(d.Dir, "keys"))) > 0 })
+	eventually(t, "the first server", time.Minute,
+		func() bool { return server(d.Dir) != 0 && len(left(t, filepath.Join(d.Dir, "keys"))) > 0 })
 	cancel()
 	if err := <-ended; err == nil {
 		t.Fatal("an interrupted start succeeded")
@@ -184,7 +188,8 @@ func ready(t *testing.T, d *demo.Demo, dir string) {
 			t.Errorf("%s has nothing to look at", who)
 		}
 	}
-	if _, err := d.SignIn(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "dana and eli are compliance officers") {
+	if _, err := d.SignIn(t.Context(), "nobody"); err == nil ||
+		!strings.Contains(err.Error(), "dana and eli are compliance officers") {
 		t.Errorf("an unknown reviewer: %v", err)
 	}
 	if worker(dir) == 0 {
@@ -199,7 +204,8 @@ func ready(t *testing.T, d *demo.Demo, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := archive.NewVerification(store, archive.VerifyOptions{Keys: []archive.Key{key}, Now: time.Now()}).Run(t.Context())
+	report, err := archive.NewVerification(store,
+		archive.VerifyOptions{Keys: []archive.Key{key}, Now: time.Now()}).Run(t.Context())
 	if err != nil || report.Verdict != archive.Valid || report.Rows == 0 {
 		t.Errorf("the archive: %v, %v", report, err)
 	}
@@ -246,7 +252,8 @@ func killed(t *testing.T, dir string) {
 		if err := syscall.Kill(was, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the killed "+name+" to be gone", 10*time.Second, func() bool { return syscall.Kill(was, 0) != nil })
+		eventually(t, "the killed "+name+" to be gone", 10*time.Second,
+			func() bool { return syscall.Kill(was, 0) != nil })
 		d := open(t, dir)
 		if made, _ := start(t, d); made {
 			t.Errorf("a killed %s had the demo made anew", name)
@@ -275,7 +282,8 @@ func ofAnotherVersion(t *testing.T, dir string) {
 	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, dir).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "another version of ward") || !strings.Contains(err.Error(), "ward demo reset") {
+	if _, err := open(t, dir).Start(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "another version of ward") || !strings.Contains(err.Error(), "ward demo reset") {
 		t.Errorf("a demo of another schema: %v", err)
 	}
 	if err := os.WriteFile(file, was, 0o600); err != nil {

@@ -84,7 +84,8 @@ func (m *maker) prepare(ctx context.Context) error {
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		m.history = clinic.Generate(clinic.Config{Seed: m.opts.Seed, Now: m.opts.Now(), Password: m.made.Password, Progress: m.opts.Progress})
+		m.history = clinic.Generate(clinic.Config{Seed: m.opts.Seed, Now: m.opts.Now(), Password: m.made.Password,
+			Progress: m.opts.Progress})
 		return nil
 	})
 	g.Go(func() error {
@@ -111,14 +112,16 @@ func (m *maker) connect(ctx context.Context) error {
 		}
 		*c.db = db
 	}
-	if _, err := m.super.Init(ctx, tenancy.Installation{Region: Region, Slug: "rosa", Name: "Rosa Ibarra", Password: m.made.Password}); err != nil {
+	if _, err := m.super.Init(ctx, tenancy.Installation{Region: Region, Slug: "rosa", Name: "Rosa Ibarra",
+		Password: m.made.Password}); err != nil {
 		return err
 	}
 	reviewer, err := tenancy.Open(ctx, m.dsn("ward_reviewer"))
 	if err != nil {
 		return err
 	}
-	tokens, err := reviewer.SignIn(ctx, tenancy.Credentials{User: "rosa", Password: m.made.Password, Audience: tenancy.ReviewAudience})
+	tokens, err := reviewer.SignIn(ctx,
+		tenancy.Credentials{User: "rosa", Password: m.made.Password, Audience: tenancy.ReviewAudience})
 	if err != nil {
 		return err
 	}
@@ -164,7 +167,8 @@ func (m *maker) load(ctx context.Context) error {
 	if _, err := sealer.Seal(ctx); err != nil {
 		return err
 	}
-	// the rules join the chain with everything; where the planner takes it for empty, the first of them run for half a minute each
+	// the rules join the chain with everything; where the planner takes it for empty, the first of them run for half a
+	// minute each
 	if _, err := m.super.Pool().Exec(ctx, "analyze audit.chain, tenancy.membership, tenancy.users"); err != nil {
 		return fmt.Errorf("gather statistics of the chain: %w", err)
 	}
@@ -173,7 +177,8 @@ func (m *maker) load(ctx context.Context) error {
 
 // people lets the demo's reviewers review.
 func (m *maker) people(ctx context.Context) error {
-	for user, role := range map[string]string{"dana": "compliance_officer", "eli": "compliance_officer", "ana": "auditor"} {
+	for user, role := range map[string]string{"dana": "compliance_officer", "eli": "compliance_officer",
+		"ana": "auditor"} {
 		if _, err := m.root.AddGrant(ctx, tenancy.NewGrant{User: user, Role: role, Reason: "demo"}); err != nil {
 			return err
 		}
@@ -184,7 +189,8 @@ func (m *maker) people(ctx context.Context) error {
 
 // live adds today, through the application's own way in.
 func (m *maker) live(ctx context.Context) error {
-	if err := m.history.Live(ctx, m.app, 24, func(done, total int) { m.opts.Progress("simulating today", int64(done), int64(total)) }); err != nil {
+	if err := m.history.Live(ctx, m.app, 24,
+		func(done, total int) { m.opts.Progress("simulating today", int64(done), int64(total)) }); err != nil {
 		return err
 	}
 	m.opts.Progress("sealing today", 0, 0)
@@ -196,7 +202,8 @@ func (m *maker) examine(ctx context.Context) error {
 	m.opts.Progress("shipping and reviewing", 0, 0)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		s := &audit.Shipper{Pool: m.work.Pool(), Store: m.store, Signer: m.signer, Origin: archive.Origin(installation, Region), Now: m.opts.Now}
+		s := &audit.Shipper{Pool: m.work.Pool(), Store: m.store, Signer: m.signer,
+			Origin: archive.Origin(installation, Region), Now: m.opts.Now}
 		return worker.Ship(ctx, m.work.Pool(), s, func(string, int64) {})
 	})
 	g.Go(func() error { return m.review(ctx) })
@@ -206,7 +213,8 @@ func (m *maker) examine(ctx context.Context) error {
 // rulesAtOnce is as many as a worker runs.
 const rulesAtOnce = 2
 
-// review runs every rule over the past: those of a stage at the same time, since they do not read what each other found.
+// review runs every rule over the past: those of a stage at the same time, since they do not read what each other
+// found.
 func (m *maker) review(ctx context.Context) error {
 	rules, err := review.LoadRules(queries.Rules())
 	if err != nil {
@@ -243,18 +251,22 @@ func (m *maker) review(ctx context.Context) error {
 
 // finish writes what the demo's commands read, and the record last.
 func (m *maker) finish() error {
-	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(), queries.SchemaHash()
+	m.made.Seed, m.made.Digest, m.made.MadeAt, m.made.Schema = m.opts.Seed, m.history.Digest(), m.opts.Now(),
+		queries.SchemaHash()
 	if err := m.history.WriteLabels(filepath.Join(m.dir, labelsFile)); err != nil {
 		return err
 	}
 	settings, err := yaml.Marshal(map[string]string{
-		"database": m.dsn("ward_reviewer"), "worker_database": m.dsn("ward_worker"), "store": filepath.Join(m.dir, archiveDir), "installation": installation,
-		"signing_key": filepath.Join(m.dir, keysDir) + "/log.key", "verify_key": m.made.VerifyKey, "token_file": filepath.Join(m.dir, tokensFile),
+		"database": m.dsn("ward_reviewer"), "worker_database": m.dsn("ward_worker"),
+		"store": filepath.Join(m.dir, archiveDir), "installation": installation,
+		"signing_key": filepath.Join(m.dir, keysDir) + "/log.key", "verify_key": m.made.VerifyKey,
+		"token_file": filepath.Join(m.dir, tokensFile),
 	})
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(m.dir, settingsFile), append([]byte("# Written by ward demo.\n"), settings...), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.dir, settingsFile), append([]byte("# Written by ward demo.\n"), settings...),
+		0o600); err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
 	b, err := json.MarshalIndent(m.made, "", "  ")
@@ -276,9 +288,12 @@ func (d *Demo) onCall(ctx context.Context) error {
 	defer super.Close()
 	var live, ending bool
 	var slug string
-	err = super.Pool().QueryRow(ctx, `select coalesce(bool_or(g.expires_at > clock_timestamp() + interval '10 minutes'), false), count(*) > 0,
-		(select t.slug from tenancy.tenant t left join review.anomaly a on a.tenant_id = t.id where t.kind = 'clinic' group by t.slug order by count(a.id) desc, t.slug limit 1)
-		from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'omar' and g.ended_at is null and g.expires_at > clock_timestamp()`).Scan(&live, &ending, &slug)
+	err = super.Pool().QueryRow(ctx,
+		`select coalesce(bool_or(g.expires_at > clock_timestamp() + interval '10 minutes'), false), count(*) > 0,
+		(select t.slug from tenancy.tenant t left join review.anomaly a on a.tenant_id = t.id where t.kind = 'clinic'
+		group by t.slug order by count(a.id) desc, t.slug limit 1)
+		from tenancy.reviewer_grant g join tenancy.users u on u.id = g.user_id where u.slug = 'omar'
+			and g.ended_at is null and g.expires_at > clock_timestamp()`).Scan(&live, &ending, &slug)
 	if err != nil {
 		return fmt.Errorf("look for the on-call grant: %w", err)
 	}

@@ -15,15 +15,17 @@ import (
 
 // ruleOf is the rule that is meant for a scenario, where one and no other must find it.
 var ruleOf = map[string]string{
-	"cross_tenant": "A02-cross-tenant-denied", "terminated": "A03-terminated-user", "service_off_list": "A05-service-off-list",
-	"snooper": "B01-no-treatment-relationship", "bulk_reader": "C01-high-volume",
+	"cross_tenant": "A02-cross-tenant-denied", "terminated": "A03-terminated-user",
+	"service_off_list": "A05-service-off-list",
+	"snooper":          "B01-no-treatment-relationship", "bulk_reader": "C01-high-volume",
 }
 
 // anomalies counts the queue by rule, tenant and actor, and by tier.
 func (m *maker) anomalies(t *testing.T) (found, byTier map[string]int) {
 	t.Helper()
 	found, byTier = map[string]int{}, map[string]int{}
-	rows, err := m.super.Pool().Query(t.Context(), `select a.rule_id, t.slug, u.slug, a.tier from review.anomaly a join tenancy.tenant t on t.id = a.tenant_id join tenancy.users u on u.id = a.actor_id`)
+	rows, err := m.super.Pool().Query(t.Context(), `select a.rule_id, t.slug, u.slug, a.tier from review.anomaly a
+			join tenancy.tenant t on t.id = a.tenant_id join tenancy.users u on u.id = a.actor_id`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,8 @@ func (m *maker) anomalies(t *testing.T) (found, byTier map[string]int) {
 // score builds a whole demo with a seed and holds the queue against the answer key.
 func score(t *testing.T, seed uint64) {
 	db := pgtest.New(t, pgtest.Template{})
-	m := &maker{dir: t.TempDir(), dsn: db.DSN, opts: Options{Seed: seed, Now: time.Now, Progress: func(string, int64, int64) {}}}
+	m := &maker{dir: t.TempDir(), dsn: db.DSN,
+		opts: Options{Seed: seed, Now: time.Now, Progress: func(string, int64, int64) {}}}
 	defer m.close()
 	if err := m.build(t.Context()); err != nil {
 		t.Fatal(err)
@@ -89,7 +92,8 @@ func score(t *testing.T, seed uint64) {
 			t.Errorf("seed %d: %s is %d anomalies of tier A without an incident", seed, name, n)
 		}
 	}
-	t.Logf("seed %d: %d labels, %d incidents; anomalies: A %d, B %d, C %d", seed, len(labels), total, byTier["A"], byTier["B"], byTier["C"])
+	t.Logf("seed %d: %d labels, %d incidents; anomalies: A %d, B %d, C %d", seed, len(labels), total, byTier["A"],
+		byTier["B"], byTier["C"])
 	if bc := byTier["B"] + byTier["C"]; bc > 2*total {
 		t.Errorf("seed %d: %d anomalies of B and C for %d incidents: more than twice as many", seed, bc, total)
 	}
@@ -102,8 +106,8 @@ func score(t *testing.T, seed uint64) {
 	}
 }
 
-// Every incident of these five scenarios has its anomaly, nobody without an incident has one of tier A, and B and C together stay under twice the number of incidents: in histories that
-// nobody tuned the rules on.
+// Every incident of these five scenarios has its anomaly, nobody without an incident has one of tier A, and B and C
+// together stay under twice the number of incidents: in histories that nobody tuned the rules on.
 func TestReviewFindsWhatWasSimulated(t *testing.T) {
 	for _, seed := range []uint64{101, 102, 103, 104} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { score(t, seed) })

@@ -25,7 +25,8 @@ func (d *Demo) startWorker(ctx context.Context) error {
 		return fmt.Errorf("open worker log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(d.opts.Program, "worker", "--config", d.Settings(), "--lock", d.path(workerLock)) //nolint:noctx // it is to outlive ctx
+	//nolint:noctx // it is to outlive ctx
+	cmd := exec.Command(d.opts.Program, "worker", "--config", d.Settings(), "--lock", d.path(workerLock))
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, d.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -31,7 +31,8 @@ type DigestConfig struct {
 	Zone string `yaml:"zone"` // of the IANA database; default UTC
 }
 
-// TargetConfig is one target: a webhook or a mailbox. No secret is in it, but the name of its file; without one the variable that SecretVariable names has it.
+// TargetConfig is one target: a webhook or a mailbox. No secret is in it, but the name of its file; without one the
+// variable that SecretVariable names has it.
 type TargetConfig struct {
 	Name       string `yaml:"name"`
 	Severity   string `yaml:"severity"` // of the anomalies it is told of, at least; default critical
@@ -209,10 +210,12 @@ func (t *TargetConfig) mailbox(about review.AlertTarget, conf *tls.Config, w Wor
 	return b, err
 }
 
-// plainAddress takes an address and nothing around it: no name, no comment, no line break that would begin another header.
+// plainAddress takes an address and nothing around it: no name, no comment, no line break that would begin another
+// header.
 func plainAddress(s string) error {
 	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || a.Name != "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if err != nil || a.Address != s || a.Name != "" ||
+		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fmt.Errorf("%q is no plain address, like ward@example.org", s)
 	}
 	return nil

@@ -17,7 +17,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// mailbox sends mail by SMTP submission: RFC 6409, with STARTTLS (RFC 3207) or implicit TLS (RFC 8314), or neither on the loopback interface.
+// mailbox sends mail by SMTP submission: RFC 6409, with STARTTLS (RFC 3207) or implicit TLS (RFC 8314), or neither on
+// the loopback interface.
 type mailbox struct {
 	about    review.AlertTarget
 	host     string
@@ -101,7 +102,8 @@ func (b *mailbox) compose(m Message) (*mail.Msg, error) {
 
 // client makes one for a conversation that ends with ctx, by line.
 func (b *mailbox) client(ctx context.Context, line *boundedConn) (*mail.Client, error) {
-	opts := []mail.Option{mail.WithPort(b.port), mail.WithTLSConfig(b.tls), mail.WithTimeout(sendTime), mail.WithoutNoop(), mail.WithoutRset(), mail.WithTLSPolicy(mail.NoTLS),
+	opts := []mail.Option{mail.WithPort(b.port), mail.WithTLSConfig(b.tls), mail.WithTimeout(sendTime),
+		mail.WithoutNoop(), mail.WithoutRset(), mail.WithTLSPolicy(mail.NoTLS),
 		mail.WithDialContextFunc(func(_ context.Context, network, addr string) (net.Conn, error) {
 			return b.dial(ctx, network, addr, line)
 		})}
@@ -112,7 +114,8 @@ func (b *mailbox) client(ctx context.Context, line *boundedConn) (*mail.Client, 
 		opts = append(opts, mail.WithSSL())
 	}
 	if b.user != "" { // PLAIN and LOGIN refuse a connection without TLS
-		opts = append(opts, mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthPlain, mail.SMTPAuthLogin), mail.WithUsername(b.user), mail.WithPassword(b.password))
+		opts = append(opts, mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthPlain,
+			mail.SMTPAuthLogin), mail.WithUsername(b.user), mail.WithPassword(b.password))
 	}
 	return mail.NewClient(b.host, opts...)
 }

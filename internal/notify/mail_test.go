@@ -68,7 +68,9 @@ func TestMail(t *testing.T) {
 			if id := msg.Header.Get("Message-Id"); id != "<"+m.ID+"@clinic.test>" {
 				t.Errorf("%s: message id %s", security, id)
 			}
-			if s := msg.Header.Get("Subject"); s != "[ward] critical: A01-cross-tenant at cedar" || msg.Header.Get("Auto-Submitted") != "auto-generated" || !strings.HasPrefix(msg.Header.Get("Content-Type"), "text/plain") {
+			if s := msg.Header.Get("Subject"); s != "[ward] critical: A01-cross-tenant at cedar" ||
+				msg.Header.Get("Auto-Submitted") != "auto-generated" ||
+				!strings.HasPrefix(msg.Header.Get("Content-Type"), "text/plain") {
 				t.Errorf("%s: headers %v", security, msg.Header)
 			}
 			if body, _ := io.ReadAll(msg.Body); !strings.Contains(string(body), "Clinic:    cedar") {
@@ -85,7 +87,8 @@ func TestMail(t *testing.T) {
 			t.Errorf("%s: a wrong password: %v", security, err)
 		}
 		c.CAFile = ""
-		if err := open(t, c, "right horse").Send(t.Context(), m); err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), "not trusted") {
+		if err := open(t, c, "right horse").Send(t.Context(), m); err == nil || errors.As(err, &refused) ||
+			!strings.Contains(err.Error(), "not trusted") {
 			t.Errorf("%s: an unknown authority: %v", security, err)
 		}
 		if n := len(server.Mails()); n != 2 {
@@ -94,16 +97,19 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// TestMailAnswers: what is refused now is tried again, what is refused for good is not, and what the server says stays with it.
+// TestMailAnswers: what is refused now is tried again, what is refused for good is not, and what the server says stays
+// with it.
 func TestMailAnswers(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	server := notifytest.NewMailServer(t, a)
 	var refused *notify.RefusedError
-	if err := open(t, mailTo("550@clinic.test", server.Addr, a.CAFile), "").Send(t.Context(), message(t, critical())); !errors.As(err, &refused) || err.Error() != "the server answered 550" {
+	if err := open(t, mailTo("550@clinic.test", server.Addr, a.CAFile), "").Send(t.Context(),
+		message(t, critical())); !errors.As(err, &refused) || err.Error() != "the server answered 550" {
 		t.Errorf("nobody of that name: %v", err)
 	}
 	later := open(t, mailTo("451-1@clinic.test", server.Addr, a.CAFile), "")
-	if err := later.Send(t.Context(), message(t, critical())); err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), "451") {
+	if err := later.Send(t.Context(), message(t, critical())); err == nil || errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "451") {
 		t.Errorf("later: %v", err)
 	}
 	if err := later.Send(t.Context(), message(t, critical())); err != nil {
@@ -112,12 +118,13 @@ func TestMailAnswers(t *testing.T) {
 	arrived(t, server, 1)
 }
 
-// TestMailNeverInClearText: a server that offers no STARTTLS, or somebody between who removed it, gets neither password nor message. On the loopback interface
-// one may ask for it.
+// TestMailNeverInClearText: a server that offers no STARTTLS, or somebody between who removed it, gets neither password
+// nor message. On the loopback interface one may ask for it.
 func TestMailNeverInClearText(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	server := notifytest.NewMailServer(t, a, "-tls", "none")
-	if err := open(t, mailTo("officer@clinic.test", server.Addr, a.CAFile), "").Send(t.Context(), message(t, critical())); err == nil || !strings.Contains(err.Error(), "STARTTLS") {
+	if err := open(t, mailTo("officer@clinic.test", server.Addr, a.CAFile),
+		"").Send(t.Context(), message(t, critical())); err == nil || !strings.Contains(err.Error(), "STARTTLS") {
 		t.Errorf("without STARTTLS: %v", err)
 	}
 	c := mailTo("officer@clinic.test", server.Addr, "")
@@ -130,7 +137,8 @@ func TestMailNeverInClearText(t *testing.T) {
 	}
 }
 
-// TestMailHostileServers: one that talks without end is left after so many bytes, one that is silent when the time is over.
+// TestMailHostileServers: one that talks without end is left after so many bytes, one that is silent when the time is
+// over.
 func TestMailHostileServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(net.Conn)
@@ -196,7 +204,8 @@ func TestHeaderInjection(t *testing.T) {
 	evil := "x\r\nBcc: thief@evil.test\r\n\r\nand a body\u2028\x00"
 	n := critical()
 	n.Tenant, n.RuleID, n.Installation, n.Severity = evil, evil, evil, evil
-	if err := open(t, mailTo("officer@clinic.test", server.Addr, a.CAFile), "").Send(t.Context(), message(t, n)); err != nil {
+	if err := open(t, mailTo("officer@clinic.test", server.Addr, a.CAFile),
+		"").Send(t.Context(), message(t, n)); err != nil {
 		t.Fatal(err)
 	}
 	msg, err := netmail.ReadMessage(strings.NewReader(arrived(t, server, 1)[0].Data))

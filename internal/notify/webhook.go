@@ -16,8 +16,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// webhook sends JSON by HTTPS POST, signed as the Standard Webhooks specification 1.0.0 says (standardwebhooks.com), which has libraries to verify it in most
-// languages.
+// webhook sends JSON by HTTPS POST, signed as the Standard Webhooks specification 1.0.0 says (standardwebhooks.com),
+// which has libraries to verify it in most languages.
 type webhook struct {
 	about  review.AlertTarget
 	url    string
@@ -34,8 +34,9 @@ func newClient(conf *tls.Config) *http.Client {
 		Timeout:       sendTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
-			TLSHandshakeTimeout: sendTime / 2, ResponseHeaderTimeout: sendTime / 2,
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, DisableKeepAlives: true, DisableCompression: true,
+			MaxResponseHeaderBytes: 16 << 10,
+			TLSHandshakeTimeout:    sendTime / 2, ResponseHeaderTimeout: sendTime / 2,
 		},
 	}
 }
@@ -69,8 +70,10 @@ func (w *webhook) Send(ctx context.Context, m Message) error {
 	case code >= 200 && code < 300:
 		return nil
 	case code >= 300 && code < 400:
-		return &RefusedError{fmt.Sprintf("it answered %d, a redirect, and none is followed: set the address that it leads to", code)}
-	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
+		return &RefusedError{
+			fmt.Sprintf("it answered %d, a redirect, and none is followed: set the address that it leads to", code)}
+	case code == http.StatusRequestTimeout, code == http.StatusTooEarly,
+		code == http.StatusTooManyRequests, code >= 500:
 		return fmt.Errorf("it answered %d", code)
 	default:
 		return &RefusedError{fmt.Sprintf("it answered %d", code)}

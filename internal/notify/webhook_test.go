@@ -58,7 +58,8 @@ func message(t *testing.T, n review.Alert) notify.Message {
 
 func critical() review.Alert {
 	id := uuid.New()
-	return review.Alert{Kind: "anomaly", Installation: "ward", Tenant: "cedar", Severity: "critical", RuleID: "A01-cross-tenant", AnomalyID: &id}
+	return review.Alert{Kind: "anomaly", Installation: "ward", Tenant: "cedar", Severity: "critical",
+		RuleID: "A01-cross-tenant", AnomalyID: &id}
 }
 
 // verified checks a request as a receiver would.
@@ -71,7 +72,8 @@ func verified(t *testing.T, p notifytest.Post, secret string) {
 	at := p.Header.Get("Webhook-Timestamp")
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(p.Header.Get("Webhook-Id") + "." + at + "." + string(p.Body)))
-	if got, want := p.Header.Get("Webhook-Signature"), "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)); got != want {
+	if got, want := p.Header.Get("Webhook-Signature"), "v1,"+
+		base64.StdEncoding.EncodeToString(mac.Sum(nil)); got != want {
 		t.Errorf("signature %q, want %q", got, want)
 	}
 	if s, err := strconv.ParseInt(at, 10, 64); err != nil || time.Since(time.Unix(s, 0)).Abs() > time.Minute {
@@ -97,18 +99,21 @@ func TestWebhook(t *testing.T) {
 	for _, p := range posts {
 		verified(t, p, secret)
 		var n review.Alert
-		if err := json.Unmarshal(p.Body, &n); err != nil || n.Tenant != "cedar" || n.Kind != "anomaly" || p.Header.Get("Content-Type") != "application/json" {
+		if err := json.Unmarshal(p.Body, &n); err != nil || n.Tenant != "cedar" || n.Kind != "anomaly" ||
+			p.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %+v, %v", p.Body, n, err)
 		}
 	}
 	// a receiver whose certificate is of nobody's that this machine trusts
 	stranger := open(t, notify.TargetConfig{Name: "on-call", Webhook: hook.URL}, secret)
 	var refused *notify.RefusedError
-	if err := stranger.Send(t.Context(), m); err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), "not trusted") {
+	if err := stranger.Send(t.Context(), m); err == nil || errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "not trusted") {
 		t.Errorf("an unknown authority: %v", err)
 	}
 	_, port, _ := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(hook.URL, "https://"), "/ward"))
-	other := open(t, notify.TargetConfig{Name: "on-call", Webhook: "https://localhost:" + port + "/ward", CAFile: a.CAFile}, secret)
+	other := open(t, notify.TargetConfig{Name: "on-call", Webhook: "https://localhost:" + port + "/ward",
+		CAFile: a.CAFile}, secret)
 	if err := other.Send(t.Context(), m); err == nil || !strings.Contains(err.Error(), "another host") {
 		t.Errorf("a certificate of another host: %v", err)
 	}
@@ -123,13 +128,16 @@ func TestWebhookAnswers(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	t.Cleanup(plain.Close)
 	a := notifytest.NewAuthority(t)
-	for code, again := range map[int]bool{200: false, 202: false, 204: false, 301: false, 302: false, 307: false, 308: false, 400: false, 401: false, 403: false, 404: false, 410: false, 422: false, 408: true, 425: true, 429: true, 500: true, 502: true, 503: true} {
+	for code, again := range map[int]bool{200: false, 202: false, 204: false, 301: false, 302: false, 307: false,
+		308: false, 400: false, 401: false, 403: false, 404: false, 410: false, 422: false, 408: true, 425: true,
+		429: true, 500: true, 502: true, 503: true} {
 		hook := notifytest.NewHook(t, a, func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", plain.URL)
 			w.WriteHeader(code)
 			_, _ = w.Write([]byte("SECRET-OF-THE-RECEIVER"))
 		})
-		target := open(t, notify.TargetConfig{Name: "on-call", Webhook: hook.URL, CAFile: a.CAFile}, notifytest.Secret())
+		target := open(t, notify.TargetConfig{Name: "on-call", Webhook: hook.URL, CAFile: a.CAFile},
+			notifytest.Secret())
 		err := target.Send(t.Context(), message(t, critical()))
 		var refused *notify.RefusedError
 		switch {
@@ -137,7 +145,8 @@ func TestWebhookAnswers(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		case code >= 300 && (err == nil || errors.As(err, &refused) == again):
 			t.Errorf("%d: %v, to be tried again: %v", code, err, again)
-		case err != nil && (!strings.Contains(err.Error(), strconv.Itoa(code)) || strings.Contains(err.Error(), "SECRET")):
+		case err != nil &&
+			(!strings.Contains(err.Error(), strconv.Itoa(code)) || strings.Contains(err.Error(), "SECRET")):
 			t.Errorf("%d: %v", code, err)
 		}
 		if n := len(hook.Posts()); n != 1 {
@@ -149,8 +158,8 @@ func TestWebhookAnswers(t *testing.T) {
 	}
 }
 
-// TestWebhookHostileAnswers: one that answers without end costs nothing, one that does not answer ends with the context, and no error names the address, which
-// may hold a secret.
+// TestWebhookHostileAnswers: one that answers without end costs nothing, one that does not answer ends with the
+// context, and no error names the address, which may hold a secret.
 func TestWebhookHostileAnswers(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	var sent atomic.Int64
@@ -168,18 +177,25 @@ func TestWebhookHostileAnswers(t *testing.T) {
 		answer func(int, http.ResponseWriter, *http.Request)
 		want   string // empty: delivered
 	}{
-		"a body without end":          {func(_ int, w http.ResponseWriter, _ *http.Request) { flood(w, 200) }, ""},
-		"an error without end":        {func(_ int, w http.ResponseWriter, _ *http.Request) { flood(w, 500) }, "answered 500"},
-		"a header of a megabyte":      {func(_ int, w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "connection broke"},
-		"no answer":                   {func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "did not answer"},
-		"a connection that is broken": {func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "connection broke"},
+		"a body without end": {func(_ int, w http.ResponseWriter, _ *http.Request) { flood(w, 200) }, ""},
+		"an error without end": {func(_ int, w http.ResponseWriter, _ *http.Request) { flood(w, 500) },
+			"answered 500"},
+		"a header of a megabyte": {func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 1<<20))
+		}, "connection broke"},
+		"no answer": {func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			"did not answer"},
+		"a connection that is broken": {func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"connection broke"},
 	} {
 		hook := notifytest.NewHook(t, a, c.answer)
-		target := open(t, notify.TargetConfig{Name: "on-call", Webhook: hook.URL + "/T00/B00/hidden", CAFile: a.CAFile}, notifytest.Secret())
+		target := open(t, notify.TargetConfig{Name: "on-call", Webhook: hook.URL + "/T00/B00/hidden", CAFile: a.CAFile},
+			notifytest.Secret())
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		err := target.Send(ctx, message(t, critical()))
 		cancel()
-		if (err == nil) != (c.want == "") || (err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "127.0.0.1"))) {
+		if (err == nil) != (c.want == "") || (err != nil && (!strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "127.0.0.1"))) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

@@ -70,7 +70,8 @@ func TestNotFoundSaysWhatToDo(t *testing.T) {
 			if notFound := (*postgres.NotFoundError)(nil); !errors.As(err, &notFound) {
 				t.Fatalf("got %v, want a NotFoundError", err)
 			}
-			for _, want := range []string{c.want, "apt install postgresql", "brew install postgresql@17", "WARD_PG_BIN"} {
+			for _, want := range []string{c.want, "apt install postgresql", "brew install postgresql@17",
+				"WARD_PG_BIN"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("error lacks %q:\n%v", want, err)
 				}

@@ -163,7 +163,8 @@ func TestRootStartsAnOrdinaryUsersCluster(t *testing.T) {
 	start(t, c)
 	pid, _ := serverPID(t, c)
 	var log, process syscall.Stat_t
-	if err := errors.Join(syscall.Stat(c.LogFile(), &log), syscall.Stat(fmt.Sprint("/proc/", pid), &process)); err != nil {
+	if err := errors.Join(syscall.Stat(c.LogFile(), &log),
+		syscall.Stat(fmt.Sprint("/proc/", pid), &process)); err != nil {
 		t.Fatal(err)
 	}
 	if log.Uid != 65534 || process.Uid != 65534 {

@@ -90,8 +90,9 @@ func privateDir(dir string, who account) (bool, error) {
 		return false, err
 	}
 	if !info.IsDir() || uid != who.uid || info.Mode().Perm() != 0o700 {
-		return false, fmt.Errorf("socket directory %s is not a directory of mode 0700 of user %s: remove it and start again",
-			dir, who.name)
+		return false,
+			fmt.Errorf("socket directory %s is not a directory of mode 0700 of user %s: remove it and start again",
+				dir, who.name)
 	}
 	return true, nil
 }

@@ -19,8 +19,10 @@ import (
 const (
 	startTimeout = 5 * time.Minute  // a start with crash recovery may take long
 	leaveTimeout = 30 * time.Second // what an earlier server gets to be gone
-	orphanWait   = 3 * time.Minute  // what its children get that outlived it: one that computes takes note at the end of its statement, and a review rule may take two minutes
-	maxLogSize   = 16 << 20         // then the log is set aside at the next start
+	// what its children get that outlived it: one that computes takes note at the end of its statement, and a review
+	// rule may take two minutes
+	orphanWait = 3 * time.Minute
+	maxLogSize = 16 << 20 // then the log is set aside at the next start
 )
 
 // Start makes sure that the server runs: it creates the cluster where there is
@@ -202,7 +204,8 @@ func (c *Cluster) launch(ctx context.Context, bin Binaries, who account) error {
 	told := false
 	err = waitFor(limit, func() bool {
 		failure = c.launchOnce(ctx, bin, who, conf)
-		again := failure != nil && (strings.Contains(failure.Error(), "is still in use") || strings.Contains(failure.Error(), `.lock" already exists`))
+		again := failure != nil && (strings.Contains(failure.Error(), "is still in use") ||
+			strings.Contains(failure.Error(), `.lock" already exists`))
 		if again && !told {
 			c.progress("waiting for processes that the earlier server left behind")
 			told = true

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Temporary starts a cluster of its own for the length of one command. remove ends the server and deletes everything that it held, also after ctx was cancelled; it
-// waits a minute at most.
+// Temporary starts a cluster of its own for the length of one command. remove ends the server and deletes everything
+// that it held, also after ctx was cancelled; it waits a minute at most.
 func Temporary(ctx context.Context, name string, cfg Config) (c *Cluster, remove func(), err error) {
 	if cfg.Dir, err = os.MkdirTemp("", "ward-"+name+"-"); err != nil {
 		return nil, nil, fmt.Errorf("make a directory for a server: %w", err)

@@ -31,8 +31,8 @@ type ocsfAttribute struct {
 	Enum     []int  `json:"enum"`
 }
 
-// OCSF says in what way a line is not of OCSF 1.8.0: a class that ward does not write, an attribute that the class has not, one that is missing, or a value of another
-// kind.
+// OCSF says in what way a line is not of OCSF 1.8.0: a class that ward does not write, an attribute that the class has
+// not, one that is missing, or a value of another kind.
 func OCSF(t testing.TB, line []byte) []string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
@@ -54,7 +54,8 @@ func OCSF(t testing.TB, line []byte) []string {
 		}
 		wrong := schema.object(name, class, event)
 		activity, _ := event["activity_id"].(float64)
-		if event["category_uid"] != float64(class.CategoryUID) || event["type_uid"] != float64(class.ClassUID*100)+activity {
+		if event["category_uid"] != float64(class.CategoryUID) ||
+			event["type_uid"] != float64(class.ClassUID*100)+activity {
 			wrong = append(wrong, "category_uid or type_uid is not the class's")
 		}
 		return wrong
@@ -68,7 +69,8 @@ func (s *ocsfSchema) object(path string, o ocsfObject, v map[string]any) (wrong 
 			wrong = append(wrong, path+" lacks "+name)
 		}
 	}
-	if some := o.Constraints["at_least_one"]; len(some) > 0 && !slices.ContainsFunc(some, func(n string) bool { _, ok := v[n]; return ok }) {
+	if some := o.Constraints["at_least_one"]; len(some) > 0 &&
+		!slices.ContainsFunc(some, func(n string) bool { _, ok := v[n]; return ok }) {
 		wrong = append(wrong, fmt.Sprintf("%s has none of %q", path, some))
 	}
 	for name, value := range v {

@@ -1,5 +1,5 @@
-// Package wardtest gives a test a real, migrated and initialised database of its own, with two clinics and their people, and sessions on it as the
-// real roles over real connections.
+// Package wardtest gives a test a real, migrated and initialised database of its own, with two clinics and their
+// people, and sessions on it as the real roles over real connections.
 package wardtest
 
 import (
@@ -68,7 +68,8 @@ func New(t testing.TB) *Env {
 	}
 	t.Cleanup(pool.Close)
 	// What the first migration takes from PUBLIC on the database itself does not come along with a clone.
-	if _, err := pool.Exec(t.Context(), fmt.Sprintf("revoke temporary, create on database %s from public", pgx.Identifier{db.Name()}.Sanitize())); err != nil {
+	if _, err := pool.Exec(t.Context(), fmt.Sprintf("revoke temporary, create on database %s from public",
+		pgx.Identifier{db.Name()}.Sanitize())); err != nil {
 		t.Fatalf("close the clone to PUBLIC: %v", err)
 	}
 	return &Env{t: t, DB: db, Super: pool}
@@ -96,7 +97,8 @@ func templateKey(t testing.TB) string {
 	return "ward-" + hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// Prepare migrates and populates the empty database that dsn names as its superuser: for a test with a server of its own.
+// Prepare migrates and populates the empty database that dsn names as its superuser: for a test with a server of its
+// own.
 func Prepare(ctx context.Context, dsn string) error { return build(ctx, dsn) }
 
 func build(ctx context.Context, dsn string) error {
@@ -108,10 +110,12 @@ func build(ctx context.Context, dsn string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err := db.Init(ctx, tenancy.Installation{Region: Region, Slug: "root", Name: "Root Admin", Password: Password}); err != nil {
+	if _, err := db.Init(ctx,
+		tenancy.Installation{Region: Region, Slug: "root", Name: "Root Admin", Password: Password}); err != nil {
 		return err
 	}
-	tokens, err := db.SignIn(ctx, tenancy.Credentials{User: "root", Password: Password, Audience: tenancy.ReviewAudience})
+	tokens, err := db.SignIn(ctx,
+		tenancy.Credentials{User: "root", Password: Password, Audience: tenancy.ReviewAudience})
 	if err != nil {
 		return err
 	}
@@ -137,7 +141,8 @@ func populate(ctx context.Context, root *tenancy.Session) error {
 		case "compliance_officer", "auditor":
 			_, err = root.AddGrant(ctx, tenancy.NewGrant{User: p.slug, Role: p.role, Reason: "test people"})
 		case "on_call_engineer":
-			_, err = root.AddGrant(ctx, tenancy.NewGrant{User: p.slug, Role: p.role, Tenant: p.tenant, Reason: "test people", Ticket: "T-1", Hours: 4})
+			_, err = root.AddGrant(ctx, tenancy.NewGrant{User: p.slug, Role: p.role, Tenant: p.tenant,
+				Reason: "test people", Ticket: "T-1", Hours: 4})
 		default:
 			_, err = root.AddMember(ctx, p.tenant, p.slug, p.role)
 		}
@@ -148,7 +153,8 @@ func populate(ctx context.Context, root *tenancy.Session) error {
 	if _, err := root.AddMember(ctx, "harbor", "casey", "clinician"); err != nil {
 		return err
 	}
-	return root.DeclareService(ctx, "svc-etl", tenancy.Declaration{Action: "view", RecordTable: "public.appointments", ToHour: 24})
+	return root.DeclareService(ctx, "svc-etl",
+		tenancy.Declaration{Action: "view", RecordTable: "public.appointments", ToHour: 24})
 }
 
 // Open opens a pool as a role, closed at the end of the test.
@@ -199,7 +205,8 @@ func (e *Env) Reviewer(user string) *tenancy.Session {
 
 func (e *Env) session(db *tenancy.DB, user, tenant, audience string) *tenancy.Session {
 	e.t.Helper()
-	tokens, err := db.SignIn(e.t.Context(), tenancy.Credentials{User: user, Password: Password, Tenant: tenant, Audience: audience})
+	tokens, err := db.SignIn(e.t.Context(),
+		tenancy.Credentials{User: user, Password: Password, Tenant: tenant, Audience: audience})
 	if err != nil {
 		e.t.Fatalf("sign in %s: %v", user, err)
 	}
@@ -218,7 +225,8 @@ func (e *Env) Patient(s *tenancy.Session, tenant, lastName string) uuid.UUID {
 	id := uuid.New()
 	tenantID := e.TenantID(tenant)
 	err := s.Write(e.t.Context(), tenancy.Ask{},
-		tenancy.Do("insert into public.patients (tenant_id, id, mrn, first_name, last_name) values ($1, $2, $3, 'Test', $4)", tenantID, id, "MRN-"+id.String()[:8], lastName))
+		tenancy.Do("insert into public.patients (tenant_id, id, mrn, first_name, last_name) "+
+			"values ($1, $2, $3, 'Test', $4)", tenantID, id, "MRN-"+id.String()[:8], lastName))
 	if err != nil {
 		e.t.Fatalf("insert patient: %v", err)
 	}

@@ -47,8 +47,8 @@ type alertWorker struct {
 // Timeout is longer than any target takes.
 func (w *alertWorker) Timeout(*river.Job[alertArgs]) time.Duration { return time.Minute }
 
-// Work sends what waits and records that in the transaction that ends the job. A worker that dies in between has sent it and recorded nothing: it is sent again,
-// under the same id.
+// Work sends what waits and records that in the transaction that ends the job. A worker that dies in between has sent
+// it and recorded nothing: it is sent again, under the same id.
 func (w *alertWorker) Work(ctx context.Context, job *river.Job[alertArgs]) error {
 	c := w.config
 	n, err := review.WaitingAlert(ctx, c.Pool, job.Args.Delivery)
@@ -97,7 +97,8 @@ func (c *Config) send(ctx context.Context, target notify.Target, n *review.Alert
 	return target.Send(ctx, m)
 }
 
-// undelivered records a failed attempt. One that was refused is the last: trying again would be refused again, and the job is dead at once.
+// undelivered records a failed attempt. One that was refused is the last: trying again would be refused again, and the
+// job is dead at once.
 func (c *Config) undelivered(ctx context.Context, job *river.Job[alertArgs], n *review.Alert, why error) error {
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return why // the worker was told to stop, and River gives the attempt back
@@ -110,8 +111,10 @@ func (c *Config) undelivered(ctx context.Context, job *river.Job[alertArgs], n *
 	}
 	finally := job.Attempt >= job.MaxAttempts
 	c.Metrics.failed("alert")
-	c.Log.WarnContext(ctx, "an alert was not delivered", slog.String("target", n.Target), slog.String("alert", n.AlertID.String()), slog.Bool("finally", finally), slog.Any("error", why))
-	return errors.Join(fmt.Errorf("tell %s: %w", n.Target, why), review.Undelivered(ctx, c.Pool, n.ID, why.Error(), finally))
+	c.Log.WarnContext(ctx, "an alert was not delivered", slog.String("target", n.Target),
+		slog.String("alert", n.AlertID.String()), slog.Bool("finally", finally), slog.Any("error", why))
+	return errors.Join(fmt.Errorf("tell %s: %w", n.Target, why),
+		review.Undelivered(ctx, c.Pool, n.ID, why.Error(), finally))
 }
 
 func (c *Config) nameTargets(ctx context.Context) error {
@@ -125,7 +128,8 @@ func (c *Config) nameTargets(ctx context.Context) error {
 	return review.NameTargets(ctx, c.Pool, about)
 }
 
-// tell enters what is to be told and hands it to River, as long as ctx lasts. It leaves nothing to a leader, as schedule does not.
+// tell enters what is to be told and hands it to River, as long as ctx lasts. It leaves nothing to a leader, as
+// schedule does not.
 func (c *Config) tell(ctx context.Context, client *river.Client[pgx.Tx]) error {
 	if len(c.Targets) == 0 {
 		c.Log.WarnContext(ctx, "nobody is told of anything: set notify in ward.yaml")
@@ -145,7 +149,8 @@ func (c *Config) tell(ctx context.Context, client *river.Client[pgx.Tx]) error {
 
 // tellNow looks once. minutely: also for what comes with time.
 func (c *Config) tellNow(ctx context.Context, client *river.Client[pgx.Tx], minutely bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // also what has begun when the worker is asked to stop
+	// also what has begun when the worker is asked to stop
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	var failed error
 	if minutely {

@@ -59,7 +59,9 @@ func (y *teller) start(name string, rules []review.Rule, now func() time.Time) (
 	ctx, cancel := context.WithCancel(y.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Now: now, Targets: targets, Installation: "acme", SealEvery: 20 * time.Millisecond, RulesEvery: 300 * time.Millisecond, TellEvery: 50 * time.Millisecond})
+		done <- worker.Run(ctx,
+			worker.Config{Pool: pool, Rules: rules, Now: now, Targets: targets, Installation: "acme",
+				SealEvery: 20 * time.Millisecond, RulesEvery: 300 * time.Millisecond, TellEvery: 50 * time.Millisecond})
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -80,16 +82,21 @@ func (y *teller) start(name string, rules []review.Rule, now func() time.Time) (
 // anomaly makes one as a rule would, with what must not leave the database in its free text.
 func (y *yard) anomaly(rule, severity string) uuid.UUID {
 	y.t.Helper()
-	return wardtest.One[uuid.UUID](y.e, `with r as (insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ($1, 1, 'A', $2, 't', 'h', '{}') on conflict do nothing)
-		insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key, summary, facts, first_at, last_at)
-		values ((select id from tenancy.tenant where slug = 'cedar'), $1, 1, 'A', $2, (select id from tenancy.users where slug = 'carla'), gen_random_uuid(), sha256(gen_random_uuid()::text::bytea),
-			'Canary Patient was read', '{"what": "Canary Patient", "patient": "Canary"}', '1961-02-03', '1961-02-03') returning id`, rule, severity)
+	return wardtest.One[uuid.UUID](y.e, `with r as (insert into review.rule (id, version, tier, severity, title,
+		content_hash, front_matter) values ($1, 1, 'A', $2, 't', 'h', '{}') on conflict do nothing)
+		insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, subject_id, key,
+			summary, facts, first_at, last_at)
+		values ((select id from tenancy.tenant where slug = 'cedar'), $1, 1, 'A', $2, (select id from tenancy.users
+		where slug = 'carla'), gen_random_uuid(), sha256(gen_random_uuid()::text::bytea),
+			'Canary Patient was read', '{"what": "Canary Patient", "patient": "Canary"}', '1961-02-03', '1961-02-03')
+			returning id`, rule, severity)
 }
 
 // tryAgain makes what waits for its next attempt due now.
 func (y *yard) tryAgain() {
 	y.t.Helper()
-	if _, err := y.e.Super.Exec(y.t.Context(), "update river.river_job set state = 'available', scheduled_at = now() where kind = 'alert' and state = 'retryable'"); err != nil {
+	if _, err := y.e.Super.Exec(y.t.Context(), "update river.river_job set state = 'available', scheduled_at = now() "+
+		"where kind = 'alert' and state = 'retryable'"); err != nil {
 		y.t.Fatal(err)
 	}
 }
@@ -105,11 +112,15 @@ func (y *yard) told(what string) {
 // events holds the events against the deliveries: one for each, in its clinic, by ward itself.
 func (y *yard) events() {
 	y.t.Helper()
-	wrong := wardtest.One[int](y.e, `select count(*) from review.delivery d join review.alert n on n.id = d.alert_id left join audit.event e on e.event_id = d.event_id
-		where d.state <> 'waiting' and (e.action, e.tenant_id, e.user_id, e.actor_kind, e.detail::jsonb ->> 'state', e.detail::jsonb ->> 'delivery') is distinct from
-			('ship', n.tenant_id, (select id from tenancy.users where slug = 'ward-worker'), 'service', d.state, d.id::text)`)
+	wrong := wardtest.One[int](y.e, `select count(*) from review.delivery d join review.alert n on n.id = d.alert_id
+		left join audit.event e on e.event_id = d.event_id
+		where d.state <> 'waiting' and (e.action, e.tenant_id, e.user_id, e.actor_kind, e.detail::jsonb ->> 'state',
+			e.detail::jsonb ->> 'delivery') is distinct from
+			('ship', n.tenant_id, (select id from tenancy.users where slug = 'ward-worker'), 'service', d.state,
+			d.id::text)`)
 	done := wardtest.One[int](y.e, "select count(*) from review.delivery where state <> 'waiting'")
-	events := wardtest.One[int](y.e, "select count(*) from audit.event where action = 'ship' and detail::jsonb ->> 'what' = 'alert'")
+	events := wardtest.One[int](y.e,
+		"select count(*) from audit.event where action = 'ship' and detail::jsonb ->> 'what' = 'alert'")
 	if wrong != 0 || events != done || done == 0 {
 		y.t.Errorf("%d deliveries are done, %d events tell of it, %d wrongly", done, events, wrong)
 	}
@@ -129,22 +140,28 @@ func alerts(t *testing.T, posts []notifytest.Post) []review.Alert {
 	return list
 }
 
-// TestSomebodyIsTold: of a critical anomaly, a late rule and a short clock, by webhook and by mail, each once and each an event; what is less severe goes to
-// who asked for it.
+// TestSomebodyIsTold: of a critical anomaly, a late rule and a short clock, by webhook and by mail, each once and each
+// an event; what is less severe goes to who asked for it.
 func TestSomebodyIsTold(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	hook, server := notifytest.NewHook(t, a, nil), notifytest.NewMailServer(t, a)
-	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q, severity: high, digest: false}\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q, digest: false}", hook.URL, a.CAFile, server.Addr, a.CAFile))
+	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q, severity: high, digest: "+
+		"false}\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q, "+
+		"digest: false}", hook.URL, a.CAFile, server.Addr, a.CAFile))
 	// a clock that is short already when the worker starts, and one that has ten days
 	short, long := y.anomaly("T01-medium", "medium"), y.anomaly("T01-medium", "medium")
 	for id, days := range map[uuid.UUID]int{short: 51, long: 50} {
-		if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - $2::int, due_on = review.today() + 60 - $2::int where id = $1", id, days); err != nil {
+		if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = "+
+			"review.today() - $2::int, due_on = review.today() + 60 - $2::int where id = $1", id, days); err != nil {
 			t.Fatal(err)
 		}
 	}
 	y.start("one", rules(t), time.Now)
-	critical, high, medium := y.anomaly("T02-critical", "critical"), y.anomaly("T03-high", "high"), y.anomaly("T01-medium", "medium")
-	if _, err := y.e.Super.Exec(t.Context(), `insert into review.rule (id, version, tier, severity, title, content_hash, front_matter, known_since) values ('T04-late', 1, 'A', 'high', 't', 'h', '{"every": "1s"}', now() - interval '1 hour')`); err != nil {
+	critical, high, medium := y.anomaly("T02-critical", "critical"), y.anomaly("T03-high", "high"),
+		y.anomaly("T01-medium", "medium")
+	if _, err := y.e.Super.Exec(t.Context(), `insert into review.rule (id, version, tier, severity, title, content_hash,
+			front_matter, known_since) values ('T04-late', 1, 'A', 'high', 't', 'h', '{"every": "1s"}',
+			now() - interval '1 hour')`); err != nil {
 		t.Fatal(err)
 	}
 	y.sql("four matters", "select count(*) = 4 from review.alert")
@@ -155,11 +172,13 @@ func TestSomebodyIsTold(t *testing.T) {
 	got := map[string]review.Alert{}
 	for _, n := range alerts(t, hook.Posts()) {
 		got[n.Kind+" "+n.RuleID] = n
-		if n.Installation != "acme" || n.Region != wardtest.Region || n.Target != "hook" || (n.AnomalyID != nil && n.Open != "ward queue show "+n.AnomalyID.String()) {
+		if n.Installation != "acme" || n.Region != wardtest.Region || n.Target != "hook" ||
+			(n.AnomalyID != nil && n.Open != "ward queue show "+n.AnomalyID.String()) {
 			t.Errorf("%+v", n)
 		}
 	}
-	if n := got["anomaly T02-critical"]; n.AnomalyID == nil || *n.AnomalyID != critical || n.Severity != "critical" || n.Tenant != "cedar" {
+	if n := got["anomaly T02-critical"]; n.AnomalyID == nil || *n.AnomalyID != critical || n.Severity != "critical" ||
+		n.Tenant != "cedar" {
 		t.Errorf("critical: %+v", n)
 	}
 	if n := got["anomaly T03-high"]; n.AnomalyID == nil || *n.AnomalyID != high {
@@ -168,7 +187,8 @@ func TestSomebodyIsTold(t *testing.T) {
 	if n := got["late S02-late-rule"]; n.What != "T04-late" {
 		t.Errorf("late: %+v", n)
 	}
-	if n := got["clock T01-medium"]; n.AnomalyID == nil || *n.AnomalyID != short || n.DaysLeft == nil || *n.DaysLeft != 9 || n.DueOn == "" {
+	if n := got["clock T01-medium"]; n.AnomalyID == nil || *n.AnomalyID != short || n.DaysLeft == nil ||
+		*n.DaysLeft != 9 || n.DueOn == "" {
 		t.Errorf("clock: %+v", n)
 	}
 	y.until("three mails", func() bool { return len(server.Mails()) == 3 })
@@ -178,17 +198,19 @@ func TestSomebodyIsTold(t *testing.T) {
 		}
 	}
 	y.events()
-	if n := wardtest.One[int](y.e, "select count(*) from review.alert where anomaly_id = any ($1)", []uuid.UUID{medium, long}); n != 0 {
+	if n := wardtest.One[int](y.e, "select count(*) from review.alert where anomaly_id = any ($1)",
+		[]uuid.UUID{medium, long}); n != 0 {
 		t.Errorf("%d alerts that nobody asked for", n)
 	}
 	rows, err := review.Alerts(t.Context(), y.e.Reviewer("dana"), 100)
-	if err != nil || len(rows) != 7 || slices.ContainsFunc(rows, func(r review.AlertRow) bool { return r.State != "delivered" || r.Attempts != 1 || r.EventID == nil }) {
+	if err != nil || len(rows) != 7 || slices.ContainsFunc(rows,
+		func(r review.AlertRow) bool { return r.State != "delivered" || r.Attempts != 1 || r.EventID == nil }) {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
 
-// TestAlertIsTriedAgain: what fails is tried again under the same id; what is refused is not, is a dead job, a failed delivery with an event, and news for the
-// other targets; and once the cause is gone a reviewer has it sent.
+// TestAlertIsTriedAgain: what fails is tried again under the same id; what is refused is not, is a dead job, a failed
+// delivery with an event, and news for the other targets; and once the cause is gone a reviewer has it sent.
 func TestAlertIsTriedAgain(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	var mu sync.Mutex
@@ -206,21 +228,26 @@ func TestAlertIsTriedAgain(t *testing.T) {
 		defer mu.Unlock()
 		w.WriteHeader(map[bool]int{true: http.StatusForbidden, false: http.StatusOK}[closed])
 	})
-	y := newTeller(t, fmt.Sprintf("targets:\n- {name: busy, webhook: %q, ca_file: %q, digest: false}\n- {name: strict, webhook: %q, ca_file: %q, digest: false}", busy.URL, a.CAFile, strict.URL, a.CAFile))
+	y := newTeller(t, fmt.Sprintf("targets:\n- {name: busy, webhook: %q, ca_file: %q, digest: false}\n"+
+		"- {name: strict, webhook: %q, ca_file: %q, digest: false}", busy.URL, a.CAFile, strict.URL, a.CAFile))
 	y.start("one", nil, time.Now)
 	y.anomaly("T02-critical", "critical")
-	y.sql("the other target is told that one is not reached", "select exists (select from review.alert where kind = 'failing' and content ->> 'what' = 'strict')")
+	y.sql("the other target is told that one is not reached",
+		"select exists (select from review.alert where kind = 'failing' and content ->> 'what' = 'strict')")
 	y.told("everything is told or has failed")
-	if n := len(alerts(t, busy.Posts())); n != 6 || len(tries) != 2 || len(strict.Posts()) != 1 { // the matter, and that strict is not reached
+	// the matter, and that strict is not reached
+	if n := len(alerts(t, busy.Posts())); n != 6 || len(tries) != 2 || len(strict.Posts()) != 1 {
 		t.Errorf("%d requests of %v, and %d", n, tries, len(strict.Posts()))
 	}
-	if n := wardtest.One[int](y.e, "select min(attempts) * 10 + max(attempts) from review.delivery where target = 'busy' and state = 'delivered'"); n != 33 {
+	if n := wardtest.One[int](y.e, "select min(attempts) * 10 + max(attempts) from review.delivery "+
+		"where target = 'busy' and state = 'delivered'"); n != 33 {
 		t.Errorf("delivered at attempts %d", n)
 	}
 	y.events()
 	dana := y.e.Reviewer("dana")
 	dead, err := review.Jobs(t.Context(), dana)
-	if err != nil || len(dead) != 1 || !dead[0].Dead || dead[0].Kind != "alert" || dead[0].Error == nil || *dead[0].Error != "tell strict: it answered 403" {
+	if err != nil || len(dead) != 1 || !dead[0].Dead || dead[0].Kind != "alert" || dead[0].Error == nil ||
+		*dead[0].Error != "tell strict: it answered 403" {
 		t.Errorf("dead jobs: %+v, %v", dead, err)
 	}
 	m := worker.NewMetrics(y.pool("metrics"), time.Now)
@@ -231,7 +258,8 @@ func TestAlertIsTriedAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- m.Serve(ctx, l) }()
-	if got := scrape(t, l.Addr().String()); !strings.Contains(got, "ward_alerts_failed 1\n") || !strings.Contains(got, "ward_alerts_waiting 0\n") || !strings.Contains(got, "ward_dead_jobs 1\n") {
+	if got := scrape(t, l.Addr().String()); !strings.Contains(got, "ward_alerts_failed 1\n") ||
+		!strings.Contains(got, "ward_alerts_waiting 0\n") || !strings.Contains(got, "ward_dead_jobs 1\n") {
 		t.Errorf("metrics:\n%s", got)
 	}
 	cancel()
@@ -249,13 +277,14 @@ func TestAlertIsTriedAgain(t *testing.T) {
 	if posts := alerts(t, strict.Posts()); len(posts) != 2 || posts[0].ID != posts[1].ID {
 		t.Errorf("%+v", posts)
 	}
-	if _, err := review.RetryAlert(t.Context(), dana, failed.String()); err == nil || !strings.Contains(err.Error(), "has failed") {
+	if _, err := review.RetryAlert(t.Context(), dana, failed.String()); err == nil ||
+		!strings.Contains(err.Error(), "has failed") {
 		t.Errorf("again: %v", err)
 	}
 }
 
-// TestAlertOfADeadWorker: a worker is killed when the receiver has the message and nobody has recorded it. Another one sends it again, under the same id, and
-// the record says once.
+// TestAlertOfADeadWorker: a worker is killed when the receiver has the message and nobody has recorded it. Another one
+// sends it again, under the same id, and the record says once.
 func TestAlertOfADeadWorker(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	var first *exec.Cmd
@@ -269,7 +298,8 @@ func TestAlertOfADeadWorker(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusOK)
 	})
-	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q, digest: false}", hook.URL, a.CAFile))
+	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q, digest: false}",
+		hook.URL, a.CAFile))
 	first = y.process(childNotify+"="+y.settings, notify.SecretVariable("hook")+"="+y.secret)
 	defer kill(first)
 	y.sql("the worker has named its target", "select exists (select from review.alert_target)")
@@ -280,11 +310,13 @@ func TestAlertOfADeadWorker(t *testing.T) {
 		t.Fatal("nothing was sent")
 	}
 	y.start("second", nil, time.Now)
-	if n := wardtest.One[int](y.e, "select count(*) from river.river_job where kind = 'alert' and state = 'running'"); n != 1 {
+	if n := wardtest.One[int](y.e,
+		"select count(*) from river.river_job where kind = 'alert' and state = 'running'"); n != 1 {
 		t.Fatalf("%d jobs are the dead worker's", n)
 	}
 	// what River's rescuer does with a job that has been running for a quarter of an hour
-	if _, err := y.e.Super.Exec(t.Context(), "update river.river_job set state = 'retryable' where kind = 'alert' and state = 'running'"); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(),
+		"update river.river_job set state = 'retryable' where kind = 'alert' and state = 'running'"); err != nil {
 		t.Fatal(err)
 	}
 	y.told("it is told")
@@ -295,13 +327,17 @@ func TestAlertOfADeadWorker(t *testing.T) {
 	y.events()
 }
 
-// TestThreeWorkersTellOnce: of many matters, of a clock and of the day, whoever of three workers comes first, and with workers that start anew.
+// TestThreeWorkersTellOnce: of many matters, of a clock and of the day, whoever of three workers comes first, and with
+// workers that start anew.
 func TestThreeWorkersTellOnce(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	hook, server := notifytest.NewHook(t, a, nil), notifytest.NewMailServer(t, a)
-	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q}\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q, digest: false}", hook.URL, a.CAFile, server.Addr, a.CAFile))
+	y := newTeller(t, fmt.Sprintf("targets:\n- {name: hook, webhook: %q, ca_file: %q}\n"+
+		"- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q, digest: false}",
+		hook.URL, a.CAFile, server.Addr, a.CAFile))
 	id := y.anomaly("T01-medium", "medium")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", id); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', "+
+		"discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", id); err != nil {
 		t.Fatal(err)
 	}
 	noon := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -345,18 +381,21 @@ func TestThreeWorkersTellOnce(t *testing.T) {
 	y.events()
 	// and the next day has one more
 	y.start("the day after", nil, func() time.Time { return noon.Add(24 * time.Hour) })
-	y.sql("another digest", "select count(*) = 2 from review.alert n join review.delivery d on d.alert_id = n.id where n.kind = 'digest' and d.state = 'delivered'")
+	y.sql("another digest", "select count(*) = 2 from review.alert n join review.delivery d on d.alert_id = n.id "+
+		"where n.kind = 'digest' and d.state = 'delivered'")
 }
 
 // TestDigest says what is open, what is late and what ran out.
 func TestDigest(t *testing.T) {
 	a := notifytest.NewAuthority(t)
 	server := notifytest.NewMailServer(t, a)
-	y := newTeller(t, fmt.Sprintf("targets:\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, smtp: %q, ca_file: %q}", server.Addr, a.CAFile))
+	y := newTeller(t, fmt.Sprintf("targets:\n- {name: officer, mail: officer@clinic.test, from: ward@clinic.test, "+
+		"smtp: %q, ca_file: %q}", server.Addr, a.CAFile))
 	overdue := y.anomaly("T02-critical", "critical") // before anybody was to be told
 	y.anomaly("T03-high", "high")
 	y.anomaly("T01-medium", "medium")
-	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", overdue); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "update review.anomaly set state = 'escalated', "+
+		"discovered_on = review.today() - 70, due_on = review.today() - 10 where id = $1", overdue); err != nil {
 		t.Fatal(err)
 	}
 	y.start("one", nil, time.Now)
@@ -366,13 +405,17 @@ func TestDigest(t *testing.T) {
 		t.Fatalf("%+v", server.Mails())
 	}
 	got := server.Mails()[i].Data
-	for _, want := range []string{"Subject: [acme] digest of " + time.Now().UTC().Format(time.DateOnly) + ": critical 1, high 1, clocks overdue\n 1", "cedar                       1      1      1      0\n", "all                         1      1      1      0   3 new\n",
-		"Oldest: T02-critical at cedar", "ward queue show " + overdue.String(), "60-day clocks: 1 overdue, 0 under ten days", "Every rule ran in time."} {
+	for _, want := range []string{"Subject: [acme] digest of " + time.Now().UTC().Format(time.DateOnly) +
+		": critical 1, high 1, clocks overdue\n 1", "cedar                       1      1      1      0\n",
+		"all                         1      1      1      0   3 new\n",
+		"Oldest: T02-critical at cedar", "ward queue show " + overdue.String(),
+		"60-day clocks: 1 overdue, 0 under ten days", "Every rule ran in time."} {
 		if !strings.Contains(strings.ReplaceAll(got, "=\n", ""), want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if n := wardtest.One[int](y.e, "select count(*) from review.alert n where not exists (select from review.delivery d where d.alert_id = n.id)"); n != 1 {
+	if n := wardtest.One[int](y.e, "select count(*) from review.alert n where not exists (select "+
+		"from review.delivery d where d.alert_id = n.id)"); n != 1 {
 		t.Errorf("%d alerts went to nobody, want the one of before", n)
 	}
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// TestPruneAndCompareByRequest: an administrator's request is carried out by the worker, and an auditor's comparison counts what is gone as pruned.
+// TestPruneAndCompareByRequest: an administrator's request is carried out by the worker, and an auditor's comparison
+// counts what is gone as pruned.
 func TestPruneAndCompareByRequest(t *testing.T) {
 	y := newYard(t)
-	for _, sql := range []string{"select audit.ensure_month('2026-05-01')", "insert into audit.event (tenant_id, actor_kind, action, recorded_at) select id, 'human', 'view', '2026-05-03Z' from tenancy.tenant"} {
+	for _, sql := range []string{"select audit.ensure_month('2026-05-01')", "insert into audit.event (tenant_id, " +
+		"actor_kind, action, recorded_at) select id, 'human', 'view', '2026-05-03Z' from tenancy.tenant"} {
 		if _, err := y.e.Super.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +54,8 @@ func TestPruneAndCompareByRequest(t *testing.T) {
 	if wardtest.One[bool](y.e, "select to_regclass('audit.event_2026_05') is not null") {
 		t.Error("the month is still there")
 	}
-	report, err := audit.VerifyLive(t.Context(), ana, y.store, archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}}, time.Minute, nil)
+	report, err := audit.VerifyLive(t.Context(), ana, y.store,
+		archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}}, time.Minute, nil)
 	if err != nil || report.Verdict != archive.Valid || report.Live.Pruned != 3 || report.Live.Rows == 0 {
 		t.Errorf("%+v, %v", report, err)
 	}

@@ -22,7 +22,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// moved is a server whose clock a test moves while it runs: libfaketime stands between PostgreSQL and the system's clock.
+// moved is a server whose clock a test moves while it runs: libfaketime stands between PostgreSQL and the system's
+// clock.
 type moved struct {
 	*testing.T
 	cluster *postgres.Cluster
@@ -34,7 +35,8 @@ type moved struct {
 	patient uuid.UUID
 }
 
-// newMoved starts the server and fills its database. Not parallel: what the server's environment is, is this process's for a moment.
+// newMoved starts the server and fills its database. Not parallel: what the server's environment is, is this process's
+// for a moment.
 func newMoved(t *testing.T) *moved {
 	t.Helper()
 	libraries, err := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
@@ -55,7 +57,8 @@ func newMoved(t *testing.T) *moved {
 	}
 	c.write()
 	pgtest.DataDir(t) // what watches over this run's servers starts before, with the system's clock
-	fake := map[string]string{"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
+	fake := map[string]string{"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1",
+		"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
 	defer func() {
 		for name := range fake {
 			if err := os.Unsetenv(name); err != nil {
@@ -68,7 +71,8 @@ func newMoved(t *testing.T) *moved {
 			t.Fatal(err)
 		}
 	}
-	c.cluster = pgtest.NewCluster(t, pgtest.ClusterOptions{NoFsync: true, Settings: map[string]string{"autovacuum": "off"}})
+	c.cluster = pgtest.NewCluster(t,
+		pgtest.ClusterOptions{NoFsync: true, Settings: map[string]string{"autovacuum": "off"}})
 	if err := wardtest.Prepare(t.Context(), c.cluster.Superuser()); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +82,8 @@ func newMoved(t *testing.T) *moved {
 	}
 	t.Cleanup(c.app.Close)
 	c.tick(0)
-	c.patient = wardtest.On(t, c.super).Patient(tenancy.NewSession(c.app, c.signIn("casey"), time.Now, nil), "cedar", "Canary")
+	c.patient = wardtest.On(t, c.super).Patient(tenancy.NewSession(c.app, c.signIn("casey"), time.Now, nil),
+		"cedar", "Canary")
 	return c
 }
 
@@ -107,7 +112,8 @@ func (c *moved) move(d time.Duration) {
 	c.Helper()
 	c.by += d
 	c.write()
-	if off := one[float64](c, "select extract(epoch from clock_timestamp())::float8") - float64(time.Now().Add(c.by).UnixMilli())/1000; off < -5 || off > 5 {
+	if off := one[float64](c, "select extract(epoch "+
+		"from clock_timestamp())::float8") - float64(time.Now().Add(c.by).UnixMilli())/1000; off < -5 || off > 5 {
 		c.Fatalf("the server's clock is %.0f s away from where it was moved to", off)
 	}
 }
@@ -121,7 +127,8 @@ func one[T any](c *moved, sql string, args ...any) T {
 	return v
 }
 
-// tick is what the worker does every second; want is how far the clock is found to have gone back, less what has passed since the tick before.
+// tick is what the worker does every second; want is how far the clock is found to have gone back, less what has passed
+// since the tick before.
 func (c *moved) tick(want time.Duration) {
 	c.Helper()
 	back, err := audit.Tick(c.Context(), c.worker)
@@ -132,14 +139,16 @@ func (c *moved) tick(want time.Duration) {
 
 func (c *moved) signIn(user string) tenancy.Tokens {
 	c.Helper()
-	tokens, err := c.app.SignIn(c.Context(), tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: "cedar"})
+	tokens, err := c.app.SignIn(c.Context(),
+		tenancy.Credentials{User: user, Password: wardtest.Password, Tenant: "cedar"})
 	if err != nil {
 		c.Fatalf("sign in %s: %v", user, err)
 	}
 	return tokens
 }
 
-// begin opens a transaction on a connection of its own and gives the reason of a refusal; the transaction ends with the test.
+// begin opens a transaction on a connection of its own and gives the reason of a refusal; the transaction ends with the
+// test.
 func (c *moved) begin(token string, disclosure *uuid.UUID) (*pgx.Conn, string) {
 	c.Helper()
 	conn, err := pgx.Connect(c.Context(), c.cluster.DSN("ward_app", "postgres"))
@@ -151,7 +160,8 @@ func (c *moved) begin(token string, disclosure *uuid.UUID) (*pgx.Conn, string) {
 		c.Fatal(err)
 	}
 	var why string
-	if err := conn.QueryRow(c.Context(), "select coalesce(tenancy.begin($1, $2), '')", token, disclosure).Scan(&why); err != nil {
+	if err := conn.QueryRow(c.Context(), "select coalesce(tenancy.begin($1, $2), '')", token,
+		disclosure).Scan(&why); err != nil {
 		c.Fatal(err)
 	}
 	return conn, why
@@ -182,8 +192,8 @@ func failsWith(err error, words string) bool {
 	return errors.As(err, &pg) && strings.Contains(pg.Message, words)
 }
 
-// The clock of a running server is moved, mostly back, and what had ended by it stays ended: with the worker's note of the time at once, without it within the length
-// of what it was. What remains is in docs/SECURITY.md (29).
+// The clock of a running server is moved, mostly back, and what had ended by it stays ended: with the worker's note of
+// the time at once, without it within the length of what it was. What remains is in docs/SECURITY.md (29).
 func TestClockMoved(t *testing.T) {
 	c := newMoved(t)
 	for _, sub := range []struct {
@@ -216,19 +226,22 @@ func (c *moved) tokenRunsOut() {
 	c.move(11 * time.Minute)
 	c.refused(tokens.Access, "expired")
 	c.tick(0)
-	before := one[int](c, "select count(*) from audit.event where action = 'revoke' and detail like '%clock went back%'")
+	before := one[int](c,
+		"select count(*) from audit.event where action = 'revoke' and detail like '%clock went back%'")
 	c.move(-8 * time.Minute)
 	c.refused(tokens.Access, "the server's clock has gone back")
 	if _, err := c.app.Refresh(c.Context(), tokens.Refresh); err == nil {
 		c.Fatal("a refresh is accepted while the clock is behind")
 	}
-	if _, err := c.app.SignIn(c.Context(), tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
+	if _, err := c.app.SignIn(c.Context(),
+		tenancy.Credentials{User: "casey", Password: wardtest.Password, Tenant: "cedar"}); err == nil {
 		c.Fatal("a sign-in is accepted while the clock is behind")
 	}
 	c.tick(8 * time.Minute)
 	c.tick(0)
 	c.refused(tokens.Access, "signature")
-	if n := one[int](c, "select count(*) from audit.event where action = 'revoke' and detail like '%clock went back%'") - before; n != 1 {
+	if n := one[int](c, "select count(*) from audit.event where action = 'revoke' "+
+		"and detail like '%clock went back%'") - before; n != 1 {
 		c.Fatalf("%d events of the step, want 1", n)
 	}
 	again, err := c.app.Refresh(c.Context(), tokens.Refresh) // the session itself has hours left
@@ -270,7 +283,8 @@ func (c *moved) leaseRunsOut() {
 		c.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(c.Context())) }()
-	if err := conn.QueryRow(c.Context(), "select tenancy.ask($1, $2, 'public.patients', $3)", tokens.Access, look, []uuid.UUID{c.patient}).Scan(&why); err != nil || why != nil {
+	if err := conn.QueryRow(c.Context(), "select tenancy.ask($1, $2, 'public.patients', $3)", tokens.Access, look,
+		[]uuid.UUID{c.patient}).Scan(&why); err != nil || why != nil {
 		c.Fatal(err, why)
 	}
 	if n, err := c.sees(tokens.Access, look); n != 1 {
@@ -282,7 +296,8 @@ func (c *moved) leaseRunsOut() {
 	}
 	c.tick(0)
 	c.move(-20 * time.Second)
-	if n, err := c.sees(tokens.Access, look); n != 0 || err == nil || err.Error() != "the server's clock has gone back" {
+	if n, err := c.sees(tokens.Access, look); n != 0 || err == nil ||
+		err.Error() != "the server's clock has gone back" {
 		c.Fatalf("while the clock is behind: %d, %v", n, err)
 	}
 	c.tick(20 * time.Second)
@@ -345,8 +360,10 @@ func (c *moved) grantRunsOut() {
 		c.Fatal(err)
 	}
 	c.Cleanup(review.Close)
-	omar := tenancy.Credentials{User: "omar", Password: wardtest.Password, Audience: tenancy.ReviewAudience} // on call for four hours since the database was filled
-	if _, err := c.super.Exec(c.Context(), "update tenancy.reviewer_grant set starts_at = n, expires_at = n + interval '4 hours' from clock_timestamp() n where role = 'on_call_engineer'"); err != nil {
+	// on call for four hours since the database was filled
+	omar := tenancy.Credentials{User: "omar", Password: wardtest.Password, Audience: tenancy.ReviewAudience}
+	if _, err := c.super.Exec(c.Context(), "update tenancy.reviewer_grant set starts_at = n, "+
+		"expires_at = n + interval '4 hours' from clock_timestamp() n where role = 'on_call_engineer'"); err != nil {
 		c.Fatal(err)
 	}
 	if _, err := review.SignIn(c.Context(), omar); err != nil {
@@ -400,13 +417,16 @@ func (c *moved) chainKeepsItsOrder() {
 	c.move(-time.Hour)
 	c.tick(time.Hour)
 	write()
-	back := one[int](c, "select count(*) from (select recorded_at < lag(recorded_at) over (partition by tenant_id order by seq) - interval '50 minutes' as back from audit.chain) x where back")
-	wrong := one[int](c, `select count(*) from (select event_id < lag(event_id) over w or sealed_at < lag(sealed_at) over w or seq <> lag(seq) over w + 1 as wrong
+	back := one[int](c, "select count(*) from (select recorded_at < lag(recorded_at) over (partition by tenant_id "+
+		"order by seq) - interval '50 minutes' as back from audit.chain) x where back")
+	wrong := one[int](c, `select count(*) from (select event_id < lag(event_id) over w or sealed_at < lag(sealed_at)
+		over w or seq <> lag(seq) over w + 1 as wrong
 		from audit.chain window w as (partition by tenant_id order by seq)) x where wrong`)
 	if back == 0 || wrong != 0 {
 		c.Fatalf("the clock went back within %d chains; %d places are out of order", back, wrong)
 	}
-	if n := one[int](c, "select count(*) from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)"); n != 0 {
+	if n := one[int](c, "select count(*) from audit.event e where not exists (select from audit.chain c "+
+		"where c.event_id = e.event_id)"); n != 0 {
 		c.Fatalf("%d events have no place", n)
 	}
 }
@@ -416,7 +436,8 @@ func (c *moved) noPartition() {
 	tokens, look := c.signIn("casey"), uuid.New()
 	for _, by := range []time.Duration{-100 * 24 * time.Hour, 300 * 24 * time.Hour} {
 		c.move(by)
-		err := c.super.QueryRow(c.Context(), "select tenancy.ask($1, $2, 'public.patients', $3)", tokens.Access, look, []uuid.UUID{c.patient}).Scan(new(any))
+		err := c.super.QueryRow(c.Context(), "select tenancy.ask($1, $2, 'public.patients', $3)", tokens.Access, look,
+			[]uuid.UUID{c.patient}).Scan(new(any))
 		if !failsWith(err, "no partition of relation") {
 			c.Errorf("an ask where no month is: %v", err)
 		}

@@ -21,8 +21,8 @@ import (
 // requestQueue holds what reviewers ask for; review.request in the database fills it.
 const requestQueue = "requests"
 
-// ruleArgs is a rule's turn: one period of one rule. Every worker enters the turns that are due, and the same one is one job. Args hold ids and times only,
-// never PHI.
+// ruleArgs is a rule's turn: one period of one rule. Every worker enters the turns that are due, and the same one is
+// one job. Args hold ids and times only, never PHI.
 type ruleArgs struct {
 	Rule   string    `json:"rule"`
 	Period time.Time `json:"period"`
@@ -31,12 +31,14 @@ type ruleArgs struct {
 // Kind names the job.
 func (ruleArgs) Kind() string { return "rule" }
 
-// attempts is how often a rule's turn is tried, over some six minutes; then the job is dead, and the next turn covers its period too.
+// attempts is how often a rule's turn is tried, over some six minutes; then the job is dead, and the next turn covers
+// its period too.
 const attempts = 5
 
 // InsertOpts makes one job of a turn, also where it is dead.
 func (ruleArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
+	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true,
+		ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
 }
 
 type ruleWorker struct {
@@ -85,8 +87,9 @@ func (c *Config) turn(ctx context.Context, t review.Turn) error {
 	return err
 }
 
-// schedule enters the turns that are due, as long as ctx lasts. It leaves nothing to a leader: River's keeps its schedule in memory, and one that is
-// stuck would keep every rule from running. A rule that watches the review runs here, at once, for the same reason.
+// schedule enters the turns that are due, as long as ctx lasts. It leaves nothing to a leader: River's keeps its
+// schedule in memory, and one that is stuck would keep every rule from running. A rule that watches the review runs
+// here, at once, for the same reason.
 func (c *Config) schedule(ctx context.Context, client *river.Client[pgx.Tx]) error {
 	for {
 		if err := c.tick(ctx, client); err != nil && ctx.Err() == nil {
@@ -102,7 +105,8 @@ func (c *Config) schedule(ctx context.Context, client *river.Client[pgx.Tx]) err
 
 // tick enters what is due now.
 func (c *Config) tick(ctx context.Context, client *river.Client[pgx.Tx]) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // also what has begun when the worker is asked to stop
+	// also what has begun when the worker is asked to stop
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	if err := review.Loaded(ctx, c.Pool, c.Rules); err != nil {
 		return err
@@ -150,7 +154,8 @@ func (c *Config) runAll(ctx context.Context, rules []*review.Rule, now time.Time
 			continue
 		}
 		if res.Created > 0 {
-			c.Log.InfoContext(ctx, "rule found anomalies", slog.String("rule", r.ID), slog.Int("created", res.Created), slog.Int("merged", res.Merged))
+			c.Log.InfoContext(ctx, "rule found anomalies", slog.String("rule", r.ID), slog.Int("created", res.Created),
+				slog.Int("merged", res.Merged))
 		}
 	}
 	return errors.Join(errs...)
@@ -169,7 +174,8 @@ func (nightArgs) Kind() string { return "second_look" }
 
 // InsertOpts makes one job of a night, also where it is done or dead.
 func (nightArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
+	return river.InsertOpts{MaxAttempts: attempts, UniqueOpts: river.UniqueOpts{ByArgs: true,
+		ByState: append(rivertype.UniqueOptsByStateDefault(), rivertype.JobStateDiscarded)}}
 }
 
 type nightWorker struct {
@@ -186,7 +192,8 @@ func (w *nightWorker) Work(ctx context.Context, _ *river.Job[nightArgs]) error {
 		missed += r.Created + r.Merged
 	}
 	if out.Days > 0 || missed > 0 {
-		c.Log.WarnContext(ctx, "the second look found more", slog.Int64("days_recounted", out.Days), slog.Int("missed", missed))
+		c.Log.WarnContext(ctx, "the second look found more", slog.Int64("days_recounted", out.Days),
+			slog.Int("missed", missed))
 	}
 	return err
 }
@@ -215,10 +222,12 @@ func (w *ruleRunWorker) Work(ctx context.Context, job *river.Job[ruleRunArgs]) e
 	if err != nil {
 		return err
 	}
-	return w.config.runAll(ctx, rules, w.config.Now(), review.RunRequest{By: &job.Args.RequestedBy, Event: &job.Args.EventID})
+	return w.config.runAll(ctx, rules, w.config.Now(),
+		review.RunRequest{By: &job.Args.RequestedBy, Event: &job.Args.EventID})
 }
 
-// asked is the rule of that id, or every rule that is enabled. One that is asked for by name and not enabled is run: into the ledger, with why not.
+// asked is the rule of that id, or every rule that is enabled. One that is asked for by name and not enabled is run:
+// into the ledger, with why not.
 func (w *ruleRunWorker) asked(ctx context.Context, id string) ([]*review.Rule, error) {
 	if id == "" {
 		return review.Enabled(ctx, w.config.Pool, w.config.Rules)
@@ -269,7 +278,8 @@ type recoverWorker struct {
 	config *Config
 }
 
-// Work recovers. No worker seals meanwhile: those that have an archive do not lead, and this one does until it is through.
+// Work recovers. No worker seals meanwhile: those that have an archive do not lead, and this one does until it is
+// through.
 func (w *recoverWorker) Work(ctx context.Context, job *river.Job[recoverArgs]) error {
 	c := w.config
 	if c.Shipper == nil {
@@ -283,7 +293,8 @@ func (w *recoverWorker) Work(ctx context.Context, job *river.Job[recoverArgs]) e
 	err = exclusively(ctx, c.Pool, func() error {
 		done, err := c.Shipper.Recover(ctx, sealer, job.Args.EventID, job.Args.Reason)
 		if err == nil {
-			c.Log.WarnContext(ctx, "recovered from lost rows", slog.String("part", done.Manifest.Name()), slog.Int("restored", done.Restored), slog.Int64("order", job.Args.EventID))
+			c.Log.WarnContext(ctx, "recovered from lost rows", slog.String("part", done.Manifest.Name()),
+				slog.Int("restored", done.Restored), slog.Int64("order", job.Args.EventID))
 		}
 		return err
 	})

@@ -18,9 +18,9 @@ import (
 	"github.com/ward-health/ward/queries"
 )
 
-// Metrics are a worker's, in the form that Prometheus reads. What is about the installation (the queue, the lags) is asked of the database at each scrape, and
-// is the same from every worker; what is counted (runs, failures) is this worker's own. Labels are names of queues, states and rules: no user, no clinic, no
-// PHI. A nil Metrics counts nothing.
+// Metrics are a worker's, in the form that Prometheus reads. What is about the installation (the queue, the lags) is
+// asked of the database at each scrape, and is the same from every worker; what is counted (runs, failures) is this
+// worker's own. Labels are names of queues, states and rules: no user, no clinic, no PHI. A nil Metrics counts nothing.
 type Metrics struct {
 	registry *prometheus.Registry
 	pool     *pgxpool.Pool
@@ -45,12 +45,15 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 func NewMetrics(pool *pgxpool.Pool, now func() time.Time) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), pool: pool, now: now,
-		runs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_rule_runs_total", Help: "Runs of rules by this worker, by status."}, []string{"rule", "status"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_failures_total", Help: "What failed in this worker: seal, ship, locks, schedule, alert, scrape."}, []string{"what"}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_rule_runs_total",
+			Help: "Runs of rules by this worker, by status."}, []string{"rule", "status"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ward_failures_total",
+			Help: "What failed in this worker: seal, ship, locks, schedule, alert, scrape."}, []string{"what"}),
 	}
 	m.upto.Store(-1)
 	for _, what := range []string{"seal", "ship", "locks", "schedule", "alert", "scrape"} {
-		m.failures.WithLabelValues(what) // there from the beginning: a counter that appears with its first failure has no increase to alert on
+		// there from the beginning: a counter that appears with its first failure has no increase to alert on
+		m.failures.WithLabelValues(what)
 	}
 	m.registry.MustRegister(m.runs, m.failures, m)
 	return m
@@ -85,7 +88,8 @@ func (m *Metrics) Describe(chan<- *prometheus.Desc) {}
 // scrapeTime bounds what a scrape asks of the database.
 const scrapeTime = 5 * time.Second
 
-// Collect asks the database for the gauges. Where that fails they are missing, and the failure is counted: an old value would look like a good one.
+// Collect asks the database for the gauges. Where that fails they are missing, and the failure is counted: an old value
+// would look like a good one.
 func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
@@ -116,18 +120,21 @@ func (m *Metrics) gauges(ctx context.Context) ([]gauge, error) {
 		}
 		all = append(all, gauge{desc: depth, value: float64(j.Jobs), label: []string{j.Queue, j.State}})
 	}
-	all = append(all, gauge{desc: describe("dead_jobs", "Jobs of which every attempt failed; ward worker jobs lists them."), value: dead})
+	all = append(all, gauge{
+		desc: describe("dead_jobs", "Jobs of which every attempt failed; ward worker jobs lists them."), value: dead})
 	seal, err := oldest(age)(q.OldestUnsealed(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("find the oldest unsealed event: %w", err)
 	}
-	all = append(all, gauge{desc: describe("seal_lag_seconds", "Age of the oldest event that has no place in the chain yet; 0: there is none."), value: seal})
+	all = append(all, gauge{desc: describe("seal_lag_seconds",
+		"Age of the oldest event that has no place in the chain yet; 0: there is none."), value: seal})
 	if upto := m.upto.Load(); upto >= 0 {
 		ship, err := oldest(age)(q.OldestSealedAfter(ctx, upto))
 		if err != nil {
 			return nil, fmt.Errorf("find the oldest row that is not shipped: %w", err)
 		}
-		all = append(all, gauge{desc: describe("ship_lag_seconds", "Age of the oldest sealed row that this worker has not shipped; only of a worker that ships."), value: ship})
+		all = append(all, gauge{desc: describe("ship_lag_seconds", "Age of the oldest sealed row that this worker "+
+			"has not shipped; only of a worker that ships."), value: ship})
 	}
 	alerts, err := m.alerts(ctx, q)
 	if err != nil {
@@ -162,7 +169,9 @@ func (m *Metrics) alerts(ctx context.Context, q *queries.Queries) ([]gauge, erro
 	return []gauge{
 		{desc: describe("alerts_waiting", "Deliveries of alerts that are not done."), value: counts["waiting"]},
 		{desc: describe("alert_wait_seconds", "Age of the oldest delivery that waits; 0: none does."), value: wait},
-		{desc: describe("alerts_failed", "Deliveries that failed for good within seven days; ward notify list shows them."), value: counts["failed"]},
+		{desc: describe("alerts_failed",
+			"Deliveries that failed for good within seven days; ward notify list shows them."),
+			value: counts["failed"]},
 	}, nil
 }
 
@@ -176,7 +185,8 @@ func oldest(age func(time.Time) float64) func(time.Time, error) (float64, error)
 	}
 }
 
-// Listen opens the address of the metrics. One without a host is this machine's loopback: what is open to the network is said so (0.0.0.0).
+// Listen opens the address of the metrics. One without a host is this machine's loopback: what is open to the network
+// is said so (0.0.0.0).
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -196,7 +206,8 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapeTime, WriteTimeout: 2 * scrapeTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapeTime, WriteTimeout: 2 * scrapeTime,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -1,4 +1,5 @@
-// Package worker runs what nobody waits for: sealing, shipping, and the review rules as River jobs. It alone knows River.
+// Package worker runs what nobody waits for: sealing, shipping, and the review rules as River jobs. It alone knows
+// River.
 package worker
 
 import (
@@ -41,7 +42,8 @@ func Migrate(ctx context.Context, url string) ([]string, error) {
 	return applied, nil
 }
 
-// asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it needs.
+// asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it
+// needs.
 func asOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/ward-health/ward/audit"
 )
 
-// partsQueue holds the parts that verifications hand out. Two at a time: one is read while the rows of the other are hashed.
+// partsQueue holds the parts that verifications hand out. Two at a time: one is read while the rows of the other are
+// hashed.
 const (
 	partsQueue   = "parts"
 	partsAtATime = 2

@@ -21,7 +21,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// The variables that give a worker process a store, and the file that says that it has begun to read a part, which it then never ends.
+// The variables that give a worker process a store, and the file that says that it has begun to read a part, which it
+// then never ends.
 const (
 	childStore = "WARD_TEST_STORE"
 	childKey   = "WARD_TEST_KEY"
@@ -58,7 +59,8 @@ func stallingShipper(pool *pgxpool.Pool) (*audit.Shipper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &audit.Shipper{Pool: pool, Store: stallingStore{readOnly{store}, os.Getenv(childStall)}, Signer: signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}, nil
+	return &audit.Shipper{Pool: pool, Store: stallingStore{readOnly{store}, os.Getenv(childStall)}, Signer: signer,
+		Origin: archive.Origin("test", wardtest.Region), Now: time.Now}, nil
 }
 
 // readOnly is a store that takes nothing more, so that workers which lead do not ship into what is being verified.
@@ -79,7 +81,8 @@ func (y *yard) parts(n int) {
 	defer sealer.Close(y.t.Context())
 	shipper := y.shipper(pool)
 	for range n {
-		if _, err := y.e.Super.Exec(y.t.Context(), "insert into audit.event (tenant_id, actor_kind, action) select id, 'human', 'view' from tenancy.tenant, generate_series(1, 20)"); err != nil {
+		if _, err := y.e.Super.Exec(y.t.Context(), "insert into audit.event (tenant_id, actor_kind, action) "+
+			"select id, 'human', 'view' from tenancy.tenant, generate_series(1, 20)"); err != nil {
 			y.t.Fatal(err)
 		}
 		if _, err := sealer.Seal(y.t.Context()); err != nil {
@@ -112,7 +115,8 @@ func (y *yard) alike(by, here *archive.Report) {
 	}
 }
 
-// TestVerifyByWorkers: two workers recompute the parts of a verification, of an archive that is whole and of one that is not, and the report is the one that one process makes.
+// TestVerifyByWorkers: two workers recompute the parts of a verification, of an archive that is whole and of one that
+// is not, and the report is the one that one process makes.
 func TestVerifyByWorkers(t *testing.T) {
 	y := newYard(t)
 	y.parts(6)
@@ -131,7 +135,8 @@ func TestVerifyByWorkers(t *testing.T) {
 	if by.Verdict != archive.Valid || len(by.Parts) != 6 {
 		t.Errorf("%s, %d parts", by.Verdict, len(by.Parts))
 	}
-	if n := wardtest.One[int](y.e, "select count(*) from audit.part_check where outcome ? 'outcome' and tries = 1"); n != 6 {
+	if n := wardtest.One[int](y.e,
+		"select count(*) from audit.part_check where outcome ? 'outcome' and tries = 1"); n != 6 {
 		t.Errorf("%d outcomes", n)
 	}
 	file := filepath.Join(strings.TrimPrefix(y.store.String(), "dir:"), filepath.FromSlash(by.Parts[2].Path))
@@ -156,7 +161,8 @@ func TestVerifyByWorkers(t *testing.T) {
 	if by.Verdict != archive.Invalid || by.Findings[0].Status != archive.FileModified {
 		t.Errorf("%s %v", by.Verdict, by.Findings)
 	}
-	if n := wardtest.One[int](y.e, "select count(*) from audit.event e join audit.verification v on e.detail::jsonb ->> 'verification' = v.id::text where e.action = 'verify' and e.user_id = v.user_id"); n != 4 {
+	if n := wardtest.One[int](y.e, "select count(*) from audit.event e join audit.verification v on e.detail::jsonb "+
+		"->> 'verification' = v.id::text where e.action = 'verify' and e.user_id = v.user_id"); n != 4 {
 		t.Errorf("%d events of two verifications, want the intent and the verdict of each", n)
 	}
 }
@@ -174,8 +180,10 @@ func TestVerifyWithoutWorkers(t *testing.T) {
 	}
 	// what was handed out is nobody's any more: a worker that starts now leaves it alone
 	y.start("late", nil)
-	y.sql("the job is done", "select count(*) = 1 from river.river_job where kind = 'verify_part' and state = 'completed'")
-	if n := wardtest.One[int](y.e, "select count(*) from audit.part_check where tries > 0 or outcome is not null"); n != 0 {
+	y.sql("the job is done",
+		"select count(*) = 1 from river.river_job where kind = 'verify_part' and state = 'completed'")
+	if n := wardtest.One[int](y.e,
+		"select count(*) from audit.part_check where tries > 0 or outcome is not null"); n != 0 {
 		t.Errorf("%d parts were checked for nobody", n)
 	}
 }
@@ -189,7 +197,8 @@ func (y *yard) as(who, sql string) error {
 	})
 }
 
-// TestPartsAreTheAskersOwn: nobody hands out parts, or reads what was found, but in a verification of their own that goes on; and no reviewer writes outcomes.
+// TestPartsAreTheAskersOwn: nobody hands out parts, or reads what was found, but in a verification of their own that
+// goes on; and no reviewer writes outcomes.
 func TestPartsAreTheAskersOwn(t *testing.T) {
 	y := newYard(t)
 	y.parts(1)
@@ -218,7 +227,8 @@ func TestPartsAreTheAskersOwn(t *testing.T) {
 	if _, err := y.e.Super.Exec(t.Context(), "update audit.verification set finished_at = now()"); err != nil {
 		t.Fatal(err)
 	}
-	for _, sql := range []string{fmt.Sprintf("select audit.check_part('%s', 'q', '{}')", id), fmt.Sprintf("select audit.parts_checked('%s', '{}', '20 s')", id)} {
+	for _, sql := range []string{fmt.Sprintf("select audit.check_part('%s', 'q', '{}')", id),
+		fmt.Sprintf("select audit.parts_checked('%s', '{}', '20 s')", id)} {
 		if err := y.as("ana", sql); err == nil {
 			t.Errorf("in a verification that has ended: %s", sql)
 		}

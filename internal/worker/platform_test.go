@@ -9,7 +9,8 @@ import (
 	"github.com/ward-health/ward/internal/worker"
 )
 
-// A platform that keeps the superuser to itself gives a login with CREATEROLE that owns the database: the schema is made all the same.
+// A platform that keeps the superuser to itself gives a login with CREATEROLE that owns the database: the schema is
+// made all the same.
 func TestMigrateWithoutSuperuser(t *testing.T) {
 	cluster := pgtest.NewCluster(t, pgtest.ClusterOptions{NoFsync: true})
 	conn, err := pgx.Connect(t.Context(), cluster.Superuser())

@@ -17,8 +17,9 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
-// From the database to S3 and back: a worker is killed in the middle of shipping, another finishes, an auditor who has only the bucket and the public
-// key finds everything valid; a longer retention and a legal hold reach what is shipped already.
+// From the database to S3 and back: a worker is killed in the middle of shipping, another finishes, an auditor who has
+// only the bucket and the public key finds everything valid; a longer retention and a legal hold reach what is shipped
+// already.
 func TestShipToS3(t *testing.T) {
 	y := newYard(t)
 	server := s3test.Start(t)
@@ -36,7 +37,8 @@ func TestShipToS3(t *testing.T) {
 	}
 	verify := func() *archive.Report {
 		t.Helper()
-		r, err := archive.NewVerification(open(), archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}, Workers: 4}).Run(ctx)
+		r, err := archive.NewVerification(open(),
+			archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}, Workers: 4}).Run(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,8 +95,8 @@ func TestShipToS3(t *testing.T) {
 		return all
 	}
 	twelve := time.Now().AddDate(12, 0, 0)
-	// only the first part has rows of cedar. What the worker itself has shipped since it began and what was asked for are one part or two; their manifests are ones that the signature
-	// over cedar's needs
+	// only the first part has rows of cedar. What the worker itself has shipped since it began and what was asked for
+	// are one part or two; their manifests are ones that the signature over cedar's needs
 	others := func(path string) bool {
 		return strings.HasSuffix(path, ".parquet") && !strings.HasSuffix(path, "part-000001.parquet")
 	}
@@ -113,17 +115,21 @@ func TestShipToS3(t *testing.T) {
 	y.until("retention and hold have reached the store", func() bool {
 		all := locks()
 		for path, l := range all {
-			if want := !others(path); l.Mode != archive.LockCompliance || l.Until.Before(twelve) == want || l.Hold != want {
+			if want := !others(path); l.Mode != archive.LockCompliance || l.Until.Before(twelve) == want ||
+				l.Hold != want {
 				return false
 			}
 		}
-		return len(all) >= 6 && slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(p string) bool { return strings.Contains(p, "/heads/") })
+		return len(all) >= 6 && slices.ContainsFunc(slices.Collect(maps.Keys(all)),
+			func(p string) bool { return strings.Contains(p, "/heads/") })
 	})
-	// what is shipped from now on is held from the beginning, where it is of cedar: opening its events is an event there
+	// what is shipped from now on is held from the beginning, where it is of cedar: opening its events is an event
+	// there
 	if _, err := audit.Open(ctx, dana, "cedar", "looking for the subpoena", "", audit.Filter{}); err != nil {
 		t.Fatal(err)
 	}
-	y.sql("the opening is sealed", "select count(*) = 0 from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id)")
+	y.sql("the opening is sealed", "select count(*) = 0 from audit.event e where not exists (select "+
+		"from audit.chain c where c.event_id = e.event_id)")
 	if out := y.done(dana, "ship", nil); out.State != "completed" {
 		t.Fatalf("shipping asked for: %+v", out)
 	}
@@ -159,13 +165,15 @@ func TestShipToS3(t *testing.T) {
 		t.Errorf("in the end: %s %+v", r.Verdict, r.Findings)
 	}
 	want := []string{"archive hold", "archive hold lifted", "tenant retention"}
-	got := wardtest.One[[]string](y.e, "select array_agg(detail::json->>'what' order by detail::json->>'what') from audit.event where action = 'configure' and detail::json->>'what' = any ($1)", want)
+	got := wardtest.One[[]string](y.e, "select array_agg(detail::json->>'what' order by detail::json->>'what') "+
+		"from audit.event where action = 'configure' and detail::json->>'what' = any ($1)", want)
 	if !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
 }
 
-// A note of chain heads that is published under a legal hold has it as soon as it is there, and one from before gets it also where the hold was placed while no worker led.
+// A note of chain heads that is published under a legal hold has it as soon as it is there, and one from before gets it
+// also where the hold was placed while no worker led.
 func TestHoldsAreNotLate(t *testing.T) {
 	y := newYard(t)
 	server := s3test.Start(t)

@@ -44,7 +44,8 @@ func (c *Config) defaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute}, {&c.RulesEvery, 10 * time.Second}, {&c.LocksEvery, time.Minute}, {&c.TellEvery, 5 * time.Second}} {
+	}{{&c.SealEvery, time.Second}, {&c.HeadsEvery, time.Minute}, {&c.ShipEvery, 5 * time.Minute},
+		{&c.RulesEvery, 10 * time.Second}, {&c.LocksEvery, time.Minute}, {&c.TellEvery, 5 * time.Second}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -57,8 +58,8 @@ func (c *Config) defaults() {
 	}
 }
 
-// Run works until ctx ends: seals, classifies and ships as long as it leads, and runs the rules as River jobs. Any number of workers may run: whoever leads, each of them enters and
-// runs what is due, and the ledger decides.
+// Run works until ctx ends: seals, classifies and ships as long as it leads, and runs the rules as River jobs. Any
+// number of workers may run: whoever leads, each of them enters and runs what is due, and the ledger decides.
 func Run(ctx context.Context, c Config) error {
 	c.defaults()
 	if err := review.Register(ctx, c.Pool, c.Rules); err != nil {
@@ -71,7 +72,8 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil { // a job that runs when the worker is asked to stop ends first
+	// a job that runs when the worker is asked to stop ends first
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job client: %w", err)
 	}
 	c.Log.InfoContext(ctx, "worker started", slog.Int("rules", len(c.Rules)))
@@ -106,7 +108,8 @@ func (c *Config) lead(ctx context.Context) error {
 		sealer, err := audit.Lead(ctx, c.Pool)
 		if err == nil {
 			sealer.Now = c.Now
-			// a server that took over, or was restored, may lack what the archive has: sealed on top of that, two histories would claim the same places
+			// a server that took over, or was restored, may lack what the archive has: sealed on top of that, two
+			// histories would claim the same places
 			if c.Shipper != nil {
 				err = c.Shipper.Check(ctx)
 			}
@@ -137,8 +140,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// leading does the leader's work until sealing fails: the next leader starts from what is stored. Shipping goes on beside it, since a large part would
-// hold the sealing up.
+// leading does the leader's work until sealing fails: the next leader starts from what is stored. Shipping goes on
+// beside it, since a large part would hold the sealing up.
 func (c *Config) leading(ctx context.Context, sealer *audit.Sealer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if c.Shipper != nil {
@@ -157,7 +160,8 @@ func (c *Config) sealing(ctx context.Context, sealer *audit.Sealer) error {
 			return err
 		}
 		if back > 0 {
-			c.Log.WarnContext(ctx, "the database server's clock went back: every access token has ended", slog.Duration("by", back))
+			c.Log.WarnContext(ctx, "the database server's clock went back: every access token has ended",
+				slog.Duration("by", back))
 		}
 		sealed, err := sealer.Seal(ctx)
 		if err != nil {
@@ -217,15 +221,15 @@ func (c *Config) archiving(ctx context.Context) error {
 	}
 }
 
-// extend carries retentions and legal holds to the store where they have changed since the last time, which done names, and when a worker begins to
-// lead. What fails is tried again.
+// extend carries retentions and legal holds to the store where they have changed since the last time, which done names,
+// and when a worker begins to lead. What fails is tried again.
 func (c *Config) extend(ctx context.Context, done string, unseen bool) (string, error) {
 	rules, held, err := c.Shipper.Rules(ctx)
 	if err != nil || rules == done {
 		return done, err
 	}
-	// Notes of chain heads are one for each minute, and are put with what is in force. So they are gone through after a change only, and after one that was made while nobody led: there may have been
-	// one where a hold is in force.
+	// Notes of chain heads are one for each minute, and are put with what is in force. So they are gone through after a
+	// change only, and after one that was made while nobody led: there may have been one where a hold is in force.
 	extended, err := c.Shipper.Extend(ctx, done != "" || unseen && held)
 	if err != nil {
 		return done, err
@@ -269,7 +273,8 @@ func (c *Config) ship(ctx context.Context) error {
 }
 
 // Ship ships once, unless another process is shipping: then it waits for that one first.
-func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper, shipped func(part string, rows int64)) error {
+func Ship(ctx context.Context, pool *pgxpool.Pool, shipper *audit.Shipper,
+	shipped func(part string, rows int64)) error {
 	return exclusively(ctx, pool, func() error {
 		manifests, err := shipper.Ship(ctx)
 		for _, m := range manifests {
@@ -300,7 +305,8 @@ func (c *Config) client() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &liveWorker{config: c})
 	river.AddWorker(workers, &recoverWorker{config: c})
 	river.AddWorker(workers, &alertWorker{config: c})
-	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1}, archiveQueue: {MaxWorkers: 1}, alertQueue: {MaxWorkers: 4}}
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}, requestQueue: {MaxWorkers: 1},
+		archiveQueue: {MaxWorkers: 1}, alertQueue: {MaxWorkers: 4}}
 	if c.Shipper != nil { // a part that a worker without a store took would be lost time
 		river.AddWorker(workers, &partWorker{config: c, name: workerName()})
 		queues[partsQueue] = river.QueueConfig{MaxWorkers: partsAtATime}

@@ -65,7 +65,8 @@ func (y *yard) pool(name string) *pgxpool.Pool {
 }
 
 func (y *yard) shipper(pool *pgxpool.Pool) *audit.Shipper {
-	return &audit.Shipper{Pool: pool, Store: y.store, Signer: y.signer, Origin: archive.Origin("test", wardtest.Region), Now: time.Now}
+	return &audit.Shipper{Pool: pool, Store: y.store, Signer: y.signer, Origin: archive.Origin("test", wardtest.Region),
+		Now: time.Now}
 }
 
 // start runs a worker and returns what stops it and waits for it.
@@ -75,7 +76,9 @@ func (y *yard) start(name string, rules []review.Rule) (stop func()) {
 	ctx, cancel := context.WithCancel(y.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool), SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, HeadsEvery: 100 * time.Millisecond, RulesEvery: time.Second, LocksEvery: 100 * time.Millisecond})
+		done <- worker.Run(ctx, worker.Config{Pool: pool, Rules: rules, Shipper: y.shipper(pool),
+			SealEvery: 20 * time.Millisecond, ShipEvery: time.Hour, HeadsEvery: 100 * time.Millisecond,
+			RulesEvery: time.Second, LocksEvery: 100 * time.Millisecond})
 	}()
 	var once sync.Once
 	stop = func() {
@@ -148,13 +151,15 @@ func (y *yard) done(s *tenancy.Session, action string, detail map[string]any) re
 		}
 		return out.Done
 	})
-	if n := wardtest.One[int](y.e, "select count(*) from review.run r join tenancy.users u on u.id = r.requested_by where r.event_id = $1 and u.slug = 'dana'", event); n != len(out.Runs) {
+	if n := wardtest.One[int](y.e, "select count(*) from review.run r join tenancy.users u on u.id = r.requested_by "+
+		"where r.event_id = $1 and u.slug = 'dana'", event); n != len(out.Runs) {
 		y.t.Errorf("%d runs name the request and who made it, %d came back", n, len(out.Runs))
 	}
 	return out
 }
 
-// TestWorker: from an attempt in the application to an anomaly in the queue, and what a reviewer asks for, without anybody else's doing.
+// TestWorker: from an attempt in the application to an anomaly in the queue, and what a reviewer asks for, without
+// anybody else's doing.
 func TestWorker(t *testing.T) {
 	y := newYard(t)
 	ctx := t.Context()
@@ -168,14 +173,20 @@ func TestWorker(t *testing.T) {
 	if err != nil || seen != 0 {
 		t.Fatalf("another clinic's patient: %d rows, %v", seen, err)
 	}
-	y.sql("the attempt is on record as denied", `select exists (select from audit.event e join tenancy.users u on u.id = e.user_id where u.slug = 'casey' and e.outcome = 'denied' and e.record_id = $1
+	y.sql("the attempt is on record as denied", `select exists (select from audit.event e join tenancy.users u
+		on u.id = e.user_id where u.slug = 'casey' and e.outcome = 'denied' and e.record_id = $1
 		and e.tenant_id = (select id from tenancy.tenant where slug = 'cedar'))`, patient)
-	y.sql("an anomaly about it", `select exists (select from review.anomaly a join tenancy.users u on u.id = a.actor_id join tenancy.tenant t on t.id = a.tenant_id
-		where u.slug = 'casey' and t.slug = 'cedar' and a.rule_id = 'A02-cross-tenant-denied' and (select count(*) from review.evidence e where e.anomaly_id = a.id) = 1)`)
-	y.sql("every rule has run", "select count(distinct rule_id) = $1 from review.run where status = 'ok' and requested_by is null", len(rules(t)))
+	y.sql("an anomaly about it", `select exists (select from review.anomaly a join tenancy.users u on u.id = a.actor_id
+		join tenancy.tenant t on t.id = a.tenant_id
+		where u.slug = 'casey' and t.slug = 'cedar' and a.rule_id = 'A02-cross-tenant-denied' and (select count(*)
+			from review.evidence e where e.anomaly_id = a.id) = 1)`)
+	y.sql("every rule has run",
+		"select count(distinct rule_id) = $1 from review.run where status = 'ok' and requested_by is null",
+		len(rules(t)))
 
 	dana := y.e.Reviewer("dana")
-	if out := y.done(dana, "rule_run", map[string]any{"rule": "A02-cross-tenant-denied"}); len(out.Runs) != 1 || out.Runs[0].Status != "ok" || out.State != "completed" {
+	if out := y.done(dana, "rule_run", map[string]any{"rule": "A02-cross-tenant-denied"}); len(out.Runs) != 1 ||
+		out.Runs[0].Status != "ok" || out.State != "completed" {
 		t.Errorf("one rule asked for: %+v", out)
 	}
 	if out := y.done(dana, "rule_run", nil); len(out.Runs) != len(rules(t)) {
@@ -190,30 +201,36 @@ func TestWorker(t *testing.T) {
 	}
 	stop()
 	// the server may notice a moment later that a query was cancelled
-	y.sql("no connection of a stopped worker is busy", "select count(*) = 0 from pg_stat_activity where datname = current_database() and application_name = 'one' and state <> 'idle'")
+	y.sql("no connection of a stopped worker is busy", "select count(*) = 0 from pg_stat_activity "+
+		"where datname = current_database() and application_name = 'one' and state <> 'idle'")
 	if n := wardtest.One[int](y.e, "select count(*) from review.run where status <> 'ok'"); n != 0 {
-		t.Errorf("%d runs failed, the last: %s", n, wardtest.One[string](y.e, "select error from review.run where status <> 'ok' order by finished_at desc limit 1"))
+		t.Errorf("%d runs failed, the last: %s", n, wardtest.One[string](y.e,
+			"select error from review.run where status <> 'ok' order by finished_at desc limit 1"))
 	}
 }
 
-// TestForgedNotification: a channel has no privileges, so any login could notify River of a pause or a cancellation. The worker listens to none and
-// goes on.
+// TestForgedNotification: a channel has no privileges, so any login could notify River of a pause or a cancellation.
+// The worker listens to none and goes on.
 func TestForgedNotification(t *testing.T) {
 	y := newYard(t)
 	y.start("one", rules(t))
 	y.sql("a rule has run", "select count(*) > 0 from review.run")
-	if n := wardtest.One[int](y.e, "select count(*) from pg_stat_activity where datname = current_database() and query ~* '^\\s*listen'"); n != 0 {
+	if n := wardtest.One[int](y.e,
+		"select count(*) from pg_stat_activity where datname = current_database() and query ~* '^\\s*listen'"); n != 0 {
 		t.Fatalf("%d connections listen", n)
 	}
-	if _, err := y.e.Conn("ward_app").Exec(t.Context(), `select pg_notify('river.river_control', '{"action": "pause", "queue": "*"}')`); err != nil {
+	if _, err := y.e.Conn("ward_app").Exec(t.Context(),
+		`select pg_notify('river.river_control', '{"action": "pause", "queue": "*"}')`); err != nil {
 		t.Fatal(err)
 	}
-	if out := y.done(y.e.Reviewer("dana"), "rule_run", map[string]any{"rule": "A02-cross-tenant-denied"}); out.State != "completed" {
+	if out := y.done(y.e.Reviewer("dana"), "rule_run",
+		map[string]any{"rule": "A02-cross-tenant-denied"}); out.State != "completed" {
 		t.Fatalf("a rule asked for: %+v", out)
 	}
 }
 
-// TestRulesThatLackSomething are not run by the schedule, nor when everything is asked for, and say why when they are asked for by name.
+// TestRulesThatLackSomething are not run by the schedule, nor when everything is asked for, and say why when they are
+// asked for by name.
 func TestRulesThatLackSomething(t *testing.T) {
 	y := newYard(t)
 	list := rules(t)
@@ -230,10 +247,12 @@ func TestRulesThatLackSomething(t *testing.T) {
 	if _, err := review.Request(t.Context(), dana, "rule_run", map[string]any{"rule": lacking}); err != nil {
 		t.Fatal(err)
 	}
-	y.sql("the ledger says why", "select exists (select from review.run where rule_id = $1 and status = 'error' and error like '%NOT ENABLED%referral%')", lacking)
+	y.sql("the ledger says why", "select exists (select from review.run where rule_id = $1 and status = 'error' "+
+		"and error like '%NOT ENABLED%referral%')", lacking)
 	y.sql("nothing was found by it", "select not exists (select from review.anomaly where rule_id = $1)", lacking)
 	// a rule that the database knows and this worker does not
-	if _, err := y.e.Super.Exec(t.Context(), "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) values ('Z99', 1, 'A', 'high', 't', 'h', '{}')"); err != nil {
+	if _, err := y.e.Super.Exec(t.Context(), "insert into review.rule (id, version, tier, severity, title, "+
+		"content_hash, front_matter) values ('Z99', 1, 'A', 'high', 't', 'h', '{}')"); err != nil {
 		t.Fatal(err)
 	}
 	if out := y.done(dana, "rule_run", map[string]any{"rule": "Z99"}); out.State != "cancelled" || len(out.Runs) != 0 {
@@ -245,14 +264,18 @@ func TestRulesThatLackSomething(t *testing.T) {
 func TestTwoWorkers(t *testing.T) {
 	y := newYard(t)
 	leads := func(name string) string {
-		return "select count(*) = 1 and bool_and(a.application_name = '" + name + "') from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = x'77617264'::int::oid and l.objid = x'7365616c'::int::oid and l.granted and a.datname = current_database()"
+		return "select count(*) = 1 and bool_and(a.application_name = '" + name + "') from pg_locks l join " +
+			"pg_stat_activity a using (pid) where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = " +
+			"x'77617264'::int::oid and l.objid = x'7365616c'::int::oid and l.granted and a.datname = current_database()"
 	}
 	write := func() {
 		t.Helper()
-		if _, err := y.e.Super.Exec(t.Context(), "insert into audit.event (tenant_id, actor_kind, action) select id, 'human', 'view' from tenancy.tenant"); err != nil {
+		if _, err := y.e.Super.Exec(t.Context(), "insert into audit.event (tenant_id, actor_kind, action) "+
+			"select id, 'human', 'view' from tenancy.tenant"); err != nil {
 			t.Fatal(err)
 		}
-		y.sql("everything is sealed", "select not exists (select from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id) and e.action = 'view')")
+		y.sql("everything is sealed", "select not exists (select from audit.event e where not exists (select "+
+			"from audit.chain c where c.event_id = e.event_id) and e.action = 'view')")
 	}
 	stop := y.start("first", nil)
 	y.sql("the first leads", leads("first"))
@@ -315,7 +338,8 @@ func TestMigrateTwice(t *testing.T) {
 	}
 }
 
-// TestRecoveryIsOrdered: a worker whose database lost what its archive has neither seals nor ships; an administrator's order lets it go on, and nobody else's does.
+// TestRecoveryIsOrdered: a worker whose database lost what its archive has neither seals nor ships; an administrator's
+// order lets it go on, and nobody else's does.
 func TestRecoveryIsOrdered(t *testing.T) {
 	y := newYard(t)
 	ctx := t.Context()
@@ -326,7 +350,8 @@ func TestRecoveryIsOrdered(t *testing.T) {
 	if _, err := y.shipper(pool).Ship(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"alter table audit.chain disable trigger all", "delete from audit.chain where seq > 1", "alter table audit.chain enable trigger all"} {
+	for _, s := range []string{"alter table audit.chain disable trigger all", "delete from audit.chain where seq > 1",
+		"alter table audit.chain enable trigger all"} {
 		if _, err := y.e.Super.Exec(ctx, s); err != nil {
 			t.Fatal(err)
 		}
@@ -339,7 +364,8 @@ func TestRecoveryIsOrdered(t *testing.T) {
 		t.Fatalf("%d rows were sealed on top", n-before)
 	}
 	for who, code := range map[string]string{"dana": "let you", "ana": "let you"} {
-		if _, err := review.Request(ctx, y.e.Reviewer(who), "seal_recover", map[string]any{"reason": "mine"}); err == nil || !strings.Contains(err.Error(), code) {
+		if _, err := review.Request(ctx, y.e.Reviewer(who), "seal_recover",
+			map[string]any{"reason": "mine"}); err == nil || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s orders a recovery: %v", who, err)
 		}
 	}
@@ -351,9 +377,11 @@ func TestRecoveryIsOrdered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y.sql("sealing goes on", "select not exists (select from audit.event e where not exists (select from audit.chain c where c.event_id = e.event_id))")
+	y.sql("sealing goes on", "select not exists (select from audit.event e where not exists (select "+
+		"from audit.chain c where c.event_id = e.event_id))")
 	y.sql("the order has its place", "select exists (select from audit.chain where event_id = "+fmt.Sprint(event)+")")
-	if n := wardtest.One[int](y.e, "select count(*) from audit.event where action = 'seal_recover' and (detail::jsonb ->> 'order')::bigint = $1", event); n != 1 {
+	if n := wardtest.One[int](y.e, "select count(*) from audit.event where action = 'seal_recover' "+
+		"and (detail::jsonb ->> 'order')::bigint = $1", event); n != 1 {
 		t.Errorf("%d events of the recovery", n)
 	}
 	report, err := archive.NewVerification(y.store, archive.VerifyOptions{Keys: []archive.Key{y.signer.Key()}}).Run(ctx)

@@ -34,7 +34,8 @@ func (s *Scene) relations(ctx context.Context) {
 			author = s.user(r.Author)
 		}
 		for _, patient := range labels(r.Patient, r.Times) {
-			s.world.do(ctx, "relation", r.Kind, s.tenant(ctx, r.Tenant), s.user(r.User), s.ID(patient), s.at(r.From), s.maybe(r.To), author, s.maybe(r.Void), known)
+			s.world.do(ctx, "relation", r.Kind, s.tenant(ctx, r.Tenant), s.user(r.User), s.ID(patient), s.at(r.From),
+				s.maybe(r.To), author, s.maybe(r.Void), known)
 		}
 	}
 }
@@ -42,7 +43,8 @@ func (s *Scene) relations(ctx context.Context) {
 func (s *Scene) coverages(ctx context.Context) {
 	for _, c := range s.Coverages {
 		author := s.user(or(c.Author, "dana"))
-		s.world.do(ctx, "coverage", s.tenant(ctx, c.Tenant), s.user(c.User), s.user(c.Covered), s.at(c.From), s.at(c.To), author, s.maybe(c.Void), s.at(or(c.Known, c.From)))
+		s.world.do(ctx, "coverage", s.tenant(ctx, c.Tenant), s.user(c.User), s.user(c.Covered), s.at(c.From),
+			s.at(c.To), author, s.maybe(c.Void), s.at(or(c.Known, c.From)))
 	}
 }
 
@@ -62,7 +64,8 @@ func (s *Scene) end(ctx context.Context, m review.TestMembership) {
 
 // events are the rows of audit.event that a line of a case stands for; the records that it names are registered.
 func (s *Scene) events(ctx context.Context, e review.TestEvent) [][]any {
-	e.Tenant, e.Action, e.Outcome, e.Purpose = or(e.Tenant, "cedar"), or(e.Action, "view"), or(e.Outcome, "ok"), or(e.Purpose, "treatment")
+	e.Tenant, e.Action, e.Outcome, e.Purpose = or(e.Tenant, "cedar"), or(e.Action, "view"), or(e.Outcome, "ok"),
+		or(e.Purpose, "treatment")
 	var member *uuid.UUID
 	if m, ok := s.members[e.User+"@"+e.Tenant]; ok && e.Membership == "" {
 		member = &m
@@ -91,7 +94,8 @@ func (s *Scene) events(ctx context.Context, e review.TestEvent) [][]any {
 				}
 				s.register(ctx, e, name, label)
 			}
-			rows = append(rows, []any{recorded, tenant, user, kind, member, e.Action, e.Outcome, table, record, subject, e.Purpose, detail, or(e.Source, "simulation"), occurred, s.ask(e, i), s.session(e)})
+			rows = append(rows, []any{recorded, tenant, user, kind, member, e.Action, e.Outcome, table, record, subject,
+				e.Purpose, detail, or(e.Source, "simulation"), occurred, s.ask(e, i), s.session(e)})
 		}
 	}
 	return rows
@@ -103,7 +107,8 @@ func (s *Scene) detail(ctx context.Context, e review.TestEvent) *string {
 	case e.Detail != "":
 		d = s.expand(ctx, e.Detail)
 	case e.Grant != "":
-		d = fmt.Sprintf(`{"user":%q,"role":%q,"ticket":"T-1","hours":4}`, s.user(e.Grant), or(e.GrantRole, "on_call_engineer"))
+		d = fmt.Sprintf(`{"user":%q,"role":%q,"ticket":"T-1","hours":4}`, s.user(e.Grant),
+			or(e.GrantRole, "on_call_engineer"))
 	case e.Reason != "":
 		d = fmt.Sprintf(`{"reason":%q}`, e.Reason)
 	case e.Membership != "" && e.Membership != "none":
@@ -125,7 +130,8 @@ func (s *Scene) register(ctx context.Context, e review.TestEvent, table, label s
 		subject = nil
 	}
 	r := &s.world.records
-	r.tables, r.ids, r.tenants, r.subjects = append(r.tables, table), append(r.ids, s.ID(label)), append(r.tenants, s.tenant(ctx, home)), append(r.subjects, subject)
+	r.tables, r.ids, r.tenants, r.subjects = append(r.tables, table), append(r.ids, s.ID(label)),
+		append(r.tenants, s.tenant(ctx, home)), append(r.subjects, subject)
 }
 
 // actor is whose an event is; nobody's: an imported log that does not say.
@@ -186,11 +192,13 @@ func (s *Scene) inputs(ctx context.Context) {
 		if t.Value != "" {
 			value = &t.Value
 		}
-		s.world.do(ctx, "trait", t.Input, s.tenant(ctx, t.Tenant), user, id(t.Patient, ""), id(t.Session, "session "), value, s.maybe(t.At))
+		s.world.do(ctx, "trait", t.Input, s.tenant(ctx, t.Tenant), user, id(t.Patient, ""), id(t.Session, "session "),
+			value, s.maybe(t.At))
 	}
 	for _, a := range s.Anomalies {
 		s.world.do(ctx, "queued rule")
-		s.world.do(ctx, "queued", s.ID("anomaly "+a.Label), s.tenant(ctx, a.Tenant), s.user(a.About), []byte(s.ids.String()+a.Label), id(a.Patient, ""))
+		s.world.do(ctx, "queued", s.ID("anomaly "+a.Label), s.tenant(ctx, a.Tenant), s.user(a.About),
+			[]byte(s.ids.String()+a.Label), id(a.Patient, ""))
 	}
 }
 

@@ -141,7 +141,8 @@ func (s *Scene) compare(ctx context.Context, found findings) string {
 		}) {
 			wrong = append(wrong, fmt.Sprintf("%s: %q, want %q in it", whom, f.summaries, x.Summary))
 		}
-		if state := map[bool]string{true: "suppressed", false: "new"}[strings.HasPrefix(s.Name, suppressed)]; f.state != "" && f.state != state {
+		if state := map[bool]string{true: "suppressed",
+			false: "new"}[strings.HasPrefix(s.Name, suppressed)]; f.state != "" && f.state != state {
 			wrong = append(wrong, fmt.Sprintf("%s: %s, want %s", whom, f.state, state))
 		}
 		if f.wrong != "" {

@@ -29,7 +29,8 @@ type mutant struct {
 var token = regexp.MustCompile(`'(?:[^']|'')*'|--[^\n]*|(?s:/\*.*?\*/)|:{0,2}[A-Za-z_][A-Za-z0-9_.]*|[()]|\S`)
 
 // boundaries end a term.
-var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross", "on", "union", "then", "when", "else", "end", "limit", "using", "case", "offset", ","}
+var boundaries = []string{"select", "from", "where", "and", "or", "group", "order", "having", "join", "left", "cross",
+	"on", "union", "then", "when", "else", "end", "limit", "using", "case", "offset", ","}
 
 // part is a run of tokens between two boundaries.
 type part struct {
@@ -51,7 +52,8 @@ func (l *level) close(boundary string) (term [2]int, ok bool) {
 	if n := len(l.parts); l.opened && n > 0 {
 		p := l.parts[n-1]
 		alone := p.before == "where" || p.before == "on" || p.before == "and"
-		term, ok = [2]int{p.start, p.end}, alone && boundary != "or" || boundary == "and" && (p.before == "(" || p.before == "then")
+		term, ok = [2]int{p.start, p.end}, alone && boundary != "or" ||
+			boundary == "and" && (p.before == "(" || p.before == "then")
 	}
 	l.opened, l.last = false, boundary
 	return term, ok
@@ -79,7 +81,9 @@ func terms(sql string) [][2]int {
 			up := stack[len(stack)-1]
 			up.parts[len(up.parts)-1].end = at[1]
 			continue
-		case slices.Contains(boundaries, text) && (text != "from" || l.word != "distinct") && (text != "case" || !l.opened): // "is distinct from" and "and case" end nothing
+		case slices.Contains(boundaries, text) && (text != "from" || l.word != "distinct") &&
+			(text != "case" || !l.opened):
+			// "is distinct from" and "and case" end nothing
 			end(l, text)
 			continue
 		}
@@ -96,7 +100,8 @@ func terms(sql string) [][2]int {
 	return out
 }
 
-// How long a rule without one of its terms may take in a world of a few hundred events, and how long the rule itself may, on a busy machine too.
+// How long a rule without one of its terms may take in a world of a few hundred events, and how long the rule itself
+// may, on a busy machine too.
 const (
 	patience     = 2 * time.Second
 	ownPatience  = 30 * time.Second
@@ -104,8 +109,8 @@ const (
 	laterSummary = "; by now "
 )
 
-// mutants are the rule itself and, for each term of its conditions, the rule without it. Without the bounds of its window no rule runs, so these are not taken out where
-// they stand once.
+// mutants are the rule itself and, for each term of its conditions, the rule without it. Without the bounds of its
+// window no rule runs, so these are not taken out where they stand once.
 func (s *Subject) mutants() ([]*mutant, error) {
 	itself := s.Rule
 	itself.Timeout = review.Duration(ownPatience)
@@ -128,7 +133,8 @@ func (s *Subject) mutants() ([]*mutant, error) {
 	return whole, nil
 }
 
-// evaluate asks the mutants about what was sealed since the last time and has settled, and keeps nothing in the database.
+// evaluate asks the mutants about what was sealed since the last time and has settled, and keeps nothing in the
+// database.
 func (w *World) evaluate(ctx context.Context, mutants []*mutant) error {
 	for _, m := range mutants {
 		if m.failed != nil {
@@ -136,7 +142,8 @@ func (w *World) evaluate(ctx context.Context, mutants []*mutant) error {
 		}
 		m.failed = pgx.BeginTxFunc(ctx, w.Worker, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			var to int64
-			if err := tx.QueryRow(ctx, statement("settled"), w.Now.Add(-time.Duration(m.rule.Settle))).Scan(&to); err != nil {
+			if err := tx.QueryRow(ctx, statement("settled"),
+				w.Now.Add(-time.Duration(m.rule.Settle))).Scan(&to); err != nil {
 				return fmt.Errorf("find what has settled: %w", err)
 			}
 			answers, err := m.rule.Try(ctx, tx, m.upto, to, w.Now)
@@ -153,7 +160,8 @@ func (w *World) evaluate(ctx context.Context, mutants []*mutant) error {
 	return nil
 }
 
-// judge holds every mutant against the cases that the rule's run passed: the rule itself passes them, a mutant fails one.
+// judge holds every mutant against the cases that the rule's run passed: the rule itself passes them, a mutant fails
+// one.
 func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutants []*mutant) []RuleTerm {
 	list := []RuleTerm{}
 	for _, m := range mutants {
@@ -171,7 +179,8 @@ func (w *World) judge(ctx context.Context, out *Report, subject *Subject, mutant
 		if m.term != "" {
 			list = append(list, m.verdict(failing, subject.Tests.Spared))
 		} else if m.failed != nil || len(failing) > 0 {
-			out.Problems = append(out.Problems, fmt.Sprintf("the rule's text, asked and not run: %v %q", m.failed, failing))
+			out.Problems = append(out.Problems,
+				fmt.Sprintf("the rule's text, asked and not run: %v %q", m.failed, failing))
 		}
 	}
 	out.unused(subject.Tests.Spared, mutants)
@@ -205,7 +214,8 @@ func (m *mutant) verdict(failing []string, spared map[string]string) RuleTerm {
 		t.Problem = fmt.Sprintf("without it the rule does not run: %v", m.failed)
 	case !t.Needed && !spare:
 		t.Problem = "no case fails without it"
-	case len(failing) > 0 && m.failed == nil && spare: // one that ran away has found a part only, and spared terms are those that save work
+	case len(failing) > 0 && m.failed == nil && spare:
+		// one that ran away has found a part only, and spared terms are those that save work
 		t.Problem = fmt.Sprintf("it is spared (%s), yet without it these fail: %q", why, failing)
 	}
 	t.Passed = t.Problem == ""

@@ -9,13 +9,17 @@ import (
 // What counts as a term of a rule's conditions, and what does not.
 func TestTerms(t *testing.T) {
 	for sql, want := range map[string][]string{
-		"select 1 from a where x = 1 and y is distinct from 2":                                   {"x = 1", "y is distinct from 2"},
-		"select 1 from a join b on b.id = a.id and b.t = a.t where c in (1, 2)":                  {"b.id = a.id", "b.t = a.t", "c in (1, 2)"},
-		"select 1 from a where x between 1 and 2 and not exists (select from b where b.y = a.y)": {"b.y = a.y", "not exists (select from b where b.y = a.y)", "x between 1 and 2"},
-		"select 1 from a where x = 1 or y = 2":                                                   nil,
-		"select 1 from a where (x = 1 and y = 2 or z = 3) and w":                                 {"(x = 1 and y = 2 or z = 3)", "w", "x = 1"},
-		"select 1 from a where x = ' and ) --' -- and y = 1\n and /* z = 1 and */ w = 2":         {"w = 2", "x = ' and ) --'"},
-		"select case when x then 1 else 2 end from a group by b having count(*) > 1":             nil,
+		"select 1 from a where x = 1 and y is distinct from 2": {"x = 1",
+			"y is distinct from 2"},
+		"select 1 from a join b on b.id = a.id and b.t = a.t where c in (1, 2)": {"b.id = a.id",
+			"b.t = a.t", "c in (1, 2)"},
+		"select 1 from a where x between 1 and 2 and not exists (select from b where b.y = a.y)": {"b.y = a.y",
+			"not exists (select from b where b.y = a.y)", "x between 1 and 2"},
+		"select 1 from a where x = 1 or y = 2": nil,
+		"select 1 from a where (x = 1 and y = 2 or z = 3) and w": {"(x = 1 and y = 2 or z = 3)",
+			"w", "x = 1"},
+		"select 1 from a where x = ' and ) --' -- and y = 1\n and /* z = 1 and */ w = 2": {"w = 2", "x = ' and ) --'"},
+		"select case when x then 1 else 2 end from a group by b having count(*) > 1":     nil,
 	} {
 		var got []string
 		for _, at := range terms(sql) {

@@ -44,7 +44,8 @@ type Report struct {
 	Version int    `json:"version"`
 	Own     bool   `json:"own"` // of the installation, not shipped
 	Passed  bool   `json:"passed"`
-	// Problems are those of no one case: a rule that does not run, what a second run changed, a case that cannot be arranged, a term that is spared and is none.
+	// Problems are those of no one case: a rule that does not run, what a second run changed, a case that cannot be
+	// arranged, a term that is spared and is none.
 	Problems []string   `json:"problems"`
 	Cases    []RuleCase `json:"cases"`
 	Terms    []RuleTerm `json:"terms"`
@@ -61,17 +62,20 @@ type RuleCase struct {
 type RuleTerm struct {
 	Term   string `json:"term"`
 	Passed bool   `json:"passed"`
-	// Needed says that a case fails without it, or that the rule does not end; otherwise it is spared, or a case is missing.
+	// Needed says that a case fails without it, or that the rule does not end; otherwise it is spared, or a case is
+	// missing.
 	Needed  bool   `json:"needed"`
 	Spared  string `json:"spared"`  // why no case can need it; empty: one has to
 	Problem string `json:"problem"` // empty: none
 }
 
-// Test runs a rule's cases and its mutants in an empty database. others are the rules that the installation has; what the rule reads of their work they do before it.
-// An error says that the tests could not be run; what they find is in the report.
+// Test runs a rule's cases and its mutants in an empty database. others are the rules that the installation has; what
+// the rule reads of their work they do before it. An error says that the tests could not be run; what they find is in
+// the report.
 func Test(ctx context.Context, db Database, subject *Subject, others []review.Rule) (Report, error) {
 	rule := &subject.Rule
-	out := Report{RuleID: rule.ID, Version: rule.Version, Own: rule.Own, Problems: []string{}, Cases: []RuleCase{}, Terms: []RuleTerm{}}
+	out := Report{RuleID: rule.ID, Version: rule.Version, Own: rule.Own, Problems: []string{}, Cases: []RuleCase{},
+		Terms: []RuleTerm{}}
 	mutants, err := subject.mutants()
 	if err != nil {
 		return out, err
@@ -96,7 +100,8 @@ func Test(ctx context.Context, db Database, subject *Subject, others []review.Ru
 }
 
 // examined is Test of a flag or filter.
-func (out *Report) examined(ctx context.Context, db Database, subject *Subject, mutants []*mutant, others []review.Rule) error {
+func (out *Report) examined(ctx context.Context, db Database, subject *Subject, mutants []*mutant,
+	others []review.Rule) error {
 	rule := &subject.Rule
 	w, err := NewWorld(ctx, db, withSuppressed(rule, subject.Tests.Tests))
 	if err != nil {
@@ -128,8 +133,10 @@ func (out *Report) examined(ctx context.Context, db Database, subject *Subject, 
 	return w.err
 }
 
-// history lets the cases happen: what comes first, what comes late, and what has not settled; the rule and its mutants look twice.
-func (w *World) history(ctx context.Context, out *Report, subject *Subject, mutants []*mutant, before []review.Rule) error {
+// history lets the cases happen: what comes first, what comes late, and what has not settled; the rule and its mutants
+// look twice.
+func (w *World) history(ctx context.Context, out *Report, subject *Subject, mutants []*mutant,
+	before []review.Rule) error {
 	rule := &subject.Rule
 	look := func() error {
 		for i := range before {
@@ -166,10 +173,12 @@ func (w *World) history(ctx context.Context, out *Report, subject *Subject, muta
 	return look()
 }
 
-// suppressed begins the name of a case that stands beside its like: what the rule finds in it is suppressed, and recorded all the same.
+// suppressed begins the name of a case that stands beside its like: what the rule finds in it is suppressed, and
+// recorded all the same.
 const suppressed = "suppressed: "
 
-// withSuppressed adds such a case, the first that finds something about somebody once more: a suppression names a person or a patient.
+// withSuppressed adds such a case, the first that finds something about somebody once more: a suppression names a
+// person or a patient.
 func withSuppressed(rule *review.Rule, tests []review.RuleTest) []review.RuleTest {
 	for _, c := range tests {
 		if len(c.Expect) > 0 && c.Expect[0].Actor+c.Expect[0].Patient != "" && !rule.Explains() {
@@ -189,13 +198,15 @@ func (w *World) suppress(ctx context.Context, rule *review.Rule) {
 		second := get[uuid.UUID](ctx, w, "user", fmt.Sprintf("second-%d", s.number), "human")
 		for _, x := range s.Expect {
 			about := s.about(ctx, x)
-			id := get[uuid.UUID](ctx, w, "suppress", rule.ID, rule.Tier, about.tenant, orNil(about.actor), orNil(about.patient))
+			id := get[uuid.UUID](ctx, w, "suppress", rule.ID, rule.Tier, about.tenant, orNil(about.actor),
+				orNil(about.patient))
 			w.do(ctx, "approve", id, second)
 		}
 	}
 }
 
-// runTwice runs the rule as its schedule does, once more, and once more over the same batches: only the first time may anything change.
+// runTwice runs the rule as its schedule does, once more, and once more over the same batches: only the first time may
+// anything change.
 func (w *World) runTwice(ctx context.Context, out *Report, rule *review.Rule) error {
 	run := func() (review.Result, error) { return review.Run(ctx, w.Worker, rule, w.Now, review.RunRequest{}) }
 	done, err := run()
@@ -203,7 +214,8 @@ func (w *World) runTwice(ctx context.Context, out *Report, rule *review.Rule) er
 		return err
 	}
 	if done.ToBatch == done.FromBatch || done.Created+done.Merged+done.Suppressed == 0 {
-		out.Problems = append(out.Problems, "a run examined or found nothing: no case finds something in what comes first, or in what comes late")
+		out.Problems = append(out.Problems,
+			"a run examined or found nothing: no case finds something in what comes first, or in what comes late")
 		return nil
 	}
 	before := get[string](ctx, w, "everything")
@@ -211,18 +223,23 @@ func (w *World) runTwice(ctx context.Context, out *Report, rule *review.Rule) er
 	if err != nil {
 		return err
 	}
-	if again.Created+again.Merged+again.Suppressed+again.Matched != 0 || again.FromBatch != done.ToBatch || again.ToBatch != done.ToBatch {
-		out.Problems = append(out.Problems, fmt.Sprintf("a second run, with nothing new, found %d and changed %d anomalies", again.Matched, again.Created+again.Merged+again.Suppressed))
+	if again.Created+again.Merged+again.Suppressed+again.Matched != 0 || again.FromBatch != done.ToBatch ||
+		again.ToBatch != done.ToBatch {
+		out.Problems = append(out.Problems, fmt.Sprintf("a second run, with nothing new, "+
+			"found %d and changed %d anomalies", again.Matched, again.Created+again.Merged+again.Suppressed))
 	}
 	w.do(ctx, "rewind", rule.ID, done.FromBatch)
 	if again, err = run(); err != nil {
 		return err
 	}
-	if again.Created+again.Merged+again.Suppressed != 0 || again.Matched != done.Matched || again.ToBatch != done.ToBatch {
-		out.Problems = append(out.Problems, fmt.Sprintf("a run over the same events found %d and not %d, and changed %d anomalies", again.Matched, done.Matched, again.Created+again.Merged+again.Suppressed))
+	if again.Created+again.Merged+again.Suppressed != 0 || again.Matched != done.Matched ||
+		again.ToBatch != done.ToBatch {
+		out.Problems = append(out.Problems, fmt.Sprintf("a run over the same events found %d and not %d, "+
+			"and changed %d anomalies", again.Matched, done.Matched, again.Created+again.Merged+again.Suppressed))
 	}
 	if get[string](ctx, w, "everything") != before {
-		out.Problems = append(out.Problems, "a run over what was examined already changed anomalies, evidence or explanations")
+		out.Problems = append(out.Problems,
+			"a run over what was examined already changed anomalies, evidence or explanations")
 	}
 	return w.err
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/ward-health/ward/review"
 )
 
-// watched is Test of a rule that watches the review itself: each case is arranged in a transaction of its own that is taken back.
+// watched is Test of a rule that watches the review itself: each case is arranged in a transaction of its own that is
+// taken back.
 func (out *Report) watched(ctx context.Context, db Database, subject *Subject, mutants []*mutant) error {
 	w, err := NewWorld(ctx, db, nil)
 	if err != nil {

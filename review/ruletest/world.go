@@ -1,6 +1,7 @@
-// Package ruletest holds a rule against its test file: the cases that the file describes, a second run over the same events, and the rule's mutants, each the rule
-// with one term of its conditions taken out, of which a case must fail. All of it runs in a real database as the real roles, which is thrown away afterwards:
-// the superuser arranges the clinics and their history, and the rule runs as ward_worker, an installation's own one as ward_rule.
+// Package ruletest holds a rule against its test file: the cases that the file describes, a second run over the same
+// events, and the rule's mutants, each the rule with one term of its conditions taken out, of which a case must fail.
+// All of it runs in a real database as the real roles, which is thrown away afterwards: the superuser arranges the
+// clinics and their history, and the rule runs as ward_worker, an installation's own one as ward_rule.
 package ruletest
 
 import (
@@ -98,7 +99,8 @@ func NewWorld(ctx context.Context, db Database, tests []review.RuleTest) (*World
 	}
 	w.do(ctx, "months")
 	for i, c := range tests {
-		s := &Scene{RuleTest: c, world: w, Tenants: map[string]uuid.UUID{}, Users: map[string]uuid.UUID{}, members: map[string]uuid.UUID{}, ids: uuid.New(), number: i}
+		s := &Scene{RuleTest: c, world: w, Tenants: map[string]uuid.UUID{}, Users: map[string]uuid.UUID{},
+			members: map[string]uuid.UUID{}, ids: uuid.New(), number: i}
 		s.people(ctx)
 		w.Scenes = append(w.Scenes, s)
 	}
@@ -162,7 +164,8 @@ func (s *Scene) people(ctx context.Context) {
 				own := s.ID("own")
 				patient = &own
 			}
-			s.members[slug+"@"+tenant] = get[uuid.UUID](ctx, w, "member", s.Tenants[tenant], s.Users[slug], role, patient)
+			s.members[slug+"@"+tenant] = get[uuid.UUID](ctx, w, "member", s.Tenants[tenant], s.Users[slug],
+				role, patient)
 		}
 	}
 }
@@ -199,7 +202,9 @@ func phaseOf(late, unsettled bool) Phase {
 }
 
 // eventColumns are what the rows of Scene.events have.
-var eventColumns = []string{"recorded_at", "tenant_id", "user_id", "actor_kind", "membership_id", "action", "outcome", "record_table", "record_id", "subject_id", "purpose", "detail", "source", "occurred_at", "disclosure_id", "session_id"}
+var eventColumns = []string{"recorded_at", "tenant_id", "user_id", "actor_kind", "membership_id", "action", "outcome",
+	"record_table", "record_id", "subject_id", "purpose", "detail", "source", "occurred_at",
+	"disclosure_id", "session_id"}
 
 // Arrange writes what comes in a phase.
 func (w *World) Arrange(ctx context.Context, p Phase) error {
@@ -226,7 +231,8 @@ func (w *World) Arrange(ctx context.Context, p Phase) error {
 	if w.err != nil {
 		return w.err
 	}
-	if _, err := w.Super.CopyFrom(ctx, pgx.Identifier{"audit", "event"}, eventColumns, pgx.CopyFromRows(events)); err != nil {
+	if _, err := w.Super.CopyFrom(ctx, pgx.Identifier{"audit", "event"}, eventColumns,
+		pgx.CopyFromRows(events)); err != nil {
 		w.fail("arrange the cases: write events: %w", explained(err))
 	}
 	w.do(ctx, "analyze")

@@ -1,5 +1,5 @@
-// Package s3test starts a real S3 server with Object Lock for tests: versitygw, on the loopback interface, over a temporary
-// directory. It is built once per machine from the Go module proxy.
+// Package s3test starts a real S3 server with Object Lock for tests: versitygw, on the loopback interface, over a
+// temporary directory. It is built once per machine from the Go module proxy.
 package s3test
 
 import (
@@ -38,7 +38,8 @@ const (
 type Server struct {
 	// Endpoint is its URL.
 	Endpoint string
-	// Root holds a directory for each bucket, whose files are the objects' latest versions. Versions holds the older ones.
+	// Root holds a directory for each bucket, whose files are the objects' latest versions. Versions holds the older
+	// ones.
 	Root, Versions string
 
 	dir  string
@@ -83,13 +84,16 @@ func launch(ctx context.Context, binary, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Endpoint: "http://" + address, Root: filepath.Join(dir, "root"), Versions: filepath.Join(dir, "versions"), dir: dir, done: make(chan struct{})}
+	s := &Server{Endpoint: "http://" + address, Root: filepath.Join(dir, "root"),
+		Versions: filepath.Join(dir, "versions"), dir: dir, done: make(chan struct{})}
 	for _, d := range []string{s.Root, s.Versions, filepath.Join(dir, "iam")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("making a directory for versitygw: %w", err)
 		}
 	}
-	s.cmd = exec.Command(binary, "--port", address, "--quiet", "--iam-dir", filepath.Join(dir, "iam"), "posix", "--versioning-dir", s.Versions, s.Root) //nolint:noctx // it outlives the call, Stop ends it
+	//nolint:noctx // it outlives the call, Stop ends it
+	s.cmd = exec.Command(binary, "--port", address, "--quiet", "--iam-dir", filepath.Join(dir, "iam"),
+		"posix", "--versioning-dir", s.Versions, s.Root)
 	s.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	if err := s.cmd.Start(); err != nil {
@@ -150,7 +154,8 @@ func (s *Server) Client() (*minio.Client, error) { return s.ClientAs(AccessKey, 
 
 // ClientAs speaks to the server under an account.
 func (s *Server) ClientAs(access, secret string) (*minio.Client, error) {
-	c, err := minio.New(s.Endpoint[len("http://"):], &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", MaxRetries: 1})
+	c, err := minio.New(s.Endpoint[len("http://"):],
+		&minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", MaxRetries: 1})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to versitygw: %w", err)
 	}
@@ -175,7 +180,8 @@ func (s *Server) Options() s3.Options { return s.OptionsAs(AccessKey, SecretKey)
 // OptionsAs are those of a store on the server under an account.
 func (s *Server) OptionsAs(access, secret string) s3.Options {
 	env := Environment(access, secret)
-	return s3.Options{Endpoint: s.Endpoint, Region: "us-east-1", PathStyle: true, Getenv: func(k string) string { return env[k] }}
+	return s3.Options{Endpoint: s.Endpoint, Region: "us-east-1", PathStyle: true,
+		Getenv: func(k string) string { return env[k] }}
 }
 
 // Environment holds an account's credentials under the names of AWS.
@@ -189,7 +195,8 @@ func (s *Server) AddUser(ctx context.Context, access, secret string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, binary, "admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", s.Endpoint,
+	cmd := exec.CommandContext(ctx, binary, "admin", "--access", AccessKey, "--secret", SecretKey,
+		"--endpoint-url", s.Endpoint,
 		"create-user", "--access", access, "--secret", secret, "--role", "user")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("adding user %s: %w: %s", access, err, out)

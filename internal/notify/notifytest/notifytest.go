@@ -1,4 +1,5 @@
-// Package notifytest gives tests receivers of alerts: an HTTPS server with an authority of its own, and a mail server in a process of its own.
+// Package notifytest gives tests receivers of alerts: an HTTPS server with an authority of its own, and a mail server
+// in a process of its own.
 package notifytest
 
 import (
@@ -41,22 +42,26 @@ func NewAuthority(t testing.TB) *Authority {
 		}
 	}
 	dir := t.TempDir()
-	a := &Authority{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	a := &Authority{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"),
+		KeyFile: filepath.Join(dir, "key.pem")}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
+		NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	must(err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "receiver"}, NotBefore: from, NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "receiver"}, NotBefore: from,
+		NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	must(err)
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	must(err)
-	for file, block := range map[string]*pem.Block{a.CAFile: {Type: "CERTIFICATE", Bytes: caDER}, a.CertFile: {Type: "CERTIFICATE", Bytes: der}, a.KeyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
+	for file, block := range map[string]*pem.Block{a.CAFile: {Type: "CERTIFICATE", Bytes: caDER},
+		a.CertFile: {Type: "CERTIFICATE", Bytes: der}, a.KeyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
 		must(os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
 	}
 	return a
@@ -92,7 +97,8 @@ func NewHook(t testing.TB, a *Authority, answer func(n int, w http.ResponseWrite
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	l, err := tls.Listen("tcp", "127.0.0.1:0",
+		&tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +167,8 @@ func NewMailServer(t testing.TB, a *Authority, args ...string) *MailServer {
 	if err != nil {
 		t.Fatalf("build the mail server: %v", err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, append([]string{"-cert", a.CertFile, "-key", a.KeyFile}, args...)...)
+	cmd := exec.CommandContext(t.Context(), binary,
+		append([]string{"-cert", a.CertFile, "-key", a.KeyFile}, args...)...)
 	in, err := cmd.StdinPipe() // it stops when this closes, so also when this process dies
 	if err != nil {
 		t.Fatal(err)

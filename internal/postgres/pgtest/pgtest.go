@@ -96,7 +96,8 @@ func (db *DB) Superuser() string { return db.DSN(postgres.SuperuserRole) }
 func (db *DB) leave(t testing.TB) {
 	if t.Failed() {
 		afterRun, _ := patience()
-		t.Logf("database kept: psql '%s' (until the test server stops, %s after the run; run again with %s=10m to keep it longer)",
+		t.Logf("database kept: psql '%s' (until the test server stops, %s after the run; "+
+			"run again with %s=10m to keep it longer)",
 			db.Superuser(), afterRun, keepVariable)
 		return
 	}

@@ -67,7 +67,8 @@ func TestEveryTestHasItsOwnClone(t *testing.T) {
 				})
 			}
 		})
-		if n := query[int](t, server.Superuser(), "select count(*) from pg_database where datname = any($1)", names); n != 0 {
+		if n := query[int](t, server.Superuser(), "select count(*) from pg_database where datname = any($1)",
+			names); n != 0 {
 			t.Errorf("%d databases of passed tests are left", n)
 		}
 	})
@@ -126,7 +127,8 @@ func TestServerSettings(t *testing.T) {
 
 func TestOwnClusterSurvivesACrash(t *testing.T) {
 	c := pgtest.NewCluster(t, pgtest.ClusterOptions{})
-	if err := exec(t.Context(), c.DSN(postgres.SuperuserRole, "postgres"), "create table kept as select 1"); err != nil {
+	if err := exec(t.Context(), c.DSN(postgres.SuperuserRole, "postgres"),
+		"create table kept as select 1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Kill(t.Context()); err != nil {
