@@ -48,10 +48,10 @@ func TestGuardIndexes(t *testing.T) {
 			"WHERE ((num_nulls(during) <> 2) AND (num_nulls(room) <> 2) AND (room > 0))",
 		"labs_desc": "CREATE INDEX labs_desc ON public.labs USING btree (tenant_id, a DESC NULLS LAST, version) " +
 			"WHERE (num_nulls(a) <> 2)",
-		"labs_lower": `CREATE INDEX labs_lower ON public.labs USING btree (tenant_id, lower(("B" || a)))
-				WHERE ((num_nulls("B") <> 2) AND (num_nulls(a) <> 2))`,
-		"labs_part": `CREATE INDEX labs_part ON public.labs USING btree (tenant_id, "B") INCLUDE (c)
-				WITH (fillfactor='70') WHERE ((num_nulls("B") <> 2) AND ((c > 3) OR (c IS NULL)))`,
+		"labs_lower": `CREATE INDEX labs_lower ON public.labs USING btree (tenant_id, lower(("B" || a))) ` +
+			`WHERE ((num_nulls("B") <> 2) AND (num_nulls(a) <> 2))`,
+		"labs_part": `CREATE INDEX labs_part ON public.labs USING btree (tenant_id, "B") INCLUDE (c) ` +
+			`WITH (fillfactor='70') WHERE ((num_nulls("B") <> 2) AND ((c > 3) OR (c IS NULL)))`,
 		"labs_hash": "CREATE INDEX labs_hash ON public.labs USING hash (a) WHERE (num_nulls(a) <> 2)",
 		"labs_pattern": "CREATE INDEX labs_pattern ON public.labs USING btree (tenant_id, a text_pattern_ops) " +
 			"WHERE (num_nulls(a) <> 2)",

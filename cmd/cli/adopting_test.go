@@ -30,8 +30,8 @@ func visit(ctx context.Context, url, password string, patient uuid.UUID) (string
 
 	// Write: the caller chooses the id, and nothing comes back.
 	id := uuid.New()
-	err = session.Write(ctx, tenancy.Ask{},
-		tenancy.Do(`insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
+	err = session.Write(ctx, tenancy.Ask{}, tenancy.Do(
+		`insert into public.visits (tenant_id, id, patient_id, provider_id, reason)
 		values (tenancy.tenant_id(), $1, $2, tenancy.user_id(), $3)`, id, patient, "Synthetic headache"))
 	if err != nil {
 		return "", err
