@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/bubbles/v2/progress"
+	"charm.land/bubbles/v2/spinner"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/ward-health/ward/archive"
@@ -101,6 +103,8 @@ type archiveScreen struct {
 	locking slot
 	verify  slot
 	run     *archiveRun
+	bar     progress.Model
+	spin    spinner.Model
 	loaded  bool
 }
 
@@ -108,9 +112,11 @@ func newArchiveScreen(memory *archive.HeadMemory) *archiveScreen {
 	if memory == nil {
 		memory = archive.NewHeadMemory("", "")
 	}
-	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
-		locks: map[string]keeping{}, memory: memory,
-		list: pager[archiveRow]{id: archiveRowID}}
+	return &archiveScreen{
+		findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
+		locks: map[string]keeping{}, memory: memory, list: pager[archiveRow]{id: archiveRowID},
+		bar: newBar(), spin: spinner.New(),
+	}
 }
 
 func monthKey(region, month string) string { return region + "/" + month }
