@@ -81,7 +81,7 @@ type openMonth struct {
 // openFinding is a finding that is looked at.
 type openFinding struct {
 	finding archive.Finding
-	from    int
+	text    scroller
 }
 
 // archiveScreen is what the write-once store holds: months, the parts and findings of one, one finding.
@@ -303,7 +303,7 @@ func (s *archiveScreen) move(m *model, n nav) tea.Cmd {
 	switch {
 	case s.close != nil:
 		if n != navStay {
-			scroll(&s.close.from, n, m.bodyHeight())
+			s.close.text.move(n)
 		}
 		return nil
 	case s.inside != nil:

@@ -37,7 +37,8 @@ func auditActions() []Action {
 					return attempt{why: "no event is selected"}
 				}
 				return attempt{do: func(m *model, _ answers) tea.Cmd {
-					m.audit.open, m.audit.from = true, 0
+					m.audit.open = true
+					m.audit.text.top()
 					return nil
 				}}
 			}}),
@@ -166,7 +167,7 @@ func (s *auditScreen) details(m *model, w, h int) []string {
 	for i := range p.lines {
 		p.lines[i] = " " + p.lines[i]
 	}
-	return scrolled(p.lines, &s.from, w, h)
+	return s.text.draw(p.lines, w, h)
 }
 
 func sealWords(e audit.Event) string {

@@ -360,7 +360,8 @@ func beginDetails(m *model) attempt {
 	}
 	return attempt{do: func(m *model, _ answers) tea.Cmd {
 		s := m.queue
-		s.open, s.from = true, 0
+		s.open = true
+		s.text.top()
 		if s.shown() && s.opening.err == nil {
 			return nil
 		}

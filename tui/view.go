@@ -247,22 +247,3 @@ func (p *pane) pair(label, s string) {
 
 // text is a paragraph.
 func (p *pane) text(s string) { p.add(wrap(s, p.w)...) }
-
-// scrolled shows lines from a place on, and keeps that place within them.
-func scrolled(lines []string, from *int, w, h int) []string {
-	*from = max(0, min(*from, len(lines)-h))
-	return pad(slices.Clone(lines[*from:min(len(lines), *from+h)]), w, h)
-}
-
-// scroll moves a place in a text by a movement.
-func scroll(from *int, n nav, h int) {
-	switch n {
-	case navFirst:
-		*from = 0
-	case navLast:
-		*from = 1 << 20 // drawing brings it back
-	default:
-		*from += n.rows(h)
-	}
-	*from = max(0, *from)
-}
