@@ -165,37 +165,6 @@ func (m *model) statusLine() string {
 	return m.st.dim.Render(fit(" "+m.screen().status(m), m.w))
 }
 
-// keyLine answers what can be pressed.
-func (m *model) keyLine() string {
-	if d := m.top(); d != nil {
-		return fit(" "+d.keys(), m.w)
-	}
-	var own, always []string
-	for _, a := range m.actions {
-		if !a.hint || !m.allowed(a) || a.begin(m).why != "" {
-			continue
-		}
-		if m.trouble != nil && a.Screen != "" && a.Key != "r" {
-			continue // nothing else would get through
-		}
-		t := m.st.accent.Render(a.Key) + " " + a.Name
-		if a.Screen == "" {
-			always = append(always, t)
-		} else {
-			own = append(own, t)
-		}
-	}
-	tail := strings.Join(always, "  ")
-	line, room := "", m.w-ansi.StringWidth(tail)-3
-	for _, t := range own {
-		if ansi.StringWidth(line)+ansi.StringWidth(t)+2 > room {
-			break
-		}
-		line += t + "  "
-	}
-	return fit(" "+line+tail, m.w)
-}
-
 // beside draws a list and, where there is room, details at its right.
 func (m *model) beside(list func(w, h int) []string, details func(w, h int) []string, h int) []string {
 	if !m.split() {
