@@ -98,9 +98,10 @@ func (e *entry) draw(w, _ int, focused bool) []string {
 	}
 	if !focused {
 		e.model.Blur()
-		defer e.model.Focus()
 	}
-	return []string{fit(e.model.View(), w)}
+	view := fit(e.model.View(), w)
+	e.model.Focus() // or it would take no key
+	return []string{view}
 }
 
 // editor is text that wraps: a reason, or a note, which may have several lines.
@@ -184,14 +185,15 @@ func roomFor(held string) string {
 }
 
 func (e *editor) draw(w, most int, focused bool) []string {
-	if !focused {
-		e.model.Blur()
-		defer e.model.Focus()
-	}
 	e.model.MaxHeight = max(1, most)
 	e.model.SetWidth(max(leastInput, w))
 	e.model, _ = e.model.Update(nil) // brings the cursor into what is seen
-	return strings.Split(e.model.View(), "\n")
+	if !focused {
+		e.model.Blur()
+	}
+	view := e.model.View()
+	e.model.Focus() // or it would take no key
+	return strings.Split(view, "\n")
 }
 
 // cleanLines is clean for text with lines; terminals end the lines of what is pasted with a carriage return.
