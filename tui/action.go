@@ -3,6 +3,7 @@ package tui
 import (
 	"slices"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -17,14 +18,14 @@ const (
 // Action is one thing that a user can do. Keys, help, palette and the test that nothing is shown unless its event is
 // durable all read the same list.
 type Action struct {
-	Name      string // one or two words
-	Key       string // as Bubble Tea names it; empty: by moving, or from the palette alone
-	Screen    string // empty: everywhere
-	Help      string // one sentence
-	Audit     string // the action of the event that it writes
-	Exempt    string // why it writes none
-	Dangerous bool   // changes what others see or may do: Cancel is focused
-	Needs     string // what Principal.May must allow; without it the action is absent
+	Name      string      // one or two words
+	Keys      key.Binding // none: by moving, or from the palette alone
+	Screen    string      // empty: everywhere
+	Help      string      // one sentence
+	Audit     string      // the action of the event that it writes
+	Exempt    string      // why it writes none
+	Dangerous bool        // changes what others see or may do: Cancel is focused
+	Needs     string      // what Principal.May must allow; without it the action is absent
 
 	waits bool // for who has no grant yet, and nobody else
 	hint  bool // on the bottom line
@@ -45,7 +46,11 @@ type answers map[string]string
 
 // Actions is the registry.
 func Actions() []Action {
-	return slices.Concat(globalActions(), queueActions(), auditActions(), archiveActions(), memberActions())
+	list := slices.Concat(globalActions(), queueActions(), auditActions(), archiveActions(), memberActions())
+	for i := range list {
+		list[i].Keys = says(list[i].Keys, list[i].Name)
+	}
+	return list
 }
 
 // allowed says whether an action exists for this person on this screen.
@@ -86,9 +91,9 @@ func (m *model) start(a Action) tea.Cmd {
 }
 
 // lookup finds the action of a key on this screen.
-func (m *model) lookup(key string) (Action, bool) {
+func (m *model) lookup(k tea.KeyPressMsg) (Action, bool) {
 	for _, a := range m.actions {
-		if a.Key != "" && slices.Contains(keysOf(a), key) && m.allowed(a) {
+		if key.Matches(k, a.Keys) && m.allowed(a) {
 			return a, true
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"charm.land/bubbles/v2/progress"
+	"charm.land/bubbles/v2/spinner"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/ward-health/ward/archive"
@@ -45,7 +47,7 @@ type openMonth struct {
 // openFinding is a finding that is looked at.
 type openFinding struct {
 	finding archive.Finding
-	from    int
+	text    scroller
 }
 
 // archiveScreen is what the write-once store holds: months, the parts and findings of one, one finding.
@@ -67,6 +69,8 @@ type archiveScreen struct {
 	locking slot
 	verify  slot
 	run     *archiveRun
+	bar     progress.Model
+	spin    spinner.Model
 	loaded  bool
 }
 
@@ -74,9 +78,11 @@ func newArchiveScreen(memory *archive.HeadMemory) *archiveScreen {
 	if memory == nil {
 		memory = archive.NewHeadMemory("", "")
 	}
-	return &archiveScreen{findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
-		locks: map[string]keeping{}, memory: memory,
-		list: pager[archiveRow]{id: archiveRowID}}
+	return &archiveScreen{
+		findings: map[string][]archive.Finding{}, found: map[string]int{}, marked: map[string]bool{},
+		locks: map[string]keeping{}, memory: memory, list: pager[archiveRow]{id: archiveRowID},
+		bar: newBar(), spin: spinner.New(),
+	}
 }
 
 func monthKey(region, month string) string { return region + "/" + month }
@@ -263,7 +269,7 @@ func (s *archiveScreen) move(m *model, n nav) tea.Cmd {
 	switch {
 	case s.close != nil:
 		if n != navStay {
-			scroll(&s.close.from, n, m.bodyHeight())
+			s.close.text.move(n)
 		}
 		return nil
 	case s.inside != nil:

@@ -184,7 +184,7 @@ func (s *archiveScreen) closeUp(m *model, w, h int) []string {
 	for i := range p.lines {
 		p.lines[i] = " " + p.lines[i]
 	}
-	return scrolled(p.lines, &s.close.from, w, h)
+	return s.close.text.draw(p.lines, w, h)
 }
 
 func orNothing(s string) string {

@@ -206,3 +206,21 @@ func TestArchiveOnS3(t *testing.T) {
 		t.Errorf("a lock was not asked for:\n%s", screenText(s.m))
 	}
 }
+
+// A verification shows that it goes on: by how much has been read, and until that is known by a sign that turns.
+func TestProgressIsSeen(t *testing.T) {
+	for part, want := range map[float64]string{0: "░░░░░░░░░░   0 %", 0.5: "█████░░░░░  50 %", 1: "██████████ 100 %"} {
+		if got := newBar().ViewAs(part); got != want {
+			t.Errorf("%q, want %q, without colours of its own", got, want)
+		}
+	}
+	m := goldenVerifying(80, 24)
+	seen := map[string]bool{}
+	for range 8 {
+		seen[m.archive.progress()] = true
+		m.Update(progressMsg{m.archive.run})
+	}
+	if len(seen) != 4 {
+		t.Errorf("it turns through %d signs: %v", len(seen), seen)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"charm.land/bubbles/v2/progress"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/ward-health/ward/archive"
@@ -40,10 +41,20 @@ type archiveRun struct {
 // progressMsg draws how far a verification is.
 type progressMsg struct{ run *archiveRun }
 
+// newBar is ten cells with the share beside them, in the look of the row that they stand in.
+func newBar() progress.Model {
+	b := progress.New(progress.WithWidth(10+len(" 100 %")),
+		progress.WithFillCharacters(progress.DefaultFullCharFullBlock, progress.DefaultEmptyCharBlock))
+	b.FullColor, b.EmptyColor, b.PercentFormat = nil, nil, " %3.0f %%"
+	return b
+}
+
 func (s *archiveScreen) running() bool { return s.run != nil }
 
 func (s *archiveScreen) message(m *model, msg tea.Msg) tea.Cmd {
 	if p, ok := msg.(progressMsg); ok && p.run == s.run && s.run != nil {
+		// Bubbles' spinner keeps no timer of its own here: it turns with what it stands beside, and stops with it.
+		s.spin, _ = s.spin.Update(s.spin.Tick())
 		return m.later(progressTime, p)
 	}
 	return nil
@@ -231,14 +242,13 @@ func (m *model) concluded(run *archiveRun, v verified) {
 func (s *archiveScreen) progress() string {
 	v := s.run.current.Load()
 	if v == nil {
-		return "recording …"
+		return s.spin.View() + " recording …"
 	}
 	st := v.Status()
 	if st.Phase != "parts" || st.RowsAll == 0 {
-		return "reading the log …"
+		return s.spin.View() + " reading the log …"
 	}
-	part := float64(st.Rows) / float64(st.RowsAll)
-	return fmt.Sprintf("%s %3.0f %%", bar(part, 10), part*100)
+	return s.bar.ViewAs(float64(st.Rows) / float64(st.RowsAll))
 }
 
 // pace is how far the run under way is, how fast, and how long it will take.
@@ -275,11 +285,6 @@ func workersPace(st archive.Status) string {
 		return " · none at work: is ward worker running?"
 	}
 	return fmt.Sprintf(" · %d at work, %d waiting", st.PartsBusy, max(0, st.PartsOut-st.PartsBusy))
-}
-
-func bar(part float64, w int) string {
-	n := max(0, min(w, int(part*float64(w))))
-	return strings.Repeat("█", n) + strings.Repeat("░", w-n)
 }
 
 func rate(perSecond float64) string {

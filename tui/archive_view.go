@@ -18,18 +18,20 @@ import (
 func archiveActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenArchive; return a }
 	return []Action{
-		act(Action{Name: "verify", Key: "v", Help: "verify the months that are marked, or the one under the cursor",
+		act(Action{Name: "verify", Keys: bind("v"),
+			Help:  "verify the months that are marked, or the one under the cursor",
 			Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
 				t, ok := m.archive.chosen()
 				return m.archive.attempt(m, t, ok, "no month is selected")
 			}}),
-		act(Action{Name: "verify all", Key: "V", Help: "verify every month of every region", Audit: "verify",
+		act(Action{Name: "verify all", Keys: bind("V"), Help: "verify every month of every region", Audit: "verify",
 			Needs: "verify", hint: true, begin: func(m *model) attempt {
 				return m.archive.attempt(m, target{}, true, "")
 			}}),
-		act(Action{Name: "diagnose", Key: "d", Help: "verify the month again and name the rows of files that are not " +
-			"the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
-		act(Action{Name: "details", Key: "enter", Help: "a month's findings and parts; " +
+		act(Action{Name: "diagnose", Keys: bind("d"),
+			Help: "verify the month again and name the rows of files that are not " +
+				"the signed ones", Audit: "verify", Needs: "verify", hint: true, begin: beginDiagnose}),
+		act(Action{Name: "details", Keys: bind("enter"), Help: "a month's findings and parts; " +
 			"what a finding means and what to do", Audit: "browse", hint: true, begin: func(m *model) attempt {
 			r, ok := m.archive.row()
 			if m.archive.close != nil || !ok || m.archive.inside != nil && r.finding == nil {
@@ -37,7 +39,7 @@ func archiveActions() []Action {
 			}
 			return attempt{do: func(m *model, _ answers) tea.Cmd { return m.archive.look(m, r) }}
 		}}),
-		act(Action{Name: "mark", Key: "m", Help: "mark the month, to verify several",
+		act(Action{Name: "mark", Keys: bind("m"), Help: "mark the month, to verify several",
 			Exempt: "marks what a recorded look returned", Needs: "verify", hint: true, begin: func(m *model) attempt {
 				if r, ok := m.archive.list.selected(); !ok || r.month.Region == "" || m.archive.inside != nil ||
 					m.archive.close != nil {
@@ -45,19 +47,20 @@ func archiveActions() []Action {
 				}
 				return attempt{do: func(m *model, _ answers) tea.Cmd { m.archive.mark(); return nil }}
 			}}),
-		act(Action{Name: "by workers", Key: "w", Help: "verify as v does, with the rows recomputed by the workers, " +
-			"a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
-			t, ok := m.archive.chosen()
-			t.workers = true
-			return m.archive.attempt(m, t, ok, "no month is selected")
-		}}),
-		act(Action{Name: "all workers", Key: "W", Help: "verify every month of every region by the workers",
+		act(Action{Name: "by workers", Keys: bind("w"),
+			Help: "verify as v does, with the rows recomputed by the workers, " +
+				"a job for each part", Audit: "verify", Needs: "verify", hint: true, begin: func(m *model) attempt {
+				t, ok := m.archive.chosen()
+				t.workers = true
+				return m.archive.attempt(m, t, ok, "no month is selected")
+			}}),
+		act(Action{Name: "all workers", Keys: bind("W"), Help: "verify every month of every region by the workers",
 			Audit: "verify", Needs: "verify", begin: func(m *model) attempt {
 				return m.archive.attempt(m, target{workers: true}, true, "")
 			}}),
-		act(Action{Name: "ship", Key: "s", Help: "ask the worker to ship what is sealed now", Audit: "ship",
+		act(Action{Name: "ship", Keys: bind("s"), Help: "ask the worker to ship what is sealed now", Audit: "ship",
 			Needs: "ship", hint: true, begin: atOnce(func(m *model) tea.Cmd { return m.ship() })}),
-		act(Action{Name: "refresh", Key: "r", Help: "read the store again", Audit: "browse", hint: true,
+		act(Action{Name: "refresh", Keys: bind("r"), Help: "read the store again", Audit: "browse", hint: true,
 			begin: func(m *model) attempt {
 				if m.cfg.Store == nil {
 					return attempt{why: "no archive is configured"}

@@ -37,7 +37,7 @@ type auditScreen struct {
 	newer  int  // events since the first row
 	over   bool // the lease ended by itself
 	open   bool
-	from   int
+	text   scroller // of the open event
 }
 
 func newAuditScreen() *auditScreen {
@@ -250,7 +250,7 @@ func (s *auditScreen) extend(m *model, at edge) tea.Cmd {
 
 func (s *auditScreen) move(m *model, n nav) tea.Cmd {
 	if s.open && n != navStay {
-		scroll(&s.from, n, m.bodyHeight())
+		s.text.move(n)
 		return nil
 	}
 	if s.lease == nil {

@@ -13,7 +13,7 @@ import (
 )
 
 func openAction() Action {
-	return Action{Name: "open", Key: "o", Screen: ScreenAudit,
+	return Action{Name: "open", Keys: bind("o"), Screen: ScreenAudit,
 		Help: "open a clinic's log for a quarter of an hour, with a reason", Audit: "open", Needs: "open", hint: true,
 		begin: func(m *model) attempt { return m.audit.beginOpen(m, "", "", "") }}
 }
@@ -31,19 +31,23 @@ func auditActions() []Action {
 	}
 	return []Action{
 		openAction(),
-		act(Action{Name: "details", Key: "enter", Help: "all fields of the event", Exempt: inLease, Needs: "open",
+		act(Action{Name: "details", Keys: bind("enter"),
+			Help: "all fields of the event", Exempt: inLease, Needs: "open",
 			hint: true, begin: func(m *model) attempt {
 				if _, ok := m.audit.list.selected(); !ok || m.audit.open {
 					return attempt{why: "no event is selected"}
 				}
 				return attempt{do: func(m *model, _ answers) tea.Cmd {
-					m.audit.open, m.audit.from = true, 0
+					m.audit.open = true
+					m.audit.text.top()
 					return nil
 				}}
 			}}),
-		act(Action{Name: "filter", Key: "/", Help: "narrow the log: " + auditTerms, Audit: "search", Needs: "search",
+		act(Action{Name: "filter", Keys: bind("/"),
+			Help: "narrow the log: " + auditTerms, Audit: "search", Needs: "search",
 			hint: true, begin: beginAuditFilter}),
-		act(Action{Name: "mine", Key: "m", Help: "what I did myself here (actor:me); again shows all", Audit: "search",
+		act(Action{Name: "mine", Keys: bind("m"),
+			Help: "what I did myself here (actor:me); again shows all", Audit: "search",
 			Needs: "search", hint: true, begin: leased(func(m *model) tea.Cmd {
 				typed := "actor:me"
 				if m.audit.typed == typed {
@@ -51,7 +55,7 @@ func auditActions() []Action {
 				}
 				return m.audit.search(m, typed)
 			})}),
-		act(Action{Name: "newer", Key: "r", Help: "read from the newest event again", Exempt: inLease,
+		act(Action{Name: "newer", Keys: bind("r"), Help: "read from the newest event again", Exempt: inLease,
 			Needs: "open", hint: true,
 			begin: leased(func(m *model) tea.Cmd { return m.audit.first(m) })}),
 	}
@@ -166,7 +170,7 @@ func (s *auditScreen) details(m *model, w, h int) []string {
 	for i := range p.lines {
 		p.lines[i] = " " + p.lines[i]
 	}
-	return scrolled(p.lines, &s.from, w, h)
+	return s.text.draw(p.lines, w, h)
 }
 
 func sealWords(e audit.Event) string {

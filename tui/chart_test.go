@@ -18,7 +18,7 @@ func TestChart(t *testing.T) {
 	id := addAnomaly(e, "cedar", "casey", "B", "high", "looked at a chart")
 	exec(t, e, "update review.anomaly set subject_id = $1 where id = $2", patient, id)
 	m := dbModel(t, e, "dana", 120, 60)
-	chart, _ := m.lookup("v")
+	chart, _ := m.lookup(keyPress("v"))
 	if why := chart.begin(m).why; !strings.Contains(why, "record_url") {
 		t.Errorf("without a template: %q", why)
 	}
@@ -27,7 +27,7 @@ func TestChart(t *testing.T) {
 		t.Error("a chart of nothing")
 	}
 	settle(t, m, m.goTo(ScreenQueue))
-	details, _ := m.lookup("enter")
+	details, _ := m.lookup(keyPress("enter"))
 	settle(t, m, details.run(m, nil))
 	want := fmt.Sprintf("https://ehr.example.org/cedar/patients/%s", patient)
 	cmd := chart.run(m, nil)

@@ -165,7 +165,8 @@ func TestTerminate(t *testing.T) {
 	mustShow(t, m, "frank surname", "1 live session, now", "▸  Cancel")
 	f := m.form()
 	user := m.members.list.rows[0].UserID
-	f.fields[0].in, f.fields[2].in = newInput("left the clinic"), newInput(short(user, 8))
+	f.fields[0].in.set("left the clinic")
+	f.fields[2].in.set(short(user, 8))
 	f.on = f.cancelAt() + 1
 	do(t, m, "enter")
 	mustShow(t, m, "1 session ended · event", "✕ terminated")

@@ -3,6 +3,7 @@ package tui
 import (
 	"strings"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 )
@@ -16,8 +17,8 @@ type dialog interface {
 	dirty() bool
 	// view draws it within w by h cells; its lines are as wide as it likes.
 	view(m *model, w, h int) []string
-	// keys is the bottom line while it is open.
-	keys() string
+	// keys are those of the bottom line while it is open.
+	keys(m *model) []key.Binding
 }
 
 func (m *model) push(d dialog) { m.dialogs = append(m.dialogs, d) }
@@ -37,8 +38,8 @@ func (m *model) top() dialog {
 
 // dialogKey hands a key to the topmost dialog. Escape and ctrl+c leave it, asking first where something was typed.
 func (m *model) dialogKey(d dialog, k tea.KeyPressMsg) tea.Cmd {
-	if key := k.String(); key == "esc" || key == "ctrl+c" {
-		return m.leave(d, key == "ctrl+c")
+	if quit := key.Matches(k, m.keys.quit); quit || key.Matches(k, m.keys.leave) {
+		return m.leave(d, quit)
 	}
 	cmd, closed := d.key(m, k)
 	if closed {
@@ -127,10 +128,10 @@ type question struct {
 }
 
 func (q *question) key(m *model, k tea.KeyPressMsg) (tea.Cmd, bool) {
-	switch k.String() {
-	case "left", "right", "tab", "shift+tab", "h", "l":
+	switch {
+	case key.Matches(k, m.keys.next, m.keys.previous, m.keys.sideways):
 		q.onYes = !q.onYes
-	case "enter":
+	case key.Matches(k, m.keys.enter):
 		if q.onYes {
 			return q.do(m), true
 		}
@@ -141,7 +142,11 @@ func (q *question) key(m *model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 
 func (q *question) paste(*model, string) {}
 func (q *question) dirty() bool          { return false }
-func (q *question) keys() string         { return "tab choose  enter take it  esc cancel" }
+
+func (q *question) keys(m *model) []key.Binding {
+	k := m.keys
+	return []key.Binding{says(k.next, "choose"), says(k.enter, "takes it"), says(k.leave, "cancel")}
+}
 
 func (q *question) view(m *model, w, _ int) []string {
 	w = min(w-4, 60)

@@ -78,7 +78,9 @@ func TestTerminateWantsAReasonAndADate(t *testing.T) {
 	id := short(m.members.all[0].UserID, 6)
 	for _, c := range []struct{ reason, ended, says string }{{"no", "", "reason of at least four"},
 		{"left us", "19.11.2026", "is no date"}} {
-		f.fields[0].in, f.fields[1].in, f.fields[2].in = newInput(c.reason), newInput(c.ended), newInput(id)
+		for i, s := range []string{c.reason, c.ended, id} {
+			f.fields[i].in.set(s)
+		}
 		if cmd := f.submit(m); cmd != nil || !strings.Contains(f.wrong, c.says) {
 			t.Errorf("%+v: %q", c, f.wrong)
 		}
@@ -89,7 +91,7 @@ func TestCloseWantsADisposition(t *testing.T) {
 	m := goldenQueue(120, 40)
 	press(t, m, "x")
 	f := m.form()
-	f.fields[1].in = newInput("a good reason")
+	f.fields[1].in.set("a good reason")
 	if cmd := f.submit(m); cmd != nil || !strings.Contains(f.wrong, "choose one") {
 		t.Errorf("closed without a disposition: %q", f.wrong)
 	}
@@ -165,9 +167,10 @@ func TestReadOnlyHasNoDangerousKeys(t *testing.T) {
 				t.Errorf("%s is dangerous and needs nothing", a.Name)
 			}
 			m.active = map[string]int{ScreenQueue: 0, ScreenAudit: 1, ScreenArchive: 2, ScreenMembers: 3}[a.Screen]
-			if _, found := m.lookup(a.Key); found {
-				if b, _ := m.lookup(a.Key); b.Name == a.Name {
-					t.Errorf("%s can press %s", role, a.Key)
+			pressed := keyPress(a.Keys.Keys()[0])
+			if b, found := m.lookup(pressed); found {
+				if b.Name == a.Name {
+					t.Errorf("%s can press %s", role, pressed)
 				}
 			}
 		}
@@ -187,10 +190,10 @@ func TestKeysAreUnambiguous(t *testing.T) {
 		if a.Help == "" || (a.Audit == "") == (a.Exempt == "") {
 			t.Errorf("%s %s: help %q, audit %q, exempt %q", a.Screen, a.Name, a.Help, a.Audit, a.Exempt)
 		}
-		if a.Key == "" {
+		if !a.Keys.Enabled() {
 			continue
 		}
-		for _, k := range keysOf(a) {
+		for _, k := range a.Keys.Keys() {
 			for _, screen := range []string{"", a.Screen} {
 				if other := seen[screen+" "+k]; other != "" {
 					t.Errorf("%s on %q is %s and %s", k, a.Screen, other, a.Name)
@@ -237,18 +240,5 @@ func TestPalettePerformsWhatIsPossible(t *testing.T) {
 	press(t, m, "enter")
 	if f := m.form(); f == nil || !strings.HasPrefix(f.title, "Escalate") {
 		t.Errorf("the palette did not open the form:\n%s", screenText(m))
-	}
-}
-
-func TestPasteIsCleaned(t *testing.T) {
-	in := newInput("ab")
-	in.at = 1
-	in.paste("x\x1b[2J\r\ny\x00")
-	if in.value() != "ax yb" || in.at != 4 {
-		t.Errorf("%q at %d", in.value(), in.at)
-	}
-	in.paste(strings.Repeat("z", 2*inputLimit))
-	if len(in.text) != inputLimit {
-		t.Errorf("%d characters, want at most %d", len(in.text), inputLimit)
 	}
 }

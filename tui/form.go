@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
@@ -23,6 +24,7 @@ type field struct {
 	in          input
 	options     []option // a choice; typing filters it
 	picked      int      // among the options that match; -1: none yet
+	unfiltered  int      // what was picked before something was typed
 	choice      bool
 	loading     bool
 	optional    bool
@@ -55,6 +57,9 @@ func (f *field) value() string {
 
 // form is a dialog that asks for what an action needs. Its draft outlives every error: only success or the person
 // closes it.
+//
+// Its fields are Bubbles' textinput and textarea; their order, the buttons and the choices are ours, since huh's forms
+// cannot keep the rules of the screens (docs/design/terminal-toolkit.md).
 type form struct {
 	title   string
 	about   []string // lines over the fields, drawn as they are
@@ -92,30 +97,61 @@ func (f *form) cancelAt() int { return len(f.fields) }
 
 func (f *form) dirty() bool { return f.typed }
 
-func (f *form) keys() string {
-	switch {
-	case f.slot.busy:
-		return "recording …"
-	case f.on == f.cancelAt():
-		return "enter cancels  tab next  esc cancel"
-	case f.on > f.cancelAt():
-		return "enter " + strings.ToLower(f.yes) + "  tab next  esc cancel"
-	case f.fields[f.on].choice:
-		return "up/down choose  type to filter  tab next  esc cancel"
+// manyLines says whether the focus is on a text that has several lines: Enter begins another one.
+func (f *form) manyLines() bool {
+	if f.on >= len(f.fields) {
+		return false
 	}
-	return "tab next  shift+tab previous  enter goes on  esc cancel"
+	e, ok := f.fields[f.on].in.(*editor)
+	return ok && e.lines
+}
+
+func (f *form) keys(m *model) []key.Binding {
+	k, deed := m.keys, strings.ToLower(f.yes)
+	cancel, next := says(k.leave, "cancel"), says(k.next, "next")
+	switch {
+	case f.on == f.cancelAt():
+		return []key.Binding{says(k.enter, "cancels"), next, cancel}
+	case f.on > f.cancelAt():
+		return []key.Binding{says(k.enter, deed), next, cancel}
+	case f.fields[f.on].choice:
+		return []key.Binding{either(k.up, k.down, "choose"), next, cancel}
+	case f.manyLines():
+		return []key.Binding{says(k.send, deed), says(k.enter, "new line"), next, cancel}
+	}
+	return []key.Binding{next, says(k.previous, "previous"), says(k.enter, "goes on"), cancel}
 }
 
 func (f *form) paste(_ *model, s string) {
 	if f.on < len(f.fields) && !f.slot.busy {
-		f.fields[f.on].in.paste(s)
-		f.fields[f.on].picked, f.typed = 0, true
-		f.reshape()
+		x := f.fields[f.on]
+		before := x.in.value()
+		f.wrong = x.in.paste(s)
+		f.edited(x, before)
 	}
 }
 
-// reshape brings the fields to what the answers demand; what was typed into one that stays is kept, and so is the
-// focus.
+// edited takes note of another text in a field. In a choice it picks the first option that matches; where nothing is
+// typed any more, what was picked before is picked again.
+func (f *form) edited(x *field, before string) {
+	now := x.in.value()
+	if now == before {
+		return
+	}
+	f.typed = true
+	if x.choice {
+		if before == "" {
+			x.unfiltered = x.picked
+		}
+		if x.picked = 0; now == "" {
+			x.picked = x.unfiltered
+		}
+	}
+	f.reshape()
+}
+
+// reshape brings the fields to what the answers demand; what was typed into one that stays is
+// kept, and so is the focus.
 func (f *form) reshape() {
 	if f.shape == nil {
 		return
@@ -132,49 +168,49 @@ func (f *form) key(m *model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	f.wrong = ""
-	switch k.String() {
-	case "tab":
+	switch {
+	case key.Matches(k, m.keys.next):
 		f.next()
-		return nil, false
-	case "shift+tab":
+	case key.Matches(k, m.keys.previous):
 		f.on = (f.on + len(f.fields) + 1) % (len(f.fields) + 2)
-		return nil, false
-	case "enter":
+	case key.Matches(k, m.keys.send) && f.manyLines() && !f.danger:
+		return f.submit(m), false
+	case key.Matches(k, m.keys.enter) && !f.manyLines():
 		return f.enter(m)
+	case f.on >= len(f.fields):
+		f.buttonKey(m.keys, k)
+	default:
+		f.fieldKey(m.keys, f.fields[f.on], k)
 	}
-	if f.on >= len(f.fields) {
-		f.buttonKey(k.String())
-		return nil, false
-	}
-	f.fieldKey(f.fields[f.on], k)
-	f.reshape()
 	return nil, false
 }
 
-func (f *form) buttonKey(key string) {
-	switch key {
-	case "left", "right", "h", "l":
+func (f *form) buttonKey(keys *keyMap, k tea.KeyPressMsg) {
+	switch {
+	case key.Matches(k, keys.sideways):
 		f.on = f.cancelAt() + 1 - (f.on - f.cancelAt())
-	case "up", "k":
+	case key.Matches(k, keys.above):
 		f.on = max(0, len(f.fields)-1)
 	}
 }
 
-func (f *form) fieldKey(x *field, k tea.KeyPressMsg) {
-	switch key := k.String(); {
-	case x.choice && key == "up":
+func (f *form) fieldKey(keys *keyMap, x *field, k tea.KeyPressMsg) {
+	up, down := key.Matches(k, keys.up), key.Matches(k, keys.down)
+	switch {
+	case x.choice && up:
 		x.picked, f.typed = max(0, x.picked-1), true
-	case x.choice && key == "down":
+		f.reshape()
+	case x.choice && down:
 		x.picked, f.typed = min(max(0, len(x.matching())-1), x.picked+1), true
-	case key == "up":
+		f.reshape()
+	case up && x.in.atTop():
 		f.on = max(0, f.on-1)
-	case key == "down":
+	case down && x.in.atBottom():
 		f.next()
-	case x.in.key(k):
-		if x.choice {
-			x.picked = 0
-		}
-		f.typed = f.typed || k.Text != ""
+	default:
+		before := x.in.value()
+		x.in.key(k)
+		f.edited(x, before)
 	}
 }
 
@@ -249,7 +285,8 @@ func (f *form) answering() *slot { return &f.slot }
 // send performs what the topmost dialog asked for, and closes that when it is done; what is performed without a dialog
 // uses the slot given. failed is what else follows a failure (nil: nothing).
 func send[T any](m *model, otherwise *slot, fn changing[T], done func(*model, T) tea.Cmd,
-	failed func(*model, error) tea.Cmd) tea.Cmd {
+	failed func(*model, error) tea.Cmd,
+) tea.Cmd {
 	a, asked := m.top().(asker)
 	s := otherwise
 	if asked {
@@ -296,7 +333,8 @@ func (f *form) view(m *model, w, h int) []string {
 		label = max(label, len(x.label))
 	}
 	for i, x := range f.fields {
-		lines = append(lines, f.drawField(m.st, x, i == f.on, label, inner, h-len(lines)-6-(len(f.fields)-i))...)
+		room := h - len(lines) - 6 - (len(f.fields) - i)
+		lines = append(lines, f.drawField(m.st, x, i == f.on, label, inner, room)...)
 	}
 	for _, l := range f.hints {
 		lines = append(lines, m.st.dim.Render(fit(l, inner)))
@@ -313,36 +351,42 @@ func (f *form) view(m *model, w, h int) []string {
 	return box(m.st, f.title, lines, w)
 }
 
+// How many lines of a text are seen: of one that is typed in a line, and of a note.
+const (
+	fieldLines = 4
+	noteLines  = 12
+)
+
 func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []string {
 	name, indent := fit(x.label, label), strings.Repeat(" ", label)
 	if on {
 		name = st.accent.Render(name)
 	}
-	if x.choice && !on {
-		return []string{name + "  " + chosen(st, x)}
-	}
-	most := 4
+	w = max(leastInput, w-label-2)
+	most := fieldLines
 	switch {
-	case x.choice:
-		most = 1
+	case x.choice && !on:
+		return []string{name + "  " + chosen(st, x)}
 	case !on && len(f.fields) > 3: // or they would not all be seen
-		return []string{name + "  " + fit(x.in.value(), max(8, w-label-2))}
+		return []string{name + "  " + fit(x.in.value(), w)}
+	case on && f.manyLines():
+		most = max(fieldLines, min(noteLines, room))
 	}
 	var lines []string
-	for _, l := range x.in.draw(st, max(8, w-label-2), most, on) {
+	for _, l := range x.in.draw(w, most, on) {
 		lines = append(lines, name+"  "+l)
 		name = indent
 	}
-	if !x.choice {
-		if on && x.note != "" {
-			lines = append(lines, indent+"  "+st.dim.Render(fit(x.note, max(8, w-label-2))))
-		}
-		return lines
+	if x.choice {
+		return append(lines, drawOptions(st, x, label, w, max(3, min(room-4, 11)))...)
 	}
-	if x.in.value() == "" {
-		lines[0] += st.dim.Render("type to filter")
+	left, note := x.in.room(), x.note
+	if left != "" {
+		lines = append(lines, indent+"  "+st.warn.Render(fit(left, w)))
+	} else if on && note != "" {
+		lines = append(lines, indent+"  "+st.dim.Render(fit(note, w)))
 	}
-	return append(lines, drawOptions(st, x, label, w, max(3, min(room-4, 11)))...)
+	return lines
 }
 
 // chosen is a choice that has not the focus.
@@ -356,6 +400,7 @@ func chosen(st *styles, x *field) string {
 	return st.dim.Render("none chosen")
 }
 
+// drawOptions draws the options of a choice that has the focus, beside its label, w cells wide.
 func drawOptions(st *styles, x *field, label, w, most int) []string {
 	indent := strings.Repeat(" ", label+2)
 	list := x.matching()
@@ -382,7 +427,7 @@ func drawOptions(st *styles, x *field, label, w, most int) []string {
 		lines = append(lines, indent+st.dim.Render(fmt.Sprintf("  … %d more", more)))
 	}
 	if x.picked >= 0 && x.picked < len(list) {
-		for _, l := range wrap(list[x.picked].note, max(10, w-label-4)) {
+		for _, l := range wrap(list[x.picked].note, max(10, w-2)) {
 			lines = append(lines, indent+"  "+st.accent.Render(l))
 		}
 	}
@@ -397,13 +442,20 @@ func (m *model) form() *form {
 
 // text is a field for text; what must be there says what is missing.
 func text(name, label, prefill, missing string) *field {
-	f := &field{name: name, label: label, in: newInput(prefill), optional: missing == ""}
+	f := &field{name: name, label: label, in: newEditor(prefill, false), optional: missing == ""}
 	f.check = func(s string) string {
 		if len([]rune(s)) < 4 && missing != "" {
 			return missing
 		}
 		return ""
 	}
+	return f
+}
+
+// noteField is a field for text with lines.
+func noteField(name, label, missing string) *field {
+	f := text(name, label, "", missing)
+	f.in = newEditor("", true)
 	return f
 }
 
@@ -415,7 +467,8 @@ func reasonField(prefill string) *field {
 
 // choices is a field for one of options.
 func choices(name, label string, options []option) *field {
-	return &field{name: name, label: label, options: options, choice: true, picked: -1}
+	in := newEntry("", "type to filter")
+	return &field{name: name, label: label, in: in, options: options, choice: true, picked: -1}
 }
 
 // reading reads what a form offers. A form whose offer could not be read says so; it cannot be performed before.

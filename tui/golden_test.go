@@ -301,18 +301,25 @@ func press(t testing.TB, m *model, keys ...string) tea.Cmd {
 }
 
 func keyPress(k string) tea.KeyPressMsg {
-	special := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp,
-		"down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "backspace": tea.KeyBackspace,
-		"home": tea.KeyHome, "end": tea.KeyEnd}
-	switch {
-	case k == "shift+tab":
-		return tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
-	case strings.HasPrefix(k, "ctrl+"):
-		return tea.KeyPressMsg{Code: rune(k[5]), Mod: tea.ModCtrl}
-	case special[k] != 0:
-		return tea.KeyPressMsg{Code: special[k]}
+	special := map[string]rune{
+		"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown,
+		"left": tea.KeyLeft, "right": tea.KeyRight, "backspace": tea.KeyBackspace, "delete": tea.KeyDelete,
+		"home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
 	}
-	return tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
+	var msg tea.KeyPressMsg
+	for name, mod := range map[string]tea.KeyMod{"ctrl+": tea.ModCtrl, "alt+": tea.ModAlt, "shift+": tea.ModShift} {
+		if strings.Contains(k, name) {
+			msg.Mod |= mod
+			k = strings.Replace(k, name, "", 1)
+		}
+	}
+	if msg.Code = special[k]; msg.Code != 0 {
+		return msg
+	}
+	if msg.Code = []rune(k)[0]; msg.Mod == 0 {
+		msg.Text = k
+	}
+	return msg
 }
 
 func goldenConsequences() tenancy.Consequences {
@@ -364,8 +371,10 @@ func TestGolden(t *testing.T) {
 			d := goldenDetails()
 			nature, recipient, acquired := d.LogFacts.Factors()
 			answer(m, &f.reads, d, func(*model, review.Details) tea.Cmd {
-				f.reading, f.fields[0].in, f.fields[1].in, f.fields[2].in = false, newInput(nature),
-					newInput(recipient), newInput(acquired)
+				f.reading = false
+				for i, s := range []string{nature, recipient, acquired} {
+					f.fields[i].in.set(s)
+				}
 				return nil
 			})
 			return m
@@ -397,6 +406,21 @@ func TestGolden(t *testing.T) {
 		"event":     func(w, h int) *model { m := goldenAudit(w, h); press(t, m, "j", "enter"); return m },
 		"terminate": func(w, h int) *model { return goldenTerminate(t, w, h) },
 		"help":      func(w, h int) *model { m := goldenQueue(w, h); press(t, m, "?"); return m },
+		"command":   func(w, h int) *model { m := goldenQueue(w, h); press(t, m, ":"); typing(t, m, "re"); return m },
+		"filter": func(w, h int) *model {
+			m := goldenQueue(w, h)
+			press(t, m, "/")
+			typing(t, m, "sev:critical,high tenant:cedar actor:m.reyes state:closed rule:A03 due:10 sort:due")
+			return m
+		},
+		"note": func(w, h int) *model {
+			m := goldenQueue(w, h)
+			press(t, m, "n")
+			typing(t, m, "HR was asked:")
+			const pasted = "\r- the last day was 16 November, and nobody told the clinic of it\r- 李 agreed"
+			m.Update(tea.PasteMsg{Content: pasted})
+			return m
+		},
 		"unreachable": func(w, h int) *model {
 			m := goldenQueue(w, h)
 			m.Update(perform(m, &m.queue.page, func(context.Context) ([]review.Anomaly, error) {

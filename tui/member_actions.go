@@ -13,15 +13,17 @@ import (
 func memberActions() []Action {
 	act := func(a Action) Action { a.Screen = ScreenMembers; return a }
 	return []Action{
-		act(Action{Name: "details", Key: "enter", Help: "who it is, and what terminating would do", Audit: "browse",
+		act(Action{Name: "details", Keys: bind("enter"),
+			Help: "who it is, and what terminating would do", Audit: "browse",
 			hint: true, begin: beginMember}),
-		act(Action{Name: "terminate", Key: "t", Help: "end a membership: its sessions end at once", Audit: "terminate",
+		act(Action{Name: "terminate", Keys: bind("t"),
+			Help: "end a membership: its sessions end at once", Audit: "terminate",
 			Needs: "terminate", Dangerous: true, hint: true, begin: beginTerminate}),
-		act(Action{Name: "clinic", Key: "o", Help: "one clinic's members, or every clinic's", Audit: "browse",
+		act(Action{Name: "clinic", Keys: bind("o"), Help: "one clinic's members, or every clinic's", Audit: "browse",
 			hint: true, begin: beginMemberTenant}),
-		act(Action{Name: "filter", Key: "/", Help: "words that must be found in a row",
+		act(Action{Name: "filter", Keys: bind("/"), Help: "words that must be found in a row",
 			Exempt: "sifts the rows that are on the screen already", hint: true, begin: beginMemberFilter}),
-		act(Action{Name: "refresh", Key: "r", Help: "read the list again", Audit: "browse", hint: true,
+		act(Action{Name: "refresh", Keys: bind("r"), Help: "read the list again", Audit: "browse", hint: true,
 			begin: atOnce(func(m *model) tea.Cmd {
 				s := m.members
 				if x, ok := s.list.selected(); ok && s.open {

@@ -25,7 +25,7 @@ type memberScreen struct {
 	details *tenancy.Consequences
 	opening slot
 	open    bool
-	from    int
+	text    scroller // of the details
 }
 
 func newMemberScreen() *memberScreen {
@@ -124,7 +124,7 @@ func memberState(x tenancy.Membership) string {
 
 func (s *memberScreen) move(m *model, n nav) tea.Cmd {
 	if s.open && n != navStay {
-		scroll(&s.from, n, m.bodyHeight())
+		s.text.move(n)
 		return nil
 	}
 	switch n {
@@ -214,7 +214,7 @@ func (s *memberScreen) whole(m *model, w, h int) []string {
 	for i := range p.lines {
 		p.lines[i] = " " + p.lines[i]
 	}
-	return scrolled(p.lines, &s.from, w, h)
+	return s.text.draw(p.lines, w, h)
 }
 
 // consequences are what terminating a membership ends, leaves and does not touch.
@@ -261,7 +261,8 @@ func (s *memberScreen) look(m *model, id string, then func(*model, tenancy.Conse
 	return perform(m, &s.opening,
 		func(ctx context.Context) (tenancy.Consequences, error) { return m.session.Consequences(ctx, id) },
 		func(m *model, c tenancy.Consequences) tea.Cmd {
-			s.details, s.from = &c, 0
+			s.details = &c
+			s.text.top()
 			return then(m, c)
 		})
 }

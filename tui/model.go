@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"charm.land/bubbles/v2/help"
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/uuid"
 
@@ -44,6 +45,8 @@ type model struct {
 	log     *slog.Logger
 	st      *styles
 	actions []Action
+	keys    *keyMap
+	help    help.Model
 
 	w, h    int
 	screens []screen
@@ -69,6 +72,7 @@ func newModel(ctx context.Context, cfg Config, who tenancy.Principal, log *slog.
 	if m.now == nil {
 		m.now = time.Now
 	}
+	m.keys, m.help = newKeyMap(), newKeyHelp(m.st)
 	m.queue, m.audit, m.archive, m.members = newQueueScreen(), newAuditScreen(), newArchiveScreen(cfg.Heads),
 		newMemberScreen()
 	m.screens = []screen{m.queue, m.audit, m.archive, m.members}
@@ -122,7 +126,7 @@ func (m *model) onKey(k tea.KeyPressMsg) tea.Cmd {
 	if d := m.top(); d != nil {
 		return m.dialogKey(d, k)
 	}
-	if a, ok := m.lookup(k.String()); ok {
+	if a, ok := m.lookup(k); ok {
 		return m.start(a)
 	}
 	return nil

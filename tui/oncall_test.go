@@ -31,7 +31,7 @@ func TestOnCallIsTakenInTheTerminal(t *testing.T) {
 	if text := screenText(m); wardtest.One[bool](e, "select $1 like '%hugo%'", text) {
 		t.Errorf("another clinic's anomaly is shown:\n%s", text)
 	}
-	if _, ok := m.lookup("T"); ok {
+	if _, ok := m.lookup(keyPress("T")); ok {
 		t.Error("a grant can be taken while one is held")
 	}
 	if n := wardtest.One[int](e, "select count(*) from tenancy.reviewer_grant g join tenancy.users u "+

@@ -32,10 +32,10 @@ type queueScreen struct {
 	loaded  bool
 	details *review.Details // the last one opened
 	opening slot
-	wanted  string // id that is being opened
-	rest    int    // counts the cursor's stops
-	open    bool   // the details lie over the list
-	from    int    // first line of the details shown
+	wanted  string   // id that is being opened
+	rest    int      // counts the cursor's stops
+	open    bool     // the details lie over the list
+	text    scroller // of the details
 	marked  map[string]bool
 }
 
@@ -141,7 +141,7 @@ func (s *queueScreen) mayMore() bool {
 
 func (s *queueScreen) move(m *model, n nav) tea.Cmd {
 	if s.open && n != navStay {
-		scroll(&s.from, n, m.bodyHeight())
+		s.text.move(n)
 		return nil
 	}
 	h := m.bodyHeight() - 1
@@ -193,7 +193,8 @@ func (s *queueScreen) look(m *model, id string) tea.Cmd {
 		func(ctx context.Context) (review.Details, error) { return review.Open(ctx, m.session, id) },
 		func(m *model, d review.Details) tea.Cmd {
 			d.Link(m.cfg.RecordURL)
-			s.details, s.from = &d, 0
+			s.details = &d
+			s.text.top()
 			s.update(d.Anomaly)
 			s.tell(m, d)
 			return nil

@@ -23,45 +23,45 @@ func queueActions() []Action {
 // queueWork is what moves an anomaly through the queue.
 func queueWork() []Action {
 	return []Action{
-		{Name: "claim", Key: "c", Help: "take it: assigned to you, yours to edit for 30 minutes",
+		{Name: "claim", Keys: bind("c"), Help: "take it: assigned to you, yours to edit for 30 minutes",
 			Audit: "claim", Needs: "claim", Dangerous: true, hint: true, begin: beginClaim},
-		{Name: "take over", Key: "t", Help: "take what is another's, also while they edit it", Audit: "claim",
+		{Name: "take over", Keys: bind("t"), Help: "take what is another's, also while they edit it", Audit: "claim",
 			Needs: "claim", Dangerous: true, hint: true, begin: beginTake},
-		{Name: "approve", Key: "a", Help: "approve somebody else's closing", Audit: "approve",
+		{Name: "approve", Keys: bind("a"), Help: "approve somebody else's closing", Audit: "approve",
 			Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(true)},
-		{Name: "send back", Key: "b", Help: "refuse somebody else's closing: it goes back to them",
+		{Name: "send back", Keys: bind("b"), Help: "refuse somebody else's closing: it goes back to them",
 			Audit: "reopen", Needs: "approve", Dangerous: true, hint: true, begin: beginDecision(false)},
-		{Name: "note", Key: "n", Help: "add a remark; it stays as it is", Audit: "note", Needs: "note",
+		{Name: "note", Keys: bind("n"), Help: "add a remark; it stays as it is", Audit: "note", Needs: "note",
 			Dangerous: true, hint: true, begin: beginNote},
-		{Name: "close", Key: "x", Help: "close it, or those that are marked, with a disposition and what " +
+		{Name: "close", Keys: bind("x"), Help: "close it, or those that are marked, with a disposition and what " +
 			"that demands", Audit: "close", Needs: "close", Dangerous: true, hint: true, begin: beginClose},
-		{Name: "mark", Key: "m", Help: "mark it, to close several at once",
+		{Name: "mark", Keys: bind("m"), Help: "mark it, to close several at once",
 			Exempt: "marks what is on the screen", Needs: "close", begin: beginMark},
-		{Name: "mark alike", Key: "M", Help: "mark what is loaded of its rule and clinic, " +
+		{Name: "mark alike", Keys: bind("M"), Help: "mark what is loaded of its rule and clinic, " +
 			"50 at most; again: none", Exempt: "marks what is on the screen", Needs: "close", begin: beginMarkAlike},
-		{Name: "four factors", Key: "f", Help: "assess the four factors of 164.402(2)", Audit: "note",
+		{Name: "four factors", Keys: bind("f"), Help: "assess the four factors of 164.402(2)", Audit: "note",
 			Needs: "note", Dangerous: true, hint: true, begin: beginAssess},
-		{Name: "escalate", Key: "e", Help: "hand it to the incident process", Audit: "escalate",
+		{Name: "escalate", Keys: bind("e"), Help: "hand it to the incident process", Audit: "escalate",
 			Needs: "escalate", Dangerous: true, hint: true,
 			begin: beginReason("Escalate", "Escalate", true, review.Escalate, nil)},
-		{Name: "reopen", Key: "R", Help: "take a closed one up again", Audit: "reopen", Needs: "reopen",
+		{Name: "reopen", Keys: bind("R"), Help: "take a closed one up again", Audit: "reopen", Needs: "reopen",
 			Dangerous: true, hint: true, begin: beginReopen},
-		{Name: "pivot", Key: "p", Help: "see the actor's events in the Audit screen",
+		{Name: "pivot", Keys: bind("p"), Help: "see the actor's events in the Audit screen",
 			Exempt: "prefills a form; opening the log is the event", Needs: "open", hint: true, begin: beginPivot},
-		{Name: "chart", Key: "v", Help: "copy the address of the patient's chart, or of the first record",
+		{Name: "chart", Keys: bind("v"), Help: "copy the address of the patient's chart, or of the first record",
 			Exempt: "copies what a recorded look returned", begin: beginChart},
-		{Name: "details", Key: "enter", Help: "open it: rule, evidence, notes, history", Audit: "open",
+		{Name: "details", Keys: bind("enter"), Help: "open it: rule, evidence, notes, history", Audit: "open",
 			hint: true, begin: beginDetails},
-		{Name: "filter", Key: "/", Help: "narrow or sort the queue: state: rule: tenant: actor: sev: " +
+		{Name: "filter", Keys: bind("/"), Help: "narrow or sort the queue: state: rule: tenant: actor: sev: " +
 			"due: sort: mine", Audit: "browse", hint: true, begin: beginQueueFilter},
-		{Name: "wait", Key: "w", Help: "mark it as waiting for information", Audit: "note", Needs: "note",
+		{Name: "wait", Keys: bind("w"), Help: "mark it as waiting for information", Audit: "note", Needs: "note",
 			Dangerous: true, hint: true,
 			begin: beginReason("Wait for information", "Wait", false, review.Wait, nil)},
-		{Name: "release", Key: "u", Help: "give a claimed one back", Audit: "assign", Needs: "assign",
+		{Name: "release", Keys: bind("u"), Help: "give a claimed one back", Audit: "assign", Needs: "assign",
 			Dangerous: true, hint: true,
 			begin: beginReason("Release", "Release", false, review.Release,
 				func(a *review.Anomaly) { a.AssignedTo, a.LeaseUntil = nil, nil })},
-		{Name: "assign", Key: "o", Help: "give it to another reviewer", Audit: "assign", Needs: "assign",
+		{Name: "assign", Keys: bind("o"), Help: "give it to another reviewer", Audit: "assign", Needs: "assign",
 			Dangerous: true, hint: true, begin: beginAssign},
 	}
 }
@@ -69,19 +69,19 @@ func queueWork() []Action {
 // queueRecords is what is put on record about an anomaly: dates, notices, links and files.
 func queueRecords() []Action {
 	return []Action{
-		{Name: "discovery", Key: "d", Help: "propose another date of discovery; somebody else confirms it",
+		{Name: "discovery", Keys: bind("d"), Help: "propose another date of discovery; somebody else confirms it",
 			Audit: "note", Needs: "note", Dangerous: true, begin: beginDiscovered},
-		{Name: "confirm date", Key: "D", Help: "confirm the date of discovery that somebody else proposed, " +
+		{Name: "confirm date", Keys: bind("D"), Help: "confirm the date of discovery that somebody else proposed, " +
 			"or refuse it", Audit: "approve", Needs: "approve", Dangerous: true, begin: beginConfirm},
-		{Name: "hold", Key: "h", Help: "delay the notices because a law-enforcement official asks",
+		{Name: "hold", Keys: bind("h"), Help: "delay the notices because a law-enforcement official asks",
 			Audit: "note", Needs: "note", Dangerous: true, begin: beginHold},
-		{Name: "notice", Key: "N", Help: "record that a notice of a breach was made", Audit: "note",
+		{Name: "notice", Keys: bind("N"), Help: "record that a notice of a breach was made", Audit: "note",
 			Needs: "note", Dangerous: true, begin: beginNotice},
-		{Name: "link", Key: "l", Help: "link it with another anomaly", Audit: "note", Needs: "note",
+		{Name: "link", Keys: bind("l"), Help: "link it with another anomaly", Audit: "note", Needs: "note",
 			Dangerous: true, begin: beginLink},
-		{Name: "attach", Key: "A", Help: "attach a file; it stays as it is", Audit: "note", Needs: "note",
+		{Name: "attach", Keys: bind("A"), Help: "attach a file; it stays as it is", Audit: "note", Needs: "note",
 			Dangerous: true, begin: beginAttach},
-		{Name: "save file", Key: "s", Help: "read an attached file into one of yours", Audit: "open",
+		{Name: "save file", Keys: bind("s"), Help: "read an attached file into one of yours", Audit: "open",
 			begin: beginSaveFile},
 	}
 }
@@ -89,7 +89,7 @@ func queueRecords() []Action {
 // queuePages reads the queue.
 func queuePages() []Action {
 	return []Action{
-		{Name: "refresh", Key: "r", Help: "read the queue again; nothing refreshes by itself, " +
+		{Name: "refresh", Keys: bind("r"), Help: "read the queue again; nothing refreshes by itself, " +
 			"since each page shown is an event", Audit: "browse", hint: true,
 			begin: atOnce(func(m *model) tea.Cmd { return m.queue.refresh(m) })},
 		{Name: "next page", Help: "read on, when the cursor reaches the end", Audit: "browse",
@@ -238,7 +238,7 @@ func beginNote(m *model) attempt {
 	if !ok {
 		return attempt{why: nothingSelected}
 	}
-	f := x.form(m, "Note on", "Add note", false, text("text", "Note", "", "a note needs text"))
+	f := x.form(m, "Note on", "Add note", false, noteField("text", "Note", "a note needs text"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "note on", func(ctx context.Context, _ int) (review.Changed, error) {
 			return review.AddNote(ctx, m.session, x.id, in["text"])
@@ -360,7 +360,8 @@ func beginDetails(m *model) attempt {
 	}
 	return attempt{do: func(m *model, _ answers) tea.Cmd {
 		s := m.queue
-		s.open, s.from = true, 0
+		s.open = true
+		s.text.top()
 		if s.shown() && s.opening.err == nil {
 			return nil
 		}

@@ -65,7 +65,7 @@ func beginAssess(m *model) attempt {
 		nature, recipient, acquired := d.LogFacts.Factors()
 		for i, begun := range []string{nature, recipient, acquired} {
 			if f.fields[i].in.value() == "" {
-				f.fields[i].in = newInput(begun + " ")
+				f.fields[i].in.set(begun + " ")
 			}
 		}
 		// of these two the log knows a part only

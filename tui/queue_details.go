@@ -59,7 +59,7 @@ func (s *queueScreen) whole(m *model, w, h int) []string {
 	for i := range lines {
 		lines[i] = strings.Repeat(" ", margin) + lines[i]
 	}
-	return scrolled(lines, &s.from, w, h)
+	return s.text.draw(lines, w, h)
 }
 
 func (s *queueScreen) title(m *model, p *pane, a review.Anomaly) {

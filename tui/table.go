@@ -8,6 +8,9 @@ import (
 
 // column is one column of a table. It is at least width cells wide and takes its share (grow) of what is left over;
 // where there is too little room the columns with the highest drop go first.
+//
+// Tables are not Bubbles': that one holds every row, where a pager holds a window over pages that are read by key in
+// both directions; it cuts columns where these go by importance; and once it had no rows, it selects none.
 type column[R any] struct {
 	title string
 	width int

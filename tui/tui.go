@@ -1,5 +1,8 @@
 // Package tui is ward's terminal application: the anomaly queue, one clinic's events, the archive, the memberships. It
 // shows what the domain packages return and knows nothing else; whatever it does has a command too.
+//
+// Bubbles does the typing, the scrolling and the keys. Tables, layout, dialogs and forms are this package's own:
+// docs/design/terminal-toolkit.md says why.
 package tui
 
 import (

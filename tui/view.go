@@ -165,37 +165,6 @@ func (m *model) statusLine() string {
 	return m.st.dim.Render(fit(" "+m.screen().status(m), m.w))
 }
 
-// keyLine answers what can be pressed.
-func (m *model) keyLine() string {
-	if d := m.top(); d != nil {
-		return fit(" "+d.keys(), m.w)
-	}
-	var own, always []string
-	for _, a := range m.actions {
-		if !a.hint || !m.allowed(a) || a.begin(m).why != "" {
-			continue
-		}
-		if m.trouble != nil && a.Screen != "" && a.Key != "r" {
-			continue // nothing else would get through
-		}
-		t := m.st.accent.Render(a.Key) + " " + a.Name
-		if a.Screen == "" {
-			always = append(always, t)
-		} else {
-			own = append(own, t)
-		}
-	}
-	tail := strings.Join(always, "  ")
-	line, room := "", m.w-ansi.StringWidth(tail)-3
-	for _, t := range own {
-		if ansi.StringWidth(line)+ansi.StringWidth(t)+2 > room {
-			break
-		}
-		line += t + "  "
-	}
-	return fit(" "+line+tail, m.w)
-}
-
 // beside draws a list and, where there is room, details at its right.
 func (m *model) beside(list func(w, h int) []string, details func(w, h int) []string, h int) []string {
 	if !m.split() {
@@ -247,22 +216,3 @@ func (p *pane) pair(label, s string) {
 
 // text is a paragraph.
 func (p *pane) text(s string) { p.add(wrap(s, p.w)...) }
-
-// scrolled shows lines from a place on, and keeps that place within them.
-func scrolled(lines []string, from *int, w, h int) []string {
-	*from = max(0, min(*from, len(lines)-h))
-	return pad(slices.Clone(lines[*from:min(len(lines), *from+h)]), w, h)
-}
-
-// scroll moves a place in a text by a movement.
-func scroll(from *int, n nav, h int) {
-	switch n {
-	case navFirst:
-		*from = 0
-	case navLast:
-		*from = 1 << 20 // drawing brings it back
-	default:
-		*from += n.rows(h)
-	}
-	*from = max(0, *from)
-}
