@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Message is one text that a person may read.
@@ -327,10 +328,34 @@ func List(found []Message) string {
 			where = m.Where
 			fmt.Fprintf(&b, "\n### %s\n\n", escape(where))
 		}
-		fmt.Fprintf(&b, "- %s\n", escape(m.Text))
+		item(&b, "- ", escape(m.Text))
 		if m.Hint != "" {
-			fmt.Fprintf(&b, "  - Hint: %s\n", escape(m.Hint))
+			item(&b, "  - Hint: ", escape(m.Hint))
 		}
 	}
 	return b.String()
+}
+
+// lineWidth is how wide a line of the list may be.
+const lineWidth = 120
+
+// mark is a word that would begin a list or a heading at the beginning of a line.
+var mark = regexp.MustCompile(`^([-+*#=]+|\d+[.)])$`)
+
+// item writes one item of a list, broken at lineWidth and indented as its mark is.
+func item(b *strings.Builder, begin, text string) {
+	indent := strings.Repeat(" ", strings.Index(begin, "-")+2)
+	line := begin
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= lineWidth || mark.MatchString(word):
+			line += " " + word
+		default:
+			b.WriteString(line + "\n")
+			line = indent + word
+		}
+	}
+	b.WriteString(line + "\n")
 }

@@ -65,3 +65,16 @@ func TestList(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+func TestLongItemsAreBroken(t *testing.T) {
+	long := strings.Repeat("word ", 30)
+	got := List([]Message{{"a", long, long}})
+	for line := range strings.Lines(got) {
+		if len(line) > lineWidth+1 {
+			t.Errorf("wider than %d: %s", lineWidth, line)
+		}
+	}
+	if strings.Count(got, "\n  word") != 1 || strings.Count(got, "\n    word") != 1 {
+		t.Errorf("indented otherwise:\n%s", got)
+	}
+}
