@@ -135,11 +135,11 @@ func message(where, statement string) []Message {
 			name = strings.ToLower(m[1])
 		}
 		n := literal(statement[i:])
-		text := strings.ReplaceAll(statement[i+1:i+n-1], "''", "'")
-		switch {
-		case name == "hint":
+		text := strings.NewReplacer("''", "'", `\n`, " ").Replace(statement[i+1 : i+n-1])
+		switch name {
+		case "hint":
 			hints = append(hints, text)
-		case name == "" || name == "message":
+		case "", "message":
 			texts = append(texts, text)
 		}
 		i += n
