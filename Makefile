@@ -4,8 +4,9 @@ SHELL := /bin/bash
 export GOFLAGS := -buildvcs=false
 export PATH := $(or $(WARD_CI_BIN),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ward-ci/bin):$(PATH)
 
-# The packages whose tests need no database and no built program.
-FAST := ./archive ./archive/diagnose ./docs/... ./internal/notify/... ./internal/postgres/filelock
+# The packages whose tests need no database and no built program, and the tests there that take long all the same.
+FAST := ./archive ./archive/diagnose ./docs/... ./internal/messages ./internal/notify/... ./internal/postgres/filelock
+SLOW := ^(TestHostile|TestRowGroups|TestSelectReadsWhatItMust|TestEveryByte)$$
 
 # What `make test` runs. Narrow it: make test PKG=./review RUN=TestQueue
 PKG ?= ./...
@@ -39,7 +40,7 @@ test: ## every test that `go test` runs; PKG=./review RUN=TestQueue narrows it
 	go test -run '$(RUN)' $(PKG)
 
 test-fast: ## the tests that need no database, in less than a minute
-	go test $(FAST)
+	go test -skip '$(SLOW)' $(FAST)
 
 sqlc: ## write the Go of the statements in queries/*.sql anew
 	cd queries && sqlc generate
