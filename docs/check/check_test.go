@@ -24,22 +24,6 @@ func pages(t *testing.T) []Page {
 	return found
 }
 
-// Every link between pages leads to a file that exists, and to a heading that exists.
-func TestLinks(t *testing.T) {
-	for _, broken := range BrokenLinks(root, pages(t)) {
-		t.Error(broken)
-	}
-}
-
-// A line of prose fits an editor beside another one.
-func TestWidth(t *testing.T) {
-	for _, p := range pages(t) {
-		for _, wide := range TooWide(p) {
-			t.Errorf("%s is wider than %d columns", wide, maxWidth)
-		}
-	}
-}
-
 // A page of more than 200 lines begins with a list of its sections, and the list is complete.
 func TestContents(t *testing.T) {
 	for _, p := range pages(t) {
@@ -54,6 +38,22 @@ func TestContents(t *testing.T) {
 			continue
 		}
 		t.Errorf("%s: its list of contents is missing or out of date; run go test ./docs/check -update", p.Path)
+	}
+}
+
+// Every link between pages leads to a file that exists, and to a heading that exists.
+func TestLinks(t *testing.T) {
+	for _, broken := range BrokenLinks(root, pages(t)) {
+		t.Error(broken)
+	}
+}
+
+// A line of prose fits an editor beside another one.
+func TestWidth(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, wide := range TooWide(p) {
+			t.Errorf("%s is wider than %d columns", wide, maxWidth)
+		}
 	}
 }
 
