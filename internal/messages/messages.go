@@ -43,6 +43,10 @@ var (
 	raise        = regexp.MustCompile(`(?i)^raise\s+(?:exception|warning|notice)\b`)
 	option       = regexp.MustCompile(`(?i)\b(hint|message|detail|errcode|column|constraint|table|schema|datatype)\s*=\s*$`)
 	placeholder  = regexp.MustCompile(`%`)
+	// a function that must not roll its own record back returns why it refused
+	refusal = regexp.MustCompile(`^(?:why|reason|refused)\s*:=`)
+	branch  = regexp.MustCompile(`^then\s+('(?:[^']|'')*')`)
+	words   = regexp.MustCompile(`^[a-z][A-Za-z'’-]*(?:[ ,:;]+[A-Za-z'’()-]+)+$`)
 )
 
 // raised lists what one text of SQL raises, with the function that stands around it.
@@ -55,14 +59,15 @@ func raised(text string) []Message {
 			i += length(text[i:], "\n")
 		case text[i] == '\'':
 			i += literal(text[i:])
+		case dollar(text[i:]) > 0:
+			i += dollar(text[i:])
 		case startsWord(text, i):
 			if m := madeFunction.FindStringSubmatch(text[i:]); m != nil {
 				where = m[1]
 			}
-			if raise.MatchString(text[i:]) {
-				statement := text[i : i+endOfStatement(text[i:])]
-				found = append(found, message(where, statement)...)
-				i += len(statement)
+			if n, said := statement(where, text[i:]); n > 0 {
+				found = append(found, said...)
+				i += n
 				continue
 			}
 			i++
@@ -71,6 +76,43 @@ func raised(text string) []Message {
 		}
 	}
 	return found
+}
+
+// statement is how long a statement is that says something to a person, and what it says: a raise, or an assignment of
+// the reason that a function returns instead of raising. 0: it is another one.
+func statement(where, text string) (int, []Message) {
+	switch n := endOfStatement(text); {
+	case raise.MatchString(text):
+		return n, message(where, text[:n])
+	case refusal.MatchString(text):
+		return n, reasons(where, text[:n])
+	}
+	if m := branch.FindStringSubmatch(text); m != nil && words.MatchString(unquoted(m[1])) {
+		return len(m[0]), []Message{{Where: where, Text: unquoted(m[1])}}
+	}
+	return 0, nil
+}
+
+// reasons are the texts of an assignment.
+func reasons(where, statement string) []Message {
+	var found []Message
+	for i := 0; i < len(statement); {
+		if statement[i] != '\'' {
+			i++
+			continue
+		}
+		n := literal(statement[i:])
+		if text := unquoted(statement[i : i+n]); words.MatchString(text) {
+			found = append(found, Message{Where: where, Text: values(text)})
+		}
+		i += n
+	}
+	return found
+}
+
+// unquoted is the text of an SQL string.
+func unquoted(quoted string) string {
+	return strings.NewReplacer("''", "'", `\n`, " ").Replace(quoted[1 : len(quoted)-1])
 }
 
 func startsWord(text string, i int) bool {
@@ -109,6 +151,8 @@ func endOfStatement(text string) int {
 			return i
 		case text[i] == '\'':
 			i += literal(text[i:])
+		case dollar(text[i:]) > 0:
+			i += dollar(text[i:])
 		case strings.HasPrefix(text[i:], "--"):
 			i += length(text[i:], "\n")
 		default:
@@ -116,6 +160,22 @@ func endOfStatement(text string) int {
 		}
 	}
 	return len(text)
+}
+
+var tag = regexp.MustCompile(`^\$[a-z]+\$`)
+
+// dollar is how long the dollar-quoted string of one line is at the beginning of a text, such as a pattern: what looks
+// like a comment or a quote in it is none. 0: there is none. Bodies of functions have many lines.
+func dollar(text string) int {
+	open := tag.FindString(text)
+	if open == "" {
+		return 0
+	}
+	line, _, _ := strings.Cut(text[len(open):], "\n")
+	if end := strings.Index(line, open); end >= 0 {
+		return end + 2*len(open)
+	}
+	return 0
 }
 
 // message reads a raise statement: its format, or where the format is only a placeholder the texts that fill it; and its
@@ -135,7 +195,7 @@ func message(where, statement string) []Message {
 			name = strings.ToLower(m[1])
 		}
 		n := literal(statement[i:])
-		text := strings.NewReplacer("''", "'", `\n`, " ").Replace(statement[i+1 : i+n-1])
+		text := unquoted(statement[i : i+n])
 		switch name {
 		case "hint":
 			hints = append(hints, text)

@@ -17,6 +17,12 @@ begin
     using errcode = 'WARD3', hint = 'ward queue claim ' || x || ' does it'; end if;
   raise exception '%', case when x = 1 then 'one is too few' else format('%s are too few', x) end using errcode = '22023';
 end $$;
+create function tenancy.g() returns text as $$
+begin
+  why := case when a !~ $re$--'[^\n]*$re$ then 'begin was not a select of its own' when a then 'the server''s clock was set back' when b then 'signature' end;
+  select case when c then 'user disabled' when d then 'a.rank, a.id' end into why;
+  return why;
+end $$;
 do $$ begin raise warning '% does not allow 100%%: see docs/SECURITY.md', current_user; end $$;
 `
 
@@ -25,7 +31,10 @@ func TestRaised(t *testing.T) {
 		{"review.f", "the anomaly's state is …: claim it; then go on", "ward queue claim … does it"},
 		{"review.f", "one is too few", ""},
 		{"review.f", "… are too few", ""},
-		{"review.f", "… does not allow 100%: see docs/SECURITY.md", ""},
+		{"tenancy.g", "begin was not a select of its own", ""},
+		{"tenancy.g", "the server's clock was set back", ""},
+		{"tenancy.g", "user disabled", ""},
+		{"tenancy.g", "… does not allow 100%: see docs/SECURITY.md", ""},
 	}
 	if got := raised(statements); !slices.Equal(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
