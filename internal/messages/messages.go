@@ -97,6 +97,10 @@ func statement(where, text string) (int, []Message) {
 func reasons(where, statement string) []Message {
 	var found []Message
 	for i := 0; i < len(statement); {
+		if n := dollar(statement[i:]); n > 0 {
+			i += n
+			continue
+		}
 		if statement[i] != '\'' {
 			i++
 			continue
