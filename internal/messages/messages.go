@@ -87,7 +87,7 @@ func statement(where, text string) (int, []Message) {
 	case refusal.MatchString(text):
 		return n, reasons(where, text[:n])
 	}
-	if m := branch.FindStringSubmatch(text); m != nil && words.MatchString(unquoted(m[1])) {
+	if m := branch.FindStringSubmatch(text); len(m) == 2 && words.MatchString(unquoted(m[1])) {
 		return len(m[0]), []Message{{Where: where, Text: unquoted(m[1])}}
 	}
 	return 0, nil
