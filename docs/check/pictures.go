@@ -177,12 +177,12 @@ type station struct {
 var way = []station{
 	{"application", "signs the user in", []string{"tenancy.sign_in", "tenancy.signed_in"}},
 	{"application", "asks, which writes one event per record", []string{"tenancy.ask", "audit.disclose", "audit.event"}},
-	{"PostgreSQL", "flushes the commit", []string{"audit.durable", "audit.ask"}},
-	{"application", "begins under the disclosure and looks", []string{"tenancy.begin", "audit.disclosed"}},
+	{"PostgreSQL", "flushes the commit", []string{"tenancy.durable", "tenancy.disclosure"}},
+	{"application", "begins under the disclosure and looks", []string{"tenancy.begin", "tenancy.disclosed"}},
 	{"worker", "gives each event its place in the chain", []string{"audit/seal.go: Seal", "audit.chain"}},
 	{"worker", "ships sealed rows as Parquet parts", []string{"audit/ship.go: Ship"}},
 	{"worker", "runs the rules over sealed batches", []string{"review/run.go: Run", "review.run", "review.anomaly"}},
-	{"reviewer", "looks, which is recorded first, and decides", []string{"audit.look", "review.close"}},
+	{"reviewer", "looks, which is recorded first, and decides", []string{"tenancy.look", "review.close"}},
 	{"auditor", "verifies the parts offline", []string{"archive/verify.go: Run"}},
 }
 
