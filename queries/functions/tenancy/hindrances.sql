@@ -20,6 +20,11 @@ begin
   return query
     select 'function', format('%s, which %s reaches, must pin its search_path: alter function %s set search_path = pg_catalog, pg_temp', f, t, f), format('alter function %s set search_path = pg_catalog, public, pg_temp', f) from tenancy.unpinned(t) f;
   return query
+    select 'schema', format('%s may not enter schema %s, and %s may not let them in', array_to_string(tenancy.kept_out(t), ', '), c.relnamespace::regnamespace, current_user),
+      format('grant usage on schema %s to %s', c.relnamespace::regnamespace, array_to_string(tenancy.kept_out(t), ', '))
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = t and tenancy.kept_out(t) <> '{}' and not pg_has_role(n.nspowner, 'usage') and not has_schema_privilege(n.oid, 'usage with grant option');
+  return query
     select 'unique', format('unique index %s must start with tenant_id: otherwise a violation tells that another clinic has the value', i.indexrelid::regclass), null::text
     from pg_index i where i.indrelid = t and (i.indisunique or i.indisexclusion) and not i.indisprimary and not exists (select from pg_attribute a where a.attrelid = t and a.attnum = i.indkey[0] and a.attname = 'tenant_id');
   return query
