@@ -13,6 +13,7 @@ import (
 const anatomy = `-- name: Anatomy :one
 select jsonb_build_object(
   'partitioned', c.relkind = 'p', 'owner', pg_catalog.pg_get_userbyid(c.relowner), 'row_security', c.relrowsecurity, 'rows', greatest(c.reltuples, 0)::bigint,
+  'schema', c.relnamespace::regnamespace::text, 'kept_out', to_jsonb(tenancy.kept_out(c.oid)),
   'registered', exists (select from tenancy.phi_table p where to_regclass(p.record_table) = c.oid),
   'columns', coalesce((select jsonb_agg(jsonb_build_object('name', a.attname, 'type', a.atttypid::regtype::text, 'not_null', a.attnotnull, 'generated', a.attgenerated <> '', 'identity', a.attidentity <> '',
       'from_default', case when a.attgenerated = '' then pg_catalog.pg_get_expr(f.adbin, f.adrelid) end) order by a.attnum)

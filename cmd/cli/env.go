@@ -126,7 +126,7 @@ Exit status: 0 ok; 1 could not run; 2 usage; 3 ran and found a problem; 4 databa
 	}
 	add("work", a.tuiCmd(), a.queueCmd(), a.breachCmd(), a.auditCmd(), a.archiveCmd(), a.ruleCmd(), a.suppressCmd(), a.evidenceCmd(), a.notifyCmd())
 	add("directory", a.loginCmd(), a.logoutCmd(), a.whoamiCmd(), a.tenantCmd(), a.userCmd(), a.memberCmd(), a.roleCmd(), a.serviceCmd(), a.grantCmd(), a.oncallCmd(), a.sessionCmd(), a.keyCmd(), a.applicationCmd(), a.oidcCmd(), a.totpCmd())
-	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.workerCmd(), a.benchCmd(), a.versionCmd())
+	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.unprotectCmd(), a.workerCmd(), a.benchCmd(), a.versionCmd())
 	checkArgs(root)
 	readable(root)
 	return root
