@@ -40,7 +40,7 @@ type Permission struct {
 // Obstacle is one thing that has to change before a table can be protected.
 type Obstacle struct {
 	Table  string   `json:"table"`  // schema-qualified
-	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication, sequence, owner, grant
+	Kind   string   `json:"kind"`   // table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication, sequence, schema, owner, grant
 	Why    string   `json:"why"`    // for a person
 	Remedy []string `json:"remedy"` // statements of the migration that remove it; none: a person has to do or to say something first
 }

@@ -74,6 +74,8 @@ func (f *migrateFlags) check(a *app) (url string, err error) {
 		return "", usagef("--reason and --drop-history belong to --remove")
 	case f.remove && (f.dryRun || f.yes):
 		return "", usagef("--dry-run and --yes do not belong to --remove")
+	case a.asJSON && !f.dryRun:
+		return "", usagef("--json belongs to --dry-run")
 	case f.remove && len(strings.TrimSpace(f.reason)) < 4:
 		return "", usagef("--remove needs a --reason of at least four characters: it is recorded")
 	}
@@ -82,15 +84,21 @@ func (f *migrateFlags) check(a *app) (url string, err error) {
 
 // migration is what ward migrate --dry-run --json prints.
 type migration struct {
-	From      string             `json:"from"` // "": ward is not installed
-	To        string             `json:"to"`
-	Tables    []string           `json:"tables"`
-	Make      []migrate.Change   `json:"make"`
-	Drop      []migrate.Change   `json:"drop"`
-	Protected []string           `json:"protected"`
-	River     []string           `json:"river"`
-	Takes     []migrate.Take     `json:"takes"`
-	Obstacles []migrate.Obstacle `json:"obstacles"`
+	From      string           `json:"from"` // "": ward is not installed
+	To        string           `json:"to"`
+	Tables    []string         `json:"tables"`
+	Make      []migrate.Change `json:"make"`
+	Drop      []migrate.Change `json:"drop"`
+	Protected []string         `json:"protected"`
+	River     []string         `json:"river"`
+	Takes     []migrate.Take   `json:"takes"`
+	Obstacles []inTheWay       `json:"obstacles"`
+}
+
+// inTheWay is a migrate.Obstacle.
+type inTheWay struct {
+	What string   `json:"what"`
+	Mend []string `json:"mend"`
 }
 
 func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
@@ -160,7 +168,10 @@ func (a *app) confirmTakes(takes []migrate.Take, yes bool) error {
 
 func (a *app) printMigration(p *migrate.Plan, rivers []string) error {
 	m := migration{From: p.From, To: p.To, Tables: filled(p.Tables), Make: filled(p.Make), Drop: filled(p.Drop),
-		Protected: filled(p.Protected), River: filled(rivers), Takes: filled(p.Takes), Obstacles: filled(p.Obstacles)}
+		Protected: filled(p.Protected), River: filled(rivers), Takes: filled(p.Takes), Obstacles: []inTheWay{}}
+	for _, o := range p.Obstacles {
+		m.Obstacles = append(m.Obstacles, inTheWay{o.What, filled(o.Mend)})
+	}
 	var err error
 	if a.asJSON {
 		err = json.NewEncoder(a.Out).Encode(m)
@@ -237,7 +248,10 @@ func (a *app) removeWard(ctx context.Context, url string, f migrateFlags) error 
 	if err != nil {
 		return err
 	}
-	return one(a, done, removedText(done))
+	if _, err := fmt.Fprintln(a.Out, removedText(done)); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
 }
 
 // askStore has the removal compare what was sealed with the archive. Where the signing key is at hand and the history is to

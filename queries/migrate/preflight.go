@@ -236,12 +236,12 @@ func roleObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, erro
 }
 
 // obstacles of a role. complete says that all of ward's roles are there: another database of the cluster has ward then,
-// while one role alone that is in use is somebody's.
+// while one role alone that is in use is somebody's. The owner of a removed installation's history is nobody's.
 func (r role) obstacles(s *server, complete bool) []Obstacle {
 	var found []Obstacle
 	add := func(what string, mend ...string) { found = append(found, Obstacle{What: what, Mend: mend}) }
 	rename := fmt.Sprintf("alter role %s rename to your_%s", r.Name, r.Name)
-	if !complete && (r.Used || len(r.Member) > 0) {
+	if !complete && (r.Used && (r.Login || len(r.Members) > 0) || len(r.Member) > 0) {
 		add(fmt.Sprintf("role %s is in use, and not by ward: it owns objects, has rights or is a member of a role", r.Name), rename)
 		return found
 	}
@@ -311,7 +311,7 @@ func schemaObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, er
 }
 
 // A taken is an object of somebody's that has a name of ward's.
-type taken struct{ Kind, Schema, Name, Object string }
+type taken struct{ Kind, Schema, Name, Object, Free string }
 
 // nameObstacles finds objects that have the name of one that the plan makes.
 func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error) {
@@ -322,15 +322,16 @@ func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error
 		  where n.nspname = any ($1) and (n.nspowner::regrole::text <> all ($2) or $3))
 		select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' when 'i' then 'index'
 		    when 'I' then 'index' when 'f' then 'foreign table' when 'c' then 'type' else 'table' end, n.nspname, c.relname,
-		  format('%I.%I', n.nspname, c.relname)
+		  format('%I.%I', n.nspname, c.relname), quote_ident('your_' || c.relname)
 		from pg_class c join s n on n.oid = c.relnamespace
 		union all
-		select case t.typtype when 'd' then 'domain' else 'type' end, n.nspname, t.typname, format('%I.%I', n.nspname, t.typname)
+		select case t.typtype when 'd' then 'domain' else 'type' end, n.nspname, t.typname, format('%I.%I', n.nspname, t.typname),
+		  quote_ident('your_' || t.typname)
 		from pg_type t join s n on n.oid = t.typnamespace
 		where t.typrelid = 0 and t.typcategory <> 'A'
 		union all
 		select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname, p.proname,
-		  format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))
+		  format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), quote_ident('your_' || p.proname)
 		from pg_proc p join s n on n.oid = p.pronamespace
 		order by 2, 1, 4`, sharable, roleNames(), p.From != "")
 	if err != nil {
@@ -347,7 +348,7 @@ func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error
 		}
 		found = append(found, Obstacle{
 			What: fmt.Sprintf("%s %s has a name that ward needs", t.Kind, t.Object),
-			Mend: []string{fmt.Sprintf("alter %s %s rename to %s", t.Kind, t.Object, pgx.Identifier{"your_" + t.Name}.Sanitize())},
+			Mend: []string{fmt.Sprintf("alter %s %s rename to %s", t.Kind, t.Object, t.Free)},
 		})
 	}
 	return found, nil

@@ -38,12 +38,12 @@ type Head struct {
 
 // Removed is what Remove did.
 type Removed struct {
-	Event        *int64   `json:"event"` // null: ward was never initialised here
-	GivenBack    []string `json:"given_back"`
-	HistoryKept  bool     `json:"history_kept"` // schema audit, which ward_owner owns
-	RolesDropped []string `json:"roles_dropped"`
-	RolesKept    []string `json:"roles_kept"` // each with the reason
-	Kept         []string `json:"kept"`       // what else stays, each with the reason
+	Event        *int64 // null: ward was never initialised here
+	GivenBack    []string
+	HistoryKept  bool // schema audit, which ward_owner owns
+	RolesDropped []string
+	RolesKept    []string // each with the reason
+	Kept         []string       // what else stays, each with the reason
 }
 
 // Remove takes ward out of the database at url. The login is one that could install it. It refuses with an
