@@ -361,8 +361,10 @@ func TestPruneNeedsAnAdministrator(t *testing.T) {
 	super(t, a.e, "insert into review.rule (id, version, tier, severity, title, content_hash, front_matter) "+
 		"values ('T01', 1, 'A', 'high', 't', 'h', '{}')")
 	refused("a rule behind", event, "55000")
-	past := "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) from (select audit.month_digest('2026-05-01') as d) x"
-	if _, err := worker.Exec(t.Context(), past, event); err == nil || !strings.Contains(err.Error(), "permission denied for function prune_month") || a.rows() != 30 {
+	past := "select audit.prune_month($1, (d).rows, (d).digest, array['x'], 1) " +
+		"from (select audit.month_digest('2026-05-01') as d) x"
+	if _, err := worker.Exec(t.Context(), past, event); err == nil ||
+		!strings.Contains(err.Error(), "permission denied for function prune_month") || a.rows() != 30 {
 		t.Errorf("past the rules: %v, %d rows left", err, a.rows())
 	}
 	super(t, a.e, "update review.rule set last_run_at = clock_timestamp() - interval '31 days'") // retired

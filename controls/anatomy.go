@@ -17,6 +17,8 @@ type table struct {
 	Name        string // schema-qualified and quoted
 	Owner       string
 	RowSecurity bool `json:"row_security"`
+	Schema      string
+	KeptOut     []string `json:"kept_out"` // ward's roles that may not enter the schema yet
 	Rows        int64
 	Registered  bool
 	Partitioned bool

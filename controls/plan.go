@@ -42,7 +42,7 @@ type Permission struct {
 type Obstacle struct {
 	Table string `json:"table"` // schema-qualified
 	// table, tenant, subject, key, reference, unique, index, function, policy, rule, view, inheritance, publication,
-	// sequence, owner, grant
+	// sequence, schema, owner, grant
 	Kind string `json:"kind"`
 	Why  string `json:"why"` // for a person
 	// statements of the migration that remove it; none: a person has to do or to say something first
@@ -261,6 +261,20 @@ func (p *planner) obstacle(t *table, kind, why string, steps ...step) {
 	p.plan.Obstacles = append(p.plan.Obstacles, Obstacle{t.Name, kind, why, remedy})
 }
 
+// enterSchema lets ward's roles into a table's schema, as tenancy.protect does: the migration needs it before. Where
+// the login may not grant that, tenancy.hindrances has the same statement.
+func (p *planner) enterSchema(t *table, said map[string]bool) {
+	if len(t.KeptOut) == 0 {
+		return
+	}
+	p.note(t, "USAGE on its schema %s is granted to %s", t.Schema, strings.Join(t.KeptOut, ", "))
+	grant := fmt.Sprintf("grant usage on schema %s to %s", t.Schema, strings.Join(t.KeptOut, ", "))
+	if !said["note "+grant] {
+		said["note "+grant] = true
+		p.phases[phaseOpen] = append(p.phases[phaseOpen], grant)
+	}
+}
+
 // catalogObstacles are those that tenancy.hindrances can say how to remove. A view may read several of the tables, and
 // is dropped once.
 func (p *planner) catalogObstacles(ctx context.Context) error {
@@ -279,6 +293,7 @@ func (p *planner) catalogObstacles(ctx context.Context) error {
 	}
 	said := map[string]bool{}
 	for _, t := range p.tables {
+		p.enterSchema(t, said)
 		found, err := p.q.Hindrances(ctx, queries.HindrancesParams{RecordTable: t.Name, OpenColumns: p.openOf(t)})
 		if err != nil {
 			return err
@@ -306,6 +321,10 @@ func (p *planner) catalogObstacles(ctx context.Context) error {
 				continue
 			}
 			said[h.Remedy] = true
+			if h.Kind == "schema" {
+				p.plan.Obstacles = append(p.plan.Obstacles, Obstacle{t.Name, h.Kind, h.Why, []string{h.Remedy}})
+				continue
+			}
 			p.obstacle(t, h.Kind, h.Why, step{phase, h.Remedy})
 		}
 		if t.Owner != "ward_owner" && !slices.Contains(p.phases[phaseLink], ownerOf(t)) {

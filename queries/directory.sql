@@ -122,6 +122,9 @@ select tenancy.list_applications()::jsonb;
 -- name: Protect :exec
 select tenancy.protect(sqlc.arg(record_table)::text::regclass, sqlc.narg(subject)::text, sqlc.arg(open)::text[]);
 
+-- name: Unprotect :one
+select tenancy.unprotect(sqlc.arg(record_table)::text::regclass, sqlc.arg(reason)::text)::bigint;
+
 -- name: Permit :exec
 select tenancy.permit(sqlc.arg(role)::text, sqlc.arg(record_table)::text::regclass, sqlc.arg(actions)::text[]);
 

@@ -862,3 +862,19 @@ func (q *Queries) UndeclareService(ctx context.Context, arg UndeclareServicePara
 	err := row.Scan(&column_1)
 	return column_1, err
 }
+
+const unprotect = `-- name: Unprotect :one
+select tenancy.unprotect($1::text::regclass, $2::text)::bigint
+`
+
+type UnprotectParams struct {
+	RecordTable string
+	Reason      string
+}
+
+func (q *Queries) Unprotect(ctx context.Context, arg UnprotectParams) (int64, error) {
+	row := q.db.QueryRow(ctx, unprotect, arg.RecordTable, arg.Reason)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}

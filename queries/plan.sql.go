@@ -14,6 +14,7 @@ const anatomy = `-- name: Anatomy :one
 select jsonb_build_object(
   'partitioned', c.relkind = 'p', 'owner', pg_catalog.pg_get_userbyid(c.relowner), 'row_security', c.relrowsecurity,
   'rows', greatest(c.reltuples, 0)::bigint,
+  'schema', c.relnamespace::regnamespace::text, 'kept_out', to_jsonb(tenancy.kept_out(c.oid)),
   'registered', exists (select from tenancy.phi_table p where to_regclass(p.record_table) = c.oid),
   'columns', coalesce((
     select jsonb_agg(jsonb_build_object(

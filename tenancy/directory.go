@@ -289,3 +289,18 @@ func (db *DB) Init(ctx context.Context, in Installation) (uuid.UUID, error) {
 	})
 	return id, err
 }
+
+// Unprotect undoes what protecting a table made, as the table's owner or a superuser, and returns the event that
+// records it. The table's rows are then nobody's secret.
+func (db *DB) Unprotect(ctx context.Context, table, reason string) (int64, error) {
+	var event int64
+	err := db.transact(ctx, func(tx Tx) error {
+		var err error
+		event, err = queries.New(tx).Unprotect(ctx, queries.UnprotectParams{RecordTable: table, Reason: reason})
+		if err != nil {
+			return fmt.Errorf("unprotect %s: %w", table, explain(err))
+		}
+		return nil
+	})
+	return event, err
+}

@@ -99,6 +99,6 @@ unset PGPORT PGSERVICE PGPASSWORD
 
 begin "ward migrate, ward init"
 url() { echo "postgres://$1@/clinic?host=$work/pg"; }
-"$work/ward" migrate --database "$(url postgres)" 2>/dev/null
+"$work/ward" migrate --yes --database "$(url postgres)" 2>/dev/null
 "$work/ward" init --database "$(url ward_migrate)" --region us-west root "Root Admin" <<<"$password" >/dev/null 2>&1
 

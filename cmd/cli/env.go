@@ -132,7 +132,8 @@ interrupted.`,
 	add("directory", a.loginCmd(), a.logoutCmd(), a.whoamiCmd(), a.tenantCmd(), a.userCmd(), a.memberCmd(), a.roleCmd(),
 		a.serviceCmd(), a.grantCmd(), a.oncallCmd(), a.sessionCmd(), a.keyCmd(), a.applicationCmd(),
 		a.oidcCmd(), a.totpCmd())
-	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.workerCmd(), a.benchCmd(),
+	add("install", a.demoCmd(), a.migrateCmd(), a.initCmd(), a.protectCmd(), a.unprotectCmd(),
+		a.workerCmd(), a.benchCmd(),
 		a.versionCmd())
 	checkArgs(root)
 	readable(root)

@@ -15,7 +15,6 @@ import (
 	"github.com/ward-health/ward/internal/postgres/filelock"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries"
-	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -29,47 +28,6 @@ func (a *app) privileged() (string, error) {
 		return v, nil
 	}
 	return "", usagef("this needs a privileged login: --database, or WARD_MIGRATE_DATABASE_URL")
-}
-
-func (a *app) migrateCmd() *cobra.Command {
-	return &cobra.Command{
-		Use: "migrate", Short: "Bring a database to the newest schema", Args: cobra.NoArgs,
-		Annotations: exempt("there is no audit log before it; what it does is in ward_migration"),
-		Long: "The first time as a login with CREATEROLE that owns the database (it creates ward's roles); " +
-			"afterwards as ward_migrate.",
-		Example: "  ward migrate --database postgres://postgres@/clinic",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			url, err := a.privileged()
-			if err != nil {
-				return err
-			}
-			if err := reachable(cmd.Context(), url); err != nil {
-				return err
-			}
-			applied, err := worker.Migrate(cmd.Context(), url,
-				migrate.Options{Said: func(text string) { a.say("%s", text) }})
-			if err != nil {
-				return err
-			}
-			for _, m := range applied {
-				a.say("applied %s", m)
-			}
-			// reviewers see the rules, and S02 what has never run, before a worker has
-			settings, err := a.settings()
-			if err != nil {
-				return err
-			}
-			rules, err := settings.rules()
-			if err != nil {
-				return err
-			}
-			if err := worker.Register(cmd.Context(), url, rules); err != nil {
-				return err
-			}
-			a.say("the schema is up to date; on a new database, ward init comes next")
-			return nil
-		},
-	}
 }
 
 // reachable tells a database that does not answer from a migration that fails.

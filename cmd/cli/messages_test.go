@@ -58,7 +58,8 @@ func TestMessagesPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(stands) != page {
-		t.Errorf("%s is not what the code says%s; run go test ./cmd/cli -run TestMessagesPage -update", messagesPage, firstDifference(string(stands), page))
+		t.Errorf("%s is not what the code says%s; run go test ./cmd/cli -run TestMessagesPage -update", messagesPage,
+			firstDifference(string(stands), page))
 	}
 }
 

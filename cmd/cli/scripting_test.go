@@ -57,6 +57,7 @@ var results = map[string]any{
 	"ward tenant list":     tenancy.Tenant{}, "ward user list": tenancy.User{}, "ward user show": tenancy.User{},
 	"ward member list": tenancy.Membership{}, "ward member show": tenancy.Consequences{},
 	"ward member terminate": tenancy.Termination{}, "ward grant list": tenancy.Grant{}, "ward protect": controls.Plan{},
+	"ward unprotect": unprotected{}, "ward migrate": migration{},
 	"ward session list": tenancy.LiveSession{}, "ward session revoke": tenancy.Revoked{},
 	"ward key list": tenancy.SigningKey{}, "ward key rotate": tenancy.Rotated{},
 	"ward application list": tenancy.Application{},
@@ -239,6 +240,7 @@ func TestJSONHasTheDocumentedFields(t *testing.T) {
 		"ward protect":    {"protect", "public.notes", "--plan", "--database", s.DB.Superuser()},
 		"ward audit user": {"audit", "user", "casey", "--reason", "documentation"},
 		"ward role list":  {"role", "list"}, "ward service list": {"service", "list"},
+		"ward migrate": {"migrate", "--dry-run", "--database", s.DB.Superuser()},
 	} {
 		line, _, _ := strings.Cut(s.ok("dana", append(args, "--json")...), "\n")
 		var got map[string]json.RawMessage

@@ -71,7 +71,8 @@ func TestBrokenLinksAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "page.md:8: #two: no such heading\npage.md:8: none.md: no such file\npage.md:8: page.md#none: no such heading"
+	want := "page.md:8: #two: no such heading\npage.md:8: none.md: no such file\n" +
+		"page.md:8: page.md#none: no such heading"
 	if got := strings.Join(BrokenLinks(dir, found), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -82,7 +83,8 @@ func TestContentsAreWritten(t *testing.T) {
 	if got := WithContents(short); got != short.Text {
 		t.Errorf("a short page changed:\n%s", got)
 	}
-	long := Page{Text: "# One\n\nWhat it is.\n\n## Two\n\nText.\n" + strings.Repeat("\n", maxWithoutContents) + "## Three\n"}
+	long := Page{Text: "# One\n\nWhat it is.\n\n## Two\n\nText.\n" +
+		strings.Repeat("\n", maxWithoutContents) + "## Three\n"}
 	want := "# One\n\nWhat it is.\n\n## Contents\n\n- [Two](#two)\n- [Three](#three)\n\n## Two\n"
 	got := WithContents(long)
 	if !strings.HasPrefix(got, want) {

@@ -16,7 +16,8 @@ import (
 const module = "github.com/ward-health/ward"
 
 // helpers are packages that only tests, scripts and the documentation use: a picture of the product leaves them out.
-var helpers = regexp.MustCompile(`^(testdata|examples|docs|internal/(messages|wardtest|postgres/pgtest|notify/notifytest)|archive/s3/s3test)(/|$)`)
+var helpers = regexp.MustCompile(
+	`^(testdata|examples|docs|internal/(messages|wardtest|postgres/pgtest|notify/notifytest)|archive/s3/s3test)(/|$)`)
 
 // Packages draws which of ward's packages imports which, as Mermaid. An arrow that follows from others is left out.
 func Packages(ctx context.Context, root string) (string, error) {
@@ -106,7 +107,8 @@ type schemas struct {
 
 // readSchemas reads the migrations and the files of functions, views and triggers, wherever below queries they are.
 func readSchemas(root string) (*schemas, error) {
-	s := &schemas{names: map[string]bool{}, functions: map[string]bool{}, tables: map[string]bool{}, bodies: map[string][]string{}}
+	s := &schemas{names: map[string]bool{}, functions: map[string]bool{}, tables: map[string]bool{},
+		bodies: map[string][]string{}}
 	err := filepath.WalkDir(filepath.Join(root, "queries"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("walk queries: %w", err)
@@ -176,7 +178,8 @@ type station struct {
 // way is the way of one PHI value from a sign-in to a reviewer.
 var way = []station{
 	{"application", "signs the user in", []string{"tenancy.sign_in", "tenancy.signed_in"}},
-	{"application", "asks, which writes one event per record", []string{"tenancy.ask", "audit.disclose", "audit.event"}},
+	{"application", "asks, which writes one event per record",
+		[]string{"tenancy.ask", "audit.disclose", "audit.event"}},
 	{"PostgreSQL", "flushes the commit", []string{"tenancy.durable", "tenancy.disclosure"}},
 	{"application", "begins under the disclosure and looks", []string{"tenancy.begin", "tenancy.disclosed"}},
 	{"worker", "gives each event its place in the chain", []string{"audit/seal.go: Seal", "audit.chain"}},

@@ -37,7 +37,8 @@ func TestPictures(t *testing.T) {
 			t.Fatalf("%s has no %q and %q", architecture, from, to)
 		}
 		if stands != picture && !*update {
-			t.Errorf("%s: the picture of the %s is out of date; run go test ./docs/check -update. Drawn now:\n%s", architecture, name, picture)
+			t.Errorf("%s: the picture of the %s is out of date; run go test ./docs/check -update. Drawn now:\n%s",
+				architecture, name, picture)
 		}
 		text = before + from + picture + to + after
 	}
@@ -56,9 +57,12 @@ func TestReduced(t *testing.T) {
 }
 
 func TestSchemasAreRead(t *testing.T) {
-	s := &schemas{names: map[string]bool{}, functions: map[string]bool{}, tables: map[string]bool{}, bodies: map[string][]string{}}
-	s.read("create schema a;\ncreate or replace function a.f(x int) returns void as $$ select b.g() $$;\ncreate unlogged table a.t (x int);")
-	if !s.names["a"] || !s.functions["a.f"] || !s.tables["a.t"] || len(s.bodies["a"]) != 1 || s.bodies["a"][0] != " select b.g() " {
+	s := &schemas{names: map[string]bool{}, functions: map[string]bool{}, tables: map[string]bool{},
+		bodies: map[string][]string{}}
+	s.read("create schema a;\ncreate or replace function a.f(x int) returns void as $$ select b.g() $$;\n" +
+		"create unlogged table a.t (x int);")
+	if !s.names["a"] || !s.functions["a.f"] || !s.tables["a.t"] || len(s.bodies["a"]) != 1 ||
+		s.bodies["a"][0] != " select b.g() " {
 		t.Errorf("read %+v", s)
 	}
 	for _, name := range []string{"a.g", "pictures.go: Gone", "gone.go: Way"} {

@@ -71,7 +71,8 @@ func TestTroubleshootingQuotesMessages(t *testing.T) {
 }
 
 func TestQuotedMessages(t *testing.T) {
-	page := "| Message (SQLSTATE) | Cause |\n|---|---|\n| `one`, `two ...` (42501) | `not this` |\n| none | x |\n\n| What you see | x |\n| `other` | x |\n"
+	page := "| Message (SQLSTATE) | Cause |\n|---|---|\n| `one`, `two ...` (42501) | `not this` |\n| none | x |\n\n" +
+		"| What you see | x |\n| `other` | x |\n"
 	if got := strings.Join(quoted(page), ";"); got != "one;two ..." {
 		t.Errorf("got %q", got)
 	}

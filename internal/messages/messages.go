@@ -39,10 +39,12 @@ func SQL(root string) ([]Message, error) {
 }
 
 var (
-	madeFunction = regexp.MustCompile(`(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([a-z_0-9]+\.[a-z_0-9]+)`)
-	raise        = regexp.MustCompile(`(?i)^raise\s+(?:exception|warning|notice)\b`)
-	option       = regexp.MustCompile(`(?i)\b(hint|message|detail|errcode|column|constraint|table|schema|datatype)\s*=\s*$`)
-	placeholder  = regexp.MustCompile(`%`)
+	madeFunction = regexp.MustCompile(
+		`(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([a-z_0-9]+\.[a-z_0-9]+)`)
+	raise  = regexp.MustCompile(`(?i)^raise\s+(?:exception|warning|notice)\b`)
+	option = regexp.MustCompile(
+		`(?i)\b(hint|message|detail|errcode|column|constraint|table|schema|datatype)\s*=\s*$`)
+	placeholder = regexp.MustCompile(`%`)
 	// a function that must not roll its own record back returns why it refused
 	refusal = regexp.MustCompile(`^(?:why|reason|refused)\s*:=`)
 	branch  = regexp.MustCompile(`^then\s+('(?:[^']|'')*')`)
@@ -182,8 +184,8 @@ func dollar(text string) int {
 	return 0
 }
 
-// message reads a raise statement: its format, or where the format is only a placeholder the texts that fill it; and its
-// hint, which may be put together of several strings.
+// message reads a raise statement: its format, or where the format is only a placeholder the texts that fill it; and
+// its hint, which may be put together of several strings.
 func message(where, statement string) []Message {
 	var texts, hints []string
 	name := ""

@@ -53,7 +53,8 @@ func f() error {
 
 func TestGo(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"p.go": program, "p_test.go": strings.Replace(program, "write", "test", 1)} {
+	for name, text := range map[string]string{"p.go": program,
+		"p_test.go": strings.Replace(program, "write", "test", 1)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,33 @@ func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, erro
 		return nil, err
 	}
 	applied := plan.Lines()
+	rivers, err := migrateRiver(ctx, url, &rivermigrate.MigrateOpts{})
+	return append(applied, rivers...), err
+}
+
+// Look returns what Migrate would do, and changes nothing: ward's part, and River's migrations a line each.
+func Look(ctx context.Context, url string, o migrate.Options) (plan *migrate.Plan, rivers []string, err error) {
+	if plan, err = migrate.Look(ctx, url, o); err != nil {
+		return nil, nil, err
+	}
+	if plan.From == "" { // then no table of River's is there to be asked
+		migrator, err := rivermigrate.New(riverpgxv5.New(nil), &rivermigrate.Config{Schema: Schema})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read River's migrations: %w", err)
+		}
+		for _, v := range migrator.AllVersions() {
+			rivers = append(rivers, riverLine(v.Version, v.Name))
+		}
+		return plan, rivers, nil
+	}
+	if len(plan.Obstacles) > 0 {
+		return plan, nil, nil
+	}
+	rivers, err = migrateRiver(ctx, url, &rivermigrate.MigrateOpts{DryRun: true})
+	return plan, rivers, err
+}
+
+func migrateRiver(ctx context.Context, url string, o *rivermigrate.MigrateOpts) ([]string, error) {
 	pool, err := asOwner(ctx, url)
 	if err != nil {
 		return nil, err
@@ -36,15 +63,18 @@ func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, erro
 	if err != nil {
 		return nil, fmt.Errorf("read River's migrations: %w", err)
 	}
-	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	result, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, o)
 	if err != nil {
 		return nil, fmt.Errorf("apply River's migrations: %w", err)
 	}
+	var lines []string
 	for _, v := range result.Versions {
-		applied = append(applied, fmt.Sprintf("river %03d %s", v.Version, v.Name))
+		lines = append(lines, riverLine(v.Version, v.Name))
 	}
-	return applied, nil
+	return lines, nil
 }
+
+func riverLine(version int, name string) string { return fmt.Sprintf("river %03d %s", version, name) }
 
 // asOwner connects as ward_owner: River's tables belong to it, and its default privileges give the worker what it
 // needs.

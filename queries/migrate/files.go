@@ -19,6 +19,7 @@ type tableFile struct {
 	Version int
 	Name    string // 00001_roles.sql
 	Sum     string // SHA-256, hexadecimal
+	text    string
 }
 
 // release is a schema as its files say it.
@@ -78,7 +79,7 @@ func readTables(files fs.FS) ([]tableFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the schema: %w", err)
 		}
-		t := tableFile{Name: path.Base(file)}
+		t := tableFile{Name: path.Base(file), text: string(text)}
 		number, _, _ := strings.Cut(t.Name, "_")
 		if t.Version, err = strconv.Atoi(number); err != nil {
 			return nil, fmt.Errorf("%s does not begin with its number", file)

@@ -47,12 +47,19 @@ func Look(ctx context.Context, url string, o Options) (*Plan, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	return newPlan(ctx, conn.Conn(), r)
+	p, err := newPlan(ctx, conn.Conn(), r)
+	if err != nil {
+		return nil, err
+	}
+	x, err := p.examine(ctx, conn.Conn())
+	p.Obstacles, p.Takes = x.obstacles, x.takes
+	return p, err
 }
 
 // Run brings the database at url to this release and returns what it did. The first time the login needs CREATEROLE and
 // must own the database, since the roles are made then; later it is ward_migrate. Calls at the same time wait for each
-// other. Errors: ErrNewer; a *pgconn.PgError of the statement that failed, after which nothing has changed.
+// other. Errors: ErrNewer; *ObstaclesError; a *pgconn.PgError of the statement that failed, after which nothing has
+// changed.
 func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 	r, err := o.release()
 	if err != nil {
@@ -87,17 +94,25 @@ func migrateOnce(ctx context.Context, conn *stdlib.Conn, r *release, o Options) 
 		if err != nil {
 			return fmt.Errorf("begin the migration: %w", err)
 		}
-		p, err = inTransaction(ctx, conn, tx, r)
+		p, err = inTransaction(ctx, conn, tx, r, o)
 		return err
 	})
 	return p, err
 }
 
-func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release) (*Plan, error) {
+func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release, o Options) (*Plan, error) {
 	p, err := newPlan(ctx, tx, r)
 	if err != nil {
 		return nil, err
 	}
+	x, err := p.examine(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if len(x.obstacles) > 0 {
+		return nil, &ObstaclesError{x.obstacles}
+	}
+	first := p.From == ""
 	if len(p.Tables) > 0 {
 		if err := applyTables(ctx, conn, r); err != nil {
 			return nil, err
@@ -114,6 +129,10 @@ func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release
 			return nil, err
 		}
 	}
+	if err := x.take(ctx, tx, first, o.Said); err != nil {
+		return nil, err
+	}
+	p.Takes = x.takes
 	if _, err := tx.Exec(ctx, "select audit.ensure_months()"); err != nil {
 		return nil, fmt.Errorf("make the months of the audit log: %w", err)
 	}

@@ -34,6 +34,9 @@ type Plan struct {
 	Drop      []Change `json:"drop"`      // objects that no file defines any more
 	Protected []string `json:"protected"` // protected tables of the application's whose protection is made anew
 
+	Takes     []Take     `json:"takes"`     // what PUBLIC loses
+	Obstacles []Obstacle `json:"obstacles"` // what stands in the way; Run refuses then
+
 	release *release
 	state   *state
 }
@@ -68,15 +71,11 @@ var ErrNewer = errors.New("the database is at a later release of ward")
 // readState asks the database which release it is at.
 func readState(ctx context.Context, db querier) (*state, error) {
 	s := &state{tables: map[int]tableFile{}, objects: map[[2]string]made{}}
-	var there bool
-	if err := db.QueryRow(ctx, "select to_regclass('core.release') is not null").Scan(&there); err != nil {
-		return nil, fmt.Errorf("look for ward's schema: %w", err)
+	there, err := isWards(ctx, db, "core", "release")
+	if err != nil || !there {
+		return s, err
 	}
-	if !there {
-		return s, nil
-	}
-	err := db.QueryRow(ctx, "select version, sum, generator from core.release").Scan(&s.version, &s.sum, &s.generator)
-	// none: its tables were made by the transaction that this is part of
+	err = db.QueryRow(ctx, "select version, sum, generator from core.release").Scan(&s.version, &s.sum, &s.generator)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read the release of the database: %w", err)
 	}
@@ -84,7 +83,10 @@ func readState(ctx context.Context, db querier) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read which tables were made: %w", err)
 	}
-	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[tableFile])
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t tableFile, err error) {
+		err = row.Scan(&t.Version, &t.Name, &t.Sum)
+		return t, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read which tables were made: %w", err)
 	}
@@ -113,8 +115,14 @@ func readState(ctx context.Context, db querier) (*state, error) {
 // newPlan compares a release with the database. Errors: ErrNewer, and a numbered file that is not the one that was
 // applied.
 func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
+	if err := mayMigrate(ctx, db); err != nil {
+		return nil, err
+	}
 	s, err := readState(ctx, db)
 	if err != nil {
+		return nil, err
+	}
+	if r, err = r.without(ctx, db); err != nil {
 		return nil, err
 	}
 	p := &Plan{From: s.version, To: r.Version, release: r, state: s}
@@ -184,7 +192,10 @@ func (p *Plan) compareObjects() {
 }
 
 // Lines says a plan a line for each change, as a person reads it.
-func (p *Plan) Lines() []string {
+func (p *Plan) Lines() []string { return append(p.Changes(), takenLines(p.Takes)...) }
+
+// Changes are the Lines about ward's own objects.
+func (p *Plan) Changes() []string {
 	var lines []string
 	for _, t := range p.Tables {
 		lines = append(lines, "tables "+t)

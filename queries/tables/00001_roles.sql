@@ -1,5 +1,5 @@
--- Roles, schemas, and what is taken from PUBLIC. Roles are cluster-wide, so a second database in the same cluster finds
--- them there. This file needs CREATEROLE and CREATE on the database; the later ones need ward_migrate.
+-- Roles and schemas. Roles are cluster-wide, so a second database in the same cluster finds them
+-- there. This file needs CREATEROLE and CREATE on the database; the later ones need ward_migrate.
 
 -- +goose Up
 -- +goose StatementBegin
@@ -34,33 +34,13 @@ begin
   then
     execute format('grant ward_migrate to %I', current_user);
   end if;
-  execute format('revoke temporary, create on database %I from public', current_database());
   execute format(
     'grant connect on database %I to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate',
     current_database()
   );
 end $$;
 -- +goose StatementEnd
--- Functions through which one session could look at another's statements, at rows by their physical place, or at
--- objects outside row security. A managed platform may refuse: then the warning says so.
--- +goose StatementBegin
-do $$
-declare f text;
-begin
-  foreach f in array array[
-    'pg_stat_get_activity(integer)', 'pg_stat_get_backend_activity(integer)', 'currtid2(text, tid)', 'lo_create(oid)',
-    'lo_creat(integer)', 'lo_from_bytea(oid, bytea)', 'lo_get(oid)', 'lo_get(oid, bigint, integer)',
-    'lo_open(oid, integer)'
-  ] loop
-    begin
-      execute format('revoke execute on function pg_catalog.%s from public', f);
-    exception when insufficient_privilege then
-      raise warning 'this platform does not let % be revoked: see docs/SECURITY.md', f;
-    end;
-  end loop;
-end $$;
--- +goose StatementEnd
--- Advisory locks carry no privileges of their own: any login could hold the sealer's, and nothing would be sealed.
+-- Advisory locks carry no privileges of their own, so ward migrate takes them from PUBLIC; these roles need them.
 -- +goose StatementBegin
 do $$
 declare f regprocedure;
@@ -71,27 +51,37 @@ begin
     where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ '^pg_(try_)?advisory_(xact_)?lock'
   loop
     execute format('grant execute on function %s to ward_owner, ward_keys, ward_worker, ward_migrate', f);
-    begin
-      execute format('revoke execute on function %s from public', f);
-    exception when insufficient_privilege then
-      raise warning 'this platform does not let % be revoked: see docs/SECURITY.md', f;
-    end;
   end loop;
 exception when insufficient_privilege then
   raise warning 'this platform does not let advisory locks be granted: see docs/SECURITY.md';
 end $$;
 -- +goose StatementEnd
 create extension if not exists pgcrypto with schema public;
-revoke create on schema public from public;
-create schema core authorization ward_owner;
-create schema tenancy authorization ward_owner;
-create schema audit authorization ward_owner;
-create schema review authorization ward_owner;
-create schema auth authorization ward_owner;
-create schema river authorization ward_owner;
-create schema phi authorization ward_reader;
-grant usage on schema tenancy, audit, auth
-  to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
+-- A schema that is there already is somebody's: ward's objects live beside theirs, and ward_owner may let others into
+-- it. Schema auth is left alone then (Supabase): ward itself calls tenancy.claims().
+create schema if not exists core authorization ward_owner;
+create schema if not exists tenancy authorization ward_owner;
+create schema if not exists audit authorization ward_owner;
+create schema if not exists review authorization ward_owner;
+create schema if not exists auth authorization ward_owner;
+create schema if not exists river authorization ward_owner;
+create schema if not exists phi authorization ward_reader;
+-- +goose StatementBegin
+do $$
+declare s record;
+begin
+  for s in select n.nspname, case n.nspname when 'phi' then 'ward_reader' else 'ward_owner' end as owner
+    from pg_namespace n where n.nspname in ('core', 'tenancy', 'audit', 'review', 'river', 'phi')
+      and n.nspowner not in ('ward_owner'::regrole, 'ward_reader'::regrole)
+  loop
+    execute format('grant usage, create on schema %I to %I with grant option', s.nspname, s.owner);
+  end loop;
+  if (select n.nspowner = 'ward_owner'::regrole from pg_namespace n where n.nspname = 'auth') then
+    grant usage on schema auth to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
+  end if;
+end $$;
+-- +goose StatementEnd
+grant usage on schema tenancy, audit to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
 grant usage on schema tenancy to ward_identity;
 grant usage on schema core to ward_keys;
 grant usage on schema review to ward_worker, ward_reviewer, ward_migrate;
@@ -143,7 +133,15 @@ create table core.release (
   generator text not null,  -- of what tenancy.protect makes for a table
   migrated_at timestamptz not null default clock_timestamp()
 );
+
+-- What was taken from PUBLIC, which ward migrate --remove gives back. Rights that PUBLIC did not have are not here.
+create table core.taken (
+  what text primary key,
+  give_back text not null,  -- the statement; :database stands for the database's name
+  taken_at timestamptz not null default clock_timestamp()
+);
 grant select on core.release to ward_app, ward_worker, ward_reviewer, ward_identity, ward_migrate;
 grant select, insert, update, delete on core.table_file, core.object to ward_migrate;
+grant select, insert on core.taken to ward_migrate;
 grant insert, update on core.release to ward_migrate;
 reset role;

@@ -300,7 +300,7 @@ grant select (id, disabled_at, sessions_after) on tenancy.users to ward_keys;
 grant select (id, terminated_at) on tenancy.membership to ward_keys;
 grant select on tenancy.instance, tenancy.setting to ward_keys;
 grant select on tenancy.tenant, tenancy.membership, tenancy.record, tenancy.phi_table, tenancy.service_permission,
-      tenancy.region, tenancy.instance
+    tenancy.region, tenancy.instance
   to ward_worker;
 grant select (id, slug, name, kind, owner_id, disabled_at, created_at) on tenancy.users to ward_worker;
 grant select on tenancy.phi_table to ward_reader, ward_app, ward_reviewer;

@@ -20,7 +20,7 @@ begin
   );
   if bad is not null then
     raise exception 'unknown filter: %', bad using errcode = '22023',
-          hint = 'actor, action, outcome, record_table, record_id, subject_id, purpose, session_id, from, to';
+        hint = 'actor, action, outcome, record_table, record_id, subject_id, purpose, session_id, from, to';
   end if;
   if f ? 'actor' then
     f := f || jsonb_build_object(

@@ -18,7 +18,7 @@ begin
     raise exception 'the events of % may be pruned from % on',
       to_char(month, 'YYYY-MM'), to_char(until at time zone 'UTC', 'YYYY-MM-DD')
       using errcode = '55000',
-          hint = format('tenancy.setting.prune_after keeps a month for %s months after its end', after);
+        hint = format('tenancy.setting.prune_after keeps a month for %s months after its end', after);
   end if;
   select min(c.relname) into oldest
   from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -27,7 +27,7 @@ begin
     raise exception '% is not the oldest month of the database, which is %',
       to_char(month, 'YYYY-MM'), replace(substr(oldest, 7), '_', '-')
       using errcode = '55000',
-          hint = 'months are pruned from the oldest on, so that the archive takes over at one place';
+        hint = 'months are pruned from the oldest on, so that the archive takes over at one place';
   end if;
 end $$;
 

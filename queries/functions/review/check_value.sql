@@ -21,7 +21,7 @@ begin
     when 'future' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between core.today() + 1 and core.today() + 366
     when 'discovery' then v = a.discovered_on::text
     when 'states' then v ~ '^[A-Z]{2}:[0-9]{1,9}(,[A-Z]{2}:[0-9]{1,9})*$'
-        and not exists (select from regexp_split_to_table(v, ',') x group by left(x, 2) having count(*) > 1)
+      and not exists (select from regexp_split_to_table(v, ',') x group by left(x, 2) having count(*) > 1)
     when 'assessment' then exists (
       select from review.assessment s
       where s.id::text = v
@@ -61,7 +61,7 @@ begin
         when 'discovery' then 'it is ' || a.discovered_on || '; another one is proposed and confirmed first'
         when 'states' then 'write the residents of each State once, as CA:12,NV:3'
         when 'assessment' then 'the newest four-factor assessment must say '
-            || case new.disposition when 'breach' then 'breach' else 'low_probability' end
+          || case new.disposition when 'breach' then 'breach' else 'low_probability' end
         when 'anomaly' then 'another anomaly of the same clinic is needed, one that is not merged itself'
         when 'manifest' then 'no such entry is declared for this service account'
         else 'no such row at this clinic: "public.appointments/ID" or "event:NUMBER"'

@@ -18,7 +18,7 @@ as $$
     select r.*,
       case
         when r.enabled and r.since < (s).to_at then floor((extract(epoch from (s).to_at) + 62135596800) / r.every)
-            - floor((extract(epoch from greatest((s).from_at, r.since)) + 62135596800) / r.every)
+          - floor((extract(epoch from greatest((s).from_at, r.since)) + 62135596800) / r.every)
         else 0
       end::bigint as planned
     from rule r

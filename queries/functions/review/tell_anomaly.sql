@@ -14,7 +14,7 @@ begin
       'rule_id', new.rule_id, 'tier', new.tier, 'found_at', new.created_at,
       'what', case
         when new.rule_id = 'S02-late-rule'
-            and (new.facts->>'what' = 'sealing' or exists (select from review.rule r where r.id = new.facts->>'what'))
+          and (new.facts->>'what' = 'sealing' or exists (select from review.rule r where r.id = new.facts->>'what'))
         then new.facts->>'what'
       end
     ))

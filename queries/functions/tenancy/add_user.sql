@@ -10,7 +10,7 @@ begin
   perform tenancy.reviewer('configure');
   if exists (select from tenancy.users x where x.slug = add_user.slug) then
     raise exception 'there is a user "%" already', slug using errcode = '23505',
-          hint = 'one user is one person for life: a second clinic is a second membership (ward member add)';
+        hint = 'one user is one person for life: a second clinic is a second membership (ward member add)';
   end if;
   if kind = 'service' and owner is null then
     raise exception 'a service account needs an owner' using errcode = '22023';

@@ -7,8 +7,7 @@
 -- one is made several times in each statement.
 create or replace function tenancy.claims()
   returns jsonb
-  language plpgsql stable parallel restricted
-  security definer
+  language plpgsql stable parallel restricted security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off
 as $$

@@ -26,7 +26,7 @@ begin
     and a.tenant_id = disclosed.tenant;
   if asks = 0 then
     raise exception 'no committed disclosure for %', record_table using errcode = '42501',
-          hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
+        hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
   end if;
   if asks > 1 then
     select array_agg(i) into ids

@@ -53,6 +53,17 @@ begin
     ),
     format('alter function %s set search_path = pg_catalog, public, pg_temp', f)
   from tenancy.unpinned(t) f;
+  return query select 'schema',
+    format(
+      '%s may not enter schema %s, and %s may not let them in',
+      array_to_string(tenancy.kept_out(t), ', '), c.relnamespace::regnamespace, current_user
+    ),
+    format('grant usage on schema %s to %s', c.relnamespace::regnamespace, array_to_string(tenancy.kept_out(t), ', '))
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = t
+    and tenancy.kept_out(t) <> '{}'
+    and not pg_has_role(n.nspowner, 'usage')
+    and not has_schema_privilege(n.oid, 'usage with grant option');
   return query select 'unique',
     format(
       'unique index %s must start with tenant_id: otherwise a violation tells that another clinic has the value',

@@ -55,21 +55,21 @@ begin
   until := to_timestamp(least((claims->>'exp')::numeric, (claims->>'iat')::numeric + 660));
   why := case
     when jsonb_typeof(claims->'iss') <> 'string'
-        or jsonb_typeof(claims->'sub') is distinct from 'string'
-        or jsonb_typeof(claims->'iat') is distinct from 'number'
-        or jsonb_typeof(claims->'exp') is distinct from 'number' then 'not an identity token'
+      or jsonb_typeof(claims->'sub') is distinct from 'string'
+      or jsonb_typeof(claims->'iat') is distinct from 'number'
+      or jsonb_typeof(claims->'exp') is distinct from 'number' then 'not an identity token'
     when not aud @> to_jsonb(issuer.client_id)
-        or (jsonb_array_length(aud) > 1 or claims ? 'azp') and claims->>'azp' is distinct from issuer.client_id
+      or (jsonb_array_length(aud) > 1 or claims ? 'azp') and claims->>'azp' is distinct from issuer.client_id
     then 'a token for another client'
     when (claims->>'exp')::numeric <= now_s then 'expired'
     when (claims->>'iat')::numeric < now_s - 600 then 'issued more than ten minutes ago'
     when (claims->>'iat')::numeric > now_s + 60 or coalesce((claims->>'nbf')::numeric, 0) > now_s + 60
     then 'issued in the future: one of the clocks is wrong'
     when cardinality(issuer.required_acr) > 0 and not coalesce(claims->>'acr' = any (issuer.required_acr), false)
-        or cardinality(issuer.required_amr) > 0
-          and not coalesce(
-            jsonb_typeof(claims->'amr') = 'array' and claims->'amr' @> to_jsonb(issuer.required_amr), false
-          ) then 'the provider did not ask for the second factor that is required here'
+      or cardinality(issuer.required_amr) > 0
+        and not coalesce(
+          jsonb_typeof(claims->'amr') = 'array' and claims->'amr' @> to_jsonb(issuer.required_amr), false
+        ) then 'the provider did not ask for the second factor that is required here'
   end;
 exception when data_exception or character_not_in_repertoire or untranslatable_character then
   why := 'not an identity token';

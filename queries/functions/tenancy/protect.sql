@@ -74,6 +74,7 @@ begin
     execute format('alter table %s force row level security', part);
     execute format('revoke all on %s from public, ward_app, ward_worker, ward_reviewer, ward_reader', part);
   end loop;
+  perform tenancy.enter_schema(t);
   perform tenancy.make_view(t);
   perform tenancy.reindex(t);
 end $$;

@@ -31,10 +31,10 @@ begin
         then 'issued in the future: the server''s clock has gone back'
         when w.c->>'rgn' is distinct from here.region then 'another region''s token'
         when x.session_id is null
-            or x.user_id is distinct from (w.c->>'sub')::uuid
-            or x.tenant_id is distinct from (w.c->>'tid')::uuid
-            or x.membership_id is distinct from (w.c->>'mid')::uuid
-            or x.aud is distinct from w.c->>'aud' then 'token and session differ'
+          or x.user_id is distinct from (w.c->>'sub')::uuid
+          or x.tenant_id is distinct from (w.c->>'tid')::uuid
+          or x.membership_id is distinct from (w.c->>'mid')::uuid
+          or x.aud is distinct from w.c->>'aud' then 'token and session differ'
         when not coalesce((w.c->>'jti')::uuid = any (x.issued), false) then 'token of no committed sign-in or refresh'
         when x.revoked_at is not null then 'session revoked'
         when x.expires_at <= clock_timestamp() then 'session expired'

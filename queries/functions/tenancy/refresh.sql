@@ -46,15 +46,15 @@ begin
     when not tenancy.audience_allowed(s.aud) then 'the login of another application'
     when tenancy.clock_is_behind() then 'the server''s clock has gone back'
     when s.tenant_id is not null
-        and (select n.region from tenancy.tenant n where n.id = s.tenant_id) is distinct from tenancy.region_here()
+      and (select n.region from tenancy.tenant n where n.id = s.tenant_id) is distinct from tenancy.region_here()
     then 'the clinic lives in another region'
     when s.revoked_at is not null
-        or s.expires_at <= clock_timestamp()
-        or exists (select from tenancy.users u where u.id = s.user_id and u.disabled_at is not null)
-        or exists (select from tenancy.membership m where m.id = s.membership_id and m.terminated_at is not null)
-        or (s.aud = 'review' and not tenancy.may_review(s.user_id)) then 'session ended'
+      or s.expires_at <= clock_timestamp()
+      or exists (select from tenancy.users u where u.id = s.user_id and u.disabled_at is not null)
+      or exists (select from tenancy.membership m where m.id = s.membership_id and m.terminated_at is not null)
+      or (s.aud = 'review' and not tenancy.may_review(s.user_id)) then 'session ended'
     when not unused and not coalesce(t.used_at > clock_timestamp() - conf.refresh_grace, false)
-        and not coalesce(after.used_at is null and t.used_at > clock_timestamp() - conf.refresh_parent, false)
+      and not coalesce(after.used_at is null and t.used_at > clock_timestamp() - conf.refresh_parent, false)
     then 'refresh token used twice: session revoked'
   end;
   if why is null and s.created_at <= (select u.sessions_after from tenancy.users u where u.id = s.user_id) then

@@ -7,7 +7,7 @@ create or replace function tenancy.refresh_session(token text)
 as $$
   select case
     when token ~ '^[0-9a-f]{32}[.][0-9a-f]{64}[.][0-9a-f]{32}$'
-        and tenancy.fingerprint(right(token, 32)) = tenancy.fingerprint(tenancy.refresh_mac(left(token, 97)))
+      and tenancy.fingerprint(right(token, 32)) = tenancy.fingerprint(tenancy.refresh_mac(left(token, 97)))
     then left(token, 32)::uuid
   end
 $$;

@@ -16,8 +16,8 @@ begin
   end if;
   if tenancy.totp_session(who) is not null and not tenancy.spend_recovery(who, coalesce(recovery, '')) then
     raise exception 'a second factor is enrolled already' using errcode = '55000',
-          hint
-            = 'replace it with --recovery and one of your recovery codes, or ask an administrator for ward totp remove';
+        hint
+          = 'replace it with --recovery and one of your recovery codes, or ask an administrator for ward totp remove';
   end if;
   secret := tenancy.totp_new(who, (c->>'sid')::uuid);
   perform audit.write(

@@ -14,9 +14,9 @@ begin
   return case
     when position(token in current_query()) > 0 then 'the token stood in the query text: send it as a bind parameter'
     when coalesce(current_query(), '') !~* $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*select\M[^;]*;?\s*\Z$re$
-        or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$
-        or regexp_replace(current_query(), $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*$re$, '')
-          ~* $re$\m(?!(select|begin|coalesce|nullif|current_setting)\M)\w+\s*\(|[")]\s*[.(]|\$\d+\s*\.|/\*|--$re$
+      or current_query() ~* $re$\m(from|table|insert|update|delete|merge|declare|copy)\M$re$
+      or regexp_replace(current_query(), $re$^(\s|--[^\n\r]*[\n\r]|/\*((?!/\*|\*/).)*\*/)*$re$, '')
+        ~* $re$\m(?!(select|begin|coalesce|nullif|current_setting)\M)\w+\s*\(|[")]\s*[.(]|\$\d+\s*\.|/\*|--$re$
     then 'begin was not a select of its own'
   end;
 end $$;
