@@ -3,7 +3,6 @@ package review
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,29 +43,9 @@ func Breaches(ctx context.Context, s *tenancy.Session, year *int) ([]Breach, err
 		y := int32(*year)
 		in = &y
 	}
-	return look[Breach](ctx, s, "breaches", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.LookAtRows[Breach](ctx, s, "breaches", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseBreaches(ctx, queries.BrowseBreachesParams{Ask: ask, Year: in})
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.Breaches(ctx) })
-}
-
-// look records what is looked at, then reads it.
-func look[T any](ctx context.Context, s *tenancy.Session, what string, ask func(*queries.Queries, uuid.UUID) error,
-	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
-	var out []T
-	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := ask(queries.New(tx), id); err != nil {
-			return fmt.Errorf("browse %s: %w", what, tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		rows, err := read(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("read %s: %w", what, tenancy.Explain(err))
-		}
-		out, err = tenancy.Decode[T](rows)
-		return err
-	})
-	return out, err
 }
 
 // Term is how many days a contract with a clinic, or the law of a State, leaves for a notice.
@@ -81,7 +60,7 @@ type Term struct {
 
 // Terms records a look at the terms and returns the present ones. ward ships none.
 func Terms(ctx context.Context, s *tenancy.Session) ([]Term, error) {
-	return look[Term](ctx, s, "terms", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.LookAtRows[Term](ctx, s, "terms", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "terms"})
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.Terms(ctx) })
 }
@@ -94,13 +73,13 @@ func SetTenantTerm(ctx context.Context, s *tenancy.Session, tenant, state string
 	if state != "" {
 		p.State = &state
 	}
-	return recorded(ctx, s, "set the term of "+tenant,
+	return tenancy.Call(ctx, s, "set the term of "+tenant,
 		func(q *queries.Queries) (int64, error) { return q.SetTenantTerm(ctx, p) })
 }
 
 // SetStateTerm sets how many days the law of a State leaves (0: no other than the federal 60). It returns the event.
 func SetStateTerm(ctx context.Context, s *tenancy.Session, state string, days int, citation string) (int64, error) {
-	return recorded(ctx, s, "set the term of "+state, func(q *queries.Queries) (int64, error) {
+	return tenancy.Call(ctx, s, "set the term of "+state, func(q *queries.Queries) (int64, error) {
 		return q.SetStateTerm(ctx, queries.SetStateTermParams{State: state, Days: some(days), Citation: citation})
 	})
 }
@@ -111,18 +90,6 @@ func some(n int) *int32 {
 	}
 	v := int32(n)
 	return &v
-}
-
-func recorded(ctx context.Context, s *tenancy.Session, what string,
-	fn func(*queries.Queries) (int64, error)) (int64, error) {
-	var event int64
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
-		if event, err = fn(queries.New(tx)); err != nil {
-			return fmt.Errorf("%s: %w", what, tenancy.Explain(err))
-		}
-		return nil
-	})
-	return event, err
 }
 
 // AccountLink says that two accounts are one person's.
@@ -139,7 +106,7 @@ type AccountLink struct {
 
 // AccountLinks records a look at the linked accounts and returns them, ended ones too.
 func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error) {
-	return look[AccountLink](ctx, s, "linked accounts", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.LookAtRows[AccountLink](ctx, s, "linked accounts", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "accounts"})
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.LinkedAccounts(ctx) })
 }
@@ -147,14 +114,14 @@ func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error
 // LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them
 // is one under both. It returns the event.
 func LinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
-	return recorded(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
+	return tenancy.Call(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx, queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason})
 	})
 }
 
 // PartAccounts ends such a link, never one of the caller's own accounts. It returns the event.
 func PartAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
-	return recorded(ctx, s, "part accounts", func(q *queries.Queries) (int64, error) {
+	return tenancy.Call(ctx, s, "part accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx,
 			queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason, Ending: true})
 	})

@@ -79,7 +79,7 @@ type Duty struct {
 	Duty   string `json:"duty"` // individuals, covered_entity, hhs, media
 	DueOn  Date   `json:"due_on"`
 	Why    string `json:"why"`
-	MadeOn *Date  `json:"made_on"`
+	MadeOn *Date  `json:"made_on"` // when the notice was made; nil: not yet
 }
 
 // Discovery is a date of discovery that somebody proposed, and what a second person said.
@@ -164,21 +164,21 @@ func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, 
 	if err != nil {
 		return nil, fmt.Errorf("encode anomalies: %w", err)
 	}
-	var done []Changed
-	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).CloseMany(ctx, queries.CloseManyParams{Batch: uuid.New(), Items: raw,
-			Expected: int32(expected), Disposition: disposition, Reason: reason, Fields: answers})
+	arg := queries.CloseManyParams{Batch: uuid.New(), Items: raw, Expected: int32(expected), Disposition: disposition,
+		Reason: reason, Fields: answers}
+	what := fmt.Sprintf("close %d anomalies", len(items))
+	return tenancy.Call(ctx, s, what, func(q *queries.Queries) ([]Changed, error) {
+		rows, err := q.CloseMany(ctx, arg)
 		if err != nil {
-			return fmt.Errorf("close %d anomalies: %w", len(items), tenancy.Explain(err))
+			return nil, err
 		}
-		done, err = tenancy.Decode[Changed](rows)
-		return err
+		return tenancy.Decode[Changed](rows)
 	})
-	return done, err
 }
 
 // Assess records the four factors; the anomaly must be the caller's to edit.
-func Assess(ctx context.Context, s *tenancy.Session, anomaly string, seen int, a Assessment) (Changed, error) {
+func Assess(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	a Assessment) (Changed, error) {
 	return change(ctx, s, "assess", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(seen), Nature: a.Nature,
 			Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
@@ -212,17 +212,19 @@ func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, seen int, 
 	})
 }
 
-// Notified records that a notice of a breach was made; its clock stops.
-func Notified(ctx context.Context, s *tenancy.Session, anomaly string, seen int, duty string, on Date,
-	reference string) (Changed, error) {
+// Notified records that a notice of a breach was made to a recipient; its clock stops.
+func Notified(ctx context.Context, s *tenancy.Session, anomaly string, seen int, duty string,
+	on Date, reference string) (Changed, error) {
 	return change(ctx, s, "record notice of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(seen), Duty: duty, MadeOn: string(on),
-			Reference: reference})
+		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(seen), Duty: duty,
+			MadeOn: string(on), Reference: reference})
 	})
 }
 
 // Duties that a breach can have.
-func Duties() []string { return []string{"individuals", "covered_entity", "hhs", "media"} }
+func Duties() []string {
+	return []string{"individuals", "covered_entity", "hhs", "media"}
+}
 
 // LinkAnomalies links two anomalies as related.
 func LinkAnomalies(ctx context.Context, s *tenancy.Session, anomaly, other, reason string) (Changed, error) {
@@ -244,7 +246,7 @@ func Tidy(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 // Dispositions records a look at what an anomaly can be closed as, and returns it as it is for a tier other than A,
 // where every closing needs a second person.
 func Dispositions(ctx context.Context, s *tenancy.Session) ([]Disposition, error) {
-	return look[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.LookAtRows[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "dispositions"})
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.DispositionList(ctx) })
 }

@@ -221,13 +221,13 @@ func Open(ctx context.Context, s *tenancy.Session, anomaly string) (Details, err
 	var d Details
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
 		if err := queries.New(tx).OpenAnomaly(ctx, queries.OpenAnomalyParams{Ask: id, Anomaly: anomaly}); err != nil {
-			return fmt.Errorf("open anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("open anomaly %s: %w", anomaly, err)
 		}
 		return nil
 	}, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).AnomalyDetails(ctx)
 		if err != nil {
-			return fmt.Errorf("read anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("read anomaly %s: %w", anomaly, err)
 		}
 		return json.Unmarshal(raw, &d)
 	})
@@ -253,21 +253,24 @@ func Claim(ctx context.Context, s *tenancy.Session, anomaly string, seen int) (C
 }
 
 // Take takes over what is somebody else's, also while they edit it. They see who did and why.
-func Take(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Take(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "take", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
 	})
 }
 
 // Release gives a claimed anomaly back.
-func Release(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Release(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "release", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Release(ctx, queries.ReleaseParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
 	})
 }
 
 // Assign gives an anomaly to another reviewer, who claims it to edit.
-func Assign(ctx context.Context, s *tenancy.Session, anomaly string, seen int, to, reason string) (Changed, error) {
+func Assign(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	to, reason string) (Changed, error) {
 	return change(ctx, s, "assign", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, Seen: int32(seen), ToUser: to, Reason: reason})
 	})
@@ -281,7 +284,8 @@ func AddNote(ctx context.Context, s *tenancy.Session, anomaly, text string) (Cha
 }
 
 // Wait marks an anomaly as waiting for information.
-func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "wait", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
 	})
@@ -311,14 +315,16 @@ func Approve(ctx context.Context, s *tenancy.Session, anomaly string, seen int, 
 }
 
 // Escalate hands an anomaly to the incident process.
-func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "escalate", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Escalate(ctx, queries.EscalateParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
 	})
 }
 
 // Reopen takes a closed or merged anomaly up again.
-func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "reopen", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
 	})
@@ -326,15 +332,7 @@ func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, r
 
 func change(ctx context.Context, s *tenancy.Session, what, anomaly string,
 	fn func(*queries.Queries) (json.RawMessage, error)) (Changed, error) {
-	var done Changed
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s anomaly %s: %w", what, anomaly, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &done)
-	})
-	return done, err
+	return tenancy.CallJSON[Changed](ctx, s, what+" anomaly "+anomaly, fn)
 }
 
 // Request asks the worker for something under the reviewer's own event: action rule_run with {"rule": id} ({} : all
@@ -347,15 +345,9 @@ func Request(ctx context.Context, s *tenancy.Session, action string, detail map[
 	if err != nil {
 		return 0, fmt.Errorf("encode request: %w", err)
 	}
-	var event int64
-	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		event, err = queries.New(tx).Request(ctx, queries.RequestParams{Action: action, Detail: raw})
-		if err != nil {
-			return fmt.Errorf("request %s: %w", action, tenancy.Explain(err))
-		}
-		return nil
+	return tenancy.Call(ctx, s, "request "+action, func(q *queries.Queries) (int64, error) {
+		return q.Request(ctx, queries.RequestParams{Action: action, Detail: raw})
 	})
-	return event, err
 }
 
 // Requested is what became of a request.
@@ -374,13 +366,6 @@ type Requested struct {
 
 // Outcome asks what became of the session's own request.
 func Outcome(ctx context.Context, s *tenancy.Session, event int64) (Requested, error) {
-	var out Requested
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := queries.New(tx).Requested(ctx, event)
-		if err != nil {
-			return fmt.Errorf("ask after request %d: %w", event, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &out)
-	})
-	return out, err
+	return tenancy.CallJSON[Requested](ctx, s, fmt.Sprintf("ask after request %d", event),
+		func(q *queries.Queries) (json.RawMessage, error) { return q.Requested(ctx, event) })
 }
