@@ -15,7 +15,6 @@ import (
 	sim "github.com/ward-health/ward/internal/clinic"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -122,7 +121,7 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 
 // register finds out which rules are enabled, once the records are there and with them what rules require.
 func (p *past) register(ctx context.Context) error {
-	list, err := review.LoadRules(queries.Rules())
+	list, err := review.ShippedRules()
 	if err != nil {
 		return err
 	}
