@@ -1,5 +1,3 @@
-// Package audit is the audit log in the database: a reviewer's look at a tenant's events, the sealer that gives them
-// their place in the chain, and the shipper that takes them to the archive.
 package audit
 
 import (

@@ -13,26 +13,26 @@ import (
 
 // Breach is one line of the list of breaches, and of the log that 45 CFR 164.408(c) asks for.
 type Breach struct {
-	ID           uuid.UUID `json:"id"`
-	Tenant       string    `json:"tenant"`
-	TenantName   string    `json:"tenant_name"`
-	Region       string    `json:"region"`
-	RuleID       string    `json:"rule_id"`
-	Actor        *string   `json:"actor"`
-	State        string    `json:"state"` // closed, or pending_approval
-	DiscoveredOn Date      `json:"discovered_on"`
-	FirstAt      time.Time `json:"first_at"`
-	LastAt       time.Time `json:"last_at"`
-	Affected     *int      `json:"affected"`
-	Residents    *string   `json:"residents"` // "CA:12,NV:3"
-	Summary      string    `json:"summary"`
-	CloseReason  *string   `json:"close_reason"`
-	Nature       *string   `json:"nature"`    // factor (i); nil: notified without an assessment
-	Mitigated    *string   `json:"mitigated"` // factor (iv)
-	ClosedBy     *string   `json:"closed_by"`
-	ApprovedBy   *string   `json:"approved_by"`
-	DueOn        *Date     `json:"due_on"` // the next notice; nil: all are made
-	Duties       []Duty    `json:"duties"`
+	ID           uuid.UUID              `json:"id"`
+	Tenant       string                 `json:"tenant"`
+	TenantName   string                 `json:"tenant_name"`
+	Region       string                 `json:"region"`
+	RuleID       string                 `json:"rule_id"`
+	Actor        *string                `json:"actor"`
+	State        string                 `json:"state"` // closed, or pending_approval
+	DiscoveredOn Date                   `json:"discovered_on"`
+	FirstAt      time.Time              `json:"first_at"`
+	LastAt       time.Time              `json:"last_at"`
+	Affected     *int                   `json:"affected"`
+	Residents    *string                `json:"residents"` // "CA:12,NV:3"
+	Summary      string                 `json:"summary"`
+	CloseReason  *string                `json:"close_reason"`
+	Nature       *string                `json:"nature"`    // factor (i); nil: notified without an assessment
+	Mitigated    *string                `json:"mitigated"` // factor (iv)
+	ClosedBy     *string                `json:"closed_by"`
+	ApprovedBy   *string                `json:"approved_by"`
+	DueOn        *Date                  `json:"due_on"` // the next notice; nil: all are made
+	Deadlines    []NotificationDeadline `json:"duties"`
 }
 
 // Breaches records a look at the breaches within the session's reach and returns them by their date of discovery. With
@@ -111,17 +111,17 @@ func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error
 	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.LinkedAccounts(ctx) })
 }
 
-// LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them
-// is one under both. It returns the event.
+// LinkAccounts says that two accounts are one person's: from then on a conflict of interest that
+// one of them has in an anomaly is both accounts'. It returns the event.
 func LinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
 	return tenancy.Call(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx, queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason})
 	})
 }
 
-// PartAccounts ends such a link, never one of the caller's own accounts. It returns the event.
-func PartAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
-	return tenancy.Call(ctx, s, "part accounts", func(q *queries.Queries) (int64, error) {
+// UnlinkAccounts ends such a link, never one of the caller's own accounts. It returns the event.
+func UnlinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
+	return tenancy.Call(ctx, s, "unlink accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx,
 			queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason, Ending: true})
 	})

@@ -78,7 +78,8 @@ func ApproveSuppression(ctx context.Context, s *tenancy.Session, id, reason stri
 
 // EndSuppression ends one before its time, or withdraws it.
 func EndSuppression(ctx context.Context, s *tenancy.Session, id, reason string) (Suppression, error) {
-	return tenancy.CallJSON[Suppression](ctx, s, "end suppression "+id, func(q *queries.Queries) (json.RawMessage, error) {
+	what := "end suppression " + id
+	return tenancy.CallJSON[Suppression](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.EndSuppression(ctx, queries.EndSuppressionParams{ID: id, Reason: reason})
 	})
 }

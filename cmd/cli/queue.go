@@ -251,12 +251,12 @@ func describeClocks(b *strings.Builder, d *review.Details, now time.Time) {
 		}
 	}
 	fmt.Fprintln(b)
-	for _, u := range d.Duties {
+	for _, u := range d.Deadlines {
 		left := dueIn(&u.DueOn, now)
 		if u.MadeOn != nil {
 			left = "made " + string(*u.MadeOn)
 		}
-		fmt.Fprintf(b, "notify %s by %s (%s; %s)\n", u.Duty, u.DueOn, left, clean(u.Why))
+		fmt.Fprintf(b, "notify %s by %s (%s; %s)\n", u.Recipient, u.DueOn, left, clean(u.Why))
 	}
 	for _, h := range d.Holds {
 		fmt.Fprintf(b, "held until %s for %s\n", h.Until, clean(h.Official))
@@ -286,7 +286,7 @@ func describeCase(b *strings.Builder, d *review.Details) {
 			clean(recipient), clean(acquired))
 	}
 	for _, n := range d.Notices {
-		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Duty, clean(n.Reference))
+		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Recipient, clean(n.Reference))
 	}
 	for _, f := range d.Files {
 		fmt.Fprintf(b, "file  %s %s: %s, %d bytes, %s\n", when(f.At), f.By, f.SHA256[:12], f.Bytes, clean(f.Name))
