@@ -113,7 +113,7 @@ func (s *server) throughput(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	used, err := withServer(ctx, q.super)
 	if errors.Is(err, fs.ErrNotExist) {
-		used, err = cpuSeconds, nil
+		used, err = thisProcess, nil
 		o.say("this system has no /proc: by the processor's time counts the client alone")
 	}
 	if err != nil {
