@@ -38,11 +38,11 @@ func (f *LogFacts) Factors() (nature, recipient, acquired string) {
 	for i, t := range f.Tables {
 		tables[i] = strings.TrimPrefix(t, "public.")
 	}
-	nature = fmt.Sprintf("%s of %s in %s.", counted(f.Records, "record", "records"),
-		counted(f.Patients, "patient", "patients"), either(tables))
-	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), counted(f.Sessions, "session", "sessions"))
+	nature = fmt.Sprintf("%s of %s in %s.", Counted(f.Records, "record", "records"),
+		Counted(f.Patients, "patient", "patients"), either(tables))
+	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), Counted(f.Sessions, "session", "sessions"))
 	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.",
-		counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
+		Counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
 	return nature, recipient, acquired
 }
 
@@ -53,7 +53,8 @@ func either(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func counted(n int, one, many string) string {
+// Counted is a number with its noun: "1 record", "3 records".
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

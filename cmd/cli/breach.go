@@ -86,7 +86,7 @@ take for a formula begins with an apostrophe; --json has the values as they are.
 					err = a.breachCSV(rows)
 				}
 				if err == nil {
-					a.say("%s discovered in %d", counted(len(rows), "breach", "breaches"), year)
+					a.say("%s discovered in %d", review.Counted(len(rows), "breach", "breaches"), year)
 				}
 				return err
 			})

@@ -208,7 +208,7 @@ func describe(d *review.Details, now time.Time) string {
 	if d.ChartURL != "" {
 		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
 	}
-	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", counted(x.EvidenceCount, "event", "events"))
+	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", review.Counted(x.EvidenceCount, "event", "events"))
 	for i := range d.Evidence {
 		e := &d.Evidence[i]
 		record := "-"
@@ -232,13 +232,6 @@ func describe(d *review.Details, now time.Time) string {
 		fmt.Fprintf(&b, "%s  %s by %s %s\n", when(t.At), t.To, or(t.By, "ward worker"), clean(or(t.Reason, "")))
 	}
 	return strings.TrimRight(b.String(), "\n")
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // describeClocks says who must be notified by when, and what the review's own times are.
