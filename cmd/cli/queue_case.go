@@ -231,7 +231,7 @@ func (a *app) fileCmd() *cobra.Command {
 				if output == "-" {
 					_, err = a.Out.Write(file.Content)
 				} else {
-					err = writePrivate(output, file.Content)
+					err = writeNew(output, file.Content, forOneself)
 				}
 				if err != nil {
 					return fmt.Errorf("write the file: %w", err)
@@ -243,17 +243,4 @@ func (a *app) fileCmd() *cobra.Command {
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "file, which must not exist; - is standard output (needed)")
 	return c
-}
-
-// writePrivate creates a file that nobody else reads; it replaces none.
-func writePrivate(name string, data []byte) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err //nolint:wrapcheck // the caller says what for
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Close()); err != nil {
-		_ = os.Remove(name)
-	}
-	return err
 }
