@@ -43,4 +43,21 @@
 // file is parsed only once its SHA-256 is the signed one. The [Verdict] is valid, INVALID or not proven, and what could
 // not be checked is never called valid. That a log was not cut at its end shows only against a head that was known
 // before.
+//
+// # Files
+//
+// One directory, in seven rooms without walls; docs/design/archive-house.md says why. Each room is read from the file
+// that is named first.
+//
+//	rows and hashes     row, canonical, merkle, keys
+//	names and manifests paths, manifest, checkpoint, heads, headindex, ring, region
+//	a part's file       partwriter, groupwriter, dictionary, partreader, column, pagecheck
+//	stores              store, dir, lock, examine, spool
+//	writing             log, append, groupcheck, extend, recovery
+//	verifying           verify, verify_log, verify_parts, partcheck, parttask, diagnosis, report, explain, markdown,
+//	                    headmemory, live
+//	reading and proving reader, select, readpart, summarize, prove, proof
+//
+// Packages beside it: s3 is the store with Object Lock; diagnose parses a file that may do harm, in a process of its
+// own.
 package archive

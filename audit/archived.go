@@ -100,7 +100,7 @@ func (l *Lease) archived(ctx context.Context, older bool, pos *Position, n int) 
 	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).ArchiveLease(ctx)
 		if err != nil {
-			return tenancy.Explain(err)
+			return err
 		}
 		return json.Unmarshal(raw, &lease)
 	})
@@ -225,7 +225,7 @@ func (l *Lease) named(ctx context.Context, found []archive.Found) ([]Event, erro
 	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).ArchiveNames(ctx, arg)
 		if err != nil {
-			return tenancy.Explain(err)
+			return err
 		}
 		return json.Unmarshal(raw, &names)
 	})

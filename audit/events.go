@@ -1,5 +1,3 @@
-// Package audit is the audit log in the database: a reviewer's look at a tenant's events, the sealer that gives them
-// their place in the chain, and the shipper that takes them to the archive.
 package audit
 
 import (
@@ -99,7 +97,7 @@ func Open(ctx context.Context, s *tenancy.Session, tenant, reason, ticket string
 			arg.Ticket = &ticket
 		}
 		if err := queries.New(tx).OpenEvents(ctx, arg); err != nil {
-			return fmt.Errorf("open events of %s: %w", tenant, tenancy.Explain(err))
+			return fmt.Errorf("open events of %s: %w", tenant, err)
 		}
 		return nil
 	})
@@ -119,7 +117,7 @@ func (l *Lease) Search(ctx context.Context, filter Filter) (*Lease, error) {
 		Expires: l.Expires, archive: l.archive}
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).SearchEvents(ctx, queries.SearchEventsParams{Ask: next.id, Filter: raw}); err != nil {
-			return fmt.Errorf("search events of %s: %w", l.Tenant, tenancy.Explain(err))
+			return fmt.Errorf("search events of %s: %w", l.Tenant, err)
 		}
 		return nil
 	})
@@ -186,7 +184,7 @@ func (l *Lease) page(ctx context.Context, older bool, pos *Position, n int) ([]E
 	err := l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		rows, err := queries.New(tx).Events(ctx, arg)
 		if err != nil {
-			return fmt.Errorf("read events of %s: %w", l.Tenant, tenancy.Explain(err))
+			return fmt.Errorf("read events of %s: %w", l.Tenant, err)
 		}
 		events, err = tenancy.Decode[Event](rows)
 		return err

@@ -55,7 +55,7 @@ func (l *Lease) Export(ctx context.Context, filter Filter, form Form) (*Lease, e
 	err = l.session.Tx(ctx, l.id, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).ExportAs(ctx,
 			queries.ExportAsParams{Ask: next.id, Filter: raw, Form: as}); err != nil {
-			return fmt.Errorf("export events of %s: %w", l.Tenant, tenancy.Explain(err))
+			return fmt.Errorf("export events of %s: %w", l.Tenant, err)
 		}
 		return nil
 	})
@@ -122,7 +122,7 @@ func (l *Lease) Names(ctx context.Context, memberships, patients []uuid.UUID) (*
 		raw, err := queries.New(tx).ExportNames(ctx,
 			queries.ExportNamesParams{Memberships: memberships, Patients: patients})
 		if err != nil {
-			return fmt.Errorf("names for an export of %s: %w", l.Tenant, tenancy.Explain(err))
+			return fmt.Errorf("names for an export of %s: %w", l.Tenant, err)
 		}
 		return json.Unmarshal(raw, &names)
 	})

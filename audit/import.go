@@ -179,7 +179,7 @@ func (m *Import) begin(ctx context.Context, s *tenancy.Session, id uuid.UUID, su
 		raw, err := queries.New(tx).ImportBegin(ctx, queries.ImportBeginParams{Import: id, Tenant: m.Tenant,
 			System: m.System, File: sum[:], Reason: m.Reason, DryRun: m.DryRun})
 		if err != nil {
-			return fmt.Errorf("import into %s: %w", m.Tenant, tenancy.Explain(err))
+			return fmt.Errorf("import into %s: %w", m.Tenant, err)
 		}
 		return json.Unmarshal(raw, &b)
 	})
@@ -207,7 +207,7 @@ func (m *Import) users(ctx context.Context, s *tenancy.Session, r *Imported,
 		err := s.Tx(ctx, r.Import, func(tx tenancy.Tx) error {
 			raw, err := queries.New(tx).ImportActors(ctx, part)
 			if err != nil {
-				return fmt.Errorf("find the actors of %s: %w", m.System, tenancy.Explain(err))
+				return fmt.Errorf("find the actors of %s: %w", m.System, err)
 			}
 			return json.Unmarshal(raw, &found)
 		})
@@ -294,7 +294,7 @@ func (m *Import) send(ctx context.Context, s *tenancy.Session, id uuid.UUID, upt
 		raw, err := queries.New(tx).ImportEvents(ctx,
 			queries.ImportEventsParams{Import: id, UptoLine: upto, Rows: rows})
 		if err != nil {
-			return fmt.Errorf("import up to line %d: %w", upto, tenancy.Explain(err))
+			return fmt.Errorf("import up to line %d: %w", upto, err)
 		}
 		return json.Unmarshal(raw, &done)
 	})

@@ -30,7 +30,7 @@ func Prove(ctx context.Context, s *tenancy.Session, store archive.Store, event i
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("prove event %d: %w", event, tenancy.Explain(err))
+		return nil, fmt.Errorf("prove event %d: %w", event, err)
 	}
 	query := archive.RowQuery{Tenant: at.TenantID.String(), Seq: at.Seq, EventID: event}
 	proof, err := archive.Prove(ctx, store, query, progress, keys...)

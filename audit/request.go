@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/queries"
@@ -37,14 +36,8 @@ func RequestLive(ctx context.Context, s *tenancy.Session) (int64, error) {
 }
 
 func request(ctx context.Context, s *tenancy.Session, what string,
-	fn func(*queries.Queries) (int64, error)) (event int64, err error) {
-	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		if event, err = fn(queries.New(tx)); err != nil {
-			return fmt.Errorf("request %s: %w", what, tenancy.Explain(err))
-		}
-		return nil
-	})
-	return event, err
+	fn func(*queries.Queries) (int64, error)) (int64, error) {
+	return tenancy.Call(ctx, s, "request "+what, fn)
 }
 
 // Answer is what the worker found out for the reviewer who asked.
@@ -95,14 +88,8 @@ func Await(ctx context.Context, s *tenancy.Session, event int64, timeout time.Du
 	tick := time.NewTicker(answerEvery)
 	defer tick.Stop()
 	for {
-		var a *Answer
-		err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-			raw, err := queries.New(tx).Answered(ctx, event)
-			if err != nil {
-				return fmt.Errorf("ask after request %d: %w", event, tenancy.Explain(err))
-			}
-			return json.Unmarshal(raw, &a)
-		})
+		a, err := tenancy.CallJSON[*Answer](ctx, s, fmt.Sprintf("ask after request %d", event),
+			func(q *queries.Queries) (json.RawMessage, error) { return q.Answered(ctx, event) })
 		if err != nil || a != nil {
 			return a, err
 		}

@@ -23,7 +23,7 @@ func Examine(ctx context.Context, s *tenancy.Session, store archive.Store) ([]ar
 		})
 	}
 	if err := record(ctx, nil); err != nil {
-		return nil, fmt.Errorf("begin examining %s: %w", store, tenancy.Explain(err))
+		return nil, fmt.Errorf("begin examining %s: %w", store, err)
 	}
 	checks, failed := archive.Examine(ctx, store)
 	found := map[string]string{}
@@ -41,7 +41,7 @@ func Examine(ctx context.Context, s *tenancy.Session, store archive.Store) ([]ar
 		return nil, failed
 	}
 	if err != nil {
-		return nil, fmt.Errorf("record what was found of %s: %w", store, tenancy.Explain(err))
+		return nil, fmt.Errorf("record what was found of %s: %w", store, err)
 	}
 	return checks, nil
 }
@@ -61,29 +61,16 @@ type Hold struct {
 
 // PlaceHold places a legal hold. Empty tenant or month: every one. The worker carries it to the store within a minute.
 func PlaceHold(ctx context.Context, s *tenancy.Session, tenant, month, reason string) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
-		id, err = queries.New(tx).PlaceHold(ctx,
-			queries.PlaceHoldParams{Tenant: filled(tenant), Month: filled(month), Reason: reason})
-		return err
+	return tenancy.Call(ctx, s, "place a legal hold", func(q *queries.Queries) (uuid.UUID, error) {
+		return q.PlaceHold(ctx, queries.PlaceHoldParams{Tenant: filled(tenant), Month: filled(month), Reason: reason})
 	})
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("place a legal hold: %w", tenancy.Explain(err))
-	}
-	return id, nil
 }
 
 // LiftHold lifts a legal hold, by its id or the first eight digits of it.
 func LiftHold(ctx context.Context, s *tenancy.Session, hold, reason string) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
-		id, err = queries.New(tx).LiftHold(ctx, queries.LiftHoldParams{Hold: hold, Reason: reason})
-		return err
+	return tenancy.Call(ctx, s, "lift legal hold "+hold, func(q *queries.Queries) (uuid.UUID, error) {
+		return q.LiftHold(ctx, queries.LiftHoldParams{Hold: hold, Reason: reason})
 	})
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("lift legal hold %s: %w", hold, tenancy.Explain(err))
-	}
-	return id, nil
 }
 
 // Holds lists the legal holds within reach, those in force first.

@@ -25,23 +25,11 @@ func OfUser(ctx context.Context, s *tenancy.Session, user, reason, ticket string
 	if err != nil {
 		return nil, fmt.Errorf("encode filter: %w", err)
 	}
-	var rows []UserEvent
-	err = s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		arg := queries.OpenUserEventsParams{Ask: id, Who: user, Reason: reason, Filter: raw}
-		if ticket != "" {
-			arg.Ticket = &ticket
-		}
-		if err := queries.New(tx).OpenUserEvents(ctx, arg); err != nil {
-			return fmt.Errorf("open events of %s: %w", user, tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		found, err := queries.New(tx).UserEvents(ctx, queries.UserEventsParams{MaxRows: int32(limit)})
-		if err != nil {
-			return fmt.Errorf("events of %s: %w", user, tenancy.Explain(err))
-		}
-		rows, err = tenancy.Decode[UserEvent](found)
-		return err
+	arg := queries.OpenUserEventsParams{Who: user, Reason: reason, Filter: raw, Ticket: filled(ticket)}
+	return tenancy.List[UserEvent](ctx, s, "events of "+user, func(q *queries.Queries, id uuid.UUID) error {
+		arg.Ask = id
+		return q.OpenUserEvents(ctx, arg)
+	}, func(q *queries.Queries, ctx context.Context) ([]json.RawMessage, error) {
+		return q.UserEvents(ctx, queries.UserEventsParams{MaxRows: int32(limit)})
 	})
-	return rows, err
 }

@@ -59,7 +59,7 @@ func BrowseArchive(ctx context.Context, s *tenancy.Session, month string) error 
 		return queries.New(tx).BrowseAuditList(ctx, arg)
 	})
 	if err != nil {
-		return fmt.Errorf("browse the archive: %w", tenancy.Explain(err))
+		return fmt.Errorf("browse the archive: %w", err)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 		return queries.New(tx).VerifyBegin(ctx, begin)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("begin verification of %s: %w", store, tenancy.Explain(err))
+		return nil, fmt.Errorf("begin verification of %s: %w", store, err)
 	}
 	report, failed := run(id)
 	end := queries.VerifyEndParams{Verification: id, Verdict: string(archive.NotProven)}
@@ -93,7 +93,7 @@ func verify(ctx context.Context, s *tenancy.Session, store archive.Store, opts a
 		return nil, failed
 	}
 	if err != nil {
-		return nil, fmt.Errorf("record verdict on %s: %w", store, tenancy.Explain(err))
+		return nil, fmt.Errorf("record verdict on %s: %w", store, err)
 	}
 	return report, nil
 }

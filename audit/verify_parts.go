@@ -90,7 +90,7 @@ func (d *dispatcher) check(ctx context.Context, task archive.PartTask) (*archive
 			queries.CheckPartParams{Verification: d.verification, Path: m.Path, Task: raw})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("hand %s to the workers: %w", m.Path, tenancy.Explain(err))
+		return nil, fmt.Errorf("hand %s to the workers: %w", m.Path, err)
 	}
 	d.mu.Lock()
 	d.waiting[m.Path] = answer
@@ -141,7 +141,7 @@ func (d *dispatcher) collect(ctx context.Context, busy func(parts int64)) error 
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("ask what the workers found: %w", tenancy.Explain(err))
+			return fmt.Errorf("ask what the workers found: %w", err)
 		}
 		busy(come.Busy)
 		if come.Busy > 0 || len(come.Done) > 0 {

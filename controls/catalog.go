@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/queries"
+	"github.com/ward-health/ward/tenancy"
 )
 
 // Database is the table name of a finding about the database itself.
@@ -83,10 +84,11 @@ func Unprotected(ctx context.Context, db DB) ([]Finding, error) {
 // inCatalog runs fn in a transaction that changes nothing and compiles nothing: the planner takes the catalog for large
 // and would spend seconds.
 func inCatalog(ctx context.Context, db DB, fn func(*queries.Queries, pgx.Tx) error) error {
-	tx, err := db.Begin(ctx)
+	begun, err := db.Begin(ctx)
 	if err != nil {
 		return err
 	}
+	tx := tenancy.Explaining(begun)
 	defer tx.Rollback(context.WithoutCancel(ctx))
 	if _, err := tx.Exec(ctx, "set local jit = off"); err != nil {
 		return err

@@ -207,47 +207,20 @@ type AlertRow struct {
 
 // Alerts lists the newest alerts with their deliveries, by write-ahead look; limit counts alerts, 1 to 500.
 func Alerts(ctx context.Context, s *tenancy.Session, limit int) ([]AlertRow, error) {
-	var out []AlertRow
-	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := queries.New(tx).BrowseAlerts(ctx,
-			queries.BrowseAlertsParams{Ask: id, MaxRows: int32(limit)}); err != nil {
-			return fmt.Errorf("list alerts: %w", tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).ListedAlerts(ctx)
-		if err != nil {
-			return fmt.Errorf("list alerts: %w", tenancy.Explain(err))
-		}
-		out, err = tenancy.Decode[AlertRow](rows)
-		return err
-	})
-	return out, err
+	return tenancy.List[AlertRow](ctx, s, "alerts", func(q *queries.Queries, id uuid.UUID) error {
+		return q.BrowseAlerts(ctx, queries.BrowseAlertsParams{Ask: id, MaxRows: int32(limit)})
+	}, (*queries.Queries).ListedAlerts)
 }
 
 // RetryAlert makes the failed deliveries of an alert wait again, and says how many; recorded.
 func RetryAlert(ctx context.Context, s *tenancy.Session, alert string) (int, error) {
-	var n int
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		got, err := queries.New(tx).RetryAlert(ctx, alert)
-		if err != nil {
-			return fmt.Errorf("retry alert: %w", tenancy.Explain(err))
-		}
-		n = int(got)
-		return nil
-	})
-	return n, err
+	n, err := tenancy.Call(ctx, s, "retry alert",
+		func(q *queries.Queries) (int32, error) { return q.RetryAlert(ctx, alert) })
+	return int(n), err
 }
 
 // TestAlert records that the session is about to send a test message to these targets, and returns the event's id.
 func TestAlert(ctx context.Context, s *tenancy.Session, targets []string) (int64, error) {
-	var event int64
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		var err error
-		if event, err = queries.New(tx).TestAlert(ctx, targets); err != nil {
-			return fmt.Errorf("test alerts: %w", tenancy.Explain(err))
-		}
-		return nil
-	})
-	return event, err
+	return tenancy.Call(ctx, s, "test alerts",
+		func(q *queries.Queries) (int64, error) { return q.TestAlert(ctx, targets) })
 }

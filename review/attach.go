@@ -54,13 +54,13 @@ func OpenAttachment(ctx context.Context, s *tenancy.Session, anomaly, file strin
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
 		if err := queries.New(tx).OpenAttachment(ctx,
 			queries.OpenAttachmentParams{Ask: id, Anomaly: anomaly, File: file}); err != nil {
-			return fmt.Errorf("open a file of anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("open a file of anomaly %s: %w", anomaly, err)
 		}
 		return nil
 	}, func(tx tenancy.Tx) error {
 		row, err := queries.New(tx).AttachmentOpened(ctx)
 		if err != nil {
-			return fmt.Errorf("read a file of anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("read a file of anomaly %s: %w", anomaly, err)
 		}
 		if sum := sha256.Sum256(row.Content); hex.EncodeToString(sum[:]) != row.Sha256 {
 			return fmt.Errorf("the file %s of anomaly %s is not what was attached", row.Sha256, anomaly)

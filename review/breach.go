@@ -2,8 +2,6 @@ package review
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,26 +12,26 @@ import (
 
 // Breach is one line of the list of breaches, and of the log that 45 CFR 164.408(c) asks for.
 type Breach struct {
-	ID           uuid.UUID `json:"id"`
-	Tenant       string    `json:"tenant"`
-	TenantName   string    `json:"tenant_name"`
-	Region       string    `json:"region"`
-	RuleID       string    `json:"rule_id"`
-	Actor        *string   `json:"actor"`
-	State        string    `json:"state"` // closed, or pending_approval
-	DiscoveredOn Date      `json:"discovered_on"`
-	FirstAt      time.Time `json:"first_at"`
-	LastAt       time.Time `json:"last_at"`
-	Affected     *int      `json:"affected"`
-	Residents    *string   `json:"residents"` // "CA:12,NV:3"
-	Summary      string    `json:"summary"`
-	CloseReason  *string   `json:"close_reason"`
-	Nature       *string   `json:"nature"`    // factor (i); nil: notified without an assessment
-	Mitigated    *string   `json:"mitigated"` // factor (iv)
-	ClosedBy     *string   `json:"closed_by"`
-	ApprovedBy   *string   `json:"approved_by"`
-	DueOn        *Date     `json:"due_on"` // the next notice; nil: all are made
-	Duties       []Duty    `json:"duties"`
+	ID           uuid.UUID              `json:"id"`
+	Tenant       string                 `json:"tenant"`
+	TenantName   string                 `json:"tenant_name"`
+	Region       string                 `json:"region"`
+	RuleID       string                 `json:"rule_id"`
+	Actor        *string                `json:"actor"`
+	State        string                 `json:"state"` // closed, or pending_approval
+	DiscoveredOn Date                   `json:"discovered_on"`
+	FirstAt      time.Time              `json:"first_at"`
+	LastAt       time.Time              `json:"last_at"`
+	Affected     *int                   `json:"affected"`
+	Residents    *string                `json:"residents"` // "CA:12,NV:3"
+	Summary      string                 `json:"summary"`
+	CloseReason  *string                `json:"close_reason"`
+	Nature       *string                `json:"nature"`    // factor (i); nil: notified without an assessment
+	Mitigated    *string                `json:"mitigated"` // factor (iv)
+	ClosedBy     *string                `json:"closed_by"`
+	ApprovedBy   *string                `json:"approved_by"`
+	DueOn        *Date                  `json:"due_on"` // the next notice; nil: all are made
+	Deadlines    []NotificationDeadline `json:"duties"`
 }
 
 // Breaches records a look at the breaches within the session's reach and returns them by their date of discovery. With
@@ -44,29 +42,9 @@ func Breaches(ctx context.Context, s *tenancy.Session, year *int) ([]Breach, err
 		y := int32(*year)
 		in = &y
 	}
-	return look[Breach](ctx, s, "breaches", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.List[Breach](ctx, s, "breaches", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseBreaches(ctx, queries.BrowseBreachesParams{Ask: ask, Year: in})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.Breaches(ctx) })
-}
-
-// look records what is looked at, then reads it.
-func look[T any](ctx context.Context, s *tenancy.Session, what string, ask func(*queries.Queries, uuid.UUID) error,
-	read func(*queries.Queries) ([]json.RawMessage, error)) ([]T, error) {
-	var out []T
-	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := ask(queries.New(tx), id); err != nil {
-			return fmt.Errorf("browse %s: %w", what, tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		rows, err := read(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("read %s: %w", what, tenancy.Explain(err))
-		}
-		out, err = tenancy.Decode[T](rows)
-		return err
-	})
-	return out, err
+	}, (*queries.Queries).Breaches)
 }
 
 // Term is how many days a contract with a clinic, or the law of a State, leaves for a notice.
@@ -81,9 +59,9 @@ type Term struct {
 
 // Terms records a look at the terms and returns the present ones. ward ships none.
 func Terms(ctx context.Context, s *tenancy.Session) ([]Term, error) {
-	return look[Term](ctx, s, "terms", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.List[Term](ctx, s, "terms", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "terms"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.Terms(ctx) })
+	}, (*queries.Queries).Terms)
 }
 
 // SetTenantTerm sets where a clinic's patients live ("" unknown) and in how many days its contract wants to be told (0:
@@ -94,13 +72,13 @@ func SetTenantTerm(ctx context.Context, s *tenancy.Session, tenant, state string
 	if state != "" {
 		p.State = &state
 	}
-	return recorded(ctx, s, "set the term of "+tenant,
+	return tenancy.Call(ctx, s, "set the term of "+tenant,
 		func(q *queries.Queries) (int64, error) { return q.SetTenantTerm(ctx, p) })
 }
 
 // SetStateTerm sets how many days the law of a State leaves (0: no other than the federal 60). It returns the event.
 func SetStateTerm(ctx context.Context, s *tenancy.Session, state string, days int, citation string) (int64, error) {
-	return recorded(ctx, s, "set the term of "+state, func(q *queries.Queries) (int64, error) {
+	return tenancy.Call(ctx, s, "set the term of "+state, func(q *queries.Queries) (int64, error) {
 		return q.SetStateTerm(ctx, queries.SetStateTermParams{State: state, Days: some(days), Citation: citation})
 	})
 }
@@ -111,18 +89,6 @@ func some(n int) *int32 {
 	}
 	v := int32(n)
 	return &v
-}
-
-func recorded(ctx context.Context, s *tenancy.Session, what string,
-	fn func(*queries.Queries) (int64, error)) (int64, error) {
-	var event int64
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
-		if event, err = fn(queries.New(tx)); err != nil {
-			return fmt.Errorf("%s: %w", what, tenancy.Explain(err))
-		}
-		return nil
-	})
-	return event, err
 }
 
 // AccountLink says that two accounts are one person's.
@@ -139,22 +105,22 @@ type AccountLink struct {
 
 // AccountLinks records a look at the linked accounts and returns them, ended ones too.
 func AccountLinks(ctx context.Context, s *tenancy.Session) ([]AccountLink, error) {
-	return look[AccountLink](ctx, s, "linked accounts", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.List[AccountLink](ctx, s, "linked accounts", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "accounts"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.ListLinkedAccounts(ctx) })
+	}, (*queries.Queries).ListLinkedAccounts)
 }
 
-// LinkAccounts says that two accounts are one person's: from then on whoever is a party to an anomaly under one of them
-// is one under both. It returns the event.
+// LinkAccounts says that two accounts are one person's: from then on a conflict of interest that
+// one of them has in an anomaly is both accounts'. It returns the event.
 func LinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
-	return recorded(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
+	return tenancy.Call(ctx, s, "link accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx, queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason})
 	})
 }
 
-// PartAccounts ends such a link, never one of the caller's own accounts. It returns the event.
-func PartAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
-	return recorded(ctx, s, "part accounts", func(q *queries.Queries) (int64, error) {
+// UnlinkAccounts ends such a link, never one of the caller's own accounts. It returns the event.
+func UnlinkAccounts(ctx context.Context, s *tenancy.Session, account, sameAs, reason string) (int64, error) {
+	return tenancy.Call(ctx, s, "unlink accounts", func(q *queries.Queries) (int64, error) {
 		return q.LinkAccounts(ctx,
 			queries.LinkAccountsParams{Account: account, SameAs: sameAs, Reason: reason, Ending: true})
 	})

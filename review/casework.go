@@ -38,11 +38,11 @@ func (f *LogFacts) Factors() (nature, recipient, acquired string) {
 	for i, t := range f.Tables {
 		tables[i] = strings.TrimPrefix(t, "public.")
 	}
-	nature = fmt.Sprintf("%s of %s in %s.", counted(f.Records, "record", "records"),
-		counted(f.Patients, "patient", "patients"), either(tables))
-	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), counted(f.Sessions, "session", "sessions"))
+	nature = fmt.Sprintf("%s of %s in %s.", Counted(f.Records, "record", "records"),
+		Counted(f.Patients, "patient", "patients"), either(tables))
+	recipient = fmt.Sprintf("%s (%s) in %s.", f.Actor, either(f.Roles), Counted(f.Sessions, "session", "sessions"))
 	acquired = fmt.Sprintf("The log has %s that returned data, %d of them exports; %d denied.",
-		counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
+		Counted(f.Shown, "access", "accesses"), f.Exported, f.Denied)
 	return nature, recipient, acquired
 }
 
@@ -53,7 +53,8 @@ func either(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func counted(n int, one, many string) string {
+// Counted is a number with its noun: "1 record", "3 records".
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -74,12 +75,12 @@ type Assessment struct {
 	At        time.Time `json:"at"`
 }
 
-// Duty is one notice that a breach demands.
-type Duty struct {
-	Duty   string `json:"duty"` // individuals, covered_entity, hhs, media
-	DueOn  Date   `json:"due_on"`
-	Why    string `json:"why"`
-	MadeOn *Date  `json:"made_on"`
+// NotificationDeadline is the day by which somebody must be notified of a breach.
+type NotificationDeadline struct {
+	Recipient string `json:"duty"` // one of NotificationRecipients
+	DueOn     Date   `json:"due_on"`
+	Why       string `json:"why"`
+	MadeOn    *Date  `json:"made_on"` // when the notice was made; nil: not yet
 }
 
 // Discovery is a date of discovery that somebody proposed, and what a second person said.
@@ -104,7 +105,7 @@ type Hold struct {
 
 // Notice is a notice that was made, and where that is proven (45 CFR 164.414(b)).
 type Notice struct {
-	Duty      string    `json:"duty"`
+	Recipient string    `json:"duty"`
 	MadeOn    Date      `json:"made_on"`
 	Reference string    `json:"reference"`
 	By        string    `json:"by"`
@@ -143,9 +144,9 @@ func fieldsJSON(fields []Field) (json.RawMessage, error) {
 const MostAtOnce = 50
 
 // CloseMany closes anomalies that are alike: one rule, one clinic, a disposition that permits it, none of tier A; all
-// or none. seen has their whole ids with the versions that the caller saw; expected is how many the person says they
-// are. New ones and the caller's own need no claim. The batch's id is in each one's event.
-func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, expected int,
+// or none. expectedVersions has their whole ids with the versions that the caller saw; expected is how many the person
+// says they are. New ones and the caller's own need no claim. The batch's id is in each one's event.
+func CloseMany(ctx context.Context, s *tenancy.Session, expectedVersions map[uuid.UUID]int, expected int,
 	disposition, reason string, fields ...Field) ([]Changed, error) {
 	answers, err := fieldsJSON(fields)
 	if err != nil {
@@ -156,73 +157,75 @@ func CloseMany(ctx context.Context, s *tenancy.Session, seen map[uuid.UUID]int, 
 		Version int       `json:"version"`
 	}
 	items := []item{}
-	for _, id := range slices.SortedFunc(maps.Keys(seen),
+	for _, id := range slices.SortedFunc(maps.Keys(expectedVersions),
 		func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
-		items = append(items, item{id, seen[id]})
+		items = append(items, item{id, expectedVersions[id]})
 	}
 	raw, err := json.Marshal(items)
 	if err != nil {
 		return nil, fmt.Errorf("encode anomalies: %w", err)
 	}
-	var done []Changed
-	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).CloseMany(ctx, queries.CloseManyParams{Batch: uuid.New(), Items: raw,
-			Expected: int32(expected), Disposition: disposition, Reason: reason, Fields: answers})
+	arg := queries.CloseManyParams{Batch: uuid.New(), Items: raw, Expected: int32(expected), Disposition: disposition,
+		Reason: reason, Fields: answers}
+	what := fmt.Sprintf("close %d anomalies", len(items))
+	return tenancy.Call(ctx, s, what, func(q *queries.Queries) ([]Changed, error) {
+		rows, err := q.CloseMany(ctx, arg)
 		if err != nil {
-			return fmt.Errorf("close %d anomalies: %w", len(items), tenancy.Explain(err))
+			return nil, err
 		}
-		done, err = tenancy.Decode[Changed](rows)
-		return err
+		return tenancy.Decode[Changed](rows)
 	})
-	return done, err
 }
 
 // Assess records the four factors; the anomaly must be the caller's to edit.
-func Assess(ctx context.Context, s *tenancy.Session, anomaly string, seen int, a Assessment) (Changed, error) {
+func Assess(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	a Assessment) (Changed, error) {
 	return change(ctx, s, "assess", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(seen), Nature: a.Nature,
+		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(expectedVersion), Nature: a.Nature,
 			Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
 	})
 }
 
 // Discovered proposes another date of discovery; it counts once somebody else confirms it.
-func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, seen int, on Date,
+func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, on Date,
 	reason string) (Changed, error) {
 	return change(ctx, s, "propose discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Discovered(ctx,
-			queries.DiscoveredParams{Anomaly: anomaly, Seen: int32(seen), DiscoveredOn: string(on), Reason: reason})
+		return q.Discovered(ctx, queries.DiscoveredParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+			DiscoveredOn: string(on), Reason: reason})
 	})
 }
 
 // ConfirmDiscovery accepts the date that somebody else proposed, or refuses it.
-func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool,
+func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, accept bool,
 	reason string) (Changed, error) {
 	return change(ctx, s, "answer discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.ConfirmDiscovery(ctx,
-			queries.ConfirmDiscoveryParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
+		return q.ConfirmDiscovery(ctx, queries.ConfirmDiscoveryParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+			Accept: accept, Reason: reason})
 	})
 }
 
 // LawHold records that an official asks to delay the notices until a day; said and not written, for 30 days at most.
-func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, seen int, until Date, written bool,
+func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, until Date, written bool,
 	official string) (Changed, error) {
 	return change(ctx, s, "hold notices of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, Seen: int32(seen), Until: string(until),
-			Written: written, Official: official})
+		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+			Until: string(until), Written: written, Official: official})
 	})
 }
 
-// Notified records that a notice of a breach was made; its clock stops.
-func Notified(ctx context.Context, s *tenancy.Session, anomaly string, seen int, duty string, on Date,
-	reference string) (Changed, error) {
+// Notified records that a notice of a breach was made to a recipient; its clock stops.
+func Notified(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, recipient string,
+	on Date, reference string) (Changed, error) {
 	return change(ctx, s, "record notice of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(seen), Duty: duty, MadeOn: string(on),
-			Reference: reference})
+		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(expectedVersion), Duty: recipient,
+			MadeOn: string(on), Reference: reference})
 	})
 }
 
-// Duties that a breach can have.
-func Duties() []string { return []string{"individuals", "covered_entity", "hhs", "media"} }
+// NotificationRecipients are those whom a breach can have to be notified to.
+func NotificationRecipients() []string {
+	return []string{"individuals", "covered_entity", "hhs", "media"}
+}
 
 // LinkAnomalies links two anomalies as related.
 func LinkAnomalies(ctx context.Context, s *tenancy.Session, anomaly, other, reason string) (Changed, error) {
@@ -244,7 +247,7 @@ func Tidy(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 // Dispositions records a look at what an anomaly can be closed as, and returns it as it is for a tier other than A,
 // where every closing needs a second person.
 func Dispositions(ctx context.Context, s *tenancy.Session) ([]Disposition, error) {
-	return look[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
+	return tenancy.List[Disposition](ctx, s, "dispositions", func(q *queries.Queries, ask uuid.UUID) error {
 		return q.BrowseReviewSettings(ctx, queries.BrowseReviewSettingsParams{Ask: ask, What: "dispositions"})
-	}, func(q *queries.Queries) ([]json.RawMessage, error) { return q.DispositionList(ctx) })
+	}, (*queries.Queries).DispositionList)
 }

@@ -58,7 +58,7 @@ func Certify(ctx context.Context, s *tenancy.Session, dir, statement string) (Si
 	if err != nil {
 		return Signed{}, fmt.Errorf("decode hash: %w", err)
 	}
-	signed, err := sign(ctx, s, "certify "+dir, func(q *queries.Queries) (json.RawMessage, error) {
+	signed, err := tenancy.CallJSON[Signed](ctx, s, "certify "+dir, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Certify(ctx, queries.CertifyParams{Manifest: sum, Statement: statement})
 	})
 	signed.Manifest = r.ManifestSHA256
@@ -68,40 +68,16 @@ func Certify(ctx context.Context, s *tenancy.Session, dir, statement string) (Si
 // ApproveCertification approves somebody else's certification (id or its first eight characters). The error is
 // tenancy.ErrSeparation for one's own.
 func ApproveCertification(ctx context.Context, s *tenancy.Session, certification, reason string) (Signed, error) {
-	return sign(ctx, s, "approve certification "+certification, func(q *queries.Queries) (json.RawMessage, error) {
+	what := "approve certification " + certification
+	return tenancy.CallJSON[Signed](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.ApproveCertification(ctx,
 			queries.ApproveCertificationParams{Certification: certification, Reason: reason})
 	})
 }
 
-func sign(ctx context.Context, s *tenancy.Session, what string,
-	fn func(*queries.Queries) (json.RawMessage, error)) (Signed, error) {
-	var signed Signed
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &signed)
-	})
-	return signed, err
-}
-
 // Certifications lists those whose clinics are within reach, the newest first; recorded.
 func Certifications(ctx context.Context, s *tenancy.Session) ([]Certification, error) {
-	var list []Certification
-	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
-		if err := queries.New(tx).BrowseCertifications(ctx, id); err != nil {
-			return fmt.Errorf("list certifications: %w", tenancy.Explain(err))
-		}
-		return nil
-	}, func(tx tenancy.Tx) error {
-		rows, err := queries.New(tx).Certifications(ctx)
-		if err != nil {
-			return fmt.Errorf("list certifications: %w", tenancy.Explain(err))
-		}
-		list, err = tenancy.Decode[Certification](rows)
-		return err
-	})
-	return list, err
+	return tenancy.List[Certification](ctx, s, "certifications",
+		func(q *queries.Queries, id uuid.UUID) error { return q.BrowseCertifications(ctx, id) },
+		(*queries.Queries).Certifications)
 }

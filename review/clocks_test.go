@@ -15,8 +15,8 @@ import (
 	"github.com/ward-health/ward/tenancy"
 )
 
-// duties are an anomaly's, each as "duty +days why made", days after its discovery.
-func (d *desk) duties(s *tenancy.Session, id string) (review.Details, []string) {
+// deadlines are an anomaly's, each as "recipient +days why made", days after its discovery.
+func (d *desk) deadlines(s *tenancy.Session, id string) (review.Details, []string) {
 	d.t.Helper()
 	details, err := review.Open(d.t.Context(), s, id)
 	if err != nil {
@@ -27,8 +27,8 @@ func (d *desk) duties(s *tenancy.Session, id string) (review.Details, []string) 
 		d.t.Fatal(err)
 	}
 	var out []string
-	for _, x := range details.Duties {
-		text := fmt.Sprintf("%s +%d %s", x.Duty, x.DueOn.Days(from), x.Why)
+	for _, x := range details.Deadlines {
+		text := fmt.Sprintf("%s +%d %s", x.Recipient, x.DueOn.Days(from), x.Why)
 		if x.MadeOn != nil {
 			text += " made"
 		}
@@ -40,18 +40,18 @@ func (d *desk) duties(s *tenancy.Session, id string) (review.Details, []string) 
 
 func (d *desk) clocks(s *tenancy.Session, id string, want ...string) {
 	d.t.Helper()
-	details, got := d.duties(s, id)
+	details, got := d.deadlines(s, id)
 	if !slices.Equal(got, want) {
-		d.t.Errorf("duties %q, want %q", got, want)
+		d.t.Errorf("deadlines %q, want %q", got, want)
 	}
 	var earliest *review.Date
-	for _, x := range details.Duties {
+	for _, x := range details.Deadlines {
 		if x.MadeOn == nil && (earliest == nil || x.DueOn < *earliest) {
 			earliest = &x.DueOn
 		}
 	}
 	if due := details.Anomaly.DueOn; (due == nil) != (earliest == nil) || (due != nil && *due != *earliest) {
-		d.t.Errorf("the queue says %v, the duties %v", due, earliest)
+		d.t.Errorf("the queue says %v, the deadlines %v", due, earliest)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestClocks(t *testing.T) {
 	d.sqlRefused("law_hold_check", "insert into review.law_hold (anomaly_id, until, written, official, by_user, "+
 		"event_id) select $1, current_date + 40, false, 'somebody', id, 1 from tenancy.users where slug = 'dana'", id)
 
-	for i, duty := range review.Duties() {
+	for i, duty := range review.NotificationRecipients() {
 		d.refused("tomorrow's notice", id, "between the discovery and today", func() error {
 			return second(review.Notified(ctx, dana, id, 8+i, duty, review.Date(day(1)), "letter of 3 May"))
 		})
@@ -184,7 +184,7 @@ func TestDiscovery(t *testing.T) {
 	if err := propose(dana, 1, day(-5), "a nurse told her manager")(); err != nil {
 		t.Fatal(err)
 	}
-	if details, _ := d.duties(eli, id); string(details.Anomaly.DiscoveredOn) != day(0) ||
+	if details, _ := d.deadlines(eli, id); string(details.Anomaly.DiscoveredOn) != day(0) ||
 		len(details.Discoveries) != 1 || details.Discoveries[0].Accepted != nil {
 		t.Errorf("one person alone moved it: %s, %+v", details.Anomaly.DiscoveredOn, details.Discoveries)
 	}
@@ -209,7 +209,7 @@ func TestDiscovery(t *testing.T) {
 	}, d.e.Reviewer("eli"), d.e.Reviewer("eli")); won != 1 {
 		t.Errorf("%d of two confirmed it", won)
 	}
-	details, got := d.duties(eli, id)
+	details, got := d.deadlines(eli, id)
 	if string(details.Anomaly.DiscoveredOn) != day(-5) || string(*details.Anomaly.DueOn) != day(55) ||
 		!slices.Equal(got, []string{"individuals +60 164.404(b)"}) {
 		t.Errorf("confirmed: %s, due %s, %q", details.Anomaly.DiscoveredOn, *details.Anomaly.DueOn, got)
@@ -283,14 +283,14 @@ func TestTimeToAct(t *testing.T) {
 	}
 	now := time.Now()
 	for _, c := range []struct {
-		state       string
-		claim, shut int
-		want        string
+		state            string
+		claimBy, closeBy int
+		want             string
 	}{{"new", 0, 0, ""}, {"new", -1, 5, "claim"}, {"claimed", -1, 5, ""}, {"claimed", -9, -1, "close"},
 		{"new", -9, -1, "close"}, {"waiting_info", -9, -1, "close"}, {"pending_approval", -9, -1, ""},
 		{"closed", -9, -1, ""}} {
-		claim, shut := review.Date(day(c.claim)), review.Date(day(c.shut))
-		a := review.Anomaly{State: c.state, ClaimBy: &claim, CloseBy: &shut}
+		claimBy, closeBy := review.Date(day(c.claimBy)), review.Date(day(c.closeBy))
+		a := review.Anomaly{State: c.state, ClaimBy: &claimBy, CloseBy: &closeBy}
 		if late := a.Late(now); late != c.want {
 			t.Errorf("%+v: late to %q", c, late)
 		}
@@ -323,8 +323,8 @@ func TestBreachLog(t *testing.T) {
 	}
 	b := log[0]
 	if *b.Affected != 3 || *b.Residents != "CA:3" || *b.Nature == "" || *b.ClosedBy != "dana" ||
-		*b.ApprovedBy != "eli" || b.DiscoveredOn != "2025-12-30" || len(b.Duties) != 2 ||
-		b.Duties[0].DueOn != "2026-02-28" || b.Duties[1].DueOn != "2026-03-01" {
+		*b.ApprovedBy != "eli" || b.DiscoveredOn != "2025-12-30" || len(b.Deadlines) != 2 ||
+		b.Deadlines[0].DueOn != "2026-02-28" || b.Deadlines[1].DueOn != "2026-03-01" {
 		t.Errorf("%+v", b)
 	}
 	if got := sorted(d.events(last)...); !slices.Equal(got, []string{"ana export@cedar", "ana export@installation"}) {
@@ -405,8 +405,8 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
-// TestOnePersonTwoAccounts: whoever is a party under one account is one under the others, through every function, by
-// hand in the tables, and as a patient.
+// TestOnePersonTwoAccounts: a conflict of interest under one account is one under the others, through every function,
+// by hand in the tables, and as a patient.
 func TestOnePersonTwoAccounts(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
@@ -434,7 +434,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	link("dana", "frank")
 	fresh := d.anomaly("cedar", "B", "casey")
 	today := review.Date(day(0))
-	party := func(s *tenancy.Session, id string, seen int) map[string]func() error {
+	interested := func(s *tenancy.Session, id string, seen int) map[string]func() error {
 		return map[string]func() error{
 			"claim":      func() error { return second(review.Claim(ctx, s, id, seen)) },
 			"note":       func() error { return second(review.AddNote(ctx, s, id, "it was nothing")) },
@@ -461,7 +461,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 		id   string
 		seen int
 	}{{fresh, 1}, {before, 2}} {
-		for name, what := range party(dana, c.id, c.seen) {
+		for name, what := range interested(dana, c.id, c.seen) {
 			if err := what(); !errors.Is(err, tenancy.ErrSeparation) {
 				t.Errorf("%s of an anomaly about one's other account: %v", name, err)
 			}
@@ -487,7 +487,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	if _, err := review.Approve(ctx, eli, closedByDana, 3, true, "I agree"); !errors.Is(err, tenancy.ErrSeparation) {
 		t.Errorf("approving about one's other account: %v", err)
 	}
-	if _, err := review.PartAccounts(ctx, root, "carla", "hugo", "another Carla"); err != nil {
+	if _, err := review.UnlinkAccounts(ctx, root, "carla", "hugo", "another Carla"); err != nil {
 		t.Fatal(err)
 	}
 	link("eli", "dana")
@@ -500,7 +500,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 		t.Error("linked although they are linked already, over others")
 	}
 	link("root", "frank")
-	if err := third(review.PartAccounts(ctx, root, "dana", "frank", "not the same")); !errors.Is(err,
+	if err := third(review.UnlinkAccounts(ctx, root, "dana", "frank", "not the same")); !errors.Is(err,
 		tenancy.ErrSeparation) {
 		t.Errorf("an administrator parts their own accounts: %v", err)
 	}

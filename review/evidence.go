@@ -69,7 +69,7 @@ func MakeEvidence(ctx context.Context, s *tenancy.Session, p Period, dir string,
 	b := &Bundle{Dir: dir, ManifestSHA256: hex.EncodeToString(sum[:]), Manifest: *m}
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) (err error) {
 		b.RecordedAs, err = queries.New(tx).EvidenceEnd(ctx, queries.EvidenceEndParams{Bundle: id, Sha256: sum[:]})
-		return tenancy.Explain(err)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record evidence: %w", err)
@@ -87,7 +87,7 @@ func beginEvidence(ctx context.Context, s *tenancy.Session, id uuid.UUID, p Peri
 	}
 	return s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).EvidenceBegin(ctx, arg); err != nil {
-			return fmt.Errorf("take out evidence: %w", tenancy.Explain(err))
+			return fmt.Errorf("take out evidence: %w", err)
 		}
 		return nil
 	})
@@ -138,7 +138,7 @@ func writeEvidence(ctx context.Context, s *tenancy.Session, id uuid.UUID, dir st
 	err := s.Tx(ctx, id, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).EvidenceScope(ctx)
 		if err != nil {
-			return fmt.Errorf("scope of the evidence: %w", tenancy.Explain(err))
+			return fmt.Errorf("scope of the evidence: %w", err)
 		}
 		return json.Unmarshal(raw, &m.Scope)
 	})
@@ -202,7 +202,7 @@ func (f *EvidenceFile) read(ctx context.Context, s *tenancy.Session, id uuid.UUI
 	return s.Tx(ctx, id, func(tx tenancy.Tx) error {
 		rows, err := tx.Query(ctx, queries.EvidenceRows, f.Name)
 		if err != nil {
-			return tenancy.Explain(err)
+			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
@@ -218,7 +218,7 @@ func (f *EvidenceFile) read(ctx context.Context, s *tenancy.Session, id uuid.UUI
 				return fmt.Errorf("write row: %w", err)
 			}
 		}
-		return tenancy.Explain(rows.Err())
+		return rows.Err()
 	})
 }
 

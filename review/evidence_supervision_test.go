@@ -58,7 +58,7 @@ func (o *office) takenBack(root *tenancy.Session) {
 		_, err = review.SupplyInput(ctx, root, "person_link", "cedar", []review.InputRow{link})
 		o.must(err)
 	}
-	_, err = review.PartAccounts(ctx, root, "carla", "hugo", "two persons after all")
+	_, err = review.UnlinkAccounts(ctx, root, "carla", "hugo", "two persons after all")
 	o.must(err)
 }
 

@@ -24,7 +24,7 @@ func TestOneClinicsAdministrator(t *testing.T) {
 	o.do("update review.rule set loaded_at = now() - interval '1 hour'")
 	attacks := map[string]func(*tenancy.Session) error{
 		"parts two reviewers' accounts": func(s *tenancy.Session) error {
-			_, err := review.PartAccounts(ctx, s, "dana", "eli", "they are two")
+			_, err := review.UnlinkAccounts(ctx, s, "dana", "eli", "they are two")
 			return err
 		},
 		"says that two are one": func(s *tenancy.Session) error {

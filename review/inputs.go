@@ -29,7 +29,7 @@ func DeclareInput(ctx context.Context, s *tenancy.Session, input string, ready b
 	return s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		if err := queries.New(tx).DeclareInput(ctx,
 			queries.DeclareInputParams{Input: input, Ready: ready, Reason: reason}); err != nil {
-			return fmt.Errorf("declare input %s: %w", input, tenancy.Explain(err))
+			return fmt.Errorf("declare input %s: %w", input, err)
 		}
 		return nil
 	})
@@ -48,13 +48,9 @@ func SupplyInput(ctx context.Context, s *tenancy.Session, input, tenant string, 
 		if err != nil {
 			return done, fmt.Errorf("encode rows of %s: %w", input, err)
 		}
-		err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-			if _, err := queries.New(tx).SupplyInput(ctx,
-				queries.SupplyInputParams{Input: input, Tenant: tenant, Rows: text}); err != nil {
-				return fmt.Errorf("supply %s at %s: %w", input, tenant, tenancy.Explain(err))
-			}
-			return nil
-		})
+		arg := queries.SupplyInputParams{Input: input, Tenant: tenant, Rows: text}
+		_, err = tenancy.Call(ctx, s, "supply "+input+" at "+tenant,
+			func(q *queries.Queries) (int32, error) { return q.SupplyInput(ctx, arg) })
 		if err != nil {
 			return done, err
 		}

@@ -180,7 +180,7 @@ func (d *desk) read(s *tenancy.Session, ask uuid.UUID, sql string) (n int, err e
 			n++
 		}
 		rows.Close()
-		return tenancy.Explain(rows.Err())
+		return rows.Err()
 	})
 	return n, err
 }
@@ -268,7 +268,7 @@ func (d *desk) together(s *tenancy.Session, id uuid.UUID, ask func(tenancy.Tx, u
 			n++
 		}
 		rows.Close()
-		return tenancy.Explain(rows.Err())
+		return rows.Err()
 	})
 	return n, err
 }

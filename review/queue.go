@@ -1,5 +1,3 @@
-// Package review is the anomaly queue: the rules that examine the log, their runs, and what a reviewer does with what
-// they find.
 package review
 
 import (
@@ -161,25 +159,25 @@ type Field struct {
 
 // Details is an anomaly opened.
 type Details struct {
-	Anomaly         Anomaly       `json:"anomaly"`
-	Rule            FrontMatter   `json:"rule"`
-	Evidence        []Evidence    `json:"evidence"`
-	Notes           []Note        `json:"notes"`
-	History         []Transition  `json:"history"`
-	Explained       []Explained   `json:"explained"`
-	ClosedSameRule  int           `json:"closed_same_rule"`
-	ClosedSameActor int           `json:"closed_same_actor"`
-	Dispositions    []Disposition `json:"dispositions"`
-	LogFacts        LogFacts      `json:"log_facts"`
-	Assessments     []Assessment  `json:"assessments"` // the last one counts
-	Closing         []Field       `json:"closing"`     // what it was closed with
-	Duties          []Duty        `json:"duties"`      // if it is a breach
-	Discoveries     []Discovery   `json:"discoveries"`
-	Holds           []Hold        `json:"holds"`
-	Notices         []Notice      `json:"notices"`
-	Links           []Link        `json:"links"`
-	Files           []File        `json:"files"`
-	ChartURL        string        `json:"chart_url,omitempty"` // of the patient; Link sets it
+	Anomaly         Anomaly                `json:"anomaly"`
+	Rule            FrontMatter            `json:"rule"`
+	Evidence        []Evidence             `json:"evidence"`
+	Notes           []Note                 `json:"notes"`
+	History         []Transition           `json:"history"`
+	Explained       []Explained            `json:"explained"`
+	ClosedSameRule  int                    `json:"closed_same_rule"`
+	ClosedSameActor int                    `json:"closed_same_actor"`
+	Dispositions    []Disposition          `json:"dispositions"`
+	LogFacts        LogFacts               `json:"log_facts"`
+	Assessments     []Assessment           `json:"assessments"` // the last one counts
+	Closing         []Field                `json:"closing"`     // what it was closed with
+	Deadlines       []NotificationDeadline `json:"duties"`      // if it is a breach
+	Discoveries     []Discovery            `json:"discoveries"`
+	Holds           []Hold                 `json:"holds"`
+	Notices         []Notice               `json:"notices"`
+	Links           []Link                 `json:"links"`
+	Files           []File                 `json:"files"`
+	ChartURL        string                 `json:"chart_url,omitempty"` // of the patient; Link sets it
 }
 
 // QueueFilter narrows the queue. Empty fields do not; without State it shows what is open.
@@ -221,13 +219,13 @@ func Open(ctx context.Context, s *tenancy.Session, anomaly string) (Details, err
 	var d Details
 	err := s.Look(ctx, func(tx tenancy.Tx, id uuid.UUID) error {
 		if err := queries.New(tx).OpenAnomaly(ctx, queries.OpenAnomalyParams{Ask: id, Anomaly: anomaly}); err != nil {
-			return fmt.Errorf("open anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("open anomaly %s: %w", anomaly, err)
 		}
 		return nil
 	}, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).AnomalyDetails(ctx)
 		if err != nil {
-			return fmt.Errorf("read anomaly %s: %w", anomaly, tenancy.Explain(err))
+			return fmt.Errorf("read anomaly %s: %w", anomaly, err)
 		}
 		return json.Unmarshal(raw, &d)
 	})
@@ -246,30 +244,34 @@ type Changed struct {
 // transaction with its event. Errors to act on: tenancy.ErrConflict, tenancy.ErrSeparation, tenancy.ErrNotYours.
 
 // Claim takes an anomaly: assigned until released, and to be edited for 30 minutes.
-func Claim(ctx context.Context, s *tenancy.Session, anomaly string, seen int) (Changed, error) {
+func Claim(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int) (Changed, error) {
 	return change(ctx, s, "claim", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Claim(ctx, queries.ClaimParams{Anomaly: anomaly, Seen: int32(seen)})
+		return q.Claim(ctx, queries.ClaimParams{Anomaly: anomaly, Seen: int32(expectedVersion)})
 	})
 }
 
 // Take takes over what is somebody else's, also while they edit it. They see who did and why.
-func Take(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Take(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "take", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
 	})
 }
 
 // Release gives a claimed anomaly back.
-func Release(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Release(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "release", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Release(ctx, queries.ReleaseParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+		return q.Release(ctx, queries.ReleaseParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
 	})
 }
 
 // Assign gives an anomaly to another reviewer, who claims it to edit.
-func Assign(ctx context.Context, s *tenancy.Session, anomaly string, seen int, to, reason string) (Changed, error) {
+func Assign(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	to, reason string) (Changed, error) {
 	return change(ctx, s, "assign", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, Seen: int32(seen), ToUser: to, Reason: reason})
+		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, Seen: int32(expectedVersion), ToUser: to,
+			Reason: reason})
 	})
 }
 
@@ -281,60 +283,55 @@ func AddNote(ctx context.Context, s *tenancy.Session, anomaly, text string) (Cha
 }
 
 // Wait marks an anomaly as waiting for information.
-func Wait(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Wait(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "wait", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
 	})
 }
 
 // Close closes an anomaly, or leaves it pending_approval where the tier or the disposition asks for a second person.
 // fields: what the disposition demands. One closed as a duplicate is merged into the one that its field names.
-func Close(ctx context.Context, s *tenancy.Session, anomaly string, seen int, disposition, reason string,
+func Close(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, disposition, reason string,
 	fields ...Field) (Changed, error) {
 	answers, err := fieldsJSON(fields)
 	if err != nil {
 		return Changed{}, err
 	}
 	return change(ctx, s, "close", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(seen), Disposition: disposition,
-			Reason: reason, Fields: answers})
+		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+			Disposition: disposition, Reason: reason, Fields: answers})
 	})
 }
 
 // Approve accepts somebody else's closing, or sends it back.
-func Approve(ctx context.Context, s *tenancy.Session, anomaly string, seen int, accept bool,
+func Approve(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, accept bool,
 	reason string) (Changed, error) {
 	return change(ctx, s, "approve", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Approve(ctx,
-			queries.ApproveParams{Anomaly: anomaly, Seen: int32(seen), Accept: accept, Reason: reason})
+			queries.ApproveParams{Anomaly: anomaly, Seen: int32(expectedVersion), Accept: accept, Reason: reason})
 	})
 }
 
 // Escalate hands an anomaly to the incident process.
-func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "escalate", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Escalate(ctx, queries.EscalateParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+		return q.Escalate(ctx, queries.EscalateParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
 	})
 }
 
 // Reopen takes a closed or merged anomaly up again.
-func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (Changed, error) {
+func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+	reason string) (Changed, error) {
 	return change(ctx, s, "reopen", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(seen), Reason: reason})
+		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
 	})
 }
 
 func change(ctx context.Context, s *tenancy.Session, what, anomaly string,
 	fn func(*queries.Queries) (json.RawMessage, error)) (Changed, error) {
-	var done Changed
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s anomaly %s: %w", what, anomaly, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &done)
-	})
-	return done, err
+	return tenancy.CallJSON[Changed](ctx, s, what+" anomaly "+anomaly, fn)
 }
 
 // Request asks the worker for something under the reviewer's own event: action rule_run with {"rule": id} ({} : all
@@ -347,15 +344,9 @@ func Request(ctx context.Context, s *tenancy.Session, action string, detail map[
 	if err != nil {
 		return 0, fmt.Errorf("encode request: %w", err)
 	}
-	var event int64
-	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		event, err = queries.New(tx).Request(ctx, queries.RequestParams{Action: action, Detail: raw})
-		if err != nil {
-			return fmt.Errorf("request %s: %w", action, tenancy.Explain(err))
-		}
-		return nil
+	return tenancy.Call(ctx, s, "request "+action, func(q *queries.Queries) (int64, error) {
+		return q.Request(ctx, queries.RequestParams{Action: action, Detail: raw})
 	})
-	return event, err
 }
 
 // Requested is what became of a request.
@@ -374,13 +365,6 @@ type Requested struct {
 
 // Outcome asks what became of the session's own request.
 func Outcome(ctx context.Context, s *tenancy.Session, event int64) (Requested, error) {
-	var out Requested
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := queries.New(tx).Requested(ctx, event)
-		if err != nil {
-			return fmt.Errorf("ask after request %d: %w", event, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &out)
-	})
-	return out, err
+	return tenancy.CallJSON[Requested](ctx, s, fmt.Sprintf("ask after request %d", event),
+		func(q *queries.Queries) (json.RawMessage, error) { return q.Requested(ctx, event) })
 }

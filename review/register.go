@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/queries"
@@ -70,14 +69,7 @@ func Loaded(ctx context.Context, pool *pgxpool.Pool, rules []Rule) error {
 // Retire says that a rule whose file no worker has is meant to be gone; the event's id. It is NOT ENABLED from then on,
 // until a worker has the file again.
 func Retire(ctx context.Context, s *tenancy.Session, rule, reason string) (int64, error) {
-	var event int64
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		var err error
-		if event, err = queries.New(tx).RetireRule(ctx,
-			queries.RetireRuleParams{Rule: rule, Reason: reason}); err != nil {
-			return fmt.Errorf("retire rule %s: %w", rule, tenancy.Explain(err))
-		}
-		return nil
+	return tenancy.Call(ctx, s, "retire rule "+rule, func(q *queries.Queries) (int64, error) {
+		return q.RetireRule(ctx, queries.RetireRuleParams{Rule: rule, Reason: reason})
 	})
-	return event, err
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ward-health/ward/queries"
 )
 
 // FrontMatter is the head of a rule file: what the rule is, whom it cites, and how it is run.
@@ -207,6 +209,12 @@ func oneOf(s string, list ...string) bool {
 	}
 	return false
 }
+
+// ShippedFiles are the files of the rules that ward ships: ID.sql, and ID.test.yaml beside it.
+func ShippedFiles() fs.FS { return queries.Rules() }
+
+// ShippedRules are the rules that ward ships, as LoadRules reads them.
+func ShippedRules() ([]Rule, error) { return LoadRules(ShippedFiles()) }
 
 // LoadRules reads every rule of a directory, in the order in which they run over the same events: filters first. A rule
 // without tests of the kinds that ParseTests asks for beside it (ID.test.yaml) does not load.

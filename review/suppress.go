@@ -64,20 +64,22 @@ func Suppress(ctx context.Context, s *tenancy.Session, n NewSuppression) (Suppre
 	if err != nil {
 		return Suppression{}, fmt.Errorf("encode suppression: %w", err)
 	}
-	return suppression(ctx, s, "suppress",
+	return tenancy.CallJSON[Suppression](ctx, s, "suppress",
 		func(q *queries.Queries) (json.RawMessage, error) { return q.Suppress(ctx, raw) })
 }
 
 // ApproveSuppression lets what somebody else asked for (id or its first characters) begin.
 func ApproveSuppression(ctx context.Context, s *tenancy.Session, id, reason string) (Suppression, error) {
-	return suppression(ctx, s, "approve suppression "+id, func(q *queries.Queries) (json.RawMessage, error) {
+	what := "approve suppression " + id
+	return tenancy.CallJSON[Suppression](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.ApproveSuppression(ctx, queries.ApproveSuppressionParams{ID: id, Reason: reason})
 	})
 }
 
 // EndSuppression ends one before its time, or withdraws it.
 func EndSuppression(ctx context.Context, s *tenancy.Session, id, reason string) (Suppression, error) {
-	return suppression(ctx, s, "end suppression "+id, func(q *queries.Queries) (json.RawMessage, error) {
+	what := "end suppression " + id
+	return tenancy.CallJSON[Suppression](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.EndSuppression(ctx, queries.EndSuppressionParams{ID: id, Reason: reason})
 	})
 }
@@ -85,17 +87,4 @@ func EndSuppression(ctx context.Context, s *tenancy.Session, id, reason string) 
 // Suppressions lists those within reach, live ones first; recorded.
 func Suppressions(ctx context.Context, s *tenancy.Session) ([]Suppression, error) {
 	return list[Suppression](ctx, s, "suppressions", "", (*queries.Queries).ListSuppressions)
-}
-
-func suppression(ctx context.Context, s *tenancy.Session, what string,
-	fn func(*queries.Queries) (json.RawMessage, error)) (Suppression, error) {
-	var done Suppression
-	err := s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, tenancy.Explain(err))
-		}
-		return json.Unmarshal(raw, &done)
-	})
-	return done, err
 }

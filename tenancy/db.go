@@ -1,13 +1,3 @@
-// Package tenancy is what application code uses: an identity proven to the database, PHI read only after a committed
-// disclosure, and the directory of tenants, users and memberships.
-//
-// A DB is a pool; a Session is somebody signed in; a Tx is one transaction under that identity. PHI is read in two
-// transactions, ask then look:
-//
-//	ask := tenancy.Ask{Table: "public.patients", IDs: []uuid.UUID{id}, Purpose: "treatment"}
-//	err := session.Read(ctx, ask, tenancy.Do("select last_name from phi.patients where id = $1", id).Scan(&name))
-//
-// Both travel in one round trip, with all that Read, Find or Write is given.
 package tenancy
 
 import (
@@ -24,9 +14,6 @@ import (
 
 	"github.com/ward-health/ward/queries"
 )
-
-// Tx is a transaction under a proven identity, or the worker's.
-type Tx = pgx.Tx
 
 // DB is a pool of connections as one of ward's login roles.
 type DB struct {
@@ -133,10 +120,11 @@ func (db *DB) hold(ctx context.Context, fn func(transactor) error) error {
 
 // on is one transaction on a connection.
 func (db *DB) on(ctx context.Context, conn *pgxpool.Conn, fn func(Tx) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	begun, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return db.lost(ctx, conn.Conn(), fmt.Errorf("begin transaction: %w", err))
 	}
+	tx := Explaining(begun)
 	if err := fn(tx); err != nil {
 		err = db.lost(ctx, conn.Conn(), err)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
@@ -145,7 +133,7 @@ func (db *DB) on(ctx context.Context, conn *pgxpool.Conn, fn func(Tx) error) err
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return db.lost(ctx, conn.Conn(), fmt.Errorf("commit: %w", explain(err)))
+		return db.lost(ctx, conn.Conn(), fmt.Errorf("commit: %w", err))
 	}
 	return nil
 }

@@ -83,48 +83,12 @@ type Termination struct {
 	EventID       int64     `json:"event_id"`
 }
 
-// ReadList is a query that returns the rows of a list as JSON.
-type ReadList func(*queries.Queries, context.Context) ([]json.RawMessage, error)
-
-// List reads a list by write-ahead look: browse records the look under the id of an ask, and once that is committed,
-// read reads what was recorded. T is the row.
-func List[T any](ctx context.Context, s *Session, what string, browse func(*queries.Queries, uuid.UUID) error,
-	read ReadList,
-) ([]T, error) {
-	var out []T
-	err := s.Look(ctx, func(tx Tx, id uuid.UUID) error {
-		if err := browse(queries.New(tx), id); err != nil {
-			return fmt.Errorf("list %s: %w", what, explain(err))
-		}
-		return nil
-	}, func(tx Tx) error {
-		rows, err := read(queries.New(tx), ctx)
-		if err != nil {
-			return fmt.Errorf("list %s: %w", what, explain(err))
-		}
-		out, err = Decode[T](rows)
-		return err
-	})
-	return out, err
-}
-
 // list reads one of the directory's lists: what is one of those that tenancy.browse knows; of narrows it ("":
 // everything within reach).
 func list[T any](ctx context.Context, s *Session, what, of string, read ReadList) ([]T, error) {
 	return List[T](ctx, s, what, func(q *queries.Queries, ask uuid.UUID) error {
 		return q.Browse(ctx, queries.BrowseParams{Ask: ask, What: what, Arg: optional(of)})
 	}, read)
-}
-
-// Decode turns rows of JSON, as ward's functions return them, into values.
-func Decode[T any, R ~[]byte](rows []R) ([]T, error) {
-	out := make([]T, len(rows))
-	for i, row := range rows {
-		if err := json.Unmarshal(row, &out[i]); err != nil {
-			return nil, fmt.Errorf("decode row: %w", err)
-		}
-	}
-	return out, nil
 }
 
 // Tenants lists the tenants within the session's reach.
@@ -164,35 +128,25 @@ func (s *Session) Consequences(ctx context.Context, membership string) (Conseque
 // unknown). Live sessions are revoked, and the next transaction under any of them is refused.
 func (s *Session) Terminate(ctx context.Context, membership, typed, reason string,
 	endedOn *time.Time) (Termination, error) {
-	var done Termination
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		raw, err := queries.New(tx).Terminate(ctx,
+	what := "terminate membership " + membership
+	return CallJSON[Termination](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
+		return q.Terminate(ctx,
 			queries.TerminateParams{Membership: membership, Typed: typed, Reason: reason, EndedOn: endedOn})
-		if err != nil {
-			return fmt.Errorf("terminate membership %s: %w", membership, explain(err))
-		}
-		return json.Unmarshal(raw, &done)
 	})
-	return done, err
 }
 
 // AddTenant adds a clinic in this region.
 func (s *Session) AddTenant(ctx context.Context, slug, name string) (uuid.UUID, error) {
-	return s.add(ctx, "add tenant "+slug, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "add tenant "+slug, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddTenant(ctx, queries.AddTenantParams{Slug: slug, Name: name})
 	})
 }
 
 // SetRetention makes a clinic's archived history be kept for more years. It never shrinks.
 func (s *Session) SetRetention(ctx context.Context, tenant string, years int, reason string) error {
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		return queries.New(tx).SetRetention(ctx,
-			queries.SetRetentionParams{Tenant: tenant, Years: int32(years), Reason: reason})
+	return s.do(ctx, "set retention of "+tenant, func(q *queries.Queries) error {
+		return q.SetRetention(ctx, queries.SetRetentionParams{Tenant: tenant, Years: int32(years), Reason: reason})
 	})
-	if err != nil {
-		return fmt.Errorf("set retention of %s: %w", tenant, explain(err))
-	}
-	return nil
 }
 
 // NewUser is what AddUser needs. Owner is a user's slug, for service accounts; Password may be empty for who never
@@ -203,7 +157,7 @@ type NewUser struct {
 
 // AddUser adds a human or a service account.
 func (s *Session) AddUser(ctx context.Context, u NewUser) (uuid.UUID, error) {
-	return s.add(ctx, "add user "+u.Slug, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "add user "+u.Slug, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddUser(ctx, queries.AddUserParams{Slug: u.Slug, Name: u.Name, Kind: u.Kind, Owner: optional(u.Owner),
 			Password: optional(u.Password)})
 	})
@@ -211,7 +165,7 @@ func (s *Session) AddUser(ctx context.Context, u NewUser) (uuid.UUID, error) {
 
 // AddMember gives a user a role in a tenant.
 func (s *Session) AddMember(ctx context.Context, tenant, user, role string) (uuid.UUID, error) {
-	return s.add(ctx, "add member "+user, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "add member "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: role})
 	})
 }
@@ -219,7 +173,7 @@ func (s *Session) AddMember(ctx context.Context, tenant, user, role string) (uui
 // AddPatient gives a user a portal identity at a tenant: it reaches the records of one patient, their own or their
 // child's.
 func (s *Session) AddPatient(ctx context.Context, tenant, user string, patient uuid.UUID) (uuid.UUID, error) {
-	return s.add(ctx, "add portal identity "+user, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "add portal identity "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddMember(ctx, queries.AddMemberParams{Tenant: tenant, Who: user, Role: "patient", Patient: &patient})
 	})
 }
@@ -232,7 +186,7 @@ type NewGrant struct {
 
 // AddGrant lets a user review.
 func (s *Session) AddGrant(ctx context.Context, g NewGrant) (uuid.UUID, error) {
-	return s.add(ctx, "add grant for "+g.User, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "add grant for "+g.User, func(q *queries.Queries) (uuid.UUID, error) {
 		arg := queries.AddGrantParams{Who: g.User, Role: g.Role, Tenant: optional(g.Tenant), Reason: g.Reason,
 			Ticket: optional(g.Ticket)}
 		if g.Hours != 0 {
@@ -244,22 +198,9 @@ func (s *Session) AddGrant(ctx context.Context, g NewGrant) (uuid.UUID, error) {
 
 // EndGrant ends a grant (id or its first characters).
 func (s *Session) EndGrant(ctx context.Context, grant, reason string) (uuid.UUID, error) {
-	return s.add(ctx, "end grant "+grant, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "end grant "+grant, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.EndGrant(ctx, queries.EndGrantParams{GrantID: grant, Reason: reason})
 	})
-}
-
-func (s *Session) add(ctx context.Context, what string,
-	fn func(*queries.Queries) (uuid.UUID, error)) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		var err error
-		if id, err = fn(queries.New(tx)); err != nil {
-			return fmt.Errorf("%s: %w", what, explain(err))
-		}
-		return nil
-	})
-	return id, err
 }
 
 func optional(s string) *string {
@@ -277,30 +218,22 @@ type Installation struct {
 // Init makes a freshly migrated, empty database an installation. db is a connection as ward_migrate or a superuser;
 // refused once anybody exists.
 func (db *DB) Init(ctx context.Context, in Installation) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := db.transact(ctx, func(tx Tx) error {
-		var err error
-		id, err = queries.New(tx).InitInstallation(ctx,
+	return within(ctx, db.transact, "initialise", func(q *queries.Queries) (uuid.UUID, error) {
+		return q.InitInstallation(ctx,
 			queries.InitInstallationParams{Region: in.Region, Slug: in.Slug, Name: in.Name, Password: in.Password})
-		if err != nil {
-			return fmt.Errorf("initialise: %w", explain(err))
-		}
-		return nil
 	})
-	return id, err
+}
+
+// Region is the region that the database serves. It needs no session.
+func (db *DB) Region(ctx context.Context) (string, error) {
+	return within(ctx, db.transact, "ask for the region",
+		func(q *queries.Queries) (string, error) { return q.RegionHere(ctx) })
 }
 
 // Unprotect undoes what protecting a table made, as the table's owner or a superuser, and returns the event that
 // records it. The table's rows are then nobody's secret.
 func (db *DB) Unprotect(ctx context.Context, table, reason string) (int64, error) {
-	var event int64
-	err := db.transact(ctx, func(tx Tx) error {
-		var err error
-		event, err = queries.New(tx).Unprotect(ctx, queries.UnprotectParams{RecordTable: table, Reason: reason})
-		if err != nil {
-			return fmt.Errorf("unprotect %s: %w", table, explain(err))
-		}
-		return nil
+	return within(ctx, db.transact, "unprotect "+table, func(q *queries.Queries) (int64, error) {
+		return q.Unprotect(ctx, queries.UnprotectParams{RecordTable: table, Reason: reason})
 	})
-	return event, err
 }

@@ -140,6 +140,3 @@ func explain(err error) error {
 	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint,
 		Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: message}}
 }
-
-// Explain is explain for the packages that run statements in a Tx of theirs.
-func Explain(err error) error { return explain(err) }

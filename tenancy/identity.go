@@ -33,17 +33,12 @@ func (db *DB) SignInOIDC(ctx context.Context, in OIDCSignIn) (Tokens, error) {
 
 // Providers are the declared identity providers. It needs no session.
 func (db *DB) Providers(ctx context.Context) ([]Provider, error) {
+	rows, err := within(ctx, db.transact, "list identity providers",
+		func(q *queries.Queries) ([]queries.IssuersRow, error) { return q.Issuers(ctx) })
 	var out []Provider
-	err := db.transact(ctx, func(tx Tx) error {
-		rows, err := queries.New(tx).Issuers(ctx)
-		if err != nil {
-			return fmt.Errorf("list identity providers: %w", explain(err))
-		}
-		for _, r := range rows {
-			out = append(out, Provider{Issuer: r.Issuer, ClientID: r.ClientID})
-		}
-		return nil
-	})
+	for _, r := range rows {
+		out = append(out, Provider{Issuer: r.Issuer, ClientID: r.ClientID})
+	}
 	return out, err
 }
 
@@ -54,12 +49,8 @@ func (db *DB) ReplaceKeys(ctx context.Context, issuer string, keys []ProviderKey
 	if err != nil {
 		return 0, fmt.Errorf("encode keys: %w", err)
 	}
-	var n int32
-	err = db.transact(ctx, func(tx Tx) error {
-		if n, err = queries.New(tx).ReplaceKeys(ctx, queries.ReplaceKeysParams{Issuer: issuer, Keys: raw}); err != nil {
-			return fmt.Errorf("replace keys of %s: %w", issuer, explain(err))
-		}
-		return nil
+	n, err := within(ctx, db.transact, "replace keys of "+issuer, func(q *queries.Queries) (int32, error) {
+		return q.ReplaceKeys(ctx, queries.ReplaceKeysParams{Issuer: issuer, Keys: raw})
 	})
 	return int(n), err
 }
@@ -102,7 +93,7 @@ func (s *Session) AddIssuer(ctx context.Context, in NewIssuer, d Discovery) (uui
 	if err = errors.Join(err, err2); err != nil {
 		return uuid.Nil, fmt.Errorf("encode provider: %w", err)
 	}
-	return s.add(ctx, "declare "+in.Issuer, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "declare "+in.Issuer, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddIssuer(ctx,
 			queries.AddIssuerParams{Issuer: in.Issuer, ClientID: in.ClientID, Endpoints: endpoints, Keys: keys,
 				RequiredAcr: nonNil(in.RequiredACR), RequiredAmr: nonNil(in.RequiredAMR)})
@@ -118,7 +109,7 @@ func nonNil(list []string) []string {
 
 // EndIssuer declares a provider no longer. Nobody signs in by it from then on; sessions that it opened go on.
 func (s *Session) EndIssuer(ctx context.Context, issuer, reason string) error {
-	_, err := s.add(ctx, "remove "+issuer, func(q *queries.Queries) (uuid.UUID, error) {
+	_, err := Call(ctx, s, "remove "+issuer, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.EndIssuer(ctx, queries.EndIssuerParams{Issuer: issuer, Reason: reason})
 	})
 	return err
@@ -133,14 +124,14 @@ func (s *Session) Issuers(ctx context.Context) ([]Issuer, error) {
 
 // LinkIdentity makes a provider's subject a user's, for ever.
 func (s *Session) LinkIdentity(ctx context.Context, user, issuer, subject string) (uuid.UUID, error) {
-	return s.add(ctx, "link "+user, func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "link "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.LinkIdentity(ctx, queries.LinkIdentityParams{Who: user, Issuer: issuer, Subject: subject})
 	})
 }
 
 // UnlinkIdentity ends a link. The subject stays this user's and can be linked to them again, to nobody else.
 func (s *Session) UnlinkIdentity(ctx context.Context, user, issuer, subject, reason string) error {
-	_, err := s.add(ctx, "unlink "+user, func(q *queries.Queries) (uuid.UUID, error) {
+	_, err := Call(ctx, s, "unlink "+user, func(q *queries.Queries) (uuid.UUID, error) {
 		return q.UnlinkIdentity(ctx,
 			queries.UnlinkIdentityParams{Who: user, Issuer: issuer, Subject: subject, Reason: reason})
 	})

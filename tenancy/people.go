@@ -87,7 +87,8 @@ func (s *Session) Person(ctx context.Context, user string) (Person, error) {
 // ChangeRole gives a member another role: the membership (id or its first characters) ends with its sessions, and
 // another one begins.
 func (s *Session) ChangeRole(ctx context.Context, membership, role, reason string) (RoleChange, error) {
-	return act[RoleChange](ctx, s, "change role of "+membership, func(q *queries.Queries) (json.RawMessage, error) {
+	what := "change role of " + membership
+	return CallJSON[RoleChange](ctx, s, what, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.ChangeRole(ctx, queries.ChangeRoleParams{Membership: membership, Role: role, Reason: reason})
 	})
 }
@@ -95,7 +96,7 @@ func (s *Session) ChangeRole(ctx context.Context, membership, role, reason strin
 // DisableUser ends a person everywhere: memberships, grants, standing on call, a service account's secrets, and every
 // session.
 func (s *Session) DisableUser(ctx context.Context, user, reason string) (Disabled, error) {
-	return act[Disabled](ctx, s, "disable user "+user, func(q *queries.Queries) (json.RawMessage, error) {
+	return CallJSON[Disabled](ctx, s, "disable user "+user, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.DisableUser(ctx, queries.DisableUserParams{Who: user, Reason: reason})
 	})
 }
@@ -135,17 +136,15 @@ func (s *Session) OnCallRoster(ctx context.Context) ([]OnCall, error) {
 
 // AddOnCall puts a person on the roster of a clinic, or of every clinic when tenant is empty.
 func (s *Session) AddOnCall(ctx context.Context, user, tenant, reason string) (uuid.UUID, error) {
-	return s.add(ctx, "put "+user+" on call", func(q *queries.Queries) (uuid.UUID, error) {
+	return Call(ctx, s, "put "+user+" on call", func(q *queries.Queries) (uuid.UUID, error) {
 		return q.AddOnCall(ctx, queries.AddOnCallParams{Who: user, Tenant: optional(tenant), Reason: reason})
 	})
 }
 
 // RemoveOnCall takes a person off the roster and ends what they took under it; how many grants that were.
 func (s *Session) RemoveOnCall(ctx context.Context, user, tenant, reason string) (int, error) {
-	var n int32
-	err := s.do(ctx, "take "+user+" off call", func(q *queries.Queries) (err error) {
-		n, err = q.RemoveOnCall(ctx, queries.RemoveOnCallParams{Who: user, Tenant: optional(tenant), Reason: reason})
-		return err
+	n, err := Call(ctx, s, "take "+user+" off call", func(q *queries.Queries) (int32, error) {
+		return q.RemoveOnCall(ctx, queries.RemoveOnCallParams{Who: user, Tenant: optional(tenant), Reason: reason})
 	})
 	return int(n), err
 }
@@ -153,44 +152,15 @@ func (s *Session) RemoveOnCall(ctx context.Context, user, tenant, reason string)
 // TakeOnCall gives the session's own person, who stands on the roster, an on-call engineer's grant at one clinic for at
 // most four hours. It becomes an item of the queue (rule S03).
 func (s *Session) TakeOnCall(ctx context.Context, tenant, reason, ticket string, hours float64) (Taken, error) {
-	return act[Taken](ctx, s, "take on-call grant at "+tenant, func(q *queries.Queries) (json.RawMessage, error) {
+	return CallJSON[Taken](ctx, s, "take on-call grant at "+tenant, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.TakeOnCall(ctx, queries.TakeOnCallParams{Tenant: tenant, Reason: reason, Ticket: ticket, Hours: hours})
 	})
 }
 
 // EndOnCall ends the on-call grants that the session's own person holds; how many.
 func (s *Session) EndOnCall(ctx context.Context, reason string) (int, error) {
-	var n int32
-	err := s.do(ctx, "end on-call grant", func(q *queries.Queries) (err error) {
-		n, err = q.EndOnCall(ctx, reason)
-		return err
+	n, err := Call(ctx, s, "end on-call grant", func(q *queries.Queries) (int32, error) {
+		return q.EndOnCall(ctx, reason)
 	})
 	return int(n), err
-}
-
-// do runs one change in a transaction of its own.
-func (s *Session) do(ctx context.Context, what string, fn func(*queries.Queries) error) error {
-	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		if err := fn(queries.New(tx)); err != nil {
-			return fmt.Errorf("%s: %w", what, explain(err))
-		}
-		return nil
-	})
-}
-
-// act is do for a change that answers with JSON.
-func act[T any](ctx context.Context, s *Session, what string,
-	fn func(*queries.Queries) (json.RawMessage, error)) (T, error) {
-	var done T
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, explain(err))
-		}
-		if err := json.Unmarshal(raw, &done); err != nil {
-			return fmt.Errorf("%s: decode answer: %w", what, err)
-		}
-		return nil
-	})
-	return done, err
 }

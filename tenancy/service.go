@@ -70,7 +70,7 @@ func (s *Session) Services(ctx context.Context, service string) ([]Service, erro
 // at once, and the account's sessions too.
 func (s *Session) NewServiceSecret(ctx context.Context, service string, days int,
 	overlap time.Duration) (NewSecret, error) {
-	return act[NewSecret](ctx, s, "new secret for "+service, func(q *queries.Queries) (json.RawMessage, error) {
+	return CallJSON[NewSecret](ctx, s, "new secret for "+service, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.NewServiceSecret(ctx,
 			queries.NewServiceSecretParams{Who: service, Days: int32(days), OverlapSeconds: overlap.Seconds()})
 	})
@@ -87,11 +87,9 @@ func (s *Session) DeclareService(ctx context.Context, service string, d Declarat
 // UndeclareService takes an action on a table off an account's list: at a clinic, or the line that says every clinic
 // when tenant is empty. Returns how many lines.
 func (s *Session) UndeclareService(ctx context.Context, service, action, table, tenant string) (int, error) {
-	var n int32
-	err := s.do(ctx, "undeclare for "+service, func(q *queries.Queries) (err error) {
-		n, err = q.UndeclareService(ctx,
+	n, err := Call(ctx, s, "undeclare for "+service, func(q *queries.Queries) (int32, error) {
+		return q.UndeclareService(ctx,
 			queries.UndeclareServiceParams{Who: service, Action: action, RecordTable: table, Tenant: optional(tenant)})
-		return err
 	})
 	return int(n), err
 }

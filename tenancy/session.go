@@ -138,7 +138,7 @@ func (s *Session) identified(ctx context.Context, run transactor, token string, 
 			arg.Disclosure = &disclosure
 		}
 		if why, err = queries.New(tx).Begin(ctx, arg); err != nil {
-			return fmt.Errorf("begin identity: %w", explain(err))
+			return fmt.Errorf("begin identity: %w", err)
 		}
 		if why != "" {
 			return nil // commits the refusal
@@ -189,12 +189,7 @@ func (s *Session) LookAt(ctx context.Context, ask func(id uuid.UUID) Statement, 
 
 // SignOut ends the session in the database.
 func (s *Session) SignOut(ctx context.Context) error {
-	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		if err := queries.New(tx).SignOut(ctx); err != nil {
-			return fmt.Errorf("sign out: %w", explain(err))
-		}
-		return nil
-	})
+	return s.do(ctx, "sign out", func(q *queries.Queries) error { return q.SignOut(ctx) })
 }
 
 // Grant is one reach of a reviewer.
@@ -238,13 +233,6 @@ func (p Principal) May(action string) bool {
 
 // Whoami asks the database who the session is; the question is an event.
 func (s *Session) Whoami(ctx context.Context) (Principal, error) {
-	var p Principal
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		raw, err := queries.New(tx).Whoami(ctx)
-		if err != nil {
-			return fmt.Errorf("whoami: %w", explain(err))
-		}
-		return json.Unmarshal(raw, &p)
-	})
-	return p, err
+	return CallJSON[Principal](ctx, s, "whoami",
+		func(q *queries.Queries) (json.RawMessage, error) { return q.Whoami(ctx) })
 }

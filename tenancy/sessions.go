@@ -3,7 +3,6 @@ package tenancy
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,14 +64,8 @@ func (s *Session) Sessions(ctx context.Context, user string) ([]LiveSession, err
 
 // SignOutEverywhere ends every session of this person, in every clinic and application, and says how many.
 func (s *Session) SignOutEverywhere(ctx context.Context) (int, error) {
-	var n int32
-	err := s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		var err error
-		if n, err = queries.New(tx).SignOutEverywhere(ctx); err != nil {
-			return fmt.Errorf("sign out everywhere: %w", explain(err))
-		}
-		return nil
-	})
+	n, err := Call(ctx, s, "sign out everywhere",
+		func(q *queries.Queries) (int32, error) { return q.SignOutEverywhere(ctx) })
 	return int(n), err
 }
 
@@ -87,25 +80,8 @@ func (s *Session) RevokeSessions(ctx context.Context, user, reason string) (Revo
 }
 
 func (s *Session) revoke(ctx context.Context, what string, arg queries.RevokeSessionsParams) (Revoked, error) {
-	var done Revoked
-	err := s.decoded(ctx, what, &done,
+	return CallJSON[Revoked](ctx, s, what,
 		func(q *queries.Queries) (json.RawMessage, error) { return q.RevokeSessions(ctx, arg) })
-	return done, err
-}
-
-// decoded runs a call that returns an object and decodes it.
-func (s *Session) decoded(ctx context.Context, what string, into any,
-	fn func(*queries.Queries) (json.RawMessage, error)) error {
-	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, explain(err))
-		}
-		if err := json.Unmarshal(raw, into); err != nil {
-			return fmt.Errorf("%s: decode answer: %w", what, err)
-		}
-		return nil
-	})
 }
 
 // SigningKeys lists the keys that sign access tokens, newest first.
@@ -116,10 +92,8 @@ func (s *Session) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 // RotateKey makes a new signing key. The old ones verify until the tokens that they signed have run out; atOnce they
 // verify nothing any more, so that every access token ends and sessions refresh.
 func (s *Session) RotateKey(ctx context.Context, atOnce bool) (Rotated, error) {
-	var done Rotated
-	err := s.decoded(ctx, "rotate signing key", &done,
+	return CallJSON[Rotated](ctx, s, "rotate signing key",
 		func(q *queries.Queries) (json.RawMessage, error) { return q.RotateSigningKey(ctx, atOnce) })
-	return done, err
 }
 
 // Applications lists the applications that share the database.
@@ -129,11 +103,8 @@ func (s *Session) Applications(ctx context.Context) ([]Application, error) {
 
 // AddApplication adds one. loginRole is a database login that has ward_app's rights and no more.
 func (s *Session) AddApplication(ctx context.Context, audience, loginRole, note string) error {
-	return s.Tx(ctx, uuid.Nil, func(tx Tx) error {
-		if _, err := queries.New(tx).AddApplication(ctx,
-			queries.AddApplicationParams{Aud: audience, LoginRole: loginRole, Note: note}); err != nil {
-			return fmt.Errorf("add application %s: %w", audience, explain(err))
-		}
-		return nil
+	return s.do(ctx, "add application "+audience, func(q *queries.Queries) error {
+		_, err := q.AddApplication(ctx, queries.AddApplicationParams{Aud: audience, LoginRole: loginRole, Note: note})
+		return err
 	})
 }

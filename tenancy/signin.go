@@ -82,16 +82,9 @@ func (db *DB) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	if c.Audience == "" {
 		c.Audience = AppAudience
 	}
-	var ticket string
-	err := db.transact(ctx, func(tx Tx) error {
-		var err error
-		ticket, err = queries.New(tx).SignIn(ctx,
-			queries.SignInParams{Who: c.User, Password: c.Password, Audience: c.Audience,
-				Tenant: optional(c.Tenant), Code: optional(c.Code), Role: optional(c.Role), Source: optional(c.Source)})
-		if err != nil {
-			return fmt.Errorf("sign in: %w", explain(err))
-		}
-		return nil
+	ticket, err := within(ctx, db.transact, "sign in", func(q *queries.Queries) (string, error) {
+		return q.SignIn(ctx, queries.SignInParams{Who: c.User, Password: c.Password, Audience: c.Audience,
+			Tenant: optional(c.Tenant), Code: optional(c.Code), Role: optional(c.Role), Source: optional(c.Source)})
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -109,17 +102,7 @@ func (db *DB) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 
 func (db *DB) answer(ctx context.Context, what string,
 	fn func(*queries.Queries) (json.RawMessage, error)) (Tokens, error) {
-	var answer signed
-	err := db.transact(ctx, func(tx Tx) error {
-		raw, err := fn(queries.New(tx))
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, explain(err))
-		}
-		if err := json.Unmarshal(raw, &answer); err != nil {
-			return fmt.Errorf("%s: decode answer: %w", what, err)
-		}
-		return nil
-	})
+	answer, err := within(ctx, db.transact, what, decoded[signed](fn))
 	if err != nil {
 		return Tokens{}, err
 	}

@@ -108,9 +108,9 @@ func goldenDetails() review.Details {
 		Notes: []review.Note{{By: "eli", At: goldenAgo(time.Hour), Text: "HR confirms 16 November."}},
 		History: []review.Transition{{Version: 1, To: "new", At: goldenAgo(2 * time.Hour)},
 			{Version: 2, From: ptr("new"), To: "claimed", By: ptr("dana"), At: goldenAgo(7 * time.Minute)}},
-		Duties: []review.Duty{
-			{Duty: "covered_entity", DueOn: *goldenDay(9 * 24 * time.Hour), Why: "164.410 and the contract"},
-			{Duty: "individuals", DueOn: *goldenDay(60*24*time.Hour - 2*time.Hour), Why: "164.404(b)"}},
+		Deadlines: []review.NotificationDeadline{
+			{Recipient: "covered_entity", DueOn: *goldenDay(9 * 24 * time.Hour), Why: "164.410 and the contract"},
+			{Recipient: "individuals", DueOn: *goldenDay(60*24*time.Hour - 2*time.Hour), Why: "164.404(b)"}},
 		LogFacts: review.LogFacts{Events: 14, Shown: 13, Denied: 1, Patients: 9, Records: 14,
 			Tables: []string{"public.encounters", "public.patients"}, Sessions: 1, Actor: "m.reyes",
 			Roles: []string{"clinician"}},

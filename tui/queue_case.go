@@ -168,7 +168,7 @@ func beginNotice(m *model) attempt {
 		return attempt{why: "notices are made of what is closed as a breach"}
 	}
 	var list []option
-	for _, d := range review.Duties() {
+	for _, d := range review.NotificationRecipients() {
 		list = append(list, option{value: d, label: duty(d)})
 	}
 	f := x.form(m, "Notice of", "Record", true, choices("duty", "To", list),
@@ -285,14 +285,14 @@ func duty(s string) string {
 func clocks(m *model, p *pane, d review.Details) {
 	a := d.Anomaly
 	label := "Legal clock"
-	for _, u := range d.Duties {
+	for _, u := range d.Deadlines {
 		days := u.DueOn.Days(m.now())
-		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), duty(u.Duty))
+		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), duty(u.Recipient))
 		switch {
 		case u.MadeOn != nil:
-			text = "✓ " + duty(u.Duty) + " notified " + string(*u.MadeOn)
+			text = "✓ " + duty(u.Recipient) + " notified " + string(*u.MadeOn)
 		case days < 0:
-			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, duty(u.Duty))
+			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, duty(u.Recipient))
 		}
 		if value(a.Disposition) != "breach" {
 			text += ", if a breach"
@@ -347,7 +347,7 @@ func casework(m *model, p *pane, d review.Details) {
 	}
 	p.head("CASE", "")
 	for _, n := range d.Notices {
-		p.pair("Notice", duty(n.Duty)+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
+		p.pair("Notice", duty(n.Recipient)+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
 	}
 	for _, f := range d.Files {
 		p.pair("File", f.Name+", "+bytesText(int64(f.Bytes))+", SHA-256 "+f.SHA256[:12]+"… ("+f.By+")")

@@ -443,8 +443,8 @@ func (a *app) verdict(r *archive.Report, state *archive.HeadMemory, f *verifyFla
 	if nothing {
 		verdict = archive.NotProven
 	}
-	fmt.Fprintf(&b, "%s: %s of %s in %s", verdict, counted(int(r.Rows), "row", "rows"),
-		counted(r.Tenants, "tenant", "tenants"), counted(len(r.Parts), "part", "parts"))
+	fmt.Fprintf(&b, "%s: %s of %s in %s", verdict, review.Counted(int(r.Rows), "row", "rows"),
+		review.Counted(r.Tenants, "tenant", "tenants"), review.Counted(len(r.Parts), "part", "parts"))
 	if l := r.Live; l != nil {
 		fmt.Fprintf(&b, "\nthe database: %s; %d events are as archived, %d rows are pruned, %d wait to be shipped, "+
 			"%d to be sealed", l.Verdict, l.Rows, l.Pruned, l.Waiting, l.Unsealed)

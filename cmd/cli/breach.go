@@ -31,7 +31,7 @@ func (a *app) breachListCmd() *cobra.Command {
 				now := a.Now()
 				return emit(a, rows, []string{"ANOMALY", "TENANT", "DISCOVERED", "AFFECTED", "STATE", "NEXT", "BY",
 					"LEFT", "SUMMARY"}, func(b review.Breach) []string {
-					next := nextDuty(b.Duties)
+					next := nextNotice(b.Deadlines)
 					by := "-"
 					if b.DueOn != nil {
 						by = string(*b.DueOn)
@@ -46,11 +46,11 @@ func (a *app) breachListCmd() *cobra.Command {
 	return c
 }
 
-// nextDuty is what is to be done first; the duties come by date.
-func nextDuty(list []review.Duty) string {
+// nextNotice is whom to notify next; the deadlines come by date.
+func nextNotice(list []review.NotificationDeadline) string {
 	for _, d := range list {
 		if d.MadeOn == nil {
-			return d.Duty
+			return d.Recipient
 		}
 	}
 	return "all made"
@@ -86,7 +86,7 @@ take for a formula begins with an apostrophe; --json has the values as they are.
 					err = a.breachCSV(rows)
 				}
 				if err == nil {
-					a.say("%s discovered in %d", counted(len(rows), "breach", "breaches"), year)
+					a.say("%s discovered in %d", review.Counted(len(rows), "breach", "breaches"), year)
 				}
 				return err
 			})
@@ -109,10 +109,10 @@ func (a *app) breachCSV(rows []review.Breach) error {
 			b.FirstAt.UTC().Format(time.RFC3339), b.LastAt.UTC().Format(time.RFC3339), number(b.Affected),
 			or(b.Residents, ""), b.Summary,
 			or(b.Nature, ""), or(b.Mitigated, ""), or(b.CloseReason, ""), or(b.ClosedBy, ""), or(b.ApprovedBy, "")}
-		for _, duty := range []string{"individuals", "hhs", "media", "covered_entity"} {
+		for _, recipient := range []string{"individuals", "hhs", "media", "covered_entity"} {
 			due, made := "", ""
-			for _, d := range b.Duties {
-				if d.Duty == duty {
+			for _, d := range b.Deadlines {
+				if d.Recipient == recipient {
 					due = string(d.DueOn)
 					if d.MadeOn != nil {
 						made = string(*d.MadeOn)
@@ -142,22 +142,22 @@ func noFormula(s string) string {
 }
 
 func (a *app) notifiedCmd() *cobra.Command {
-	var duty, on string
+	var recipient, on string
 	c := a.changeCmd("notified ANOMALY", "Record that a notice was made: its clock stops", "note", "reference",
-		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+		func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 			reference string) (review.Changed, error) {
-			if err := oneOf("to", []string{duty}, review.Duties()); err != nil {
+			if err := oneOf("to", []string{recipient}, review.NotificationRecipients()); err != nil {
 				return review.Changed{}, err
 			}
 			if on == "" {
 				return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
 			}
-			return review.Notified(ctx, s, anomaly, seen, duty, review.Date(on), reference)
+			return review.Notified(ctx, s, anomaly, expectedVersion, recipient, review.Date(on), reference)
 		})
 	c.Flags().Lookup("reference").Usage = "where that is proven: a letter, a number of the HHS portal (needed)"
-	c.Flags().StringVar(&duty, "to", "", "individuals, covered_entity, hhs or media (needed)")
+	c.Flags().StringVar(&recipient, "to", "", "individuals, covered_entity, hhs or media (needed)")
 	c.Flags().StringVar(&on, "on", "", "the day (needed)")
-	offer(c, "to", review.Duties()...)
+	offer(c, "to", review.NotificationRecipients()...)
 	return c
 }
 
@@ -267,5 +267,5 @@ func (a *app) sameCmds() []*cobra.Command {
 		change("same USER USER", "Say that two accounts are one person's",
 			"From then on whoever may not review an anomaly under one of them may not under the other, "+
 				"and does not approve there what was closed here.", review.LinkAccounts),
-		change("apart USER USER", "End that; never between your own accounts", "", review.PartAccounts)}
+		change("apart USER USER", "End that; never between your own accounts", "", review.UnlinkAccounts)}
 }

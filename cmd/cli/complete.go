@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
 
@@ -16,7 +15,7 @@ func offer(c *cobra.Command, flag string, values ...string) {
 // offerRules completes the rules that ward ships.
 func offerRules(c *cobra.Command, flag string) {
 	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		rules, err := review.LoadRules(queries.Rules())
+		rules, err := review.ShippedRules()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError | cobra.ShellCompDirectiveNoFileComp
 		}

@@ -153,10 +153,7 @@ func (a *app) checkEvidenceProof(r *review.EvidenceReport, file, keyText string)
 	if err != nil {
 		return err
 	}
-	if keyText != "" {
-		s.VerifyKey = keyText
-	}
-	key, err := s.verifyKey()
+	key, err := s.verifyKeyOr(keyText)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/postgres/filelock"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -188,9 +187,9 @@ func shipper(ctx context.Context, s *Settings, db *tenancy.DB, a *app) (*audit.S
 		}
 		previous = append(previous, old)
 	}
-	region, err := queries.New(db.Pool()).RegionHere(ctx)
+	region, err := db.Region(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the region: %w", err)
+		return nil, err
 	}
 	return &audit.Shipper{Pool: db.Pool(), Store: store, Signer: signer, Previous: previous,
 		Origin: archive.Origin(s.Installation, region), Now: a.Now}, nil

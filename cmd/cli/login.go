@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -300,7 +299,7 @@ func (a *app) versionCmd() *cobra.Command {
 		Use: "version", Short: "The version of this program", Args: cobra.NoArgs,
 		Annotations: exempt("touches no data"),
 		RunE: func(*cobra.Command, []string) error {
-			v := version{Version: queries.Version, Go: runtime.Version(), Schema: migrate.Sum()}
+			v := version{Version: migrate.Version, Go: runtime.Version(), Schema: migrate.Sum()}
 			return one(a, v, fmt.Sprintf("ward %s, schema %.12s, %s", v.Version, v.Schema, v.Go))
 		},
 	}

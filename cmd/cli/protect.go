@@ -8,11 +8,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/ward-health/ward/controls"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -133,7 +131,7 @@ func (a *app) planProtect(ctx context.Context, url string, o *protectOptions, wi
 	defer db.Close()
 	plan, err := controls.PlanProtect(ctx, db.Pool(), wish)
 	if err != nil {
-		return fmt.Errorf("%w", tenancy.Explain(err))
+		return err
 	}
 	if o.plan {
 		if err := a.printPlan(plan); err != nil {
@@ -207,39 +205,11 @@ func (a *app) protect(ctx context.Context, url string, wish controls.Wish) error
 		return err
 	}
 	defer db.Close()
-	err = pgx.BeginFunc(ctx, db.Pool(), func(tx pgx.Tx) error {
-		for _, table := range wish.Tables {
-			if err := protectTable(ctx, queries.New(tx), table, wish); err != nil {
-				return fmt.Errorf("protect %s: %w", table, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := controls.Protect(ctx, db.Pool(), wish); err != nil {
 		return err
 	}
 	for _, table := range wish.Tables {
 		a.say("%s is protected: read it as phi.%s after a disclosure", table, strings.TrimPrefix(table, "public."))
-	}
-	return nil
-}
-
-func protectTable(ctx context.Context, q *queries.Queries, table string, wish controls.Wish) error {
-	var subject *string
-	for _, key := range []string{"", table} {
-		if s, ok := wish.Subject[key]; ok {
-			subject = &s
-		}
-	}
-	open := append(append([]string{}, wish.Open[""]...), wish.Open[table]...)
-	if err := q.Protect(ctx, queries.ProtectParams{RecordTable: table, Subject: subject, Open: open}); err != nil {
-		return tenancy.Explain(err)
-	}
-	for _, p := range wish.Permit {
-		if err := q.Permit(ctx,
-			queries.PermitParams{Role: p.Role, RecordTable: table, Actions: p.Actions}); err != nil {
-			return tenancy.Explain(err)
-		}
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (a *app) prove(ctx context.Context, event int64, f *proveFlags) error {
 		}
 		return nil
 	}
-	if err := writeNew(f.out, data); err != nil {
+	if err := writeNew(f.out, data, forAnybody); err != nil {
 		return fmt.Errorf("write proof: %w", err)
 	}
 	a.say("proof of event %d in %s", event, f.out)
@@ -117,10 +117,7 @@ func (a *app) storeAndKey(s *Settings, store, key string) (archive.Store, archiv
 	if store != "" {
 		s.Store = store
 	}
-	if key != "" {
-		s.VerifyKey = key
-	}
-	k, err := s.verifyKey()
+	k, err := s.verifyKeyOr(key)
 	if err != nil {
 		return nil, k, err
 	}
@@ -143,9 +140,15 @@ func (a *app) searched() func(done, all int) {
 	}
 }
 
+// The permissions of a file that writeNew makes.
+const (
+	forAnybody = 0o644 // a proof, which is made to be handed on
+	forOneself = 0o600 // what an anomaly has attached
+)
+
 // writeNew creates a file; it replaces none.
-func writeNew(name string, data []byte) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func writeNew(name string, data []byte, permissions os.FileMode) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, permissions)
 	if err != nil {
 		return err //nolint:wrapcheck // the caller says what for
 	}
@@ -169,10 +172,7 @@ archive holds further rows, a proof of one cannot say.`,
 			if err != nil {
 				return err
 			}
-			if keyText != "" {
-				s.VerifyKey = keyText
-			}
-			key, err := s.verifyKey()
+			key, err := s.verifyKeyOr(keyText)
 			if err != nil {
 				return err
 			}

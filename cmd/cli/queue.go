@@ -208,7 +208,7 @@ func describe(d *review.Details, now time.Time) string {
 	if d.ChartURL != "" {
 		fmt.Fprintf(&b, "chart: %s\n", d.ChartURL)
 	}
-	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", counted(x.EvidenceCount, "event", "events"))
+	fmt.Fprintf(&b, "\nEVIDENCE  %s\n", review.Counted(x.EvidenceCount, "event", "events"))
 	for i := range d.Evidence {
 		e := &d.Evidence[i]
 		record := "-"
@@ -234,13 +234,6 @@ func describe(d *review.Details, now time.Time) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // describeClocks says who must be notified by when, and what the review's own times are.
 func describeClocks(b *strings.Builder, d *review.Details, now time.Time) {
 	x := &d.Anomaly
@@ -251,12 +244,12 @@ func describeClocks(b *strings.Builder, d *review.Details, now time.Time) {
 		}
 	}
 	fmt.Fprintln(b)
-	for _, u := range d.Duties {
+	for _, u := range d.Deadlines {
 		left := dueIn(&u.DueOn, now)
 		if u.MadeOn != nil {
 			left = "made " + string(*u.MadeOn)
 		}
-		fmt.Fprintf(b, "notify %s by %s (%s; %s)\n", u.Duty, u.DueOn, left, clean(u.Why))
+		fmt.Fprintf(b, "notify %s by %s (%s; %s)\n", u.Recipient, u.DueOn, left, clean(u.Why))
 	}
 	for _, h := range d.Holds {
 		fmt.Fprintf(b, "held until %s for %s\n", h.Until, clean(h.Official))
@@ -286,7 +279,7 @@ func describeCase(b *strings.Builder, d *review.Details) {
 			clean(recipient), clean(acquired))
 	}
 	for _, n := range d.Notices {
-		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Duty, clean(n.Reference))
+		fmt.Fprintf(b, "notice  %s %s: %s, %s\n", n.MadeOn, n.By, n.Recipient, clean(n.Reference))
 	}
 	for _, f := range d.Files {
 		fmt.Fprintf(b, "file  %s %s: %s, %d bytes, %s\n", when(f.At), f.By, f.SHA256[:12], f.Bytes, clean(f.Name))

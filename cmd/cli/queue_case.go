@@ -72,7 +72,7 @@ func fieldWords(f *review.DispositionField) string {
 
 func (a *app) assessCmd() *cobra.Command {
 	var x review.Assessment
-	var seen int
+	var expectedVersion int
 	c := &cobra.Command{
 		Use: "assess ANOMALY", Short: "Assess the four factors of 45 CFR 164.402(2)", Args: cobra.ExactArgs(1),
 		Annotations: audited("note"),
@@ -82,9 +82,9 @@ says to the first three. The newest assessment counts; closing as breach or impe
 			if err := oneOf("outcome", []string{x.Outcome}, []string{"low_probability", "breach"}); err != nil {
 				return err
 			}
-			return a.change(cmd.Context(), args[0], seen, "", func(ctx context.Context, s *tenancy.Session,
-				anomaly string, seen int, _ string) (review.Changed, error) {
-				return review.Assess(ctx, s, anomaly, seen, x)
+			return a.change(cmd.Context(), args[0], expectedVersion, "", func(ctx context.Context, s *tenancy.Session,
+				anomaly string, expectedVersion int, _ string) (review.Changed, error) {
+				return review.Assess(ctx, s, anomaly, expectedVersion, x)
 			})
 		},
 	}
@@ -94,7 +94,7 @@ says to the first three. The newest assessment counts; closing as breach or impe
 	c.Flags().StringVar(&x.Acquired, "acquired", "", "(iii) whether it was actually acquired or viewed")
 	c.Flags().StringVar(&x.Mitigated, "mitigated", "", "(iv) how far the risk has been mitigated")
 	c.Flags().StringVar(&x.Outcome, "outcome", "", "low_probability or breach (needed)")
-	c.Flags().IntVar(&seen, "version", 0, "the version that you saw (default: the present one)")
+	c.Flags().IntVar(&expectedVersion, "version", 0, "the version that you saw (default: the present one)")
 	offer(c, "outcome", "low_probability", "breach")
 	a.jsonFlag(c)
 	return c
@@ -104,11 +104,12 @@ func (a *app) discoveredCmd() *cobra.Command {
 	var on string
 	c := a.changeCmd("discovered ANOMALY", "Propose another date of discovery; somebody else confirms it",
 		"note", "reason",
-		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+		func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+			reason string) (review.Changed, error) {
 			if on == "" {
 				return review.Changed{}, usagef("--on is needed: a day like 2026-01-31")
 			}
-			return review.Discovered(ctx, s, anomaly, seen, review.Date(on), reason)
+			return review.Discovered(ctx, s, anomaly, expectedVersion, review.Date(on), reason)
 		})
 	c.Long = "A breach is discovered on the first day on which it was known, " +
 		"or would have been with reasonable diligence (45 CFR 164.404(a)(2)): the day it was\n" +
@@ -120,8 +121,9 @@ func (a *app) discoveredCmd() *cobra.Command {
 func (a *app) confirmCmd() *cobra.Command {
 	var reject bool
 	c := a.changeCmd("confirm ANOMALY", "Confirm the date of discovery that another proposed", "approve", "reason",
-		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-			return review.ConfirmDiscovery(ctx, s, anomaly, seen, !reject, reason)
+		func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+			reason string) (review.Changed, error) {
+			return review.ConfirmDiscovery(ctx, s, anomaly, expectedVersion, !reject, reason)
 		})
 	c.Flags().BoolVar(&reject, "reject", false, "refuse it instead")
 	return c
@@ -131,12 +133,12 @@ func (a *app) holdCmd() *cobra.Command {
 	var until string
 	var written bool
 	c := a.changeCmd("hold ANOMALY", "Delay the notices because a law-enforcement official asks for it", "note",
-		"official", func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+		"official", func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 			official string) (review.Changed, error) {
 			if until == "" {
 				return review.Changed{}, usagef("--until is needed: a day like 2026-01-31")
 			}
-			return review.LawHold(ctx, s, anomaly, seen, review.Date(until), written, official)
+			return review.LawHold(ctx, s, anomaly, expectedVersion, review.Date(until), written, official)
 		})
 	c.Long = "45 CFR 164.412: a written statement holds until the day it names, an official's word for 30 days at " +
 		"most. The federal dates move, those of a contract\nor a State's law do not."
@@ -229,7 +231,7 @@ func (a *app) fileCmd() *cobra.Command {
 				if output == "-" {
 					_, err = a.Out.Write(file.Content)
 				} else {
-					err = writePrivate(output, file.Content)
+					err = writeNew(output, file.Content, forOneself)
 				}
 				if err != nil {
 					return fmt.Errorf("write the file: %w", err)
@@ -241,17 +243,4 @@ func (a *app) fileCmd() *cobra.Command {
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "file, which must not exist; - is standard output (needed)")
 	return c
-}
-
-// writePrivate creates a file that nobody else reads; it replaces none.
-func writePrivate(name string, data []byte) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err //nolint:wrapcheck // the caller says what for
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Close()); err != nil {
-		_ = os.Remove(name)
-	}
-	return err
 }

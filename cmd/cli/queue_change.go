@@ -13,12 +13,13 @@ import (
 )
 
 // changeFn changes an anomaly whose version was seen; text is the reason, where one is asked for.
-type changeFn func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+type changeFn func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	text string) (review.Changed, error)
 
 func review0(fn func(context.Context, *tenancy.Session, string, int) (review.Changed, error)) changeFn {
-	return func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, _ string) (review.Changed, error) {
-		return fn(ctx, s, anomaly, seen)
+	return func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+		_ string) (review.Changed, error) {
+		return fn(ctx, s, anomaly, expectedVersion)
 	}
 }
 
@@ -29,7 +30,7 @@ func review1(fn func(context.Context, *tenancy.Session, string, int, string) (re
 // changeCmd is a command that changes an anomaly. --version is the version that was seen; without it the anomaly is
 // opened first (recorded), and its present one counts.
 func (a *app) changeCmd(use, short, action, textFlag string, fn changeFn) *cobra.Command {
-	var seen int
+	var expectedVersion int
 	var text string
 	c := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1), Annotations: audited(action),
@@ -37,10 +38,10 @@ func (a *app) changeCmd(use, short, action, textFlag string, fn changeFn) *cobra
 			if textFlag != "" && strings.TrimSpace(text) == "" {
 				return usagef("--%s is needed", textFlag)
 			}
-			return a.change(cmd.Context(), args[0], seen, text, fn)
+			return a.change(cmd.Context(), args[0], expectedVersion, text, fn)
 		},
 	}
-	c.Flags().IntVar(&seen, "version", 0, "the version that you saw (default: the present one)")
+	c.Flags().IntVar(&expectedVersion, "version", 0, "the version that you saw (default: the present one)")
 	if textFlag != "" {
 		c.Flags().StringVar(&text, textFlag, "", "why (needed)")
 	}
@@ -48,16 +49,16 @@ func (a *app) changeCmd(use, short, action, textFlag string, fn changeFn) *cobra
 	return c
 }
 
-func (a *app) change(ctx context.Context, anomaly string, seen int, text string, fn changeFn) error {
+func (a *app) change(ctx context.Context, anomaly string, expectedVersion int, text string, fn changeFn) error {
 	return a.with(ctx, func(s *tenancy.Session) error {
-		if seen == 0 {
+		if expectedVersion == 0 {
 			d, err := review.Open(ctx, s, anomaly)
 			if err != nil {
 				return err
 			}
-			anomaly, seen = d.Anomaly.ID.String(), d.Anomaly.Version
+			anomaly, expectedVersion = d.Anomaly.ID.String(), d.Anomaly.Version
 		}
-		done, err := fn(ctx, s, anomaly, seen, text)
+		done, err := fn(ctx, s, anomaly, expectedVersion, text)
 		if err != nil {
 			return err
 		}
@@ -84,11 +85,12 @@ func (a *app) noteCmd() *cobra.Command {
 func (a *app) assignCmd() *cobra.Command {
 	var to string
 	c := a.changeCmd("assign ANOMALY", "Give an anomaly to another reviewer", "assign", "reason",
-		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
+		func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+			reason string) (review.Changed, error) {
 			if to == "" {
 				return review.Changed{}, usagef("--to is needed")
 			}
-			return review.Assign(ctx, s, anomaly, seen, to, reason)
+			return review.Assign(ctx, s, anomaly, expectedVersion, to, reason)
 		})
 	c.Flags().StringVar(&to, "to", "", "user (needed)")
 	return c
@@ -114,7 +116,7 @@ func (c *closing) answers() ([]review.Field, error) {
 }
 
 func (a *app) closeCmd() *cobra.Command {
-	var seen int
+	var expectedVersion int
 	var in closing
 	c := &cobra.Command{
 		Use: "close ANOMALY...", Short: "Close it; what is grave then waits for a second person",
@@ -142,13 +144,14 @@ recorded; --count then says how many they are, and closes all or none. They need
 			if len(args) > 1 {
 				return a.closeMany(cmd.Context(), args, in, answers)
 			}
-			return a.change(cmd.Context(), args[0], seen, in.reason, func(ctx context.Context, s *tenancy.Session,
-				anomaly string, seen int, reason string) (review.Changed, error) {
-				return review.Close(ctx, s, anomaly, seen, in.as, reason, answers...)
-			})
+			closing := func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+				reason string) (review.Changed, error) {
+				return review.Close(ctx, s, anomaly, expectedVersion, in.as, reason, answers...)
+			}
+			return a.change(cmd.Context(), args[0], expectedVersion, in.reason, closing)
 		},
 	}
-	c.Flags().IntVar(&seen, "version", 0, "the version that you saw (default: the present one)")
+	c.Flags().IntVar(&expectedVersion, "version", 0, "the version that you saw (default: the present one)")
 	c.Flags().StringVar(&in.reason, "reason", "", "why (needed)")
 	c.Flags().StringVar(&in.as, "as", "", "disposition (needed)")
 	c.Flags().StringArrayVar(&in.fields, "field", nil, "NAME=VALUE of what the disposition demands; several times")
@@ -171,9 +174,9 @@ func (a *app) closeMany(ctx context.Context, args []string, in closing, answers 
 		if err != nil {
 			return err
 		}
-		seen := map[uuid.UUID]int{}
+		expectedVersions := map[uuid.UUID]int{}
 		for i := range rows {
-			seen[rows[i].ID] = rows[i].Version
+			expectedVersions[rows[i].ID] = rows[i].Version
 		}
 		if in.count == 0 {
 			if err := a.emitQueue(rows); err != nil {
@@ -182,10 +185,11 @@ func (a *app) closeMany(ctx context.Context, args []string, in closing, answers 
 			a.say("nothing was closed: --count %d closes these as %s", len(rows), in.as)
 			return nil
 		}
-		if len(seen) != len(args) {
-			return fmt.Errorf("%d of the %d anomalies are within your reach: nothing was closed", len(seen), len(args))
+		if len(expectedVersions) != len(args) {
+			return fmt.Errorf("%d of the %d anomalies are within your reach: nothing was closed",
+				len(expectedVersions), len(args))
 		}
-		done, err := review.CloseMany(ctx, s, seen, in.count, in.as, in.reason, answers...)
+		done, err := review.CloseMany(ctx, s, expectedVersions, in.count, in.as, in.reason, answers...)
 		if err != nil {
 			return err
 		}
@@ -198,8 +202,9 @@ func (a *app) closeMany(ctx context.Context, args []string, in closing, answers 
 func (a *app) approveCmd() *cobra.Command {
 	var reject bool
 	c := a.changeCmd("approve ANOMALY", "Approve somebody else's closing, or send it back", "approve", "reason",
-		func(ctx context.Context, s *tenancy.Session, anomaly string, seen int, reason string) (review.Changed, error) {
-			return review.Approve(ctx, s, anomaly, seen, !reject, reason)
+		func(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
+			reason string) (review.Changed, error) {
+			return review.Approve(ctx, s, anomaly, expectedVersion, !reject, reason)
 		})
 	c.Flags().BoolVar(&reject, "reject", false, "send it back instead")
 	return c

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -207,7 +206,7 @@ func awaitRequest(ctx context.Context, s *tenancy.Session, event int64,
 
 // rules are the shipped ones, with those of the installation's own directory.
 func (s *Settings) rules() ([]review.Rule, error) {
-	shipped, err := review.LoadRules(queries.Rules())
+	shipped, err := review.ShippedRules()
 	if err != nil || s.RulesDir == "" {
 		return shipped, err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/review/ruletest"
@@ -88,7 +87,7 @@ func (s *Settings) subjects(rules []review.Rule, args []string) ([]ruletest.Subj
 		if !wanted {
 			continue
 		}
-		dir := queries.Rules()
+		dir := review.ShippedFiles()
 		if r.Own {
 			dir = os.DirFS(s.RulesDir)
 		}

@@ -207,6 +207,14 @@ func (s *Settings) targets(a *app) ([]notify.Target, error) {
 	return list, nil
 }
 
+// verifyKeyOr is the key that text gives, or, where it is empty, that of the settings.
+func (s *Settings) verifyKeyOr(text string) (archive.Key, error) {
+	if text != "" {
+		s.VerifyKey = text
+	}
+	return s.verifyKey()
+}
+
 func (s *Settings) verifyKey() (archive.Key, error) {
 	if s.VerifyKey == "" {
 		return archive.Key{}, usagef("no public key: set verify_key in ward.yaml, or WARD_VERIFY_KEY")

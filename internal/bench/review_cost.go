@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
 
@@ -114,7 +113,7 @@ const sealedSoFar = "update audit.seal_state set snapshot = pg_current_snapshot(
 
 // past fills in the history, as examined: the filters have explained it, and what is usual is counted.
 func (r *reviewed) past(ctx context.Context, o Options, events int64) error {
-	rules, err := review.LoadRules(queries.Rules())
+	rules, err := review.ShippedRules()
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
@@ -127,7 +126,7 @@ func (s *server) past(ctx context.Context, name string, cfg sim.Config) (_ *past
 
 // register finds out which rules are enabled, once the records are there and with them what rules require.
 func (p *past) register(ctx context.Context) error {
-	list, err := review.LoadRules(queries.Rules())
+	list, err := review.ShippedRules()
 	if err != nil {
 		return err
 	}

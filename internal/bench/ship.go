@@ -19,7 +19,6 @@ import (
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/review"
 )
 
@@ -114,7 +113,7 @@ func (s *server) throughput(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	used, err := withServer(ctx, q.super)
 	if errors.Is(err, fs.ErrNotExist) {
-		used, err = cpuSeconds, nil
+		used, err = thisProcess, nil
 		o.say("this system has no /proc: by the processor's time counts the client alone")
 	}
 	if err != nil {
@@ -199,7 +198,7 @@ func (s *server) lag(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	defer q.close()
-	rules, err := review.LoadRules(queries.Rules())
+	rules, err := review.ShippedRules()
 	if err != nil {
 		return nil, err
 	}

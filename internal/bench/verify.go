@@ -126,7 +126,7 @@ func againstSHA256(ctx context.Context, o Options, a *grown) ([]Figure, error) {
 	c := comparison{figure: "verify, all cores", unit: "rows/s",
 		against: "SHA-256 alone over the same bytes from memory", target: 0.60, note: note}
 	return c.byProcessor(ctx, o, a.verify,
-		func(context.Context) (int64, time.Duration, error) { return h.hash(a.rows) }, cpuSeconds)
+		func(context.Context) (int64, time.Duration, error) { return h.hash(a.rows) }, thisProcess)
 }
 
 // canonical reads the first part's rows and gives the bytes that are hashed.

@@ -221,7 +221,7 @@ const rulesAtOnce = 2
 // review runs every rule over the past: those of a stage at the same time, since they do not read what each other
 // found.
 func (m *maker) review(ctx context.Context) error {
-	rules, err := review.LoadRules(queries.Rules())
+	rules, err := review.ShippedRules()
 	if err != nil {
 		return err
 	}

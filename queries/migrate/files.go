@@ -113,6 +113,9 @@ func readSums(files fs.FS) (map[string]string, error) {
 	return sums, nil
 }
 
+// Version is this program's release.
+const Version = queries.Version
+
 // Sum tells this program's schema from another: the hexadecimal SHA-256 over all its files.
 func Sum() string {
 	r, err := readRelease(queries.Schema(), queries.Version)
