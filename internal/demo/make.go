@@ -16,7 +16,6 @@ import (
 	"github.com/ward-health/ward/internal/clinic"
 	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/worker"
-	"github.com/ward-health/ward/queries"
 	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/tenancy"
