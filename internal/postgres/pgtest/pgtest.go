@@ -234,7 +234,7 @@ func NewCluster(t testing.TB, options ClusterOptions) *postgres.Cluster {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), provisionTimeout)
 	defer cancel()
-	if err := cluster.Start(ctx); err != nil {
+	if err := start(ctx, cluster); err != nil {
 		t.Fatalf("provide a PostgreSQL server for one test: %v", err)
 	}
 	return cluster

@@ -215,7 +215,7 @@ func (r *testRun) startShared(ctx context.Context) (*postgres.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cluster.Start(ctx); err != nil {
+	if err := start(ctx, cluster); err != nil {
 		return nil, err
 	}
 	return cluster, nil
