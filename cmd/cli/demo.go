@@ -19,6 +19,7 @@ func (a *app) demoCmd() *cobra.Command {
 	var as string
 	var noTUI bool
 	var seed uint64
+	var fetch fetching
 	c := &cobra.Command{
 		Use: "demo", Short: "A whole installation on this machine, with simulated clinics in it", Args: cobra.NoArgs,
 		Annotations: exempt(
@@ -32,11 +33,16 @@ worker; ward demo reset removes everything.`,
 		Example: "  ward demo\n  ward demo --as eli        the second compliance officer\n  ward demo " +
 			"--no-tui        start it and say how to reach it",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fetch.check(); err != nil {
+				return err
+			}
 			d, err := a.openDemo(seed)
 			if err != nil {
 				return err
 			}
-			if err := a.startDemo(cmd.Context(), d, as); err != nil {
+			ctx := cmd.Context()
+			err = a.withPostgres(ctx, fetch, func() error { return a.startDemo(ctx, d, as) })
+			if err != nil {
 				return err
 			}
 			if noTUI || !a.Terminal() {
@@ -49,6 +55,7 @@ worker; ward demo reset removes everything.`,
 		"who to be: dana, eli (compliance officers), ana (auditor), omar (on call), rosa (administrator)")
 	c.Flags().BoolVar(&noTUI, "no-tui", false, "leave it running and say how to use it")
 	c.Flags().Uint64Var(&seed, "seed", 1, "of the simulation, when the demo is made")
+	fetch.flags(c)
 	simple := func(use, short, done string, fn func(*demo.Demo, context.Context) error) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
 			Annotations: exempt("starts, stops or removes an installation"),
