@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // checked is what docs/check_archive.sql finds.
@@ -23,14 +25,13 @@ type checked struct {
 // secondEngine builds the DuckDB program and returns a function that runs the documented SQL over a store.
 func secondEngine(t testing.TB) func(dir string) checked {
 	t.Helper()
+	needs.Program(t, "gcc")
+	needs.Program(t, "g++")
 	program := filepath.Join(t.TempDir(), "duckdb")
 	for _, args := range [][]string{{"vet", "."}, {"build", "-o", program, "."}} {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = "../testdata/duckdb"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s in testdata/duckdb, which needs a C compiler (apt install gcc g++): %v\n%s",
-				args[0], err, out)
-		}
+		needs.Given(t, program, needs.Build(t.Context(), cmd, "github.com/duckdb/duckdb-go/v2"))
 	}
 	return func(dir string) checked {
 		t.Helper()

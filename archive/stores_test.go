@@ -13,6 +13,7 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/archive/s3"
 	"github.com/ward-health/ward/archive/s3/s3test"
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // TestMain gives the suite a second store: a real S3 server, started when the first test asks for it.
@@ -40,10 +41,7 @@ func (b *buckets) server(t testing.TB) *s3test.Server {
 	t.Helper()
 	b.used.Store(true)
 	s, err := b.launch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return needs.Given(t, s, err)
 }
 
 // New makes a bucket. Its objects stand below a prefix, as they may.

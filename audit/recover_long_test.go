@@ -18,6 +18,7 @@ import (
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
@@ -123,7 +124,7 @@ func TestRestoredDump(t *testing.T) {
 	dump := filepath.Join(t.TempDir(), "ward.dump")
 	tool := func(name string, args ...string) {
 		t.Helper()
-		if out, err := exec.CommandContext(ctx, bin.Path(name), args...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, needs.Client(t, bin.Dir, name), args...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, out)
 		}
 	}

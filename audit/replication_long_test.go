@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 )
@@ -128,8 +129,8 @@ func newStandby(t *testing.T, primary *postgres.Cluster) *postgres.Cluster {
 	if err := os.Chmod(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	backup := exec.CommandContext(ctx, bin.Path("pg_basebackup"), "--pgdata="+data, "--dbname="+primary.Superuser(),
-		"--checkpoint=fast", "--no-sync", "--write-recovery-conf")
+	backup := exec.CommandContext(ctx, needs.Client(t, bin.Dir, "pg_basebackup"), "--pgdata="+data,
+		"--dbname="+primary.Superuser(), "--checkpoint=fast", "--no-sync", "--write-recovery-conf")
 	backup.Dir = "/"
 	info, err := os.Stat(filepath.Join(primary.Dir(), "postgres", "data"))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/controls"
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
@@ -144,8 +145,8 @@ func (c *customer) psql(t *testing.T, database, sql string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), bin.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file,
-		c.DSN("postgres", database)).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), needs.Client(t, bin.Dir, "psql"), "-X", "-q",
+		"-v", "ON_ERROR_STOP=1", "-f", file, c.DSN("postgres", database)).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -27,12 +28,7 @@ import (
 // connection string through it. reset is the setting server_reset_query_always.
 func (s *scene) pgbouncer(t *testing.T, reset int) string {
 	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
-			t.Fatal("pgbouncer is not installed (Debian: apt install pgbouncer)")
-		}
-	}
+	program := needs.Program(t, "pgbouncer")
 	server, err := url.Parse(s.DB.DSN("ward_app"))
 	if err != nil {
 		t.Fatal(err)

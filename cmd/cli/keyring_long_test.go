@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/wardtest"
 )
 
@@ -18,10 +20,11 @@ import (
 // address. Debian: dbus-daemon, gnome-keyring.
 func secretService(t *testing.T) string {
 	t.Helper()
+	keyring, send := needs.Program(t, "gnome-keyring-daemon"), needs.Program(t, "dbus-send")
 	dir := shortDir(t)
 	env := []string{"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH")}
-	bus := exec.CommandContext(t.Context(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address",
-		"--address=unix:path="+filepath.Join(dir, "bus"))
+	bus := exec.CommandContext(t.Context(), needs.Program(t, "dbus-daemon"), "--session", "--nofork", "--nopidfile",
+		"--print-address", "--address=unix:path="+filepath.Join(dir, "bus"))
 	bus.Env = env
 	out, err := bus.StdoutPipe()
 	if err != nil {
@@ -33,13 +36,15 @@ func secretService(t *testing.T) string {
 		t.Fatalf("start dbus-daemon: %v", err)
 	}
 	address = strings.TrimSpace(address)
-	ring := exec.CommandContext(t.Context(), "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
+	ring := exec.CommandContext(t.Context(), keyring, "--foreground", "--unlock", "--components=secrets")
 	ring.Env, ring.Stdin = append(slices.Clone(env), "DBUS_SESSION_BUS_ADDRESS="+address),
 		strings.NewReader("keyring password\n")
 	start(t, ring)
 	// the bus can tell when the name has an owner
-	for range 200 {
-		ask := exec.CommandContext(t.Context(), "dbus-send", "--bus="+address, "--dest=org.freedesktop.DBus",
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+		ask := exec.CommandContext(t.Context(), send, "--bus="+address, "--dest=org.freedesktop.DBus",
 			"--print-reply", "/org/freedesktop/DBus", "org.freedesktop.DBus.GetNameOwner",
 			"string:org.freedesktop.secrets")
 		if ask.Run() == nil {
@@ -53,7 +58,7 @@ func secretService(t *testing.T) string {
 func start(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v: apt-get install dbus-daemon dbus-bin gnome-keyring", cmd.Path, err)
+		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 }

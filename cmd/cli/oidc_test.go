@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // A provider process of testdata/oidcprovider: zitadel/oidc, on a port of its own.
@@ -32,16 +34,13 @@ var providerBinary = sync.OnceValues(func() (string, error) {
 	file := filepath.Join(dir, "oidcprovider")
 	cmd := exec.Command("go", "build", "-o", file, ".")
 	cmd.Dir = "../../testdata/oidcprovider"
-	cmd.Stderr = os.Stderr
-	return file, cmd.Run()
+	return file, needs.Build(context.Background(), cmd, "github.com/zitadel/oidc/v3")
 })
 
 func startProvider(t *testing.T, args ...string) *providerProcess {
 	t.Helper()
 	binary, err := providerBinary()
-	if err != nil {
-		t.Fatalf("build the provider: %v", err)
-	}
+	binary = needs.Given(t, binary, err)
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	in, err := cmd.StdinPipe() // it stops when this closes, so also when this process dies
 	if err != nil {

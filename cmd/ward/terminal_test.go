@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/internal/wardtest"
+	"github.com/ward-health/ward/internal/wardtest/ptytest"
 	"github.com/ward-health/ward/tenancy"
 )
 
@@ -140,69 +139,21 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// terminal is a real one: tmux, with ward in it.
-type terminal struct {
-	t      *testing.T
-	socket string
-}
-
-func (w *world) terminal(who string, columns, rows int) *terminal {
+// terminal is one of the test's own, with ward in it.
+func (w *world) terminal(who string, columns, rows int) *ptytest.Terminal {
 	w.t.Helper()
-	x := &terminal{t: w.t, socket: filepath.Join(w.dir, fmt.Sprintf("tmux-%s-%d", who, columns))}
-	cmd := exec.CommandContext(w.t.Context(), "tmux", "-S", x.socket, "-f", "/dev/null", "new-session", "-d", "-x",
-		fmt.Sprint(columns), "-y", fmt.Sprint(rows), w.program+"; echo exit status $?; exec cat")
-	cmd.Env, cmd.Dir = w.environ(who), w.dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		w.t.Fatalf("start tmux (apt install tmux): %v\n%s", err, out)
-	}
-	w.t.Cleanup(func() { _ = exec.Command("tmux", "-S", x.socket, "kill-server").Run() })
-	return x
-}
-
-func (x *terminal) tmux(args ...string) string {
-	x.t.Helper()
-	out, err := exec.CommandContext(x.t.Context(), "tmux",
-		append([]string{"-S", x.socket}, args...)...).CombinedOutput()
-	if err != nil {
-		x.t.Fatalf("tmux %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-func (x *terminal) screen() string { return x.tmux("capture-pane", "-p") }
-
-// sees waits until the screen matches.
-func (x *terminal) sees(pattern string) string {
-	x.t.Helper()
-	re := regexp.MustCompile(pattern)
-	last := ""
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if last = x.screen(); re.MatchString(last) {
-			return last
-		}
-	}
-	x.t.Fatalf("the screen never showed %q:\n%s", pattern, last)
-	return ""
-}
-
-func (x *terminal) keys(names ...string) {
-	x.t.Helper()
-	x.tmux(append([]string{"send-keys"}, names...)...)
-}
-
-func (x *terminal) types(text string) {
-	x.t.Helper()
-	x.tmux("send-keys", "-l", text)
+	cmd := exec.CommandContext(w.t.Context(), w.program)
+	cmd.Env, cmd.Dir = append(w.environ(who), "TERM=xterm-256color"), w.dir
+	return ptytest.Start(w.t, cmd, columns, rows)
 }
 
 // confirm goes from the last field past Cancel to the other button and presses it.
-func (x *terminal) confirm(button string) {
-	x.t.Helper()
-	x.keys("Tab")
-	x.sees(`▸ +Cancel`)
-	x.keys("Tab")
-	x.sees(`▸ +` + button)
-	x.keys("Enter")
+func confirm(x *ptytest.Terminal, button string) {
+	x.Keys("Tab")
+	x.Sees(`▸ +Cancel`)
+	x.Keys("Tab")
+	x.Sees(`▸ +` + button)
+	x.Keys("Enter")
 }
 
 // The reviewers' whole job in a real terminal: claim, look at the evidence, close; approve as the second person; find
@@ -214,43 +165,43 @@ func TestTheReviewersJob(t *testing.T) {
 	short := anomaly[:4]
 
 	dana := w.terminal("dana", 120, 40)
-	dana.sees(`dana surname · compliance officer`)
-	dana.sees(`A02 cross-tenant`)
-	dana.keys("c")
-	dana.sees(`claimed ` + short)
-	dana.keys("Enter")
-	dana.sees(`(?s)EVIDENCE.*patients .*denied.*HISTORY`)
-	dana.keys("Escape")
-	dana.sees(`SEV +RULE`)
-	dana.keys("x")
-	dana.sees(`Close ` + short)
-	dana.keys("Tab")
-	dana.types("policy_viol")
-	dana.sees(`policy_violation_no_breach`)
-	dana.keys("Enter") // the disposition demands an exception and a sanction, so the form asks for both
-	dana.types("not_ret")
-	dana.sees(`▸ not retained`)
-	dana.keys("Enter")
-	dana.sees(`where the sanction or the training is on record`)
-	dana.types("training of today, file 12")
-	dana.keys("Enter")
-	dana.types("a stale link of the portal; nothing was shown")
-	dana.confirm("Close it")
-	dana.sees(`closing of ` + short + `: now .*to approve`)
+	dana.Sees(`dana surname · compliance officer`)
+	dana.Sees(`A02 cross-tenant`)
+	dana.Keys("c")
+	dana.Sees(`claimed ` + short)
+	dana.Keys("Enter")
+	dana.Sees(`(?s)EVIDENCE.*patients .*denied.*HISTORY`)
+	dana.Keys("Escape")
+	dana.Sees(`SEV +RULE`)
+	dana.Keys("x")
+	dana.Sees(`Close ` + short)
+	dana.Keys("Tab")
+	dana.Types("policy_viol")
+	dana.Sees(`policy_violation_no_breach`)
+	dana.Keys("Enter") // the disposition demands an exception and a sanction, so the form asks for both
+	dana.Types("not_ret")
+	dana.Sees(`▸ not retained`)
+	dana.Keys("Enter")
+	dana.Sees(`where the sanction or the training is on record`)
+	dana.Types("training of today, file 12")
+	dana.Keys("Enter")
+	dana.Types("a stale link of the portal; nothing was shown")
+	confirm(dana, "Close it")
+	dana.Sees(`closing of ` + short + `: now .*to approve`)
 	// four eyes: the one who closed has no key to approve
-	dana.keys("a")
-	dana.sees(`q quit`)
-	if s := dana.screen(); strings.Contains(s, "Approve "+short) {
+	dana.Keys("a")
+	dana.Sees(`q quit`)
+	if s := dana.Screen(); strings.Contains(s, "Approve "+short) {
 		t.Fatalf("dana may approve her own closing:\n%s", s)
 	}
 
 	eli := w.terminal("eli", 80, 24)
-	eli.sees(`A02 cross`)
-	eli.keys("a")
-	eli.sees(`Approve`)
-	eli.keys("Tab")
-	eli.types("evidence read, agreed")
-	eli.confirm("Approve")
+	eli.Sees(`A02 cross`)
+	eli.Keys("a")
+	eli.Sees(`Approve`)
+	eli.Keys("Tab")
+	eli.Types("evidence read, agreed")
+	confirm(eli, "Approve")
 	await(t, "the anomaly to be closed", func() bool {
 		return wardtest.One[string](w.Env, "select state from review.anomaly where id = $1", anomaly) == "closed"
 	})
@@ -260,23 +211,23 @@ func TestTheReviewersJob(t *testing.T) {
 	}
 
 	// dana finds what she did herself
-	dana.keys("2")
-	dana.sees(`(?s)Clinic.*cedar clinic`)
-	dana.types("cedar")
-	dana.sees(`Clinic +cedar`)
-	dana.keys("Enter")
-	dana.types("looking at my own work")
-	dana.confirm("Open")
-	dana.sees(`RECORDED`)
-	dana.keys("m")
-	dana.sees(`actor:me`)
-	dana.sees(`dana +close`)
-	dana.sees(`dana +claim`)
+	dana.Keys("2")
+	dana.Sees(`(?s)Clinic.*cedar clinic`)
+	dana.Types("cedar")
+	dana.Sees(`Clinic +cedar`)
+	dana.Keys("Enter")
+	dana.Types("looking at my own work")
+	confirm(dana, "Open")
+	dana.Sees(`RECORDED`)
+	dana.Keys("m")
+	dana.Sees(`actor:me`)
+	dana.Sees(`dana +close`)
+	dana.Sees(`dana +claim`)
 
 	w.verifyAndTerminate(dana)
 
-	dana.keys("q")
-	dana.sees(`exit status 3`) // an INVALID archive was found
+	dana.Keys("q")
+	dana.Sees(`exit status 3`) // an INVALID archive was found
 }
 
 // breakAPart writes the first part anew, with another outcome in its first row.
@@ -304,51 +255,51 @@ func (w *world) breakAPart() {
 	}
 }
 
-func (w *world) verifyAndTerminate(dana *terminal) {
+func (w *world) verifyAndTerminate(dana *ptytest.Terminal) {
 	w.t.Helper()
 	w.ward("dana", "", "archive", "ship")
 	await(w.t, "a part", func() bool { return strings.Contains(w.ward("dana", "", "archive", "list"), "us-west") })
 	w.ward("dana", "", "archive", "verify") // what she saw on the command line counts on the screen
-	dana.keys("3")
-	dana.sees(`today [0-9:]+ dana`)
-	dana.keys("V")
-	dana.sees(`✓ valid: [0-9].* the log only grew since it was last seen`)
+	dana.Keys("3")
+	dana.Sees(`today [0-9:]+ dana`)
+	dana.Keys("V")
+	dana.Sees(`✓ valid: [0-9].* the log only grew since it was last seen`)
 	w.breakAPart()
-	dana.keys("V")
-	dana.sees(`✕ INVALID`)
-	dana.keys("j")
-	dana.keys("d") // a process of the program's own parses it
-	dana.sees(`✕ ROW_MODIFIED +part-[0-9]+.parquet +clinic [0-9a-f]+… +row #1 `)
-	dana.keys("j")
-	dana.keys("Enter")
-	dana.sees(`(?s)Means.*Row +#1 of the clinic's chain.*Expected +[0-9a-f]{64}.*Found +[0-9a-f]{64}.*To do`)
-	dana.keys("Escape")
+	dana.Keys("V")
+	dana.Sees(`✕ INVALID`)
+	dana.Keys("j")
+	dana.Keys("d") // a process of the program's own parses it
+	dana.Sees(`✕ ROW_MODIFIED +part-[0-9]+.parquet +clinic [0-9a-f]+… +row #1 `)
+	dana.Keys("j")
+	dana.Keys("Enter")
+	dana.Sees(`(?s)Means.*Row +#1 of the clinic's chain.*Expected +[0-9a-f]{64}.*Found +[0-9a-f]{64}.*To do`)
+	dana.Keys("Escape")
 
 	casey := w.App("casey", "cedar")
 	user := wardtest.One[uuid.UUID](w.Env, "select id from tenancy.users where slug = 'casey'").String()
-	dana.keys("4")
-	dana.sees(`Casey|casey`)
-	dana.keys("/")
-	dana.types("casey")
-	dana.keys("Enter")
-	dana.sees(`(?m)^▸ cedar clinic +casey`)
-	dana.keys("t")
-	dana.sees(`Terminate membership`)
-	dana.sees(`Type ` + user[:6])
-	dana.keys("Enter") // Cancel has the focus
-	dana.sees(`t terminate`)
+	dana.Keys("4")
+	dana.Sees(`Casey|casey`)
+	dana.Keys("/")
+	dana.Types("casey")
+	dana.Keys("Enter")
+	dana.Sees(`(?m)^▸ cedar clinic +casey`)
+	dana.Keys("t")
+	dana.Sees(`Terminate membership`)
+	dana.Sees(`Type ` + user[:6])
+	dana.Keys("Enter") // Cancel has the focus
+	dana.Sees(`t terminate`)
 	if wardtest.One[bool](w.Env, "select exists (select from tenancy.membership where terminated_at is not null)") {
 		w.t.Fatal("Enter on a dialog that just opened terminated somebody")
 	}
-	dana.keys("t")
-	dana.sees(`Type ` + user[:6])
-	dana.keys("Tab")
-	dana.types("left the practice")
-	dana.keys("Tab")
-	dana.keys("Tab")
-	dana.types(user[:6])
-	dana.confirm("Terminate")
-	dana.sees(`terminated|sessions? ended`)
+	dana.Keys("t")
+	dana.Sees(`Type ` + user[:6])
+	dana.Keys("Tab")
+	dana.Types("left the practice")
+	dana.Keys("Tab")
+	dana.Keys("Tab")
+	dana.Types(user[:6])
+	confirm(dana, "Terminate")
+	dana.Sees(`terminated|sessions? ended`)
 	tenant := wardtest.One[string](w.Env, "select t.slug from tenancy.membership m join tenancy.tenant t "+
 		"on t.id = m.tenant_id where m.terminated_at is not null")
 	if tenant != "cedar" {

@@ -6,10 +6,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // The benchmark runs, at its quick size, and says what it measured.
 func TestVerify(t *testing.T) {
+	needs.Program(t, "gcc") // DuckDB's side
+	needs.Program(t, "g++")
 	program := filepath.Join(t.TempDir(), "ward")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
 		"../../cmd/ward").CombinedOutput(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ward-health/ward/audit"
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/wardtest"
@@ -39,10 +40,7 @@ type moved struct {
 // for a moment.
 func newMoved(t *testing.T) *moved {
 	t.Helper()
-	libraries, err := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
-	if err != nil || len(libraries) == 0 {
-		t.Fatal("libfaketime is not installed (Debian: apt install libfaketime)")
-	}
+	library := needs.Library(t)
 	dir, err := os.MkdirTemp("/tmp", "ward-clock-")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +55,7 @@ func newMoved(t *testing.T) *moved {
 	}
 	c.write()
 	pgtest.DataDir(t) // what watches over this run's servers starts before, with the system's clock
-	fake := map[string]string{"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1",
+	fake := map[string]string{"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": c.file, "FAKETIME_NO_CACHE": "1",
 		"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
 	defer func() {
 		for name := range fake {

@@ -21,6 +21,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/ward-health/ward/archive/s3"
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // Version is that of the server. Before v1.8.0 it let a COMPLIANCE lock be shortened.
@@ -52,9 +53,7 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s, err := Launch(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s = needs.Given(t, s, err)
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -243,8 +242,8 @@ func build(ctx context.Context) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", "install", module+"@"+Version)
 	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building versitygw %s, which needs the Go module proxy: %w: %s", Version, err, out)
+	if err := needs.Build(ctx, cmd, "github.com/versity/versitygw"); err != nil {
+		return "", fmt.Errorf("building versitygw %s: %w", Version, err)
 	}
 	if !isBuilt(binary) {
 		return "", errors.New("go install left another versitygw than was asked for")

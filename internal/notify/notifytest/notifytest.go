@@ -4,6 +4,7 @@ package notifytest
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,6 +26,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ward-health/ward/internal/needs"
 )
 
 // Authority is a certificate authority and one certificate of it, for 127.0.0.1.
@@ -156,17 +159,14 @@ var mailBinary = sync.OnceValues(func() (string, error) {
 	file := filepath.Join(dir, "smtpserver")
 	cmd := exec.Command("go", "build", "-o", file, ".")
 	cmd.Dir = filepath.Join(filepath.Dir(here), "..", "..", "..", "testdata", "smtpserver")
-	cmd.Stderr = os.Stderr
-	return file, cmd.Run()
+	return file, needs.Build(context.Background(), cmd, "github.com/emersion/go-smtp")
 })
 
 // NewMailServer starts one until the test ends; args are the program's.
 func NewMailServer(t testing.TB, a *Authority, args ...string) *MailServer {
 	t.Helper()
 	binary, err := mailBinary()
-	if err != nil {
-		t.Fatalf("build the mail server: %v", err)
-	}
+	binary = needs.Given(t, binary, err)
 	cmd := exec.CommandContext(t.Context(), binary,
 		append([]string{"-cert", a.CertFile, "-key", a.KeyFile}, args...)...)
 	in, err := cmd.StdinPipe() // it stops when this closes, so also when this process dies
