@@ -69,12 +69,13 @@ func TestVersionYetToCome(t *testing.T) {
 			_, err := review.Close(ctx, dana, id, 3, "test_data", "a version ahead")
 			done <- err
 		}()
-		for !wardtest.One[bool](d.e, "select exists (select from pg_stat_activity where usename = 'ward_reviewer' "+
-			"and datname = current_database() and wait_event_type = 'Lock')") {
+		wardtest.Eventually(t, "dana waits for eli's lock", func() bool {
 			if len(done) > 0 {
-				return errors.New("dana did not wait")
+				t.Fatal("dana did not wait")
 			}
-		}
+			return wardtest.One[bool](d.e, "select exists (select from pg_stat_activity "+
+				"where usename = 'ward_reviewer' and datname = current_database() and wait_event_type = 'Lock')")
+		})
 		return nil
 	})
 	if err != nil {

@@ -248,12 +248,7 @@ func TestCursorNeverGoesBack(t *testing.T) {
 // waitFor waits until a condition in the database holds.
 func (w *world) waitFor(sql string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		if wardtest.One[bool](w.e, sql) {
-			return
-		}
-	}
-	w.t.Fatalf("never came true: %s", sql)
+	wardtest.Eventually(w.t, sql, func() bool { return wardtest.One[bool](w.e, sql) })
 }
 
 // TestMergeAndRecurrence: while an anomaly is open what happens again is evidence; after closing it is a new one,

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -129,6 +130,7 @@ func TestPgBouncer(t *testing.T) {
 	}
 	casey := tenancy.NewSession(db, tokens, time.Now, nil)
 	var wg sync.WaitGroup
+	var poisoned atomic.Int64
 	failures := make(chan error, 300)
 	for range 5 {
 		a := connect(t, dsn)
@@ -136,9 +138,12 @@ func TestPgBouncer(t *testing.T) {
 			for range 10 {
 				// between its transactions the connection is somebody else's: prepare may fail because it has prepared
 				// there before
-				if err := s.poison(t.Context(), a, hostile); err != nil &&
-					!strings.Contains(err.Error(), "already exists") {
+				err := s.poison(t.Context(), a, hostile)
+				if err != nil && !strings.Contains(err.Error(), "already exists") {
 					failures <- err
+				}
+				if err == nil {
+					poisoned.Add(1)
 				}
 			}
 		})
@@ -156,6 +161,9 @@ func TestPgBouncer(t *testing.T) {
 	close(failures)
 	for err := range failures {
 		t.Error(err)
+	}
+	if n := poisoned.Load(); n < 25 {
+		t.Errorf("only %d of 50 poisonings were whole", n)
 	}
 	for range 20 {
 		if left := bounced(connect(t, dsn)); left != "" {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/tenancy"
 )
+
+// sleep is a poison that an attack is in the middle of until it is cut off.
+const sleep = "select pg_sleep(60)"
 
 // poisons are what a hostile user of a connection leaves in it, or does to it, in a transaction of their own.
 var poisons = []string{
@@ -28,13 +32,14 @@ var poisons = []string{
 	"set session authorization ward_app", "select set_config('request.jwt.claims', '{\"tid\": \"x\"}', false)",
 	"select set_config('ward.disclosure', gen_random_uuid()::text, false)", "select pg_advisory_lock(7)", "listen loot",
 	"create temp table patients (tenant_id uuid, id uuid, last_name text)", "select nextval('tenancy.begun')",
-	"commit and chain", "rollback", "begin", "select 1/0", "select pg_sleep(20)", "set statement_timeout = 1",
+	"commit and chain", "rollback", "begin", "select 1/0", sleep, "set statement_timeout = 1",
 	"set plan_cache_mode = force_generic_plan", "set enable_indexscan = off", "set datestyle = 'sql, dmy'",
 	"set jit_above_cost = 0",
 }
 
-// 200 goroutines of two clinics over two connections, one clinic hostile: the other one's reads show its own record,
-// every record seen has its event, and the hostile clinic sees nothing of the other.
+// Two clinics share two connections. One reads 100 times, the other attacks 108 times, all at once: the reads show
+// their own record, every record seen has its event, and the attacker sees nothing of the other clinic. Every attack
+// gets as far as its poison, and each one that sleeps is cut off in its sleep, however busy the machine is.
 func TestPoolKeepsClinicsApart(t *testing.T) {
 	s := newScene(t)
 	db, err := tenancy.Open(t.Context(), s.DB.DSN("ward_app")+"&pool_max_conns=2")
@@ -53,52 +58,99 @@ func TestPoolKeepsClinicsApart(t *testing.T) {
 	casey, hugo := session("casey", "cedar"), session("hugo", "harbor")
 	reads := make([]uuid.UUID, 100)
 	var wg sync.WaitGroup
-	failures := make(chan error, 400)
-	for i := range 100 {
+	for i := range reads {
+		reads[i] = uuid.New()
 		wg.Go(func() {
 			a := ask(s.mine, s.theirs)
-			a.ID, reads[i] = uuid.New(), uuid.Nil
+			a.ID = reads[i]
 			var got []string
-			if err := casey.Read(t.Context(), a, tenancy.Collect(&got, pgx.RowTo[string], readNames)); err != nil ||
-				strings.Join(got, ",") != "Canarycedar" {
-				failures <- fmt.Errorf("casey saw %d records: %w", len(got), errors.Join(err))
+			err := casey.Read(t.Context(), a, tenancy.Collect(&got, pgx.RowTo[string], readNames))
+			if err != nil || strings.Join(got, ",") != "Canarycedar" {
+				t.Errorf("casey saw %d records: %v", len(got), err)
+			}
+		})
+	}
+	const sleepers = 8
+	var begun, slept, cutOff atomic.Int64
+	for i := range len(reads) + sleepers {
+		poison := poisons[i%len(poisons)]
+		if i >= len(reads) {
+			poison = sleep
+		}
+		if poison == sleep {
+			slept.Add(1)
+		}
+		wg.Go(func() {
+			began, err := s.hostile(t, hugo, i, poison)
+			if !began {
+				t.Errorf("attempt %d, %s: never began: %v", i, poison, err)
 				return
 			}
-			reads[i] = a.ID
-		})
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // some are cut off in mid-pipeline
-			defer cancel()
-			poison := poisons[i%len(poisons)]
-			var got []string
-			look := tenancy.Collect(&got, pgx.RowTo[string], readNames)
-			if i%2 == 0 {
-				_ = hugo.Read(ctx, ask(s.theirs, s.mine), tenancy.Do(poison), look)
-			} else {
-				_ = hugo.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
-					_, err := tx.Conn().PgConn().Exec(ctx, poison).ReadAll()
-					return err
-				})
-			}
-			if slices.Contains(got, "Canarycedar") {
-				failures <- errors.New("the hostile clinic saw another's record")
+			begun.Add(1)
+			if errors.Is(err, context.Canceled) {
+				cutOff.Add(1)
 			}
 		})
 	}
 	wg.Wait()
-	close(failures)
-	for err := range failures {
-		t.Error(err)
+	t.Logf("%d attempts began, %d of %d that slept were cut off", begun.Load(), cutOff.Load(), slept.Load())
+	if begun.Load() != int64(len(reads)+sleepers) || cutOff.Load() != slept.Load() {
+		t.Error("not all that was to happen did")
 	}
 	if n := db.Pool().Stat().MaxConns(); n != 2 {
 		t.Fatalf("%d connections, the test is about 2", n)
 	}
 	for _, id := range reads {
-		if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", id, s.mine); id != uuid.Nil &&
-			n != 1 {
+		if n := s.events("action = 'view' and disclosure_id = $1 and record_id = $2", id, s.mine); n != 1 {
 			t.Fatalf("%d events of a record that was seen", n)
 		}
 	}
+}
+
+// hostile leaves or does one poison, in a look or in a transaction, and says whether the poison was sent: of a look its
+// ask was committed, which goes in the same message. One that sleeps is cut off while it does.
+func (s *scene) hostile(t *testing.T, hugo *tenancy.Session, i int, poison string) (began bool, err error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if poison == sleep {
+		poison += fmt.Sprintf(" /* attempt %d */", i)
+		go s.onceAsleep(ctx, poison, cancel)
+	}
+	if i%2 == 1 {
+		err = hugo.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
+			began = true
+			_, err := tx.Conn().PgConn().Exec(ctx, poison).ReadAll()
+			return err
+		})
+		return began, err
+	}
+	a := ask(s.theirs, s.mine)
+	a.ID = uuid.New()
+	var got []string
+	err = hugo.Read(ctx, a, tenancy.Do(poison), tenancy.Collect(&got, pgx.RowTo[string], readNames))
+	if slices.Contains(got, "Canarycedar") {
+		t.Error("the hostile clinic saw another's record")
+	}
+	return s.events("disclosure_id = $1", a.ID) > 0, err
+}
+
+// onceAsleep calls then when a backend sleeps in this statement, or not at all if ctx ends first.
+func (s *scene) onceAsleep(ctx context.Context, statement string, then func()) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for asleep := false; !asleep; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := s.Super.QueryRow(ctx, "select exists (select from pg_stat_activity where wait_event = 'PgSleep' "+
+			"and query = $1)", statement).Scan(&asleep)
+		if err != nil {
+			return // ctx has ended, or the attempt will fail as one that was not cut off
+		}
+	}
+	then()
 }
 
 // leftovers says what a connection still holds of an earlier user.

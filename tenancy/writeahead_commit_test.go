@@ -2,10 +2,12 @@ package tenancy_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,6 +20,7 @@ import (
 func (s *scene) shows(t *testing.T, token string, d, patient uuid.UUID, name string) bool {
 	t.Helper()
 	a := s.conn(t)
+	defer a.Close(t.Context()) // many of them would be more than the server takes
 	a.accepted(token, d)
 	names, err := a.names(readNames)
 	if err != nil {
@@ -313,43 +316,67 @@ func TestWriteAheadInterrupted(t *testing.T) {
 		a.must("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
 		return a, d
 	}
-	interruptions := map[string]func(a *attacker) func(){
-		"cancel request": func(a *attacker) func() {
+	// a commit that lasts up to 20 ms before it is one, and moments that spread from before its end to well after
+	s.super("create function public.slow() returns trigger language plpgsql as " +
+		"$$ begin perform pg_sleep(random() * 0.02); return null; end $$")
+	s.super("create constraint trigger slow after insert on audit.ask deferrable initially deferred " +
+		"for each row execute function public.slow()")
+	moment := func() time.Duration { return time.Millisecond << rand.IntN(9) }
+	other := s.conn(t)
+	interruptions := map[string]struct {
+		interrupt func(a *attacker) func()
+		rare      bool // hardly ever meets a commit
+	}{
+		"cancel request": {func(a *attacker) func() {
 			return func() {
+				<-time.After(moment())
 				a.PgConn().CancelRequest(a.t.Context()) //nolint:errcheck // the answer says nothing about the commit
 			}
-		},
-		"statement_timeout": func(a *attacker) func() {
-			a.must("set local statement_timeout = '1ms'")
+		}, false},
+		// the server stops this clock before it commits, so only the moment before is met
+		"statement_timeout": {func(a *attacker) func() {
+			a.must("set local statement_timeout = 1")
 			return func() {}
-		},
-		"terminated": func(a *attacker) func() {
-			other, pid := s.conn(a.t), a.PgConn().PID()
+		}, true},
+		"terminated": {func(a *attacker) func() {
+			pid := a.PgConn().PID()
 			return func() {
+				<-time.After(moment())
 				//nolint:errcheck // whether it was in time is what varies
 				other.try("select pg_terminate_backend($1)", pid)
 			}
-		},
+		}, false},
 	}
 	for name, interruption := range interruptions {
 		t.Run(name, func(t *testing.T) {
-			outcomes := map[bool]int{}
-			for range 25 {
+			const enough, most = 5, 300
+			committed, hit, n := 0, 0, 0
+			for ; n < 25 || !interruption.rare && (committed < enough || hit < enough) && n < most; n++ {
 				a, d := asking(t)
-				interrupt := interruption(a)
+				interrupt := interruption.interrupt(a)
 				var done sync.WaitGroup
 				done.Go(interrupt)
 				err := a.try("commit")
 				done.Wait()
+				_ = a.Close(t.Context()) // it may be cut off
 				shown := s.shows(t, casey, d, s.mine, "Canarycedar")
 				if err == nil && !shown {
 					t.Fatal("acknowledged, and not there")
 				}
-				outcomes[shown]++
+				if shown {
+					committed++
+				}
+				if err != nil {
+					hit++
+				}
 			}
-			t.Logf("committed %d of 25", outcomes[true])
+			t.Logf("%d commits, %d hit, %d committed", n, hit, committed)
+			if committed < enough || !interruption.rare && hit < enough {
+				t.Error("the interruptions did not meet the commits")
+			}
 		})
 	}
+	s.super("drop trigger slow on audit.ask")
 	t.Run("a lock held against the ask", func(t *testing.T) {
 		a, d := s.conn(t), uuid.New()
 		tx, err := s.Super.Begin(t.Context())

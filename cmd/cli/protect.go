@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ward-health/ward/controls"
-	"github.com/ward-health/ward/tenancy"
 )
 
 // protectOptions are the flags of ward protect. Where a flag says COLUMN it may say TABLE=COLUMN, for one table of

@@ -246,3 +246,18 @@ func SQLText(part string) *regexp.Regexp {
 	p = strings.NewReplacer(`\(`, `\(\s*`, `\)`, `\s*\)`).Replace(p)
 	return regexp.MustCompile(regexp.MustCompile(` +`).ReplaceAllString(p, `\s+`))
 }
+
+// Eventually waits until a condition holds, for half a minute at most, and looks a hundred times a second.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-limit:
+			t.Fatalf("has not happened in 30 s: %s", what)
+		case <-tick.C:
+		}
+	}
+}
