@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"math/big"
 	"testing"
-	"time"
 
 	"github.com/ward-health/ward/internal/wardtest"
 )
@@ -215,24 +214,4 @@ func fill(n int, with byte) []byte {
 		b[i] = with
 	}
 	return b
-}
-
-// What a check costs is logged, and is far from what somebody could stop a server with.
-func TestRS256Cost(t *testing.T) {
-	e := wardtest.New(t)
-	for _, bits := range []int{2048, 4096} {
-		key := newKey(t, bits)
-		message := []byte("header.claims")
-		signature := sign(t, key, message)
-		const rounds = 20
-		start := time.Now()
-		for range rounds {
-			rs256(e, message, signature, key.N.Bytes(), key.E)
-		}
-		each := time.Since(start) / rounds
-		t.Logf("%d bits: %s", bits, each.Round(time.Microsecond))
-		if each > time.Second {
-			t.Errorf("%d bits: a check takes %s", bits, each)
-		}
-	}
 }
