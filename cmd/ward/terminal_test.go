@@ -113,6 +113,9 @@ func (w *world) misbehave() {
 // awaitAnomaly waits until the worker has put it into the queue.
 func (w *world) awaitAnomaly(rule string) string {
 	w.t.Helper()
+	await(w.t, "the worker to register "+rule, func() bool {
+		return wardtest.One[bool](w.Env, "select exists (select from review.rule where id = $1)", rule)
+	})
 	var id string
 	await(w.t, "an anomaly of "+rule, func() bool {
 		w.ward("dana", "", "rule", "run", rule) // as a reviewer may who does not want to wait for the schedule
