@@ -22,28 +22,29 @@ const top = "../.."
 var always = strings.Fields("go sh /bin/sh cat chmod cmp cp cut dd diff env find grep head kill ln ls mkdir mv od ps " +
 	"rm sed sleep sort stat stty tail tee test touch tr true uname wc")
 
-// explained are calls whose program is a variable, by file and function. Each says what the variable holds and why it
-// is there wherever the test runs. A call that asks internal/needs in the same function needs no line here.
+// explained are calls by file, function and what stands for the program, most often a variable. Each says what that is
+// and why it is there wherever the test runs. A call that asks internal/needs in the same function needs no line here.
 var explained = map[string]string{
-	"archive/diagnose/diagnose.go run":                        "the caller's own program",
-	"archive/s3/s3test/s3test.go launch":                      "versitygw, which needs.Build made",
-	"archive/s3/s3test/s3test.go Server.AddUser":              "versitygw, which needs.Build made",
-	"audit/kill_soak_test.go harbour.process":                 "the test itself",
-	"cmd/cli/script_test.go as":                               "ward, which the script test is itself",
-	"cmd/cli/tokens_test.go scene.process":                    "the test itself",
-	"cmd/ward/interrupt_test.go TestCtrlCDuringAVerification": "ward, which the test built with go",
-	"cmd/ward/terminal_test.go world.startWorker":             "ward, which the test built with go",
-	"cmd/ward/terminal_test.go world.terminal":                "ward, which the test built with go",
-	"cmd/ward/terminal_test.go world.ward":                    "ward, which the test built with go",
-	"examples/clinic/clinic_test.go start":                    "the example, which the test built with go",
-	"internal/bench/verify_process.go againstDuckDB":          "DuckDB's side, left out where there is no compiler",
-	"internal/bench/verify_process.go verifyProcess":          "ward, which the caller names",
-	"internal/demo/worker.go Demo.startWorker":                "ward, which the caller names",
-	"internal/needs/needs.go find":                            "what this package looks for",
-	"internal/postgres/binaries.go configuredDirs":            "pg_config, without which the search goes on",
-	"internal/postgres/download.go npmPack":                   "npm, without which the fetch says what to do",
-	"internal/postgres/process.go command":                    "PostgreSQL's own program",
-	"internal/worker/killed_test.go yard.process":             "the test itself",
+	`archive/diagnose/diagnose.go run program`:                        "the caller's own program",
+	`archive/s3/s3test/s3test.go launch binary`:                       "versitygw, which needs.Build made",
+	`archive/s3/s3test/s3test.go Server.AddUser binary`:               "versitygw, which needs.Build made",
+	`audit/kill_soak_test.go harbour.process program`:                 "the test itself",
+	`cmd/cli/script_test.go as "ward"`:                                "ward, which the script test is itself",
+	`cmd/cli/tokens_test.go scene.process exe`:                        "the test itself",
+	`cmd/ward/interrupt_test.go TestCtrlCDuringAVerification program`: "ward, which the test built with go",
+	`cmd/ward/terminal_test.go world.startWorker w.program`:           "ward, which the test built with go",
+	`cmd/ward/terminal_test.go world.terminal w.program`:              "ward, which the test built with go",
+	`cmd/ward/terminal_test.go world.ward w.program`:                  "ward, which the test built with go",
+	`examples/clinic/clinic_test.go start binary`:                     "the example, which the test built with go",
+	`internal/bench/verify_process.go againstDuckDB program`:          "DuckDB's side, built if there is a compiler",
+	`internal/bench/verify_process.go verifyProcess program`:          "ward, which the caller names",
+	`internal/demo/worker.go Demo.startWorker d.opts.Program`:         "ward, which the caller names",
+	`internal/needs/needs.go find candidate`:                          "what this package looks for",
+	`internal/postgres/binaries.go configuredDirs "pg_config"`:        "pg_config, without which the search goes on",
+	`internal/postgres/download.go npmPack npm`:                       "npm, without which the fetch says what to do",
+	`internal/postgres/download.go npmPack "npm"`:                     "npm, without which the fetch says what to do",
+	`internal/postgres/process.go command path`:                       "PostgreSQL's own program",
+	`internal/worker/killed_test.go yard.process program`:             "the test itself",
 }
 
 // call is a place that runs or looks for a program.
@@ -63,11 +64,12 @@ func TestEveryProgramIsDeclared(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, c := range calls {
-		if why := judge(c); why != "" && explained[c.at] == "" {
+		key := c.at + " " + text(c.program)
+		if why := judge(c); why != "" && explained[key] == "" {
 			t.Errorf("%s: %s: %s. Ask internal/needs for it, or say in the list `explained` why it is always there",
 				c.position, c.at, why)
 		} else if why != "" {
-			used[c.at] = true
+			used[key] = true
 		}
 	}
 	for at := range explained {

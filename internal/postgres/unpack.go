@@ -40,7 +40,7 @@ func unpack(file, dir string, most limits) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open directory: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // nothing is buffered behind it
 	u := unpacker{root: root, left: most}
 	if err := u.all(file); err != nil {
 		return "", err

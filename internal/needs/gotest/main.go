@@ -32,7 +32,7 @@ func run(args []string, out io.Writer) int {
 		err = cmd.Start()
 	}
 	if err != nil {
-		fmt.Fprintln(out, err)
+		_, _ = fmt.Fprintln(out, err)
 		return 1
 	}
 	r := report{out: out, said: map[string][]string{}, lacking: map[string][]string{}}
@@ -65,16 +65,19 @@ type report struct {
 	lacking map[string][]string // tests by the reason of their skip
 }
 
+// say prints; what cannot be printed is lost, and the exit status tells the rest.
+func (r *report) say(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+
 func (r *report) line(text string) {
 	var e event
 	if json.Unmarshal([]byte(text), &e) != nil {
-		fmt.Fprint(r.out, text) // such as a panic of go test's own
+		r.say("%s", text) // such as a panic of go test's own
 		return
 	}
 	key := e.Package + " " + e.Test
 	switch e.Action {
 	case "build-output":
-		fmt.Fprint(r.out, e.Output)
+		r.say("%s", e.Output)
 	case "output":
 		r.said[key] = append(r.said[key], e.Output)
 	case "pass", "fail", "skip":
@@ -89,7 +92,7 @@ var verdict = regexp.MustCompile(`^(ok  |\?   |--- FAIL|FAIL)\t?`)
 func (r *report) ended(e event, said []string) {
 	for _, s := range said {
 		if e.Action == "fail" && !strings.HasPrefix(s, "=== ") || e.Test == "" && verdict.MatchString(s) {
-			fmt.Fprint(r.out, s)
+			r.say("%s", s)
 		}
 	}
 	if e.Action == "skip" && e.Test != "" {
@@ -119,8 +122,8 @@ func (r *report) summary() {
 	for _, tests := range r.lacking {
 		n += len(tests)
 	}
-	fmt.Fprintf(r.out, "\nskipped (%d), run again with -count=1 once this is installed:\n", n)
+	r.say("\nskipped (%d), run again with -count=1 once this is installed:\n", n)
 	for _, why := range slices.Sorted(maps.Keys(r.lacking)) {
-		fmt.Fprintf(r.out, "  %s\n    %s\n", why, strings.Join(r.lacking[why], ", "))
+		r.say("  %s\n    %s\n", why, strings.Join(r.lacking[why], ", "))
 	}
 }
