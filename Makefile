@@ -27,7 +27,7 @@ tools: ## install sqlc, golangci-lint and the tests' S3 server, at the versions 
 fmt: ## format Go and SQL
 	gofmt -w $$(git ls-files '*.go')
 	golangci-lint fmt
-	@if [ -d internal/sqlfmt ]; then go run ./internal/sqlfmt -w queries; fi
+	go run ./internal/sqlfmt/cmd -w $$(git ls-files '*.sql' ':!testdata')
 
 lint: ## go vet, golangci-lint, sqlc diff, prose and links
 	go vet ./...

@@ -26,7 +26,9 @@ from (
     and (
       a.attname = 'tenant_id'
       or a.attname
-        ~* '(^|_)(ssn|social_security|birth|dob|mrn|medical_record|patient|diagnos|icd|phone|mobile|fax|email|e_mail|address|street|zip|postcode|insurance|policy_number|first_name|last_name|surname|maiden|gender|sex|race|allerg|medication|prescription)'
+        ~* '(^|_)(ssn|social_security|birth|dob|mrn|medical_record|patient|diagnos|icd|phone|mobile|fax|email|e_mail|'
+          'address|street|zip|postcode|insurance|policy_number|first_name|last_name|surname|maiden|gender|sex|race|'
+          'allerg|medication|prescription)'
     )
 ) x
 order by 1
@@ -313,7 +315,9 @@ where not exists (select from tenancy.phi_table p where p.record_table = x.recor
   and (
     a.attname = 'tenant_id'
     or a.attname
-      ~* '(^|_)(ssn|social_security|birth|dob|mrn|medical_record|patient|diagnos|icd|phone|mobile|fax|email|e_mail|address|street|zip|postcode|insurance|policy_number|first_name|last_name|surname|maiden|gender|sex|race|allerg|medication|prescription)'
+      ~* '(^|_)(ssn|social_security|birth|dob|mrn|medical_record|patient|diagnos|icd|phone|mobile|fax|email|e_mail|'
+        'address|street|zip|postcode|insurance|policy_number|first_name|last_name|surname|maiden|gender|sex|race|'
+        'allerg|medication|prescription)'
   )
 group by 1 order by 1
 `

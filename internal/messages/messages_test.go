@@ -15,11 +15,13 @@ begin
   -- it's a comment, with an apostrophe
   if x > 1 then raise exception 'the anomaly''s state is %: claim it; then go on', x
     using errcode = 'WARD3', hint = 'ward queue claim ' || x || ' does it'; end if;
-  raise exception '%', case when x = 1 then 'one is too few' else format('%s are too few', x) end using errcode = '22023';
+  raise exception '%', case when x = 1 then 'one is too few' else format('%s are too few', x) end
+    using errcode = '22023';
 end $$;
 create function tenancy.g() returns text as $$
 begin
-  why := case when a !~ $re$--'[^\n]*$re$ then 'begin was not a select of its own' when a then 'the server''s clock was set back' when b then 'signature' end;
+  why := case when a !~ $re$--'[^\n]*$re$ then 'begin was not a select of its own'
+    when a then 'the server''s clock was set back' when b then 'signature' end;
   select case when c then 'user disabled' when d then 'a.rank, a.id' end into why;
   return why;
 end $$;

@@ -124,9 +124,11 @@ func list(ctx context.Context, db querier, sql string, args ...any) ([]string, e
 var ownSchemas = append(slices.Clone(schemas), "phi", "river")
 
 // A registered table that was dropped since is no longer protected.
-const protectedTables = `select record_table from tenancy.phi_table where to_regclass(record_table) is not null order by 1`
+const protectedTables = `
+	select record_table from tenancy.phi_table where to_regclass(record_table) is not null order by 1`
 
-const connected = `select usename || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
+const connected = `
+	select usename || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
 from pg_stat_activity where datname = current_database() and usename = any ($1) and pid <> pg_backend_pid()
 group by usename order by usename`
 

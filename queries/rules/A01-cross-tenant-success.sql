@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  An imported log says that somebody reached a record of another clinic. ward itself shows no such record, so this can only come from a log that another system kept: of an own event
+  An imported log says that somebody reached a record of another clinic. ward itself shows no such record, so this can
+  only come from a log that another system kept: of an own event
   the attempt is found by A02. Whose the record is says the import (owner_tenant), else ward's own list of records.
 tier: A
 kind: flag
@@ -22,7 +23,8 @@ false_positives:
   - "a merged record: one id in both clinics, hence this clinic's too"
   - "an id that ward does not know: the records were not imported before the log, and nothing is said of them"
 triage: >-
-  Which clinic's records, and did the other system really show them? Ask who runs it. If it did: the owner clinic has to hear of it, and its 60 days run from today (164.410).
+  Which clinic's records, and did the other system really show them? Ask who runs it. If it did: the owner clinic has
+  to hear of it, and its 60 days run from today (164.410).
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -4,7 +4,8 @@ version: 1
 title: cross-tenant denied
 status: stable
 owner: privacy-office
-description: Somebody asked for a record that belongs to another clinic. The database showed nothing; the attempt is what counts.
+description: >-
+  Somebody asked for a record that belongs to another clinic. The database showed nothing; the attempt is what counts.
 tier: A
 kind: flag
 severity: high
@@ -13,7 +14,9 @@ every: 20s
 settle: 0s
 entity: [tenant_id, actor_id]
 false_positives:
-  - "a person of both clinics: in the session of each, it is none; a link from the other one is one: ask which, and fix the link"
+  - >-
+    a person of both clinics: in the session of each, it is none; a link from the other one is one: ask which, and fix
+    the link
   - "a mistyped id: nobody's record, which this rule leaves alone"
 triage: "Which ids, how many, over what time? Several in a row is a search for records; one is a link that went astray."
 max_new_per_run: 500

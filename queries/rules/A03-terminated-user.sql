@@ -5,7 +5,8 @@ title: terminated user
 status: stable
 owner: privacy-office
 description: >-
-  A record was reached under a membership after its end: after the day that HR gives, or after the termination itself. It runs over new events, and over
+  A record was reached under a membership after its end: after the day that HR gives, or after the termination itself.
+  It runs over new events, and over
   old ones when a termination arrives later.
 tier: A
 kind: flag

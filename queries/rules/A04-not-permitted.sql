@@ -8,7 +8,8 @@ owner: security
 author: ward
 created: 2026-11-27
 description: >-
-  A record was reached without any membership at the clinic, or with a role that may not do that to that table. ward refuses both, so this comes from an imported log, from
+  A record was reached without any membership at the clinic, or with a role that may not do that to that table. ward
+  refuses both, so this comes from an imported log, from
   a role that was changed past ward, or from somebody who writes to the database past it.
 tier: A
 kind: flag
@@ -22,7 +23,8 @@ false_positives:
   - "a membership that was entered later: of an imported log, whose people were members before ward knew them"
   - "a table that ward does not protect: an imported log may name others, and no role says anything about them"
 triage: >-
-  How did the event come into the log? source = import: ask who runs that system what lets this person in. Otherwise somebody changed roles or rows past ward: treat it as an incident, and have
+  How did the event come into the log? source = import: ask who runs that system what lets this person in. Otherwise
+  somebody changed roles or rows past ward: treat it as an incident, and have
   the archive verified.
 max_new_per_run: 500
 ---*/

@@ -14,7 +14,9 @@ settle: 0s
 entity: [tenant_id, actor_id]
 false_positives:
   - "a rerun or backfill of a declared job: within the list, whatever its volume"
-  - "a new release whose list was updated: it is on the list; one whose list was not is found: update the list, then close with the ticket"
+  - >-
+    a new release whose list was updated: it is on the list; one whose list was not is found: update the list, then
+    close with the ticket
 triage: "Ask the account's owner for the job and its ticket. No ticket: treat the credential as stolen."
 max_new_per_run: 500
 ---*/

@@ -9,8 +9,10 @@ author: ward
 created: 2026-11-27
 modified: 2026-11-28
 description: >-
-  A service account read one patient's records as people do. Over a day (UTC) it asked for the same record again and again, and for hardly another patient half as often; or within an hour
-  it asked several times, one ask after the other, and for hardly another patient. A job asks for many patients, or for all it wants of one at once, and comes back to all of them alike.
+  A service account read one patient's records as people do. Over a day (UTC) it asked for the same record again and
+  again, and for hardly another patient half as often; or within an hour
+  it asked several times, one ask after the other, and for hardly another patient. A job asks for many patients, or
+  for all it wants of one at once, and comes back to all of them alike.
   Somebody may be using its secret.
 tier: A
 kind: flag
@@ -26,7 +28,9 @@ false_positives:
   - "an hour with little to do: two records of each appointment are fewer than six asks"
   - "a job that comes round: it asks for all of its patients again, not for one or two"
   - "a link that fetches a chart at each change of it: of one patient with five changes a day, where no other has three"
-triage: "Who knows the account's secret, and what was running? An operator who looked into a fault used the wrong account: give them their own. No ticket: take the secret away (ward service secret)."
+triage: >-
+  Who knows the account's secret, and what was running? An operator who looked into a fault used the wrong account:
+  give them their own. No ticket: take the secret away (ward service secret).
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -8,8 +8,10 @@ owner: security
 author: ward
 created: 2026-11-27
 description: >-
-  The log itself is not as it should be: a place in the chain is missing, sealing time runs backwards, an event waited long for its place, a system's clock is ahead of the database's,
-  or a verification found the archive or the live rows INVALID. It looks at what is sealed anew; what happens to old rows a verification finds (ward archive verify), and then this.
+  The log itself is not as it should be: a place in the chain is missing, sealing time runs backwards, an event waited
+  long for its place, a system's clock is ahead of the database's,
+  or a verification found the archive or the live rows INVALID. It looks at what is sealed anew; what happens to old
+  rows a verification finds (ward archive verify), and then this.
 tier: A
 kind: flag
 severity: critical
@@ -24,7 +26,8 @@ false_positives:
   - "a restart: sealing caught up within the hour"
   - "a verification that is not proven: something was not reachable, nothing was found wrong"
 triage: >-
-  Run ward archive verify with the public key from outside. A missing place or INVALID: stop pruning, keep a copy of the database, call whoever can change tables. A wait: were all workers down?
+  Run ward archive verify with the public key from outside. A missing place or INVALID: stop pruning, keep a copy of
+  the database, call whoever can change tables. A wait: were all workers down?
   A clock: have the sending system's set, and read its times with care.
 max_new_per_run: 500
 ---*/

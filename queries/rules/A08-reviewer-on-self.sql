@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A reviewer opened or worked an anomaly about themself, or asked for their own events: by their user, or as the patient that they are at a clinic (where person_link says so). ward refuses the
+  A reviewer opened or worked an anomaly about themself, or asked for their own events: by their user, or as the
+  patient that they are at a clinic (where person_link says so). ward refuses the
   work, and records the look.
 tier: A
 kind: flag
@@ -20,7 +21,9 @@ entity: [tenant_id, actor_id]
 false_positives:
   - "a page of the queue: it lists what there is, one's own among it"
   - "a whole clinic's events: nobody is named, and one's own are among them"
-triage: "What was opened, and what did the person do next? Have a colleague close what is about them. Asked about oneself: the answer is a request to the privacy office, not a look."
+triage: >-
+  What was opened, and what did the person do next? Have a colleague close what is about them. Asked about oneself:
+  the answer is a request to the privacy office, not a look.
 max_new_per_run: 500
 ---*/
 with looked as (

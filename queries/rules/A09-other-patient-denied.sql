@@ -4,7 +4,9 @@ version: 1
 title: another patient's record denied
 status: stable
 owner: privacy-office
-description: A portal identity asked for a record of another patient of the clinic. The database showed nothing; the attempt is what counts.
+description: >-
+  A portal identity asked for a record of another patient of the clinic. The database showed nothing; the attempt is
+  what counts.
 tier: A
 kind: flag
 severity: high
@@ -13,9 +15,13 @@ every: 20s
 settle: 0s
 entity: [tenant_id, actor_id]
 false_positives:
-  - "a parent of two: in the session for each child, it is none; a link from the other one is one: ask which, and fix the link"
+  - >-
+    a parent of two: in the session for each child, it is none; a link from the other one is one: ask which, and fix
+    the link
   - "a mistyped id: nobody's record, which this rule leaves alone"
-triage: "How did the portal come by the ids? Several in a row is a search for records: treat the account as stolen, or the portal as broken."
+triage: >-
+  How did the portal come by the ids? Several in a row is a search for records: treat the account as stolen, or the
+  portal as broken.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff reached a patient, and no filter explains it: no appointment, encounter, message or claim of their own that somebody else wrote, no coverage or care
+  A member of the staff reached a patient, and no filter explains it: no appointment, encounter, message or claim of
+  their own that somebody else wrote, no coverage or care
   team, no visit that their role has a part in, and no earlier access that one of these explained.
 tier: B
 kind: flag
@@ -25,7 +26,9 @@ false_positives:
   - "billing after the visit: the claim explains it"
   - "front desk around an appointment"
   - "a request of the patient to the records office"
-triage: "Open the evidence, see what explained the person's other accesses, look at the on-call roster of that day, ask the person's manager what the access was for."
+triage: >-
+  Open the evidence, see what explained the person's other accesses, look at the on-call roster of that day, ask the
+  person's manager what the access was for.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

@@ -8,8 +8,10 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff reached a patient whom they once treated, weeks after the last appointment, encounter, message or claim of their own with this patient was over, with none ahead, and no
-  filter explains it. B01 has such an access too, among strangers' charts; this is the former patient, the former partner, the old acquaintance.
+  A member of the staff reached a patient whom they once treated, weeks after the last appointment, encounter, message
+  or claim of their own with this patient was over, with none ahead, and no
+  filter explains it. B01 has such an access too, among strangers' charts; this is the former patient, the former
+  partner, the old acquaintance.
 tier: B
 kind: flag
 severity: medium
@@ -27,7 +29,9 @@ false_positives:
   - "an appointment ahead: on the books at the time of the access"
   - "a chart audit of the records office: a visit of 45 days, purpose operations"
   - "the front desk: an appointment of a week ago to a month ahead, with anybody"
-triage: "Did anything come in about this patient: a result, a letter, a request? Ask the person. Was it the only chart, and not of the day's work: that is a question about the two of them."
+triage: >-
+  Did anything come in about this patient: a result, a letter, a request? Ask the person. Was it the only chart, and
+  not of the day's work: that is a question about the two of them.
 max_new_per_run: 500
 ---*/
 with ended as (

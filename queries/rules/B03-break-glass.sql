@@ -9,8 +9,10 @@ author: ward
 created: 2026-11-27
 modified: 2026-11-28
 description: >-
-  Somebody broke the glass (purpose break_glass), and neither does an encounter of the patient that anybody else wrote lie within a day of it, nor had the patient written to this person
-  in the day before; or did so for more than three patients in a week. Emergency access is a right; that it was an emergency is what surrounds it.
+  Somebody broke the glass (purpose break_glass), and neither does an encounter of the patient that anybody else wrote
+  lie within a day of it, nor had the patient written to this person
+  in the day before; or did so for more than three patients in a week. Emergency access is a right; that it was an
+  emergency is what surrounds it.
 tier: B
 kind: flag
 severity: high
@@ -24,7 +26,9 @@ false_positives:
   - "a true emergency: the encounter that a colleague or the desk records within the day"
   - "a call of the night: the patient wrote to who was on call, who may have recorded the encounter themself"
   - "a weekend on call: three patients in a week are within the bound"
-triage: "Ask what the emergency was, and where it is written down. Who wrote the encounter themself shows it; nothing written two days later is a policy matter at least. Often in a week: is the person's role too narrow for their work?"
+triage: >-
+  Ask what the emergency was, and where it is written down. Who wrote the encounter themself shows it; nothing written
+  two days later is a policy matter at least. Often in a week: is the person's role too narrow for their work?
 max_new_per_run: 500
 ---*/
 with broken as (

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  All that ties a person to a patient are appointments that were cancelled, or to which the patient did not come (nobody at the clinic recorded an encounter around them), and the access came more than a
+  All that ties a person to a patient are appointments that were cancelled, or to which the patient did not come
+  (nobody at the clinic recorded an encounter around them), and the access came more than a
   day after.
 tier: B
 kind: flag
@@ -24,7 +25,9 @@ false_positives:
   - "the rescheduling desk: no appointment is the desk's own"
   - "a visit with a colleague: its encounter was recorded"
   - "a new appointment: it explains the access"
-triage: "Was the patient called about another date? Then there is a message or a booking soon after. Else ask what the chart was opened for."
+triage: >-
+  Was the patient called about another date? Then there is a message or a booking soon after. Else ask what the chart
+  was opened for.
 max_new_per_run: 500
 ---*/
 with accesses as (

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  Within 24 hours several people of a clinic opened one patient, and nothing explains any of these accesses: somebody known, something in the news, a colleague in the waiting room. No list of
+  Within 24 hours several people of a clinic opened one patient, and nothing explains any of these accesses: somebody
+  known, something in the news, a colleague in the waiting room. No list of
   famous patients is needed to see it.
 tier: B
 kind: flag
@@ -25,7 +26,9 @@ false_positives:
   - "an emergency or a transfer: those who took part have a row of care, and the others are few"
   - "a case conference: covering or care team explains who was there"
   - "one person who looks again and again: that is B01"
-triage: "What is known about the patient outside the clinic? Line the people up in order of time: who was first, and do they sit together? One conversation with the team does more than five letters."
+triage: >-
+  What is known about the patient outside the clinic? Line the people up in order of time: who was first, and do they
+  sit together? One conversation with the team does more than five letters.
 max_new_per_run: 500
 ---*/
 with fresh as (

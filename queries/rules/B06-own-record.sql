@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff used their access at work to open their own record at the clinic, or that of somebody in their family whom the clinic has linked to them. Often against policy, seldom a
+  A member of the staff used their access at work to open their own record at the clinic, or that of somebody in their
+  family whom the clinic has linked to them. Often against policy, seldom a
   breach; the portal is the way to one's own record.
 tier: B
 kind: flag
@@ -22,7 +23,9 @@ entity: [tenant_id, actor_id]
 false_positives:
   - "the portal: a portal identity reaches its own patient, and that is what it is for"
   - "a namesake: the link is by record, not by name"
-triage: "What does your policy say about one's own record? The first time: tell them of the portal, close as policy_violation_no_breach if it is one. A relative's record against their will is another matter: ask."
+triage: >-
+  What does your policy say about one's own record? The first time: tell them of the portal, close as
+  policy_violation_no_breach if it is one. A relative's record against their will is another matter: ask.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

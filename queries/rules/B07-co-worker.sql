@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff opened the record of a colleague of the same clinic, or of a colleague's relative, and nothing explains it.
+  A member of the staff opened the record of a colleague of the same clinic, or of a colleague's relative, and nothing
+  explains it.
 tier: B
 kind: flag
 severity: high
@@ -23,7 +24,9 @@ false_positives:
   - "staff who are real patients: the appointment with whoever treats them explains it"
   - "one's own record: that is B06"
   - "a former colleague: the membership was over; B01 has the access"
-triage: "Do the two work together? Do not ask the colleague first. The supervisor knows whether there was a reason; without one it is an impermissible use, whatever the curiosity: four factors."
+triage: >-
+  Do the two work together? Do not ask the colleague first. The supervisor knows whether there was a reason; without
+  one it is an impermissible use, whatever the curiosity: four factors.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

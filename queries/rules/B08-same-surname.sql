@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff opened the record of a patient who bears their surname, and nothing explains it. A surname that more than a few patients of the clinic bear says nothing and is left out. The database compares keyed hashes.
+  A member of the staff opened the record of a patient who bears their surname, and nothing explains it. A surname
+  that more than a few patients of the clinic bear says nothing and is left out. The database compares keyed hashes.
 tier: B
 kind: flag
 severity: medium
@@ -23,7 +24,9 @@ params: {most_alike: 3}
 false_positives:
   - "a common surname: more patients bear it than most_alike"
   - "a patient whom they treat: the appointment explains it"
-triage: "Are they related? HR knows the emergency contact; ask the person last. Related, and no reason at work: an impermissible use even among spouses. A namesake: false_positive_rule."
+triage: >-
+  Are they related? HR knows the emergency contact; ask the person last. Related, and no reason at work: an
+  impermissible use even among spouses. A namesake: false_positive_rule.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

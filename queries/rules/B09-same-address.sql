@@ -8,7 +8,9 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the staff opened the record of a patient who lives at their address, and nothing explains it. An address that more than a few patients share, a home or a block, says nothing and is left out. The database compares keyed hashes.
+  A member of the staff opened the record of a patient who lives at their address, and nothing explains it. An address
+  that more than a few patients share, a home or a block, says nothing and is left out. The database compares keyed
+  hashes.
 tier: B
 kind: flag
 severity: medium
@@ -23,7 +25,9 @@ params: {most_alike: 5}
 false_positives:
   - "an apartment block: more patients live there than most_alike"
   - "a patient whom they treat: the appointment explains it"
-triage: "Family, flatmate or neighbour? HR knows the address, not who else lives there; ask the person last. No reason at work: an impermissible use. An old address: have it corrected, then false_positive_rule."
+triage: >-
+  Family, flatmate or neighbour? HR knows the address, not who else lives there; ask the person last. No reason at
+  work: an impermissible use. An old address: have it corrected, then false_positive_rule.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

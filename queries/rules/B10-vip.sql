@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  Somebody opened the record of a patient whom the clinic asked to watch over, and nothing explains it: one such access is enough, where among other patients a pattern is needed.
+  Somebody opened the record of a patient whom the clinic asked to watch over, and nothing explains it: one such
+  access is enough, where among other patients a pattern is needed.
 tier: B
 kind: flag
 severity: high
@@ -22,7 +23,9 @@ entity: [tenant_id, actor_id]
 false_positives:
   - "a large team: each of them with a row of care, or covering"
   - "a patient who is not watched over: B01 has the access"
-triage: "Tell whoever looks after this patient's privacy today, not at the end of the review. Who else looked (B05)? Ask the person what for; ask them not to talk about it."
+triage: >-
+  Tell whoever looks after this patient's privacy today, not at the end of the review. Who else looked (B05)? Ask the
+  person what for; ask them not to talk about it.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

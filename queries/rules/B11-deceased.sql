@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  Somebody other than billing and the records office reached the record of a patient who had been dead for more than thirty days. The Privacy Rule protects it for fifty years.
+  Somebody other than billing and the records office reached the record of a patient who had been dead for more than
+  thirty days. The Privacy Rule protects it for fifty years.
 tier: B
 kind: flag
 severity: medium
@@ -22,7 +23,9 @@ params: {after_days: 30}
 false_positives:
   - "the last notes: certificate, coding and letters within thirty days"
   - "billing and the records office: claims and requests of the estate come for years"
-triage: "A letter from the family, a court, a registry, a case review? Then its number. Else ask what the chart was opened for: a death that people talk about brings readers."
+triage: >-
+  A letter from the family, a court, a registry, a case review? Then its number. Else ask what the chart was opened
+  for: a death that people talk about brings readers.
 max_new_per_run: 500
 ---*/
 select a.tenant_id, a.user_id as actor_id, null::uuid as patient_id, min(a.at) as first_at, max(a.at) as last_at,

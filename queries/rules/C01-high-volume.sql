@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  On one day a person reached far more patients than on their own usual day (median and spread of the 28 days before), and more than any colleague of the same role
+  On one day a person reached far more patients than on their own usual day (median and spread of the 28 days before),
+  and more than any colleague of the same role
   reached that day, and more than their appointments and encounters of the day account for.
 tier: C
 kind: flag

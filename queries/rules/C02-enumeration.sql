@@ -9,7 +9,8 @@ author: ward
 created: 2026-11-27
 modified: 2026-11-28
 description: >-
-  Somebody asked for twenty patients or ids one by one within a minute, or for ten within twenty seconds: faster than reading, as a program does that walks through a list or guesses. Ids are
+  Somebody asked for twenty patients or ids one by one within a minute, or for ten within twenty seconds: faster than
+  reading, as a program does that walks through a list or guesses. Ids are
   random here, so that there is no sequence to see; the pace is what tells.
 tier: C
 kind: flag
@@ -24,7 +25,9 @@ false_positives:
   - "a rush at the desk: a dozen patients in a minute, five seconds each"
   - "pages of one chart: many asks, one patient"
   - "an application that asks for each row of its list: have it ask once"
-triage: "Was it the application or something beside it? Ask what the person had open; look whether the ids were known or guessed. A script, or nobody at the keyboard: end the session and the membership first."
+triage: >-
+  Was it the application or something beside it? Ask what the person had open; look whether the ids were known or
+  guessed. A script, or nobody at the keyboard: end the session and the membership first.
 max_new_per_run: 500
 ---*/
 with touched as (

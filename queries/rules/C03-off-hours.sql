@@ -9,8 +9,10 @@ author: ward
 created: 2026-11-27
 modified: 2026-11-28
 description: >-
-  Somebody read patients at hours of the day at which they are hardly ever here (on fewer than one in ten of their days of the 56 before, an hour more or less), and had no visit with these
-  patients within half a day. Rosters are not known to ward: the person's own habit stands in for them. Low by itself; it says something beside another anomaly of the same person.
+  Somebody read patients at hours of the day at which they are hardly ever here (on fewer than one in ten of their
+  days of the 56 before, an hour more or less), and had no visit with these
+  patients within half a day. Rosters are not known to ward: the person's own habit stands in for them. Low by itself;
+  it says something beside another anomaly of the same person.
 tier: C
 kind: flag
 severity: low
@@ -26,7 +28,9 @@ false_positives:
   - "a new colleague: no habit yet"
   - "daylight saving time: an hour more or less is the same hour"
   - "on call, or travelling: the roster says so, ward does not"
-triage: "Look at the roster and the on-call list of that night. Neither: whose account was it? Ask whether anybody else knows the password, and look at where the session came from."
+triage: >-
+  Look at the roster and the on-call list of that night. Neither: whose account was it? Ask whether anybody else knows
+  the password, and look at where the session came from.
 max_new_per_run: 500
 ---*/
 with apart as (

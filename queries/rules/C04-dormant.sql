@@ -8,7 +8,8 @@ owner: security
 author: ward
 created: 2026-11-27
 description: >-
-  Somebody of whom nothing was heard at a clinic for six weeks and more came back and reached several patients within a day, beyond those with whom they had a visit. Forgotten accounts are the ones
+  Somebody of whom nothing was heard at a clinic for six weeks and more came back and reached several patients within
+  a day, beyond those with whom they had a visit. Forgotten accounts are the ones
   that others use.
 tier: C
 kind: flag
@@ -22,7 +23,9 @@ params: {silent_days: 45, least_patients: 5}
 false_positives:
   - "back from leave to a full clinic: an appointment for each patient"
   - "a locum's first day: nothing before it, so no silence either"
-triage: "Ask HR or the manager, not the person: do they work here again, since when? Back from leave: close with the date. Nobody expected them: end the membership, then ask whose hands were on the keyboard."
+triage: >-
+  Ask HR or the manager, not the person: do they work here again, since when? Back from leave: close with the date.
+  Nobody expected them: end the membership, then ask whose hands were on the keyboard.
 max_new_per_run: 500
 ---*/
 with touched as (

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  On one day a person exported the records of far more patients than on any of the 28 days before, and more than any colleague of the same role; or somebody exported who never did in that time,
+  On one day a person exported the records of far more patients than on any of the 28 days before, and more than any
+  colleague of the same role; or somebody exported who never did in that time,
   in a role in which nobody does.
 tier: C
 kind: flag
@@ -23,7 +24,9 @@ false_positives:
   - "a quality report: the whole role exports that much"
   - "a new colleague in the records office: the role exports"
   - "a new exporter of a new role: no habit yet"
-triage: "Where did the file go, and who asked for it? A report or a request has a name and a date: note them. None: have the file found and taken back first; the log says which patients are in it."
+triage: >-
+  Where did the file go, and who asked for it? A report or a request has a name and a date: note them. None: have the
+  file found and taken back first; the log says which patients are in it.
 max_new_per_run: 500
 ---*/
 with touched as (

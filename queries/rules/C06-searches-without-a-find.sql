@@ -9,8 +9,10 @@ author: ward
 created: 2026-11-27
 modified: 2026-11-28
 description: >-
-  On one day somebody searched again and again for patients whom the clinic does not have, and most of their searches found nobody: looking whether a neighbour, a colleague or a name from the
-  news is treated here. A search is on record with keyed hashes of what was asked, and each record that it finds with an event.
+  On one day somebody searched again and again for patients whom the clinic does not have, and most of their searches
+  found nobody: looking whether a neighbour, a colleague or a name from the
+  news is treated here. A search is on record with keyed hashes of what was asked, and each record that it finds with
+  an event.
 tier: C
 kind: flag
 severity: medium
@@ -22,7 +24,9 @@ params: {least_misses: 10}
 false_positives:
   - "registration: who is not found is registered within the quarter of an hour"
   - "a typing error: the next try finds the patient, and most searches do"
-triage: "What did the person do at the desk that day? Many new patients who were not registered after all are a story; none at all is a question. The hashes tell whether it was one name or many."
+triage: >-
+  What did the person do at the desk that day? Many new patients who were not registered after all are a story; none
+  at all is a question. The hashes tell whether it was one name or many.
 max_new_per_run: 500
 ---*/
 with touched as (

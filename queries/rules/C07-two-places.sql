@@ -8,7 +8,8 @@ owner: security
 author: ward
 created: 2026-11-27
 description: >-
-  In the same minute of the clock somebody worked in sessions from two sources, several times: a login that is shared, or stolen. A person has one user for life, and so has whoever borrows it.
+  In the same minute of the clock somebody worked in sessions from two sources, several times: a login that is shared,
+  or stolen. A person has one user for life, and so has whoever borrows it.
 tier: C
 kind: flag
 severity: high
@@ -21,7 +22,9 @@ params: {least_minutes: 3}
 false_positives:
   - "moving from desk to phone: a minute or two in which both are in use"
   - "a virtual desktop: all of its sessions come from one source"
-triage: "Were both sources the clinic's own? Ask the person where they were. A shared login: each gets their own, and the sanction is the one for sharing. A source nobody knows: end the sessions now."
+triage: >-
+  Were both sources the clinic's own? Ask the person where they were. A shared login: each gets their own, and the
+  sanction is the one for sharing. A source nobody knows: end the sessions now.
 max_new_per_run: 500
 ---*/
 with touched as (

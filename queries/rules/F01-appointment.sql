@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  The person has, or had, an appointment with the patient that somebody else booked before the access, 30 days back to 14 days ahead. A cancelled one explains what was done until a day after.
+  The person has, or had, an appointment with the patient that somebody else booked before the access, 30 days back to
+  14 days ahead. A cancelled one explains what was done until a day after.
 tier: B
 kind: filter
 severity: low

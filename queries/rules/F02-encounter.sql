@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  The person saw the patient: an encounter that somebody else recorded, from two days after the access (documentation is late) to 30 days before it.
+  The person saw the patient: an encounter that somebody else recorded, from two days after the access (documentation
+  is late) to 30 days before it.
 tier: B
 kind: filter
 severity: low

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  The patient wrote to the person within the 30 days before the access. What the person sent explains nothing: such rows are no relationship.
+  The patient wrote to the person within the 30 days before the access. What the person sent explains nothing: such
+  rows are no relationship.
 tier: B
 kind: filter
 severity: low

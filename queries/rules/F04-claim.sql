@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A claim for the patient's visit was given to the person, by somebody else or by a service, within the 60 days before the access: payment.
+  A claim for the patient's visit was given to the person, by somebody else or by a service, within the 60 days before
+  the access: payment.
 tier: B
 kind: filter
 severity: low

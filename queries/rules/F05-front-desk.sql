@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the front desk reached a patient who has an appointment with anybody of the clinic, from a week ago to 30 days ahead, known an hour after the access at the latest: booking and cancelling are the desk's work.
+  A member of the front desk reached a patient who has an appointment with anybody of the clinic, from a week ago to
+  30 days ahead, known an hour after the access at the latest: booking and cancelling are the desk's work.
 tier: B
 kind: filter
 severity: low

@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  A member of the records office, for the purpose operations, reached a patient whose visit ended within the 45 days before.
+  A member of the records office, for the purpose operations, reached a patient whose visit ended within the 45 days
+  before.
 tier: B
 kind: filter
 severity: low

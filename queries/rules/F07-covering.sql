@@ -8,7 +8,9 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  By the roster the person stood in for a colleague at the time of the access, and the patient is that colleague's, by an appointment or encounter of 30 days back to 14 days ahead, or as one of the care team. The roster's row is somebody else's and at most two days late.
+  By the roster the person stood in for a colleague at the time of the access, and the patient is that colleague's, by
+  an appointment or encounter of 30 days back to 14 days ahead, or as one of the care team. The roster's row is
+  somebody else's and at most two days late.
 tier: B
 kind: filter
 severity: low

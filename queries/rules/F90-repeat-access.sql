@@ -8,7 +8,8 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  The same person reached the same patient before, that access was explained by itself, and its explanation is handed on for some days. An access that was not explained hands nothing on, nor does one that inherits.
+  The same person reached the same patient before, that access was explained by itself, and its explanation is handed
+  on for some days. An access that was not explained hands nothing on, nor does one that inherits.
 tier: B
 kind: filter
 severity: low

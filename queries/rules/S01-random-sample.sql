@@ -8,8 +8,10 @@ owner: privacy-office
 author: ward
 created: 2026-11-27
 description: >-
-  Some accesses of each clinic and week, drawn by chance from all of them, those that care explains too. What they turn out to be says how much the other rules miss. The draw goes by the
-  hash of the event in the chain, which has 16 random bytes in it: nobody could know before, and a run over the same events draws the same.
+  Some accesses of each clinic and week, drawn by chance from all of them, those that care explains too. What they
+  turn out to be says how much the other rules miss. The draw goes by the
+  hash of the event in the chain, which has 16 random bytes in it: nobody could know before, and a run over the same
+  events draws the same.
 tier: S
 kind: flag
 severity: low
@@ -21,7 +23,9 @@ params: {per_week: 10}
 false_positives:
   - "what reached no patient: refusals, sign-ins and ids of nobody are not drawn"
   - "a program's run: services are held against their lists (A05)"
-triage: "Of each: what was the access for? Ask the person, or read the chart's visit. Close with how many of them nothing explains; more than none says that a rule is missing."
+triage: >-
+  Of each: what was the access for? Ask the person, or read the chart's visit. Close with how many of them nothing
+  explains; more than none says that a rule is missing.
 max_new_per_run: 2000
 ---*/
 with drawn as (

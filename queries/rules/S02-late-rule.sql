@@ -6,8 +6,10 @@ title: a rule did not run in time, or sealing stands still
 status: stable
 owner: security
 description: >-
-  A rule's last successful run is older than its period and the grace together, or the oldest event without a place in the chain is older than the grace: then nobody examines what happens.
-  Every worker looks, also while the one that leads is stuck. Not about this rule itself: its runs are in ward rule history, and ward worker --metrics tells of its lag.
+  A rule's last successful run is older than its period and the grace together, or the oldest event without a place in
+  the chain is older than the grace: then nobody examines what happens.
+  Every worker looks, also while the one that leads is stuck. Not about this rule itself: its runs are in ward rule
+  history, and ward worker --metrics tells of its lag.
 tier: S
 kind: watch
 severity: high
@@ -19,7 +21,10 @@ params: {grace_minutes: 15}
 false_positives:
   - "maintenance: every worker was stopped on purpose, and the first one back has not caught up"
   - "not enabled: a rule that lacks what it requires does not run, and says so in ward rule list"
-triage: "ward rule history and ward worker jobs say what failed. No job and no run: is a worker running that has this rule? No worker has its file: put it back, or ward rule retire says that it is meant to be gone. Sealing: is the leading worker stuck? Stop it; another one takes over."
+triage: >-
+  ward rule history and ward worker jobs say what failed. No job and no run: is a worker running that has this rule?
+  No worker has its file: put it back, or ward rule retire says that it is meant to be gone. Sealing: is the leading
+  worker stuck? Stop it; another one takes over.
 max_new_per_run: 200
 ---*/
 with ran as (

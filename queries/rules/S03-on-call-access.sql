@@ -5,7 +5,8 @@ title: on-call access taken
 status: stable
 owner: security
 description: >-
-  An on-call engineer was let into a clinic, by their own act or an administrator's. That is how it is meant to be; what they looked at is for a compliance officer to read afterwards.
+  An on-call engineer was let into a clinic, by their own act or an administrator's. That is how it is meant to be;
+  what they looked at is for a compliance officer to read afterwards.
 tier: S
 kind: flag
 severity: medium

@@ -107,11 +107,13 @@ from unnest(array[
 ]::regclass[]) t;
 select tenancy.relate(
   'public.appointments', 'appointment',
-  '{"user": "provider_id", "patient": "patient_id", "from": "scheduled_at", "author": "booked_by", "void": "cancelled_at", "known": "created_at"}'
+  '{"user": "provider_id", "patient": "patient_id", "from": "scheduled_at", "author": "booked_by", "void": '
+    '"cancelled_at", "known": "created_at"}'
 );
 select tenancy.relate(
   'public.encounters', 'encounter',
-  '{"user": "provider_id", "patient": "patient_id", "from": "started_at", "to": "ended_at", "author": "recorded_by", "known": "created_at"}'
+  '{"user": "provider_id", "patient": "patient_id", "from": "started_at", "to": "ended_at", "author": "recorded_by", '
+    '"known": "created_at"}'
 );
 select tenancy.relate(
   'public.messages', 'message',
@@ -163,7 +165,8 @@ create table public.care_team (
 select tenancy.protect('public.care_team', 'patient_id');
 select tenancy.relate(
   'public.care_team', 'care_team',
-  '{"user": "member_id", "patient": "patient_id", "from": "from_at", "to": "to_at", "author": "added_by", "known": "created_at"}'
+  '{"user": "member_id", "patient": "patient_id", "from": "from_at", "to": "to_at", "author": "added_by", "known": '
+    '"created_at"}'
 );
 select tenancy.permit(r, 'public.care_team', array['view', 'create', 'modify', 'delete'])
 from unnest(array['clinician', 'front_desk']) r;

@@ -19,7 +19,8 @@ begin
     'revoke all on audit.%I from public, ward_app, ward_worker, ward_reviewer, ward_reader, ward_keys', child
   );
   execute format(
-    'create trigger append_only_truncate before update or delete or truncate on audit.%I for each statement execute function core.append_only()',
+    'create trigger append_only_truncate before update or delete or truncate on audit.%I for each statement execute '
+      'function core.append_only()',
     child
   );
   execute format('alter table audit.%I enable always trigger append_only_truncate', child);

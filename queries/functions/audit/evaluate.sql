@@ -60,7 +60,8 @@ begin
     cond := cond || coalesce(guard, '');
   end if;
   execute format(
-    'select array_agg(id order by n), array_agg(subject order by n) from (select id, %s as subject, row_number() over (order by %I %s, id) n from %s where tenant_id = (select tenancy.tenant_id())%s order by n limit %s) x',
+    'select array_agg(id order by n), array_agg(subject order by n) from (select id, %s as subject, row_number() '
+      'over (order by %I %s, id) n from %s where tenant_id = (select tenancy.tenant_id())%s order by n limit %s) x',
     coalesce(quote_ident(subject), 'null::uuid'), col,
     case when split_part(coalesce(ordering, ''), ' ', 2) = 'desc' then 'desc' else 'asc' end,
     source, cond, max_rows

@@ -42,7 +42,8 @@ begin
   end loop;
   if f ? 'subject_id' then
     cond := cond || format(
-      ' and (e.subject_id = %1$L::uuid or exists (select from tenancy.record r where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id and r.subject_id = %1$L::uuid))',
+      ' and (e.subject_id = %1$L::uuid or exists (select from tenancy.record r where r.record_id = e.record_id and '
+        'r.record_table = e.record_table and r.tenant_id = e.tenant_id and r.subject_id = %1$L::uuid))',
       f->>'subject_id'
     );
   end if;
@@ -65,11 +66,16 @@ begin
     );
   end if;
   return query execute format(
-    'select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind::text, e.action::text, e.outcome::text, e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id),
+    'select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind::text, e.action::text, e.outcome::text,
+      e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id),
       e.purpose::text, e.session_id, e.membership_id, e.disclosure_id, e.detail, e.source::text, c.seq, c.hash
-    from (select * from audit.event e where e.tenant_id = %1$L%2$s order by e.recorded_at %3$s, e.event_id %3$s limit %4$s) e
+    from (
+      select * from audit.event e where e.tenant_id = %1$L%2$s
+      order by e.recorded_at %3$s, e.event_id %3$s limit %4$s
+    ) e
       left join tenancy.users u on u.id = e.user_id left join audit.chain c on c.event_id = e.event_id
-      left join tenancy.record r on r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
+      left join tenancy.record r on r.record_id = e.record_id
+        and r.record_table = e.record_table and r.tenant_id = e.tenant_id
     order by e.recorded_at %3$s, e.event_id %3$s',
     a.tenant_id, cond, case when older then 'desc' else 'asc' end, max_rows
   );

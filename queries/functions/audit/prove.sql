@@ -16,7 +16,8 @@ begin
   elsif tenant is null then
     raise exception 'no sealed event % within your reach', event using errcode = '02000',
         hint
-          = 'an event is sealed within seconds; for a month that only the archive has, name the clinic: --tenant CLINIC';
+          = 'an event is sealed within seconds; for a month that only the archive has, name the clinic: --tenant '
+            'CLINIC';
   else
     t := tenancy.tenant_named(tenant, 'prove');
   end if;

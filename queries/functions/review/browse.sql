@@ -42,7 +42,8 @@ begin
   end if;
   -- the simplest statement that does it, since it is planned each time
   execute format(
-    'select array_agg(a.id), array_agg(a.tenant_id) from (select a.id, a.tenant_id from review.anomaly a where %1$s order by %2$s limit %3$s) a',
+    'select array_agg(a.id), array_agg(a.tenant_id) from (select a.id, a.tenant_id from review.anomaly a where %1$s '
+      'order by %2$s limit %3$s) a',
     cond, ordering, n
   ) into found_ids, tenants;
   select jsonb_object_agg(x.tenant, x.ids) into shown

@@ -17,7 +17,8 @@ begin
   if a.asked ? 'leaked' then
     why := 'password stood in the query text';
     r.reason :=
-      'the password stood in the query text, where other sessions can see it: send it as a bind parameter, and change it';
+      'the password stood in the query text, where other sessions can see it: send it as a bind parameter, and '
+      'change it';
   elsif not a.allowed then
     why := 'too soon after failures';
   elsif not a.held then

@@ -33,7 +33,8 @@ begin
   end if;
   return query select 'reference',
     format(
-      'foreign key %I to %s must be composite, (tenant_id, ...) references %s (tenant_id, id): a single column tells whether another clinic''s row exists',
+      'foreign key %I to %s must be composite, (tenant_id, ...) references %s (tenant_id, id): a single column tells '
+        'whether another clinic''s row exists',
       c.conname, c.confrelid::regclass, c.confrelid::regclass
     ),
     null::text

@@ -13,7 +13,8 @@ begin
   select subject_column into subject from tenancy.phi_table where record_table = t::text;
   execute format('alter table %s no force row level security', t);
   execute format(
-    'select count(*) from %s x where not exists (select from tenancy.tenant n where n.id = x.tenant_id and n.kind = ''clinic'')',
+    'select count(*) from %s x where not exists (select from tenancy.tenant n where n.id = x.tenant_id and n.kind = '
+      '''clinic'')',
     t
   ) into strays;
   if strays > 0 then
@@ -21,12 +22,14 @@ begin
       using errcode = '23503', hint = 'ward tenant list: make the clinic, or correct tenant_id of those rows';
   end if;
   execute format(
-    'select tenancy.remember_records(%L, array_agg(id), array_agg(tenant_id), array_agg(%s)) from %s having count(*) > 0',
+    'select tenancy.remember_records(%L, array_agg(id), array_agg(tenant_id), array_agg(%s)) from %s having count(*) '
+      '> 0',
     t::text, coalesce(quote_ident(subject), 'null::uuid'), t
   );
   for r in select * from tenancy.relation where record_table = t::text loop
     execute format(
-      'select tenancy.remember_relationships(%L, %L, jsonb_agg(jsonb_build_array(id, tenant_id, %I, %I, %s, %s, %s, %s, %s))) from %s having count(*) > 0',
+      'select tenancy.remember_relationships(%L, %L, jsonb_agg(jsonb_build_array(id, tenant_id, %I, %I, %s, %s, %s, '
+        '%s, %s))) from %s having count(*) > 0',
       t::text, r.kind, r.user_column, r.patient_column, quote_ident(r.from_column),
       coalesce(quote_ident(r.to_column), 'null'), coalesce(quote_ident(r.author_column), 'null'),
       coalesce(quote_ident(r.void_column), 'null'), coalesce(quote_ident(r.known_column), 'null'), t

@@ -26,7 +26,8 @@ begin
   perform tenancy.register_relation(t::text, kind, columns);
   execute format('drop trigger if exists relate_%s on %s', kind, t);
   execute format(
-    'create trigger relate_%s after insert or update or delete on %s for each row execute function tenancy.on_relation(%L)',
+    'create trigger relate_%s after insert or update or delete on %s for each row execute function '
+      'tenancy.on_relation(%L)',
     kind, t, kind
   );
   perform tenancy.reindex(t);

@@ -9,7 +9,8 @@ declare
 begin
   if u = by_user then
     raise exception
-      'nobody removes their own second factor: another administrator does, or replace it with ward totp enroll --recovery'
+      'nobody removes their own second factor: another administrator does, or replace it with ward totp enroll '
+      '--recovery'
       using errcode = 'WARD2';
   end if;
   if not tenancy.totp_end(u) then raise exception '% has no second factor', who using errcode = '02000'; end if;

@@ -60,7 +60,8 @@ as $$
   )
   select n.indexrelid::regclass,
     format(
-      'index %s orders records by %s, and a scan of the keys along it tells the rank of a record: its predicate must begin with where %s',
+      'index %s orders records by %s, and a scan of the keys along it tells the rank of a record: its predicate must '
+        'begin with where %s',
       n.indexrelid::regclass, n.columns, n.guard
     ),
     case
