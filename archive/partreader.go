@@ -18,7 +18,7 @@ var errStructure = errors.New("not a part in format v1")
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: reading parquet: %v", errStructure, p)
+			err = fmt.Errorf("%w: reading Parquet: %v", errStructure, p)
 		}
 	}()
 	return f()

@@ -153,9 +153,9 @@ A file that is not the one that was signed is not parsed: it may have been made 
 it in a process of its own, which may need 512 MiB and a minute, to name the rows that differ; where that process dies
 the report says of what.
 
-With --workers, what is too much for one machine is spread over the installation's workers, a job for each part. This
-process still checks the keys, the signatures, the log, the published heads and what the parts say of each other; for
-a part's rows the report takes the workers' word, and says whose.`,
+With --workers, the installation's workers share the work, a job for each part. This process still checks the keys, the
+signatures, the log, the published heads and what the parts say of each other. For a part's rows the report takes the
+workers' word, and says whose.`,
 		Example: `  ward archive verify --offline --store /mnt/copy --key ward-us-west+5c3e...
   ward archive verify --month 2026-10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

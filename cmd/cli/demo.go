@@ -24,9 +24,9 @@ func (a *app) demoCmd() *cobra.Command {
 		Use: "demo", Short: "A whole installation on this machine, with simulated clinics in it", Args: cobra.NoArgs,
 		Annotations: exempt(
 			"makes or starts an installation; signing in and what the terminal shows are recorded there"),
-		Long: `Finds PostgreSQL's programs, starts a private server, simulates clinics with some misbehaviour among 90
-days of ordinary work, seals and ships their history, runs the review rules, leaves ward worker running, and opens the
-terminal as a compliance officer. The second time it opens what is there.
+		Long: `Finds PostgreSQL's programs, starts a private server, and simulates clinics with some misbehaviour among
+90 days of ordinary work. Then it seals and ships their history, runs the review rules, leaves ward worker running, and
+opens the terminal as a compliance officer. The second time it opens what is there.
 
 Data live under WARD_DATA, else XDG_DATA_HOME/ward, else (as root) /var/lib/ward. ward demo stop ends server and
 worker; ward demo reset removes everything.`,

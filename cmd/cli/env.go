@@ -114,7 +114,7 @@ interrupted.`,
 	}
 	root.PersistentFlags().StringVar(&a.flags.config, "config", "",
 		"settings file (default: ./ward.yaml, then the user's, then the demo's)")
-	root.PersistentFlags().StringVar(&a.flags.database, "database", "", "database url (or WARD_DATABASE_URL)")
+	root.PersistentFlags().StringVar(&a.flags.database, "database", "", "database URL (or WARD_DATABASE_URL)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})

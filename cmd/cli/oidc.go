@@ -81,8 +81,8 @@ func (a *app) oidcRefreshCmd() *cobra.Command {
 		Use: "refresh", Short: "Fetch the keys of every declared provider anew, as ward_identity", Args: cobra.NoArgs,
 		Annotations: exempt("acts as ward_identity, without a person: its event names that login"),
 		Long: `Connects as ward_identity (identity_database in ward.yaml, or WARD_IDENTITY_DATABASE_URL), which can
-replace keys of declared providers and do nothing else. Run it on a timer (hourly), on a machine of its own where you
-can: whoever acts as ward_identity can put in keys of their own and sign in as anybody who is linked.`,
+replace keys of declared providers and do nothing else. Run it hourly, by a timer, on a machine of its own
+where you can. Anyone who acts as ward_identity can put in keys of their own and sign in as any linked user.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings()
 			if err != nil {

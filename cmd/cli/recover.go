@@ -14,10 +14,10 @@ func (a *app) archiveRecoverCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "recover", Short: "Go on after the database lost rows that the archive names", Args: cobra.NoArgs,
 		Annotations: audited("seal_recover"),
-		Long: `After a failover to a standby that was behind, or a restore to an earlier time, the archive and the
-chain heads published in it name sealed rows that the database does not have. The worker then neither seals nor ships,
-and its log says what is missing. This order, an administrator's, lets it go on: it signs a recovery into the archive,
-which names what was lost and why, and every chain goes on after what is archived. From then on a verification says
+		Long: `A failover to a standby that was behind, or a restore to an earlier time, loses sealed rows. The archive
+and the chain heads published in it still name them. The worker then neither seals nor ships,
+and its log says what is missing. An administrator's order lets it go on. The order signs a recovery into the
+archive, which names what was lost and why. Every chain goes on after what is archived. From then on a verification says
 RECOVERED for rows that were published and never shipped; they are lost.
 
 Nothing changes where nothing was lost.`,

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"github.com/ward-health/ward/internal/clinic/tables"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries/migrate"
@@ -146,6 +147,10 @@ func scratchInstallation(ctx context.Context, cluster *postgres.Cluster, name st
 	}
 	dsn := cluster.DSN(postgres.SuperuserRole, name)
 	if _, err := worker.Migrate(ctx, dsn, migrate.Options{}); err != nil {
+		return err
+	}
+	// the tables that cases speak of, and whose rows no rule may read
+	if err := tables.Install(ctx, dsn); err != nil {
 		return err
 	}
 	db, err := tenancy.Open(ctx, dsn)

@@ -18,11 +18,11 @@ func (a *app) ruleInputCmds() []*cobra.Command {
 	supply := &cobra.Command{
 		Use: "supply INPUT CLINIC FILE", Short: "Fill an input of a clinic", Args: cobra.ExactArgs(3),
 		Annotations: audited("configure"),
-		Long: `FILE has one JSON object a line ("-" reads standard input), each with whom it is about:
-{"user": "j.doe", "patient": ID} for person_link; {"user": "j.doe", "value": "Doe"} or
-{"patient": ID, "value": "Doe"} for surname and address_hash; {"patient": ID} for vip;
-{"patient": ID, "at": "2026-03-01T00:00:00Z"} for deceased_at; {"session": ID, "value":
-"192.0.2.7"} for source_ip. A row that is there is replaced, with "remove": true taken
+		Long: `FILE has one JSON object a line ("-" reads standard input), each with whom it is about.
+For person_link: {"user": "j.doe", "patient": ID}. For surname and address_hash:
+{"user": "j.doe", "value": "Doe"} or {"patient": ID, "value": "Doe"}. For vip: {"patient": ID}.
+For deceased_at: {"patient": ID, "at": "2026-03-01T00:00:00Z"}. For source_ip:
+{"session": ID, "value": "192.0.2.7"}. A row that is there is replaced, with "remove": true taken
 away. A value is kept as a keyed hash and stands in no event. See docs/RULES.md.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rows, err := inputRows(args[2], cmd.InOrStdin())

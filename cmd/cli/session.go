@@ -111,7 +111,7 @@ func (s sharedTokens) Update(ctx context.Context,
 func databaseName(dsn string) (string, error) {
 	c, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return "", usagef("database url: %w", err)
+		return "", usagef("database URL: %w", err)
 	}
 	return strings.Join([]string{c.Host, fmt.Sprint(c.Port), c.Database}, "|"), nil
 }

@@ -81,7 +81,7 @@ func riverLine(version int, name string) string { return fmt.Sprintf("river %03d
 func asOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
+		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
 	config.ConnConfig.RuntimeParams["role"] = "ward_owner"
 	config.MaxConns = 2

@@ -47,7 +47,7 @@ func gooseOf(db *sql.DB, r *release) (*goose.Provider, error) {
 func connect(ctx context.Context, url string) (*stdlib.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
+		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
 	config.RuntimeParams["application_name"] = "ward migrate"
 	c, err := stdlib.GetConnector(*config).Connect(ctx)

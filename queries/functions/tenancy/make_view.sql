@@ -23,10 +23,9 @@ begin
   where c.oid = t;
   if s <> 'public' then n := s || '_' || n; end if;
   definition := format(
-    'create or replace view phi.%I with (security_barrier) as select x.* from (select tenancy.disclosed(%L) as r '
-      'offset 0) d '
-      'cross join lateral (select * from %s where id = any ((d.r).ids) and tenant_id = (d.r).tenant order by id '
-      'offset 0) x offset 0',
+    'create or replace view phi.%I with (security_barrier) as '
+      'select x.* from (select tenancy.disclosed(%L) as r offset 0) d cross join lateral ('
+      'select * from %s where id = any ((d.r).ids) and tenant_id = (d.r).tenant order by id offset 0) x offset 0',
     n, t::text, t
   );
   begin

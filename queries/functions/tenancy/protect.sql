@@ -45,20 +45,20 @@ begin
   execute format('drop policy if exists disclosed on %s', t);
   execute format('drop policy if exists through_view on %s', t);
   execute format(
-    'create policy tenant_boundary on %s as restrictive to ward_app, ward_reader using (tenant_id = (select '
-      'tenancy.tenant_id())) with check (tenant_id = (select tenancy.tenant_id()))',
+    'create policy tenant_boundary on %s as restrictive to ward_app, ward_reader '
+      'using (tenant_id = (select tenancy.tenant_id())) with check (tenant_id = (select tenancy.tenant_id()))',
     t
   );
   execute format(
-    'create policy disclosed on %s to ward_app using (id = any ((select (tenancy.disclosed(%L)).ids)::uuid[])) with '
-      'check (true)',
+    'create policy disclosed on %s to ward_app '
+      'using (id = any ((select (tenancy.disclosed(%L)).ids)::uuid[])) with check (true)',
     t, t::text
   );
   execute format('create policy through_view on %s for select to ward_reader using (true)', t);
   execute format('drop trigger if exists audit_write on %s', t);
   execute format(
-    'create trigger audit_write after insert or update or delete on %s for each row execute function '
-      'tenancy.on_write(%L)',
+    'create trigger audit_write after insert or update or delete on %s '
+      'for each row execute function tenancy.on_write(%L)',
     t, coalesce(subject, '')
   );
   execute format('alter table %s enable always trigger audit_write', t);
