@@ -241,7 +241,7 @@ func (a *app) removeWard(ctx context.Context, url string, f migrateFlags) error 
 	o := migrate.Removal{Reason: f.reason, DropHistory: f.dropHistory, Said: func(text string) { a.say("%s", text) }}
 	switch {
 	case s.Store != "":
-		if err := a.askStore(ctx, url, &s, &o); err != nil {
+		if err := a.askStore(url, &s, &o); err != nil {
 			return err
 		}
 	case !f.dropHistory:
@@ -261,7 +261,7 @@ func (a *app) removeWard(ctx context.Context, url string, f migrateFlags) error 
 
 // askStore has the removal compare what was sealed with the archive. Where the signing key is at hand and the history
 // is to go, the event of the removal is sealed and shipped first.
-func (a *app) askStore(ctx context.Context, url string, s *Settings, o *migrate.Removal) error {
+func (a *app) askStore(url string, s *Settings, o *migrate.Removal) error {
 	store, err := s.store()
 	if err != nil {
 		return err

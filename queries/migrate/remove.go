@@ -59,7 +59,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	unlock, err := lock(ctx, conn.Conn())
 	if err != nil {
 		return nil, err

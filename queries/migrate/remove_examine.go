@@ -37,28 +37,9 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	known := slices.Sorted(maps.Keys(r.release.relations()))
-	for _, look := range []struct {
-		sql        string
-		args       []any
-		what, mend string
-	}{
-		{protectedTables, nil, "%s is protected", "select tenancy.unprotect('%s', 'REASON')"},
-		{connected, []any{roleNames()}, "%s: stop the programs that use it", ""},
-		{foreignOwned, []any{ownSchemas, roleNames(), known}, "%s belongs to a role of ward's, and is not ward's", ""},
-		{foreignInside, []any{ownSchemas, roleNames()}, "%s is in a schema of ward's, and is not ward's", ""},
-	} {
-		objects, err := list(ctx, tx, look.sql, look.args...)
-		if err != nil {
-			return err
-		}
-		for _, o := range objects {
-			x := Obstacle{What: fmt.Sprintf(look.what, o)}
-			if look.mend != "" {
-				x.Mend = []string{fmt.Sprintf(look.mend, o)}
-			}
-			found = append(found, x)
-		}
+	others, err := r.others(ctx, tx)
+	if err != nil {
+		return err
 	}
 	rows, err := tx.Query(ctx, dependents, roleNames())
 	if err != nil {
@@ -73,10 +54,39 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("look what needs ward's objects: %w", err)
 	}
-	if found = slices.Concat(found, needing); len(found) > 0 {
+	if found = slices.Concat(found, others, needing); len(found) > 0 {
 		return &ObstaclesError{found}
 	}
 	return nil
+}
+
+// others are what is protected, connected, or of somebody's among ward's own.
+func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
+	var found []Obstacle
+	known := slices.Sorted(maps.Keys(r.release.relations()))
+	for _, look := range []struct {
+		sql        string
+		args       []any
+		what, mend string
+	}{
+		{protectedTables, nil, "%s is protected", "select tenancy.unprotect('%s', 'REASON')"},
+		{connected, []any{roleNames()}, "%s: stop the programs that use it", ""},
+		{foreignOwned, []any{ownSchemas, roleNames(), known}, "%s belongs to a role of ward's, and is not ward's", ""},
+		{foreignInside, []any{ownSchemas, roleNames()}, "%s is in a schema of ward's, and is not ward's", ""},
+	} {
+		objects, err := list(ctx, tx, look.sql, look.args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			x := Obstacle{What: fmt.Sprintf(look.what, o)}
+			if look.mend != "" {
+				x.Mend = []string{fmt.Sprintf(look.mend, o)}
+			}
+			found = append(found, x)
+		}
+	}
+	return found, nil
 }
 
 // removers are what the login lacks.
