@@ -14,7 +14,8 @@ import (
 
 // AllShipped says whether a region's archive holds every row up to the heads. It believes what a key has signed.
 func AllShipped(ctx context.Context, store archive.Store, region string, heads []migrate.Head,
-	keys ...archive.Key) error {
+	keys ...archive.Key,
+) error {
 	tail := map[string]archive.TenantSpan{}
 	r, err := archive.OpenReader(ctx, store, region, keys...)
 	switch {
@@ -34,11 +35,9 @@ func AllShipped(ctx context.Context, store archive.Store, region string, heads [
 		t := tail[h.Tenant]
 		switch {
 		case t.LastSeq < h.Seq:
-			missing = append(missing,
-				fmt.Sprintf("clinic %s: %d sealed rows are not in the archive", h.Tenant, h.Seq-t.LastSeq))
+			missing = append(missing, fmt.Sprintf("clinic %s: %d sealed rows are not in the archive", h.Tenant, h.Seq-t.LastSeq))
 		case t.LastSeq > h.Seq || !bytes.Equal(t.LastHash[:], h.Hash):
-			missing = append(missing,
-				fmt.Sprintf("clinic %s: the archive has another history than the database", h.Tenant))
+			missing = append(missing, fmt.Sprintf("clinic %s: the archive has another history than the database", h.Tenant))
 		}
 	}
 	if len(missing) > 0 {

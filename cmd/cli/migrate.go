@@ -29,20 +29,20 @@ func (a *app) migrateCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "migrate", Short: "Bring a database to the newest schema", Args: cobra.NoArgs,
 		Annotations: exempt("there is no audit log before it; a removal is an event of its own"),
-		Long: `The first time as a login with CREATEROLE that owns the database (it creates ward's roles); afterwards
-as ward_migrate.
+		Long: `The first time as a login with CREATEROLE that owns the database (it creates ward's roles); afterwards as
+ward_migrate.
 
 It first looks at every name, role, schema and right that it needs. If anything is in the way, it names all of it,
 each with the statement that removes it, and changes nothing. The installation takes some rights from PUBLIC, which
 would let any login get around ward: it lists them, with the logins that lose them, and asks. --yes answers where
 there is no terminal.
 
---remove takes ward out of the database again and gives those rights back. It refuses while a table is protected (ward
-unprotect), a program of ward's is connected, the archive lacks a sealed row, or anything of yours needs an object of
-ward's. Schema audit stays, append-only, unless --drop-history is given.
+--remove takes ward out of the database again and gives those rights back. It refuses while a table is protected
+(ward unprotect), a program of ward's is connected, the archive lacks a sealed row, or anything of yours needs an
+object of ward's. Schema audit stays, append-only, unless --drop-history is given.
 
-Exit status: 0 done, or nothing is in the way; 1 refused; 2 wrong call, or nobody to ask; 3 --dry-run found something
-in the way.`,
+Exit status: 0 done, or nothing is in the way; 1 refused; 2 wrong call, or nobody to ask; 3 --dry-run found
+something in the way.`,
 		Example: `  ward migrate --dry-run --database postgres://postgres@/clinic
   ward migrate --database postgres://postgres@/clinic
   ward migrate --remove --reason "the trial is over" --database postgres://postgres@/clinic`,
@@ -245,8 +245,7 @@ func (a *app) removeWard(ctx context.Context, url string, f migrateFlags) error 
 			return err
 		}
 	case !f.dropHistory:
-		return usagef("no archive store is configured, so nobody can say whether the history was shipped: " +
-			"set store and " +
+		return usagef("no archive store is configured, so nobody can say whether the history was shipped: set store and " +
 			"verify_key in ward.yaml, or give --drop-history to remove the only copy of it")
 	}
 	done, err := migrate.Remove(ctx, url, o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,7 @@ import (
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/queries/migrate"
 )
 
 // TestMigrateScripts run on a server of their own, since an installation and its removal change the cluster's roles.
@@ -56,4 +58,25 @@ func TestMigrateScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestRightsAreTakenOnAYes: on a terminal the person is asked, and nothing but yes takes anything.
+func TestRightsAreTakenOnAYes(t *testing.T) {
+	takes := []migrate.Take{
+		{Kind: "temporary tables", What: "TEMPORARY on the database", Losers: []string{"clinic_app"}},
+		{Kind: "advisory locks", What: "EXECUTE on function pg_advisory_lock(bigint)", Refused: true},
+	}
+	for answer, want := range map[string]bool{"yes\n": true, "y\n": false, "\n": false, "": false} {
+		var said strings.Builder
+		a := &app{Env: &Env{In: strings.NewReader(answer), Err: &said, Terminal: func() bool { return true }}}
+		if err := a.confirmTakes(takes, false); (err == nil) != want {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if !strings.Contains(said.String(), "lost by clinic_app") || strings.Contains(said.String(), "advisory") {
+			t.Errorf("said %q", said.String())
+		}
+		if err := a.confirmTakes(takes[1:], false); err != nil {
+			t.Errorf("asks for what stays: %v", err)
+		}
+	}
 }

@@ -21,9 +21,10 @@ func (a *app) unprotectCmd() *cobra.Command {
 		Use: "unprotect TABLE", Short: "Undo ward protect for a table", Args: cobra.ExactArgs(1),
 		Annotations: audited("configure"),
 		Long: `As the table's owner or a superuser. Drops the policies, triggers, view and grants that ward protect
-made, and its registration with its permissions and relationships, and switches row security off unless a policy of
-yours is left. Who may read the table then is what PostgreSQL's own grants say. The history of its records stays. What
-ward protect revoked, such as a grant to PUBLIC, and the table's owner do not come back by themselves.`,
+made, and its registration with its permissions and relationships, and switches row security off
+unless a policy of yours is left. Who may read the table then is what PostgreSQL's own grants say.
+The history of its records stays. What ward protect revoked, such as a grant to PUBLIC, and the
+table's owner do not come back by themselves.`,
 		Example: `  ward unprotect public.visits --reason "the trial is over" --database postgres://postgres@/clinic`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(strings.TrimSpace(reason)) < 4 {

@@ -91,8 +91,8 @@ where f.adrelid in (select oid from kept) and exists (
   where d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and p.pronamespace <> 'pg_catalog'::regnamespace)`
 
 const historyTriggers = kept + `
-select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass) from pg_trigger g join pg_proc p
-	on p.oid = g.tgfoid
+select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass)
+from pg_trigger g join pg_proc p on p.oid = g.tgfoid
 where g.tgrelid in (select oid from kept) and not g.tgisinternal and g.tgparentid = 0 and p.proname <> 'append_only'`
 
 // What the history needs of another schema moves to its own.
@@ -115,5 +115,5 @@ union all
 select distinct 'domain ' || t.oid::regtype from kept k join pg_attribute a on a.attrelid = k.oid and not a.attisdropped
 join pg_type t on t.oid = a.atttypid and t.typtype = 'd' and t.typowner = 'ward_owner'::regrole
 union all
-select distinct 'function ' || g.tgfoid::regprocedure from kept k join pg_trigger g on g.tgrelid = k.oid
-	and not g.tgisinternal`
+select distinct 'function ' || g.tgfoid::regprocedure
+from kept k join pg_trigger g on g.tgrelid = k.oid and not g.tgisinternal`

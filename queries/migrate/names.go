@@ -21,8 +21,8 @@ var laterNames = map[string]*regexp.Regexp{
 
 var (
 	namedObject = regexp.MustCompile(
-		`(?i)\bcreate\s+(?:unlogged\s+)?(?:table|sequence|type|domain|` +
-			`view)\s+(?:if\s+not\s+exists\s+)?([a-z_]+)\.([a-z_0-9]+)`)
+		`(?i)\bcreate\s+(?:unlogged\s+)?(?:table|sequence|type|domain|view)\s+` +
+			`(?:if\s+not\s+exists\s+)?([a-z_]+)\.([a-z_0-9]+)`)
 	namedIndex = regexp.MustCompile(
 		`(?i)\bcreate\s+(?:unique\s+)?index\s+(?:if\s+not\s+exists\s+)?([a-z_0-9]+)\s+on\s+(?:only\s+)?([a-z_]+)\.`)
 )

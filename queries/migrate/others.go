@@ -31,8 +31,9 @@ func (r *release) without(ctx context.Context, db querier) (*release, error) {
 		return r, nil
 	}
 	less := *r
-	less.Objects = slices.DeleteFunc(slices.Clone(r.Objects),
-		func(o Object) bool { return strings.HasPrefix(o.Name, "auth.") })
+	less.Objects = slices.DeleteFunc(slices.Clone(r.Objects), func(o Object) bool {
+		return strings.HasPrefix(o.Name, "auth.")
+	})
 	return &less, nil
 }
 

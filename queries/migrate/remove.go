@@ -159,8 +159,8 @@ func (r *remover) shipped(ctx context.Context, tx pgx.Tx) error {
 	if err := tx.QueryRow(ctx, "select region from tenancy.instance").Scan(&region); err != nil {
 		return fmt.Errorf("read the region: %w", err)
 	}
-	rows, err := tx.Query(ctx,
-		"select distinct on (tenant_id) tenant_id::text, seq, hash from audit.chain order by tenant_id, seq desc")
+	rows, err := tx.Query(ctx, `select distinct on (tenant_id) tenant_id::text, seq, hash from audit.chain
+		order by tenant_id, seq desc`)
 	if err != nil {
 		return fmt.Errorf("read what was sealed: %w", err)
 	}
@@ -176,8 +176,7 @@ func (r *remover) shipped(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("count what is not sealed: %w", err)
 		}
 		if unsealed > 0 {
-			return fmt.Errorf("%d events are not sealed yet, and so not in the archive: run a worker until they are",
-				unsealed)
+			return fmt.Errorf("%d events are not sealed yet, and so not in the archive: run a worker until they are", unsealed)
 		}
 	}
 	return r.Shipped(ctx, region, heads)
@@ -265,8 +264,8 @@ select distinct alter || ' revoke all on ' || objects || ' from '
   || case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end
 from entry e cross join aclexplode(e.defaclacl) a where a.grantee <> e.defaclrole
 union all
-select alter || ' grant ' || case objects when 'functions' then 'execute'
-	else 'usage' end || ' on ' || objects || ' to public'
+select alter || ' grant ' || case objects when 'functions' then 'execute' else 'usage' end || ' on ' || objects
+  || ' to public'
 from entry where defaclnamespace = 0 and objects in ('functions', 'types')
 order by 1 desc`
 
@@ -316,8 +315,8 @@ func pgcryptoNames() []string {
 func (r *remover) dropRoles(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		select r.rolname::text, coalesce((select string_agg(distinct d.datname, ', ') from pg_shdepend s
-		  join pg_database d on d.oid = coalesce(nullif(s.dbid, 0), case
-		  	when s.classid = 'pg_database'::regclass then s.objid end)
+		  join pg_database d on d.oid = coalesce(nullif(s.dbid, 0),
+		    case when s.classid = 'pg_database'::regclass then s.objid end)
 		  where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid and d.datname <> current_database()), '')
 		from pg_roles r where r.rolname = any ($1) order by array_position($1, r.rolname::text)`, roleNames())
 	if err != nil {
@@ -331,8 +330,7 @@ func (r *remover) dropRoles(ctx context.Context, tx pgx.Tx) error {
 	for _, x := range roles {
 		switch {
 		case x.Databases != "":
-			r.done.RolesKept = append(r.done.RolesKept,
-				fmt.Sprintf("%s: the database %s needs it", x.Name, x.Databases))
+			r.done.RolesKept = append(r.done.RolesKept, fmt.Sprintf("%s: the database %s needs it", x.Name, x.Databases))
 			continue
 		case shared: // ward is there too, and needs all of its roles
 			r.done.RolesKept = append(r.done.RolesKept, x.Name+": another database of this cluster has ward")

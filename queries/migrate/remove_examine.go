@@ -23,9 +23,8 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if at.sum != r.release.Sum {
-		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: "+
-			"migrate first, or remove "+
-			"with the program that migrated last", at.version, r.release.Version)
+		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: migrate first, or "+
+			"remove with the program that migrated last", at.version, r.release.Version)
 	}
 	s, err := readServer(ctx, tx)
 	if err != nil {
@@ -93,8 +92,7 @@ func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
 func (s *server) removers() []Obstacle {
 	var found []Obstacle
 	if !s.superuser && !s.createRole {
-		found = append(found,
-			Obstacle{s.login + " may not drop roles", []string{"alter role " + s.login + " createrole"}})
+		found = append(found, Obstacle{s.login + " may not drop roles", []string{"alter role " + s.login + " createrole"}})
 	}
 	if !s.ownsTheBase {
 		found = append(found, Obstacle{fmt.Sprintf("%s does not own the database %s", s.login, s.database),
@@ -135,15 +133,15 @@ var ownSchemas = append(slices.Clone(schemas), "phi", "river")
 
 // A registered table that was dropped since is no longer protected.
 const protectedTables = `
-	select record_table from tenancy.phi_table where to_regclass(record_table) is not null order by 1`
+select record_table from tenancy.phi_table where to_regclass(record_table) is not null order by 1`
 
 const connected = `
-	select usename || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
+select usename || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
 from pg_stat_activity where datname = current_database() and usename = any ($1) and pid <> pg_backend_pid()
 group by usename order by usename`
 
-// foreignOwned are objects that a role of ward's owns and that no release has made: an application's table, say, which
-// was given to ward_owner when it was protected. It may be in a schema that ward shares.
+// foreignOwned are objects that a role of ward's owns and that no release has made: an application's table, say,
+// which was given to ward_owner when it was protected. It may be in a schema that ward shares.
 const foreignOwned = `
 select pg_describe_object(s.classid, s.objid, s.objsubid)
 from pg_shdepend s join pg_roles r on r.oid = s.refobjid
@@ -174,7 +172,7 @@ order by 1`
 const foreignInside = `
 select pg_describe_object(d.classid, d.objid, 0)
 from pg_namespace n join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
-	and d.deptype = 'n'
+  and d.deptype = 'n'
 where n.nspname = any ($1) and n.nspowner::regrole::text = any ($2) and d.classid <> 'pg_default_acl'::regclass
   and not exists (select from pg_shdepend s join pg_roles r on r.oid = s.refobjid
     where s.classid = d.classid and s.objid = d.objid and s.deptype = 'o' and r.rolname = any ($2)
@@ -211,8 +209,8 @@ where not g.tgisinternal and g.tgparentid = 0 and g.tgrelid not in (select oid f
 union
 select format('%s reads ward''s objects', pg_describe_object('pg_class'::regclass, c.oid, 0)),
   format('drop %s %s', case c.relkind when 'm' then 'materialized view' else 'view' end, c.oid::regclass)
-from pg_rewrite w join needed d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid join pg_class c
-	on c.oid = w.ev_class
+from pg_rewrite w join needed d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+join pg_class c on c.oid = w.ev_class
 where c.relkind in ('v', 'm') and c.oid not in (select oid from tables)
 union
 select format('%s needs an object of ward''s', pg_describe_object('pg_proc'::regclass, p.oid, 0)),

@@ -24,8 +24,9 @@ func (s *site) initialised() {
 		s.t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = db.Init(s.t.Context(),
-		tenancy.Installation{Region: "us-west", Slug: "root", Name: "Root", Password: "correct horse battery"})
+	_, err = db.Init(s.t.Context(), tenancy.Installation{
+		Region: "us-west", Slug: "root", Name: "Root", Password: "correct horse battery",
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestRemoveTouchesNothingOfOthers(t *testing.T) {
 		create view public.clinics as select slug from tenancy.tenant;
 		create table public.visits (id uuid default tenancy.installation(), who audit.actor);
 		create policy mine on public.patients using (tenancy.claims() is not null);
-		create trigger told after truncate on public.claims execute function core.append_only();
+		create trigger told after truncate on public.claims execute function audit.append_only();
 		create function public.latest(audit.event) returns int language sql as 'select 1';
 		create table public.given (id int); alter table public.given owner to ward_owner;
 		create table core.chart (id int); alter table core.chart owner to ward_owner;
@@ -95,13 +96,14 @@ func TestRemoveTouchesNothingOfOthers(t *testing.T) {
 	for _, o := range stands {
 		exec1(t, s.super, o.Mend...)
 	}
-	exec1(t, s.super, "alter table public.given owner to postgres; alter table core.chart owner "+
-		"to postgres; alter table tenancy.strange set schema public")
+	exec1(t, s.super, "alter table public.given owner to postgres", "alter table core.chart owner to postgres",
+		"alter table tenancy.strange set schema public")
 	if _, err := s.remove(migrate.Removal{DropHistory: true}); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"rx.fills", "public.visits", "public.given", "core.chart", "public.strange",
-		"core.clinic", "audit.record_version"} {
+	for _, table := range []string{
+		"rx.fills", "public.visits", "public.given", "core.chart", "public.strange", "core.clinic", "audit.record_version",
+	} {
 		if one[bool](t, s.super, "select to_regclass($1) is null", table) {
 			t.Errorf("%s is gone", table)
 		}
@@ -114,10 +116,8 @@ func TestUnprotect(t *testing.T) {
 	s.initialised()
 	exec1(t, s.super, `create schema rx;
 		create table rx.fills (tenant_id uuid not null, id uuid not null, patient_id uuid, user_id uuid, at timestamptz,
-			note text,
-		  primary key (tenant_id, id));
-		create table rx.parts (tenant_id uuid not null, id uuid not null, at date not null, primary key (tenant_id, id))
-			;
+		  note text, primary key (tenant_id, id));
+		create table rx.parts (tenant_id uuid not null, id uuid not null, at date not null, primary key (tenant_id, id)) ;
 		grant usage on schema rx to clinic_app`)
 	before := s.snapshot()
 	exec1(t, s.super,
@@ -129,8 +129,9 @@ func TestUnprotect(t *testing.T) {
 	if s.snapshot() == before {
 		t.Fatal("protect leaves no trace")
 	}
-	for _, refusal := range []string{"select tenancy.unprotect('rx.fills', ' no ')",
-		"select tenancy.unregister('rx.fills', 'a good reason')"} {
+	for _, refusal := range []string{
+		"select tenancy.unprotect('rx.fills', ' no ')", "select tenancy.unregister('rx.fills', 'a good reason')",
+	} {
 		if _, err := s.super.Exec(t.Context(), refusal); err == nil {
 			t.Errorf("does: %s", refusal)
 		}
@@ -155,14 +156,14 @@ func TestUnprotect(t *testing.T) {
 			t.Errorf("the event lacks %q: %s", want, detail)
 		}
 	}
-	if n := one[int](t, s.super, "select (select count(*) from tenancy.phi_table) + (select count(*) "+
-		"from tenancy.relation) + (select count(*) from tenancy.permission)"); n != 0 {
-		t.Errorf("%d registrations left", n)
+	left := one[int](t, s.super, `select (select count(*) from tenancy.phi_table) + (select count(*) from review.relation)
+		+ (select count(*) from tenancy.permission)`)
+	if left != 0 {
+		t.Errorf("%d registrations left", left)
 	}
 	// with a policy of somebody's, row security stays
 	exec1(t, s.super, "select tenancy.protect('rx.fills')",
-		"create policy narrow on rx.fills as restrictive using (true)",
-		"select tenancy.unprotect('rx.fills', 'and again')")
+		"create policy narrow on rx.fills as restrictive using (true)", "select tenancy.unprotect('rx.fills', 'and again')")
 	if !one[bool](t, s.super, "select relrowsecurity from pg_class where oid = 'rx.fills'::regclass") {
 		t.Error("switches another's row security off")
 	}
@@ -185,8 +186,8 @@ func TestRemoveKeepsTheHistory(t *testing.T) {
 		asked = heads
 		return errors.New("2 rows are not shipped")
 	}
-	exec1(t, s.super, `insert into audit.chain select tenant_id, 1, event_id, recorded_at, 1, now(),
-		substr(sha256('a'), 1, 16), sha256('b')
+	exec1(t, s.super, `insert into audit.chain
+		select tenant_id, 1, event_id, recorded_at, 1, now(), substr(sha256('a'), 1, 16), sha256('b')
 		from (select * from audit.event order by event_id limit 1) e`)
 	if _, err := s.remove(migrate.Removal{Shipped: no}); err == nil || err.Error() != "2 rows are not shipped" {
 		t.Fatalf("%v", err)
@@ -195,7 +196,8 @@ func TestRemoveKeepsTheHistory(t *testing.T) {
 		t.Errorf("asked for %v", asked)
 	}
 	rows := one[int](t, s.super, "select count(*) from audit.event")
-	done, err := s.remove(migrate.Removal{Shipped: func(context.Context, string, []migrate.Head) error { return nil }})
+	yes := func(context.Context, string, []migrate.Head) error { return nil }
+	done, err := s.remove(migrate.Removal{Shipped: yes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,19 +213,21 @@ func TestRemoveKeepsTheHistory(t *testing.T) {
 	if n := one[int](t, s.super, "select count(*) from audit.event"); n != rows+1 {
 		t.Errorf("the owner reads %d of %d events", n, rows+1)
 	}
-	for _, sql := range []string{"delete from audit.event", "update audit.event set detail = ''",
-		"truncate audit.event", "delete from audit.chain", "truncate audit.chain",
-		"delete from " + one[string](t, s.super,
-			"select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'audit.event'::regclass")} {
+	month := one[string](t, s.super, `select min(inhrelid::regclass::text) from pg_inherits
+		where inhparent = 'audit.event'::regclass`)
+	for _, sql := range []string{
+		"delete from audit.event", "update audit.event set detail = ''", "truncate audit.event", "delete from audit.chain",
+		"truncate audit.chain", "delete from " + month,
+	} {
 		var e *pgconn.PgError
-		if _, err := s.super.Exec(t.Context(), sql); !errors.As(err, &e) ||
-			!strings.Contains(e.Message, "append-only") {
+		if _, err := s.super.Exec(t.Context(), sql); !errors.As(err, &e) || !strings.Contains(e.Message, "append-only") {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
 	exec1(t, s.super, "reset role")
-	if left := one[string](t, s.super, "select coalesce(string_agg(nspname, ' '), '') from pg_namespace "+
-		"where nspname in ('tenancy', 'review', 'river', 'phi', 'auth', 'core')"); left != "core" {
+	left := one[string](t, s.super, `select coalesce(string_agg(nspname, ' '), '') from pg_namespace
+		where nspname in ('tenancy', 'review', 'river', 'phi', 'auth', 'core')`)
+	if left != "core" {
 		t.Errorf("schemas %q are left", left)
 	}
 	if n := one[int](t, s.super, "select count(*) from pg_proc where pronamespace = 'audit'::regnamespace"); n != 1 {
@@ -254,8 +258,8 @@ func TestRemoveWhereRolesAreShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(done.RolesDropped) > 0 || len(done.RolesKept) != 9 ||
-		!strings.Contains(strings.Join(done.RolesKept, "\n"), "the database second needs it") {
+	kept := strings.Join(done.RolesKept, "\n")
+	if len(done.RolesDropped) > 0 || len(done.RolesKept) != 9 || !strings.Contains(kept, "the database second needs it") {
 		t.Errorf("%+v", done)
 	}
 	s.same(before, s.snapshot(), "after the removal")
@@ -275,8 +279,8 @@ func TestRemoveOfNothing(t *testing.T) {
 	}
 	s.initialised()
 	s.refused(migrate.Removal{Reason: " no ", DropHistory: true}, "reason")
-	exec1(t, s.super, "create function public.sealing() returns bytea language plpgsql "+
-		"as $$ begin return public.digest('a'::bytea, 'sha256'); end $$",
+	exec1(t, s.super, `create function public.sealing() returns bytea language plpgsql as
+		  $$ begin return public.digest('a'::bytea, 'sha256'); end $$`,
 		"update core.release set sum = 'another'")
 	s.refused(migrate.Removal{DropHistory: true}, "another schema")
 	exec1(t, s.super, "update core.release set sum = '"+migrate.Sum()+"'")

@@ -117,8 +117,8 @@ func takeAll(ctx context.Context, tx pgx.Tx, takes []Take, said func(string)) er
 }
 
 func rememberTaken(ctx context.Context, db querier, what, giveBack string) error {
-	_, err := db.Exec(ctx, "insert into core.taken (what, give_back) values ($1, $2) on conflict do nothing",
-		what, giveBack)
+	_, err := db.Exec(ctx, `insert into core.taken (what, give_back) values ($1, $2)
+		on conflict do nothing`, what, giveBack)
 	if err != nil {
 		return fmt.Errorf("remember that %s was taken: %w", what, err)
 	}
