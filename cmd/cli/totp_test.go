@@ -128,7 +128,7 @@ func TestEnrolmentIsRecorded(t *testing.T) {
 // The picture is the code: margin, finder patterns, and a line for every two rows.
 func TestQRText(t *testing.T) {
 	text, err := qrText(
-		"otpauth://totp/ward:dana?secret=ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"+
+		"otpauth://totp/ward:dana?secret=ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" +
 			"&issuer=ward&algorithm=SHA1&digits=6&period=30")
 	if err != nil {
 		t.Fatal(err)

@@ -170,7 +170,7 @@ func (r *remover) shipped(ctx context.Context, tx pgx.Tx) error {
 	}
 	if r.DropHistory {
 		var unsealed int64
-		err := tx.QueryRow(ctx, `select count(*) from audit.event e where e.event_id is distinct from $1
+		err := tx.QueryRow(ctx, `select count(*) from audit.event e where e.event_id < $1
 			and not exists (select from audit.chain c where c.event_id = e.event_id)`, r.event).Scan(&unsealed)
 		if err != nil {
 			return fmt.Errorf("count what is not sealed: %w", err)

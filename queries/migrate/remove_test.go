@@ -72,7 +72,7 @@ func TestRemoveTouchesNothingOfOthers(t *testing.T) {
 		create view public.clinics as select slug from tenancy.tenant;
 		create table public.visits (id uuid default tenancy.installation(), who audit.actor);
 		create policy mine on public.patients using (tenancy.claims() is not null);
-		create trigger told after truncate on public.claims execute function audit.append_only();
+		create trigger told after truncate on public.claims execute function core.append_only();
 		create function public.latest(audit.event) returns int language sql as 'select 1';
 		create table public.given (id int); alter table public.given owner to ward_owner;
 		create table core.chart (id int); alter table core.chart owner to ward_owner;
@@ -156,7 +156,7 @@ func TestUnprotect(t *testing.T) {
 			t.Errorf("the event lacks %q: %s", want, detail)
 		}
 	}
-	left := one[int](t, s.super, `select (select count(*) from tenancy.phi_table) + (select count(*) from review.relation)
+	left := one[int](t, s.super, `select (select count(*) from tenancy.phi_table) + (select count(*) from tenancy.relation)
 		+ (select count(*) from tenancy.permission)`)
 	if left != 0 {
 		t.Errorf("%d registrations left", left)

@@ -1,8 +1,8 @@
 -- Owner: ward_reader
 -- Drops the view that make_view made for a table.
 create or replace function tenancy.drop_view(t regclass) returns void
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   execute (

@@ -1,8 +1,8 @@
 -- Takes back what enter_schema gave, when nothing in the schema needs it any more: no protected table is left there,
 -- and the role has no right on anything in it.
 create or replace function tenancy.leave_schema(t regclass) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   s oid := (select c.relnamespace from pg_class c where c.oid = t);
@@ -16,7 +16,7 @@ begin
   end if;
   foreach r in array array['ward_app', 'ward_reader', 'ward_owner'] loop
     if not exists (select from pg_class c cross join aclexplode(c.relacl) a
-        where c.relnamespace = s and a.grantee = r::regrole)
+      where c.relnamespace = s and a.grantee = r::regrole)
       and not exists (select from pg_class c where c.relnamespace = s and c.relowner = r::regrole)
       and not exists (select from pg_proc p cross join aclexplode(p.proacl) a
         where p.pronamespace = s and a.grantee = r::regrole)

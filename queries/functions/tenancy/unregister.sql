@@ -1,16 +1,16 @@
 -- Forgets a table that is protected no longer, and records that. Only who may act as the table's owner may.
 create or replace function tenancy.unregister(t regclass, reason text) returns bigint
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   protected tenancy.phi_table;
 begin
-  reason := review.need_reason(reason);
+  reason := core.require_reason(reason);
   if exists (select from pg_trigger g where g.tgrelid = t and g.tgname = 'audit_write') then
     raise exception '% is still protected: tenancy.unprotect undoes that', t using errcode = '55000';
   end if;
-  delete from review.relation r where r.record_table = t::text;
+  delete from tenancy.relation r where r.record_table = t::text;
   delete from tenancy.permission p where p.record_table = t::text;
   delete from tenancy.phi_table p where p.record_table = t::text returning * into protected;
   if not found then
