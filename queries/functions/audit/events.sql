@@ -66,7 +66,8 @@ begin
     );
   end if;
   return query execute format(
-    'select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind::text, e.action::text, e.outcome::text,
+    'select e.event_id, e.recorded_at, e.occurred_at, u.slug, e.user_id, e.actor_kind::text, e.action::text,
+      e.outcome::text,
       e.record_table, e.record_id, coalesce(e.subject_id, r.subject_id),
       e.purpose::text, e.session_id, e.membership_id, e.disclosure_id, e.detail, e.source::text, c.seq, c.hash
     from (
