@@ -4,16 +4,20 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
+	"github.com/ward-health/ward/internal/wardtest"
 	"github.com/ward-health/ward/queries/migrate"
+	"github.com/ward-health/ward/tenancy"
 )
 
 // TestMigrateScripts run on a server of their own, since an installation and its removal change the cluster's roles.
@@ -79,4 +83,34 @@ func TestRightsAreTakenOnAYes(t *testing.T) {
 			t.Errorf("asks for what stays: %v", err)
 		}
 	}
+}
+
+// TestProtectOutsidePublic: the migration that --write makes for tables of another schema runs, and the tables are read.
+func TestProtectOutsidePublic(t *testing.T) {
+	s := newScene(t)
+	s.signIn("dana")
+	run := func(sql string) {
+		t.Helper()
+		if _, err := s.Super.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	run(`create schema rx; create table rx.charts (id bigserial primary key, body text);
+		create table rx.fills (id bigserial primary key, chart_id bigint references rx.charts, drug text);
+		insert into rx.charts (body) values ('a'); insert into rx.fills (chart_id, drug) values (1, 'b')`)
+	migration := s.ok("dana", "protect", "rx.charts", "--write", "-", "--tenant", "cedar", "--subject", "rx.charts=id",
+		"--subject", "chart_id", "--permit", "clinician=view", "--database", s.DB.Superuser())
+	if !strings.Contains(migration, "grant usage on schema rx to ward_app, ward_reader, ward_owner") {
+		t.Errorf("no grant in\n%s", migration)
+	}
+	run(migration)
+	id := wardtest.One[uuid.UUID](s.Env, "select id from rx.fills")
+	var drugs []string
+	ask := tenancy.Ask{Table: "rx.fills", IDs: []uuid.UUID{id}, Purpose: "treatment"}
+	err := s.App("casey", "cedar").Read(t.Context(), ask,
+		tenancy.Collect(&drugs, pgx.RowTo[string], "select drug from phi.rx_fills"))
+	if err != nil || !slices.Equal(drugs, []string{"b"}) {
+		t.Errorf("read %q: %v", drugs, err)
+	}
+	run("select tenancy.unprotect('rx.fills', 'the trial is over')")
 }
