@@ -35,9 +35,11 @@ func AllShipped(ctx context.Context, store archive.Store, region string, heads [
 		t := tail[h.Tenant]
 		switch {
 		case t.LastSeq < h.Seq:
-			missing = append(missing, fmt.Sprintf("clinic %s: %d sealed rows are not in the archive", h.Tenant, h.Seq-t.LastSeq))
+			missing = append(missing,
+				fmt.Sprintf("clinic %s: %d sealed rows are not in the archive", h.Tenant, h.Seq-t.LastSeq))
 		case t.LastSeq > h.Seq || !bytes.Equal(t.LastHash[:], h.Hash):
-			missing = append(missing, fmt.Sprintf("clinic %s: the archive has another history than the database", h.Tenant))
+			missing = append(missing,
+				fmt.Sprintf("clinic %s: the archive has another history than the database", h.Tenant))
 		}
 	}
 	if len(missing) > 0 {

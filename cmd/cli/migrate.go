@@ -245,7 +245,8 @@ func (a *app) removeWard(ctx context.Context, url string, f migrateFlags) error 
 			return err
 		}
 	case !f.dropHistory:
-		return usagef("no archive store is configured, so nobody can say whether the history was shipped: set store and " +
+		return usagef("no archive store is configured, so nobody can say whether the history was shipped: " +
+			"set store and " +
 			"verify_key in ward.yaml, or give --drop-history to remove the only copy of it")
 	}
 	done, err := migrate.Remove(ctx, url, o)

@@ -47,15 +47,15 @@ func readRelease(files fs.FS, version string) (*release, error) {
 	}
 	all, generator := sha256.New(), sha256.New()
 	for _, t := range r.Tables {
-		fmt.Fprintf(all, "table %s %s\n", t.Name, t.Sum)
+		all.Write(fmt.Appendf(nil, "table %s %s\n", t.Name, t.Sum))
 	}
 	sorted := slices.SortedFunc(slices.Values(r.Objects), func(a, b Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	for _, o := range sorted {
-		fmt.Fprintf(all, "%s %s %s\n", o.Kind, o.Name, o.Sum)
+		all.Write(fmt.Appendf(nil, "%s %s %s\n", o.Kind, o.Name, o.Sum))
 		if o.Kind == KindFunction && slices.Contains(generatorOf, o.Name) {
-			fmt.Fprintf(generator, "%s %s\n", o.Name, o.Sum)
+			generator.Write(fmt.Appendf(nil, "%s %s\n", o.Name, o.Sum))
 		}
 	}
 	r.Sum, r.Generator = hex.EncodeToString(all.Sum(nil)), hex.EncodeToString(generator.Sum(nil))

@@ -44,7 +44,8 @@ func newSite(t *testing.T) *site {
 		grant select, insert on all tables in schema public to clinic_app;
 		grant usage on all sequences in schema public to clinic_app;
 		create schema audit;
-		create table audit.record_version (id bigserial primary key, op text not null, at timestamptz not null default now(),
+		create table audit.record_version (id bigserial primary key, op text not null, at timestamptz not null
+			default now(),
 		  record jsonb);
 		create function audit.insert_update_delete_trigger() returns trigger language plpgsql security definer as $$
 		begin insert into audit.record_version (op, record) values (tg_op, to_jsonb(new)); return new; end $$;
@@ -184,7 +185,8 @@ func TestInstallBesideAnApplication(t *testing.T) {
 		kinds[take.Kind] = take.Losers
 	}
 	for _, kind := range []string{
-		"temporary tables", "advisory locks", "large objects", "statements of other sessions", "rows by their physical place",
+		"temporary tables", "advisory locks", "large objects", "statements of other sessions",
+		"rows by their physical place",
 	} {
 		if !slices.Equal(kinds[kind], []string{"clinic_app"}) {
 			t.Errorf("%s: lost by %v", kind, kinds[kind])
@@ -230,7 +232,8 @@ func TestObstacles(t *testing.T) {
 	s := newSite(t)
 	exec1(t, s.super, `
 		create role boss login superuser; create role ward_app login superuser; create role ward_owner login;
-		create role ward_worker login; create table public.theirs (id int); alter table public.theirs owner to ward_worker;
+		create role ward_worker login; create table public.theirs (id int); alter table public.theirs owner
+			to ward_worker;
 		create role ward_reader; grant ward_reader to clinic_app; create role ward_rule; grant reports to ward_rule;
 		create schema extensions; create extension pgcrypto schema extensions;
 		create table public.ward_migration (id int);
@@ -284,7 +287,8 @@ func TestObstacles(t *testing.T) {
 	}
 	mended := s.snapshot()
 	s.install(s.url)
-	if _, err := migrate.Remove(t.Context(), s.url, migrate.Removal{Reason: "and back", DropHistory: true}); err != nil {
+	if _, err := migrate.Remove(t.Context(), s.url,
+		migrate.Removal{Reason: "and back", DropHistory: true}); err != nil {
 		t.Fatal(err)
 	}
 	// the roles that were there before ward are not ward's to know
@@ -342,8 +346,9 @@ func TestInstallFailsInTheMiddle(t *testing.T) {
 	s := newSite(t)
 	before := s.snapshot()
 	for name, text := range map[string]string{
-		"tables/99999_bad.sql":        "-- +goose Up\nselect 1/0;\n",
-		"functions/tenancy/begin.sql": "create function tenancy.begin() returns int language sql as 'select nothing';\n",
+		"tables/99999_bad.sql": "-- +goose Up\nselect 1/0;\n",
+		"functions/tenancy/begin.sql": "create function tenancy.begin() returns int language sql " +
+			"as 'select nothing';\n",
 	} {
 		files := fstest.MapFS{}
 		err := fs.WalkDir(queries.Schema(), ".", func(path string, d fs.DirEntry, err error) error {

@@ -46,7 +46,7 @@ func Look(ctx context.Context, url string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer hangUp(conn)
 	p, err := newPlan(ctx, conn.Conn(), r)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer hangUp(conn)
 	unlock, err := lock(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, protectAgain(ctx, conn.Conn(), r, p.Protected, o)
+	return p, protectAgain(ctx, conn.Conn(), p.Protected, o)
 }
 
 // migrateOnce is the whole upgrade in one transaction.

@@ -48,12 +48,13 @@ type server struct {
 
 // pgcryptoFunctions are the functions of extension pgcrypto.
 var pgcryptoFunctions = []string{
-	"digest(text, text)", "digest(bytea, text)", "hmac(text, text, text)", "hmac(bytea, bytea, text)", "crypt(text, text)",
-	"gen_salt(text)", "gen_salt(text, integer)", "encrypt(bytea, bytea, text)", "decrypt(bytea, bytea, text)",
-	"encrypt_iv(bytea, bytea, bytea, text)", "decrypt_iv(bytea, bytea, bytea, text)", "gen_random_bytes(integer)",
-	"gen_random_uuid()", "pgp_sym_encrypt(text, text)", "pgp_sym_encrypt(text, text, text)",
-	"pgp_sym_encrypt_bytea(bytea, text)", "pgp_sym_encrypt_bytea(bytea, text, text)", "pgp_sym_decrypt(bytea, text)",
-	"pgp_sym_decrypt(bytea, text, text)", "pgp_sym_decrypt_bytea(bytea, text)", "pgp_sym_decrypt_bytea(bytea, text, text)",
+	"digest(text, text)", "digest(bytea, text)", "hmac(text, text, text)", "hmac(bytea, bytea, text)",
+	"crypt(text, text)", "gen_salt(text)", "gen_salt(text, integer)", "encrypt(bytea, bytea, text)",
+	"decrypt(bytea, bytea, text)", "encrypt_iv(bytea, bytea, bytea, text)", "decrypt_iv(bytea, bytea, bytea, text)",
+	"gen_random_bytes(integer)", "gen_random_uuid()", "pgp_sym_encrypt(text, text)",
+	"pgp_sym_encrypt(text, text, text)", "pgp_sym_encrypt_bytea(bytea, text)",
+	"pgp_sym_encrypt_bytea(bytea, text, text)", "pgp_sym_decrypt(bytea, text)", "pgp_sym_decrypt(bytea, text, text)",
+	"pgp_sym_decrypt_bytea(bytea, text)", "pgp_sym_decrypt_bytea(bytea, text, text)",
 	"pgp_pub_encrypt(text, bytea)", "pgp_pub_encrypt(text, bytea, text)", "pgp_pub_encrypt_bytea(bytea, bytea)",
 	"pgp_pub_encrypt_bytea(bytea, bytea, text)", "pgp_pub_decrypt(bytea, bytea)", "pgp_pub_decrypt(bytea, bytea, text)",
 	"pgp_pub_decrypt(bytea, bytea, text, text)", "pgp_pub_decrypt_bytea(bytea, bytea)",
@@ -125,7 +126,8 @@ func (s *server) tooOld() []Obstacle {
 	if s.version >= oldestServer {
 		return nil
 	}
-	return []Obstacle{{What: fmt.Sprintf("the server is PostgreSQL %d: ward needs %d or later", s.version, oldestServer)}}
+	return []Obstacle{{What: fmt.Sprintf("the server is PostgreSQL %d: ward needs %d or later", s.version,
+		oldestServer)}}
 }
 
 func (s *server) obstacles() []Obstacle {
@@ -159,7 +161,8 @@ func (s *server) obstacles() []Obstacle {
 		}
 	}
 	if s.leftover {
-		add(versionTable+" is there, and ward's schema is not: an installation was not finished, or a release before 0.1.0 "+
+		add(versionTable+
+			" is there, and ward's schema is not: an installation was not finished, or a release before 0.1.0 "+
 			"made it, which cannot be upgraded", "drop table "+versionTable)
 	}
 	return found
@@ -242,7 +245,8 @@ func (r role) obstacles(s *server, complete bool) []Obstacle {
 	add := func(what string, mend ...string) { found = append(found, Obstacle{What: what, Mend: mend}) }
 	rename := fmt.Sprintf("alter role %s rename to your_%s", r.Name, r.Name)
 	if !complete && (r.Used && (r.Login || len(r.Members) > 0) || len(r.Member) > 0) {
-		add(fmt.Sprintf("role %s is in use, and not by ward: it owns objects, has rights or is a member of a role", r.Name),
+		add(fmt.Sprintf("role %s is in use, and not by ward: it owns objects, has rights or is a member of a role",
+			r.Name),
 			rename)
 		return found
 	}
@@ -278,7 +282,8 @@ var sharable = []string{"core", "tenancy", "audit", "review", "phi", "river"}
 // them, and whoever creates functions in it could have ward's own call theirs.
 func schemaObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, error) {
 	rows, err := db.Query(ctx, `
-		select n.nspname::text, quote_ident(o.rolname), o.rolname = current_user or $2 and o.rolsuper, o.rolname = any ($3),
+		select n.nspname::text, quote_ident(o.rolname), o.rolname = current_user or $2 and o.rolsuper,
+			o.rolname = any ($3),
 		  array(select distinct case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end
 		    from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner order by 1)
 		from pg_namespace n join pg_roles o on o.oid = n.nspowner where n.nspname = any ($1)
@@ -330,7 +335,8 @@ func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error
 		  where n.nspname = any ($1) and (n.nspowner::regrole::text <> all ($2) or $3))
 		select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
 		    when 'i' then 'index'
-		    when 'I' then 'index' when 'f' then 'foreign table' when 'c' then 'type' else 'table' end, n.nspname, c.relname,
+		    when 'I' then 'index' when 'f' then 'foreign table' when 'c' then 'type' else 'table' end, n.nspname,
+		    	c.relname,
 		  format('%I.%I', n.nspname, c.relname), quote_ident('your_' || c.relname)
 		from pg_class c join s n on n.oid = c.relnamespace
 		union all
@@ -340,7 +346,8 @@ func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error
 		from pg_type t join s n on n.oid = t.typnamespace
 		where t.typrelid = 0 and t.typcategory <> 'A'
 		union all
-		select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname, p.proname,
+		select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname,
+			p.proname,
 		  format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
 		  quote_ident('your_' || p.proname)
 		from pg_proc p join s n on n.oid = p.pronamespace

@@ -7,7 +7,8 @@ import (
 
 // TestServers that a test cannot start: one that is too old, one without pgcrypto's files, and names in pgcrypto's way.
 func TestServers(t *testing.T) {
-	if o := (&server{version: 14}).tooOld(); len(o) != 1 || !strings.Contains(o[0].What, "PostgreSQL 14: ward needs 15") {
+	if o := (&server{version: 14}).tooOld(); len(o) != 1 ||
+		!strings.Contains(o[0].What, "PostgreSQL 14: ward needs 15") {
 		t.Errorf("%v", o)
 	}
 	if o := (&server{version: 15}).tooOld(); o != nil {
@@ -18,7 +19,8 @@ func TestServers(t *testing.T) {
 		t.Errorf("%v", o)
 	}
 	s.pgcryptoAvailable, s.pgcryptoClash = true, []string{"digest(text, text)"}
-	if o := s.obstacles(); len(o) != 1 || o[0].Mend[0] != "alter function public.digest(text, text) rename to your_digest" {
+	if o := s.obstacles(); len(o) != 1 ||
+		o[0].Mend[0] != "alter function public.digest(text, text) rename to your_digest" {
 		t.Errorf("%v", o)
 	}
 	s = server{createRole: true, ownsTheBase: true, public: "postgres", pgcrypto: "public"}

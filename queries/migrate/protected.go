@@ -22,7 +22,7 @@ func olderThan(ctx context.Context, db querier, generator string) ([]string, err
 
 // protectAgain makes anew what tenancy.protect and tenancy.relate made for the application's tables, each table in a
 // transaction of its own: policies, triggers and view change together or not at all.
-func protectAgain(ctx context.Context, db *pgx.Conn, r *release, tables []string, o Options) error {
+func protectAgain(ctx context.Context, db *pgx.Conn, tables []string, o Options) error {
 	for _, t := range tables {
 		err := o.patiently(ctx, func() error {
 			return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {

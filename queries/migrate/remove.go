@@ -176,7 +176,8 @@ func (r *remover) shipped(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("count what is not sealed: %w", err)
 		}
 		if unsealed > 0 {
-			return fmt.Errorf("%d events are not sealed yet, and so not in the archive: run a worker until they are", unsealed)
+			return fmt.Errorf("%d events are not sealed yet, and so not in the archive: run a worker until they are",
+				unsealed)
 		}
 	}
 	return r.Shipped(ctx, region, heads)
@@ -330,7 +331,8 @@ func (r *remover) dropRoles(ctx context.Context, tx pgx.Tx) error {
 	for _, x := range roles {
 		switch {
 		case x.Databases != "":
-			r.done.RolesKept = append(r.done.RolesKept, fmt.Sprintf("%s: the database %s needs it", x.Name, x.Databases))
+			r.done.RolesKept = append(r.done.RolesKept,
+				fmt.Sprintf("%s: the database %s needs it", x.Name, x.Databases))
 			continue
 		case shared: // ward is there too, and needs all of its roles
 			r.done.RolesKept = append(r.done.RolesKept, x.Name+": another database of this cluster has ward")

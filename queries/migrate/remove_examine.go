@@ -23,7 +23,8 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if at.sum != r.release.Sum {
-		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: migrate first, or "+
+		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: "+
+			"migrate first, or "+
 			"remove with the program that migrated last", at.version, r.release.Version)
 	}
 	s, err := readServer(ctx, tx)
@@ -92,7 +93,8 @@ func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
 func (s *server) removers() []Obstacle {
 	var found []Obstacle
 	if !s.superuser && !s.createRole {
-		found = append(found, Obstacle{s.login + " may not drop roles", []string{"alter role " + s.login + " createrole"}})
+		found = append(found,
+			Obstacle{s.login + " may not drop roles", []string{"alter role " + s.login + " createrole"}})
 	}
 	if !s.ownsTheBase {
 		found = append(found, Obstacle{fmt.Sprintf("%s does not own the database %s", s.login, s.database),

@@ -102,7 +102,8 @@ func TestRemoveTouchesNothingOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, table := range []string{
-		"rx.fills", "public.visits", "public.given", "core.chart", "public.strange", "core.clinic", "audit.record_version",
+		"rx.fills", "public.visits", "public.given", "core.chart", "public.strange", "core.clinic",
+		"audit.record_version",
 	} {
 		if one[bool](t, s.super, "select to_regclass($1) is null", table) {
 			t.Errorf("%s is gone", table)
@@ -117,7 +118,8 @@ func TestUnprotect(t *testing.T) {
 	exec1(t, s.super, `create schema rx;
 		create table rx.fills (tenant_id uuid not null, id uuid not null, patient_id uuid, user_id uuid, at timestamptz,
 		  note text, primary key (tenant_id, id));
-		create table rx.parts (tenant_id uuid not null, id uuid not null, at date not null, primary key (tenant_id, id)) ;
+		create table rx.parts (tenant_id uuid not null, id uuid not null, at date not null, primary key (tenant_id, id))
+			;
 		grant usage on schema rx to clinic_app`)
 	before := s.snapshot()
 	exec1(t, s.super,
@@ -156,14 +158,16 @@ func TestUnprotect(t *testing.T) {
 			t.Errorf("the event lacks %q: %s", want, detail)
 		}
 	}
-	left := one[int](t, s.super, `select (select count(*) from tenancy.phi_table) + (select count(*) from tenancy.relation)
+	left := one[int](t, s.super,
+		`select (select count(*) from tenancy.phi_table) + (select count(*) from tenancy.relation)
 		+ (select count(*) from tenancy.permission)`)
 	if left != 0 {
 		t.Errorf("%d registrations left", left)
 	}
 	// with a policy of somebody's, row security stays
 	exec1(t, s.super, "select tenancy.protect('rx.fills')",
-		"create policy narrow on rx.fills as restrictive using (true)", "select tenancy.unprotect('rx.fills', 'and again')")
+		"create policy narrow on rx.fills as restrictive using (true)",
+		"select tenancy.unprotect('rx.fills', 'and again')")
 	if !one[bool](t, s.super, "select relrowsecurity from pg_class where oid = 'rx.fills'::regclass") {
 		t.Error("switches another's row security off")
 	}
@@ -216,11 +220,13 @@ func TestRemoveKeepsTheHistory(t *testing.T) {
 	month := one[string](t, s.super, `select min(inhrelid::regclass::text) from pg_inherits
 		where inhparent = 'audit.event'::regclass`)
 	for _, sql := range []string{
-		"delete from audit.event", "update audit.event set detail = ''", "truncate audit.event", "delete from audit.chain",
+		"delete from audit.event", "update audit.event set detail = ''", "truncate audit.event",
+		"delete from audit.chain",
 		"truncate audit.chain", "delete from " + month,
 	} {
 		var e *pgconn.PgError
-		if _, err := s.super.Exec(t.Context(), sql); !errors.As(err, &e) || !strings.Contains(e.Message, "append-only") {
+		if _, err := s.super.Exec(t.Context(), sql); !errors.As(err, &e) ||
+			!strings.Contains(e.Message, "append-only") {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
@@ -259,7 +265,8 @@ func TestRemoveWhereRolesAreShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := strings.Join(done.RolesKept, "\n")
-	if len(done.RolesDropped) > 0 || len(done.RolesKept) != 9 || !strings.Contains(kept, "the database second needs it") {
+	if len(done.RolesDropped) > 0 || len(done.RolesKept) != 9 ||
+		!strings.Contains(kept, "the database second needs it") {
 		t.Errorf("%+v", done)
 	}
 	s.same(before, s.snapshot(), "after the removal")

@@ -54,8 +54,15 @@ func connect(ctx context.Context, url string) (*stdlib.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to migrate: %w", err)
 	}
-	return c.(*stdlib.Conn), nil
+	conn, ok := c.(*stdlib.Conn)
+	if !ok {
+		return nil, fmt.Errorf("connect to migrate: the driver returned a %T", c)
+	}
+	return conn, nil
 }
+
+// hangUp ends the connection. Whatever was not committed is rolled back by the server.
+func hangUp(conn *stdlib.Conn) { _ = conn.Close() }
 
 // oneConn hands database/sql a connection that is open already, with a transaction on it.
 type oneConn struct{ conn *stdlib.Conn }
