@@ -85,7 +85,8 @@ func TestRightsAreTakenOnAYes(t *testing.T) {
 	}
 }
 
-// TestProtectOutsidePublic: the migration that --write makes for tables of another schema runs, and the tables are read.
+// TestProtectOutsidePublic: the migration that --write makes for tables of another schema runs, and the tables are
+// read.
 func TestProtectOutsidePublic(t *testing.T) {
 	s := newScene(t)
 	s.signIn("dana")

@@ -15,8 +15,8 @@ func (d *Demo) upgrade(ctx context.Context) error {
 		err = d.migrate(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("bring the demo in %s to this version of ward (ward demo reset, then ward demo, makes a new one): %w",
-			d.Dir, err)
+		return fmt.Errorf("bring the demo in %s to this version of ward: %w "+
+			"(ward demo reset, then ward demo, makes a new one)", d.Dir, err)
 	}
 	return nil
 }
