@@ -319,7 +319,7 @@ func TestWriteAheadInterrupted(t *testing.T) {
 	// a commit that lasts up to 20 ms before it is one, and moments that spread from before its end to well after
 	s.super("create function public.slow() returns trigger language plpgsql as " +
 		"$$ begin perform pg_sleep(random() * 0.02); return null; end $$")
-	s.super("create constraint trigger slow after insert on audit.ask deferrable initially deferred " +
+	s.super("create constraint trigger slow after insert on tenancy.disclosure deferrable initially deferred " +
 		"for each row execute function public.slow()")
 	moment := func() time.Duration { return time.Millisecond << rand.IntN(9) }
 	other := s.conn(t)
@@ -376,7 +376,7 @@ func TestWriteAheadInterrupted(t *testing.T) {
 			}
 		})
 	}
-	s.super("drop trigger slow on audit.ask")
+	s.super("drop trigger slow on tenancy.disclosure")
 	t.Run("a lock held against the ask", func(t *testing.T) {
 		a, d := s.conn(t), uuid.New()
 		tx, err := s.Super.Begin(t.Context())

@@ -19,7 +19,7 @@ func (a *app) unprotectCmd() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
 		Use: "unprotect TABLE", Short: "Undo ward protect for a table", Args: cobra.ExactArgs(1),
-		Annotations: audited("configure"),
+		Annotations: exempt("a change of the schema by the privileged login: tenancy.unprotect writes its event"),
 		Long: `As the table's owner or a superuser. Drops the policies, triggers, view and grants that ward protect
 made, and its registration with its permissions and relationships, and switches row security off
 unless a policy of yours is left. Who may read the table then is what PostgreSQL's own grants say.

@@ -285,9 +285,17 @@ func Go(root string) ([]Message, error) {
 		if err != nil {
 			return fmt.Errorf("read Go: %w", err)
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if text, ok := said(n); ok && strings.Contains(text, " ") {
+		add := func(text string, ok bool) {
+			if ok && strings.Contains(text, " ") {
 				found = append(found, Message{Where: dir, Text: values(text)})
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			add(said(n))
+			if f, ok := n.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Error" && f.Body != nil {
+				for _, result := range results(f.Body) {
+					add(constant(result))
+				}
 			}
 			return true
 		})
@@ -297,7 +305,21 @@ func Go(root string) ([]Message, error) {
 }
 
 // saying are the functions whose first string a person reads.
-var saying = map[string]bool{"Errorf": true, "New": true, "usagef": true, "say": true, "tell": true}
+var saying = map[string]bool{
+	"Errorf": true, "New": true, "usagef": true, "say": true, "tell": true, "said": true, "Said": true,
+}
+
+// results are what a function returns.
+func results(body *ast.BlockStmt) []ast.Expr {
+	var all []ast.Expr
+	ast.Inspect(body, func(n ast.Node) bool {
+		if r, ok := n.(*ast.ReturnStmt); ok {
+			all = append(all, r.Results...)
+		}
+		return true
+	})
+	return all
+}
 
 // said is the text of an error or of a line of narration that a node makes.
 func said(n ast.Node) (string, bool) {
@@ -340,6 +362,10 @@ func constant(e ast.Expr) (string, bool) {
 		if e.Kind == token.STRING {
 			text, err := strconv.Unquote(e.Value)
 			return text, err == nil
+		}
+	case *ast.CallExpr:
+		if called(e) == "Sprintf" {
+			return constant(e.Args[0])
 		}
 	case *ast.BinaryExpr:
 		left, okLeft := constant(e.X)

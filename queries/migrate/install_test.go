@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ward-health/ward/internal/needs"
 	"github.com/ward-health/ward/internal/postgres"
 	"github.com/ward-health/ward/internal/postgres/pgtest"
 	"github.com/ward-health/ward/internal/worker"
@@ -83,7 +85,7 @@ func (s *site) snapshot() string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(s.t.Context(), b.Path("pg_dump"), "--schema-only", "--dbname="+s.url)
+	cmd := exec.CommandContext(s.t.Context(), needs.Client(s.t, filepath.Dir(b.Path("postgres")), "pg_dump"), "--schema-only", "--dbname="+s.url)
 	dump, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("pg_dump: %v\n%s", err, dump)
