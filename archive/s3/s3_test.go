@@ -196,7 +196,8 @@ func TestLostAnswer(t *testing.T) {
 	}{"our own": {"ours", nil}, "another's": {"them", archive.ErrExists},
 		"another's, longer": {"longer", archive.ErrExists}} {
 		t.Run(name, func(t *testing.T) {
-			path := "v1/" + strings.ReplaceAll(name, " ", "-") + "/part" // no name of a test is the beginning of another
+			// no name of a test is the beginning of another
+			path := "v1/" + strings.ReplaceAll(name, " ", "-") + "/part"
 			var once sync.Once
 			var lost atomic.Bool
 			s := p.open(t, p.through(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {

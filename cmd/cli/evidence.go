@@ -119,9 +119,9 @@ func (a *app) evidenceVerifyCmd() *cobra.Command {
 		Long: `Holds every file of the directory against the manifest: its SHA-256, rows and columns, and that none is
 missing or added. Exit 3: something is not what was made.
 
-The manifest's hash says whether it is the one that was recorded and certified. Give
-the hash that you were told with --manifest. With --proof, give files of ward archive prove, for the events of making,
-certification and approval. The public key alone then proves that each event is in the archive and names this manifest.`,
+The manifest's hash says whether it is the one that was recorded and certified. Give the hash that you were told with
+--manifest. With --proof, give files of ward archive prove, for the events of making, certification and approval. The
+public key alone then proves that each event is in the archive and names this manifest.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := review.VerifyEvidence(args[0])
 			if err != nil {

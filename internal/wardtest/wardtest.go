@@ -62,7 +62,13 @@ const Region = "us-west"
 // New clones the template for a test. The clone is dropped when the test passes.
 func New(t testing.TB) *Env {
 	t.Helper()
-	db := pgtest.New(t, pgtest.Template{Key: templateKey(t), Build: build})
+	return From(t, pgtest.Template{Key: templateKey(t), Build: build})
+}
+
+// From clones another template, which makes the same people.
+func From(t testing.TB, template pgtest.Template) *Env {
+	t.Helper()
+	db := pgtest.New(t, template)
 	pool, err := pgxpool.New(t.Context(), db.Superuser())
 	if err != nil {
 		t.Fatalf("connect as superuser: %v", err)

@@ -85,7 +85,8 @@ func (s *site) snapshot() string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(s.t.Context(), needs.Client(s.t, filepath.Dir(b.Path("postgres")), "pg_dump"), "--schema-only", "--dbname="+s.url)
+	program := needs.Client(s.t, filepath.Dir(b.Path("postgres")), "pg_dump")
+	cmd := exec.CommandContext(s.t.Context(), program, "--schema-only", "--dbname="+s.url)
 	dump, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("pg_dump: %v\n%s", err, dump)
