@@ -79,7 +79,8 @@ func later(t *testing.T) migrate.Options {
 			"alter table review.anomaly add column more text;\nreset role;\n",
 		"functions/tenancy/list_keys.sql": "",
 		"functions/tenancy/protect.sql": edited(t, "functions/tenancy/protect.sql",
-			"  execute format('create policy through_view on", "  execute format('create policy more on %s as restrictive "+
+			"  execute format('create policy through_view on",
+			"  execute format('create policy more on %s as restrictive "+
 				"to ward_app using (true)', t);\n  execute format('create policy through_view on"),
 	})
 }
@@ -99,7 +100,8 @@ func TestUpgradeFromEachRelease(t *testing.T) {
 			work.does("as it was restored")
 			run(t, e, migrate.Options{})
 			work.does("at this tree")
-			const policies = "select count(*)::int from pg_policy where polrelid = 'public.visits'::regclass and polname = 'more'"
+			const policies = "select count(*)::int from pg_policy where polrelid = 'public.visits'::regclass " +
+				"and polname = 'more'"
 			p := run(t, e, later(t))
 			if !slices.Contains(p.Protected, "public.visits") || wardtest.One[int](e, policies) != 1 {
 				t.Errorf("the customer's table has the old protection: %v", p.Protected)
@@ -152,8 +154,9 @@ func (w *work) visits(when string) {
 	w.t.Helper()
 	app := w.e.App("carla", "cedar")
 	patient, visit := w.e.Patient(app, "cedar", "Upgrade"), uuid.New()
-	err := app.Write(w.t.Context(), tenancy.Ask{}, tenancy.Do("insert into public.visits (tenant_id, id, patient_id, note) "+
-		"values ($1, $2, $3, 'a note')", w.e.TenantID("cedar"), visit, patient))
+	err := app.Write(w.t.Context(), tenancy.Ask{},
+		tenancy.Do("insert into public.visits (tenant_id, id, patient_id, note) "+
+			"values ($1, $2, $3, 'a note')", w.e.TenantID("cedar"), visit, patient))
 	if err != nil {
 		w.t.Fatalf("%s: write a visit: %v", when, err)
 	}
@@ -218,12 +221,15 @@ func anomaly(t *testing.T, e *wardtest.Env) string {
 			insert into review.rule (id, version, tier, severity, title, content_hash, front_matter)
 			values ('T-B', 1, 'B', 'high', 'a rule', 'h', '{}') on conflict do nothing
 		), a as (
-			insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, key, summary, first_at,
+			insert into review.anomaly (tenant_id, rule_id, rule_version, tier, severity, actor_id, key, summary,
+				first_at,
 				last_at)
-			select t.id, 'T-B', 1, 'B', 'high', u.id, sha256(convert_to(gen_random_uuid()::text, 'utf8')), 'what happened',
+			select t.id, 'T-B', 1, 'B', 'high', u.id, sha256(convert_to(gen_random_uuid()::text, 'utf8')),
+				'what happened',
 				now(), now() from tenancy.tenant t, tenancy.users u where t.slug = 'cedar' and u.slug = 'carla'
 			returning id
 		)
-		insert into review.transition (anomaly_id, version, to_state) select id, 1, 'new' from a returning anomaly_id::text`
+		insert into review.transition (anomaly_id, version, to_state) select id, 1, 'new' from a
+			returning anomaly_id::text`
 	return wardtest.One[string](e, insert)
 }
