@@ -1,5 +1,6 @@
-// Command duckdb runs a file of SQL in DuckDB and prints the rows of its last statement as JSON, one object a line. It is what checks an archive in a second
-// engine: ward's tests and benchmark build and execute it, so that ward itself stays free of cgo.
+// Command duckdb runs a file of SQL in DuckDB and prints the rows of its last statement as JSON, one object a line. It
+// is what checks an archive in a second engine: ward's tests and benchmark build and execute it, so that ward itself
+// stays free of cgo.
 //
 //	duckdb [-threads N] STORE FILE.sql
 //
@@ -47,7 +48,8 @@ func run(ctx context.Context, threads int, store, file string) error {
 			return fmt.Errorf("set threads: %w", err)
 		}
 	}
-	statements := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(text), "STORE", strings.ReplaceAll(store, "'", "''"))), ";\n")
+	statements := strings.Split(
+		strings.TrimSpace(strings.ReplaceAll(string(text), "STORE", strings.ReplaceAll(store, "'", "''"))), ";\n")
 	for _, s := range statements[:len(statements)-1] {
 		if _, err := db.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s, err)

@@ -1,5 +1,6 @@
-// Command oidcprovider is an OpenID Connect provider for tests: zitadel/oidc with its example storage, on a free port of the loopback interface, for as long
-// as its standard input is open. The first line of its standard output is the issuer.
+// Command oidcprovider is an OpenID Connect provider for tests: zitadel/oidc with its example storage, on a free port
+// of the loopback interface, for as long as its standard input is open. The first line of its standard output is the
+// issuer.
 //
 // Besides the protocol it has a page for the user's browser and two knobs:
 //
@@ -54,8 +55,9 @@ func run(address string, lifetime time.Duration, clients []string) error {
 		return err
 	}
 	config := &op.Config{
-		SupportedUILocales:  []language.Tag{language.English},
-		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: lifetime, PollInterval: time.Second, UserFormPath: "/device", UserCode: op.UserCodeBase20},
+		SupportedUILocales: []language.Tag{language.English},
+		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: lifetime, PollInterval: time.Second,
+			UserFormPath: "/device", UserCode: op.UserCodeBase20},
 	}
 	if _, err := rand.Read(config.CryptoKey[:]); err != nil {
 		return fmt.Errorf("random key: %w", err)

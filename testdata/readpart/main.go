@@ -1,5 +1,6 @@
-// Command readpart prints what the parts of an archive say about chosen events: one line each, event id, tenant, action, user and place in the chain. It rests
-// on package archive alone, as an auditor's own program would, and needs no database.
+// Command readpart prints what the parts of an archive say about chosen events: one line each, event id, tenant,
+// action, user and place in the chain. It rests on package archive alone, as an auditor's own program would, and needs
+// no database.
 //
 //	go run ./testdata/readpart DIRECTORY EVENT...
 package main

@@ -1,5 +1,6 @@
-// Command smtpserver is a mail server for tests: emersion/go-smtp on a free port of the loopback interface, for as long as its standard input is open. The first
-// line of its standard output is HOST:PORT; then every message it takes is one line of JSON.
+// Command smtpserver is a mail server for tests: emersion/go-smtp on a free port of the loopback interface, for as long
+// as its standard input is open. The first line of its standard output is HOST:PORT; then every message it takes is one
+// line of JSON.
 //
 // What it does with a message follows from the receiver's address:
 //
@@ -54,7 +55,8 @@ func run(security, cert, key, user, password string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Println(l.Addr())
-	server := smtp.NewServer(&backend{user: user, password: password, out: json.NewEncoder(os.Stdout), refused: map[string]int{}})
+	server := smtp.NewServer(&backend{user: user, password: password, out: json.NewEncoder(os.Stdout),
+		refused: map[string]int{}})
 	server.Domain = "mail.test"
 	if security == "implicit" {
 		l = tls.NewListener(l, conf)
@@ -118,7 +120,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	var times int
 	switch _, err := fmt.Sscanf(local, "451-%d", &times); {
 	case local == "550":
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such person; SECRET-OF-THE-RECEIVER"}
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1},
+			Message: "no such person; SECRET-OF-THE-RECEIVER"}
 	case err == nil:
 		s.b.mu.Lock()
 		defer s.b.mu.Unlock()
@@ -138,7 +141,8 @@ func (s *session) Data(r io.Reader) error {
 	_, secure := s.conn.TLSConnectionState()
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	return s.b.out.Encode(map[string]any{"from": s.from, "to": s.to, "tls": secure, "signed_in": s.signedIn, "data": string(bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")))})
+	return s.b.out.Encode(map[string]any{"from": s.from, "to": s.to, "tls": secure, "signed_in": s.signedIn,
+		"data": string(bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")))})
 }
 
 func (s *session) Reset()        {}

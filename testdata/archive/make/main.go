@@ -1,5 +1,5 @@
-// Command make writes the golden archive: a small one with everything in it that an archive can have, the same to the byte each time. Its keys are in this
-// file, so it proves nothing about anybody.
+// Command make writes the golden archive: a small one with everything in it that an archive can have, the same to the
+// byte each time. Its keys are in this file, so it proves nothing about anybody.
 package main
 
 import (
@@ -25,8 +25,9 @@ const (
 )
 
 var (
-	tenants = []string{"0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002", "0c000000-0000-4000-8000-000000000003"}
-	retain  = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	tenants = []string{"0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002",
+		"0c000000-0000-4000-8000-000000000003"}
+	retain = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
 func main() {
@@ -40,7 +41,8 @@ func main() {
 	}
 }
 
-// build makes seven parts: two of January, one void, an empty February, and three of March, from the second of which on another key signs.
+// build makes seven parts: two of January, one void, an empty February, and three of March, from the second of which on
+// another key signs.
 func build(ctx context.Context, dir string) error {
 	store, err := archive.CreateDir(dir)
 	if err != nil {
@@ -169,19 +171,23 @@ func row(tenant string, seq, month int64) archive.Row {
 	}
 	nonce := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("nonce "+tenant), uint64(seq)))
 	actions := []string{"view", "create", "modify", "sign_in", "open", "export"}
-	r := archive.Row{TenantID: tenant, Seq: seq, SealedAt: month + seq*60_000_000, EventID: seq*10 + int64(tenant[1]), RecordedAt: month + seq*60_000_000 - 1_500_001,
-		ActorKind: "human", Action: actions[seq%6], Outcome: "ok", Source: "ward", UserID: id("user"), Nonce: archive.Nonce(nonce[:16])}
+	r := archive.Row{TenantID: tenant, Seq: seq, SealedAt: month + seq*60_000_000, EventID: seq*10 + int64(tenant[1]),
+		RecordedAt: month + seq*60_000_000 - 1_500_001,
+		ActorKind:  "human", Action: actions[seq%6], Outcome: "ok", Source: "ward", UserID: id("user"),
+		Nonce: archive.Nonce(nonce[:16])}
 	text := func(s string) *string { return &s }
 	switch seq % 4 {
 	case 0:
-		r.RecordTable, r.RecordID, r.SubjectID, r.Purpose, r.DisclosureID = text("public.patients"), id("record"), id("subject"), text("treatment"), id("disclosure")
+		r.RecordTable, r.RecordID, r.SubjectID, r.Purpose, r.DisclosureID = text("public.patients"), id("record"),
+			id("subject"), text("treatment"), id("disclosure")
 	case 1:
 		r.SessionID, r.MembershipID, r.Detail = id("session"), id("membership"), text(`{"page": 1, "of": "Zoë, 日本, 💊"}`)
 	case 2:
 		before1970 := -seq * 1_000_003
 		r.OccurredAt, r.Source, r.Detail = &before1970, "import", text("")
 	case 3:
-		r.UserID, r.ActorKind, r.Outcome, r.Detail = nil, "unknown", "denied", text("{\"reason\": \"\\u0000 \\\"quoted\\\"\"}")
+		r.UserID, r.ActorKind, r.Outcome, r.Detail = nil, "unknown", "denied",
+			text("{\"reason\": \"\\u0000 \\\"quoted\\\"\"}")
 	}
 	return r
 }
