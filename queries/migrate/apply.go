@@ -21,8 +21,12 @@ func (m *maker) apply(ctx context.Context, p *Plan) error {
 	if _, err := m.db.Exec(ctx, "set local check_function_bodies = off"); err != nil {
 		return fmt.Errorf("prepare for functions: %w", err)
 	}
+	ordered, err := inOrder(p.release.Objects)
+	if err != nil {
+		return err
+	}
 	var objects []made
-	for _, o := range p.release.Objects {
+	for _, o := range ordered {
 		if !p.makes(o.Kind, o.Name) {
 			continue
 		}

@@ -29,20 +29,19 @@ type Object struct {
 
 func (o Object) schema() string { return strings.SplitN(o.Name, ".", 2)[0] }
 
-// owner is the line by which a file names another owner than ward_owner.
-var owner = regexp.MustCompile(`(?m)^-- Owner: ([a-z_]+)$`)
+// ownerLine begins a file that names another owner than ward_owner.
+const ownerLine = "-- Owner: "
 
 func newObject(kind, name string, text []byte) Object {
 	sum := sha256.Sum256(text)
 	o := Object{Kind: kind, Name: name, Owner: "ward_owner", SQL: string(text), Sum: hex.EncodeToString(sum[:])}
-	if m := owner.FindStringSubmatch(o.SQL); m != nil {
-		o.Owner = m[1]
+	if rest, ok := strings.CutPrefix(o.SQL, ownerLine); ok {
+		o.Owner, _, _ = strings.Cut(rest, "\n")
 	}
 	return o
 }
 
-// readObjects reads all objects of a schema's files, in an order in which they can be made: each after those that its
-// head (a function's arguments, a view's text) needs. Bodies of functions are looked up when they run.
+// readObjects reads all objects of a schema's files.
 func readObjects(files fs.FS) ([]Object, error) {
 	var all []Object
 	for _, d := range []struct{ dir, kind string }{
@@ -61,7 +60,7 @@ func readObjects(files fs.FS) ([]Object, error) {
 			all = append(all, newObject(d.kind, schema+"."+strings.TrimSuffix(path.Base(file), ".sql"), text))
 		}
 	}
-	return inOrder(all)
+	return all, nil
 }
 
 var (
@@ -83,7 +82,8 @@ func needs(o Object) []string {
 	return slices.Compact(names)
 }
 
-// inOrder sorts objects so that each follows those that it needs. Triggers come last: they need functions, nothing
+// inOrder sorts objects into an order in which they can be made: each after those that its head (a function's arguments,
+// a view's text) needs. Bodies of functions are looked up when they run. Triggers come last: they need functions, nothing
 // needs them.
 func inOrder(all []Object) ([]Object, error) {
 	byName := make(map[string]Object, len(all))
