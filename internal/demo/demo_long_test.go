@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ward-health/ward/archive"
 	"github.com/ward-health/ward/cmd/cli"
 	"github.com/ward-health/ward/internal/demo"
@@ -267,28 +269,38 @@ func killed(t *testing.T, dir string) {
 	}
 }
 
-// ofAnotherVersion says of a demo whose schema is not this program's what to do, instead of failing somewhere within.
+// ofAnotherVersion: a demo that another build of ward has made is brought to this one's schema, and one of a later
+// release says what to do.
 func ofAnotherVersion(t *testing.T, dir string) {
 	t.Helper()
-	file := filepath.Join(dir, "demo.json")
-	was, err := os.ReadFile(file)
+	d := open(t, dir)
+	conn, err := pgx.Connect(t.Context(), d.Database("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := strings.Replace(string(was), migrate.Sum(), strings.Repeat("0", 64), 1)
-	if other == string(was) {
-		t.Fatal("the record does not name the schema")
+	defer conn.Close(t.Context())
+	change := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
-		t.Fatal(err)
+	change("alter function core.today() set work_mem = '1MB'")
+	change("update core.release set sum = 'of another build'")
+	if err := migrate.Check(t.Context(), conn); err == nil {
+		t.Error("another build's schema is taken for this one's")
 	}
-	if _, err := open(t, dir).Start(t.Context()); err == nil ||
-		!strings.Contains(err.Error(), "another version of ward") || !strings.Contains(err.Error(), "ward demo reset") {
-		t.Errorf("a demo of another schema: %v", err)
+	if _, err := open(t, dir).Start(t.Context()); err != nil {
+		t.Errorf("a demo of another build: %v", err)
 	}
-	if err := os.WriteFile(file, was, 0o600); err != nil {
-		t.Fatal(err)
+	if err := migrate.Check(t.Context(), conn); err != nil {
+		t.Errorf("after the upgrade: %v", err)
 	}
+	change("insert into core.table_file (version, name, sum) values (99999, '99999_later.sql', '')")
+	if _, err := open(t, dir).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "ward demo reset") {
+		t.Errorf("a demo of a later release: %v", err)
+	}
+	change("delete from core.table_file where version = 99999")
 }
 
 func stoppedAndRemoved(t *testing.T, dir string) {
