@@ -82,9 +82,9 @@ func needs(o Object) []string {
 	return slices.Compact(names)
 }
 
-// inOrder sorts objects into an order in which they can be made: each after those that its head (a function's arguments,
-// a view's text) needs. Bodies of functions are looked up when they run. Triggers come last: they need functions, nothing
-// needs them.
+// inOrder sorts objects into an order in which they can be made: each after those that its head (a function's
+// arguments, a view's text) needs. Bodies of functions are looked up when they run. Triggers come last: they need
+// functions, nothing needs them.
 func inOrder(all []Object) ([]Object, error) {
 	byName := make(map[string]Object, len(all))
 	for _, o := range all {
