@@ -124,7 +124,8 @@ func TestFieldsAskForNothing(t *testing.T) {
 // A field is never wider than it may be, nor without its cursor, whatever is typed into it.
 func FuzzTyping(f *testing.F) {
 	f.Add("plain words that wrap where they must", uint8(20), []byte("\x00\x01\x02\x03"))
-	f.Add("李李李李 wide 李李李李李李李李李李 and e\u0301e\u0301e\u0301", uint8(9), []byte("\x04\x05\x06\x07\x08"))
+	f.Add("李李李李 wide 李李李李李李李李李李 and e\u0301e\u0301e\u0301", uint8(9),
+		[]byte("\x04\x05\x06\x07\x08"))
 	f.Add("abcdefg李abcdefg李\n\n\nx", uint8(8), []byte("\x09\x0a\x0b\x0c\x0d\x0e"))
 	keys := []string{"left", "right", "up", "down", "home", "end", "ctrl+w", "ctrl+k", "ctrl+u", "alt+b", "alt+f",
 		"backspace", "delete", "alt+d", "enter", "李", " "}
