@@ -39,16 +39,17 @@ type Import struct {
 
 // Imported is what an import found and did.
 type Imported struct {
-	Import        uuid.UUID  `json:"import"`
-	EventID       int64      `json:"event_id"` // of the import; 0 where it did not come so far
-	Tenant        string     `json:"tenant"`
-	System        string     `json:"system"`
-	Format        string     `json:"format"`
-	DryRun        bool       `json:"dry_run"`
-	Events        int        `json:"events"` // in the file
-	Added         int        `json:"added"`
-	Seen          int        `json:"seen"`       // imported before, hence not again
-	AfterLine     int64      `json:"after_line"` // where it went on: how far an earlier import of the same file came
+	Import          uuid.UUID `json:"import"`
+	EventID         int64     `json:"event_id"` // of the import; 0 where it did not come so far
+	Tenant          string    `json:"tenant"`
+	System          string    `json:"system"`
+	Format          string    `json:"format"`
+	DryRun          bool      `json:"dry_run"`
+	Events          int       `json:"events"` // in the file
+	Added           int       `json:"added"`
+	AlreadyImported int       `json:"already_imported"` // imported before, hence not again
+	// where it went on: how far an earlier import of the same file came
+	AfterLine     int64      `json:"after_line"`
 	First         *time.Time `json:"first"`
 	Last          *time.Time `json:"last"`
 	Bad           []BadLine  `json:"bad"` // the first hundred
@@ -240,11 +241,11 @@ func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *
 		if len(batch) == 0 {
 			return nil
 		}
-		added, seen, err := m.send(ctx, s, r.Import, upto, batch)
+		added, already, err := m.send(ctx, s, r.Import, upto, batch)
 		if err != nil {
 			return err
 		}
-		r.Added, r.Seen, batch = r.Added+added, r.Seen+seen, batch[:0]
+		r.Added, r.AlreadyImported, batch = r.Added+added, r.AlreadyImported+already, batch[:0]
 		if m.Progress != nil {
 			m.Progress(done, r.Events)
 		}
@@ -258,7 +259,7 @@ func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *
 			return errChanged
 		}
 		if done++; line <= r.AfterLine {
-			r.Seen++
+			r.AlreadyImported++
 			return nil
 		}
 		if line != upto && len(batch) >= importBatch {
@@ -284,12 +285,15 @@ func (m *Import) load(ctx context.Context, s *tenancy.Session, parse parser, r *
 }
 
 func (m *Import) send(ctx context.Context, s *tenancy.Session, id uuid.UUID, upto int64,
-	batch []Foreign) (added, seen int, err error) {
+	batch []Foreign) (added, already int, err error) {
 	rows, err := json.Marshal(batch)
 	if err != nil {
 		return 0, 0, fmt.Errorf("encode batch: %w", err)
 	}
-	var done struct{ Added, Seen int }
+	var done struct {
+		Added           int `json:"added"`
+		AlreadyImported int `json:"already_imported"`
+	}
 	err = s.Tx(ctx, uuid.Nil, func(tx tenancy.Tx) error {
 		raw, err := queries.New(tx).ImportEvents(ctx,
 			queries.ImportEventsParams{Import: id, UptoLine: upto, Rows: rows})
@@ -298,5 +302,5 @@ func (m *Import) send(ctx context.Context, s *tenancy.Session, id uuid.UUID, upt
 		}
 		return json.Unmarshal(raw, &done)
 	})
-	return done.Added, done.Seen, err
+	return done.Added, done.AlreadyImported, err
 }

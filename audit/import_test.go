@@ -111,7 +111,7 @@ func TestImportOfAnExport(t *testing.T) {
 		system := "copy-" + format
 		last := l.newest()
 		r, err := load(t, root, audit.Import{Path: name, Format: format, Tenant: "cedar", System: system})
-		if err != nil || r.Refused(false) || r.Added != r.Events || r.Seen != 0 {
+		if err != nil || r.Refused(false) || r.Added != r.Events || r.AlreadyImported != 0 {
 			t.Fatalf("%s: %+v, %v", format, r, err)
 		}
 		if got := l.since(last); len(got) < 5 || got[0] != "root import@cedar" ||
@@ -124,7 +124,7 @@ func TestImportOfAnExport(t *testing.T) {
 			t.Errorf("%s\nout %s\nin  %s", format, want, got)
 		}
 		again, err := load(t, root, audit.Import{Path: name, Format: format, Tenant: "cedar", System: system})
-		if err != nil || again.Added != 0 || again.Seen != r.Added {
+		if err != nil || again.Added != 0 || again.AlreadyImported != r.Added {
 			t.Errorf("%s again: %+v, %v", format, again, err)
 		}
 		// the same lines in another order, in another file: not the same file, and still nothing new
@@ -144,7 +144,7 @@ func TestImportOfAnExport(t *testing.T) {
 		}
 		again, err = load(t, root,
 			audit.Import{Path: f.write("turned", turned), Format: format, Tenant: "cedar", System: system})
-		if err != nil || again.Added != 0 || again.Seen != r.Added || again.AfterLine != 0 {
+		if err != nil || again.Added != 0 || again.AlreadyImported != r.Added || again.AfterLine != 0 {
 			t.Errorf("%s turned round: %+v, %v", format, again, err)
 		}
 		if n := wardtest.One[int](l.e, "select count(*) from audit.event where source = 'import' and tenant_id = $1",
@@ -297,7 +297,7 @@ func TestImportGoesOn(t *testing.T) {
 	}
 	m.Progress = nil
 	r, err := m.Run(t.Context(), root)
-	if err != nil || r.AfterLine < 2 || r.Added != 3500-before || r.Seen != before {
+	if err != nil || r.AfterLine < 2 || r.Added != 3500-before || r.AlreadyImported != before {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if n := wardtest.One[int](l.e,

@@ -7,38 +7,38 @@ select review.open(sqlc.arg(ask)::uuid, sqlc.arg(anomaly)::text);
 select review.details()::jsonb;
 
 -- name: Claim :one
-select review.claim(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int)::jsonb;
+select review.claim(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int)::jsonb;
 
 -- name: Release :one
-select review.release(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
+select review.release(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Assign :one
 select review.assign(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(to_user)::text, sqlc.arg(reason)::text
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(to_user)::text, sqlc.arg(reason)::text
 )::jsonb;
 
 -- name: Note :one
 select review.note(sqlc.arg(anomaly)::text, sqlc.arg(said)::text)::jsonb;
 
 -- name: Wait :one
-select review.wait(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
+select review.wait(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Close :one
 select review.close(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(disposition)::text, sqlc.arg(reason)::text,
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(disposition)::text, sqlc.arg(reason)::text,
   sqlc.arg(fields)::jsonb
 )::jsonb;
 
 -- name: Approve :one
 select review.approve(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
 )::jsonb;
 
 -- name: Escalate :one
-select review.escalate(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
+select review.escalate(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Reopen :one
-select review.reopen(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
+select review.reopen(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: Request :one
 select review.request(sqlc.arg(action)::text, sqlc.arg(detail)::jsonb)::bigint;
@@ -47,7 +47,7 @@ select review.request(sqlc.arg(action)::text, sqlc.arg(detail)::jsonb)::bigint;
 select coalesce(review.requested(sqlc.arg(event)::bigint), 'null')::jsonb;
 
 -- name: Take :one
-select review.take(sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(reason)::text)::jsonb;
+select review.take(sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(reason)::text)::jsonb;
 
 -- name: CloseMany :many
 select review.close_many(
@@ -57,29 +57,29 @@ select review.close_many(
 
 -- name: Assess :one
 select review.assess(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(nature)::text, sqlc.arg(recipient)::text,
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(nature)::text, sqlc.arg(recipient)::text,
   sqlc.arg(acquired)::text, sqlc.arg(mitigated)::text, sqlc.arg(outcome)::text
 )::jsonb;
 
 -- name: Discovered :one
 select review.discovered(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(discovered_on)::text::date, sqlc.arg(reason)::text
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(discovered_on)::text::date, sqlc.arg(reason)::text
 )::jsonb;
 
 -- name: ConfirmDiscovery :one
 select review.confirm(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(accept)::boolean, sqlc.arg(reason)::text
 )::jsonb;
 
 -- name: LawHold :one
 select review.law_hold(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(until)::text::date, sqlc.arg(written)::boolean,
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(until)::text::date, sqlc.arg(written)::boolean,
   sqlc.arg(official)::text
 )::jsonb;
 
 -- name: Noticed :one
 select review.noticed(
-  sqlc.arg(anomaly)::text, sqlc.arg(seen)::int, sqlc.arg(duty)::text, sqlc.arg(made_on)::text::date,
+  sqlc.arg(anomaly)::text, sqlc.arg(expected_version)::int, sqlc.arg(recipient)::text, sqlc.arg(made_on)::text::date,
   sqlc.arg(reference)::text
 )::jsonb;
 

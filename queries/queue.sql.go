@@ -30,16 +30,16 @@ select review.approve(
 `
 
 type ApproveParams struct {
-	Anomaly string
-	Seen    int32
-	Accept  bool
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Accept          bool
+	Reason          string
 }
 
 func (q *Queries) Approve(ctx context.Context, arg ApproveParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, approve,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.Accept,
 		arg.Reason,
 	)
@@ -56,19 +56,19 @@ select review.assess(
 `
 
 type AssessParams struct {
-	Anomaly   string
-	Seen      int32
-	Nature    string
-	Recipient string
-	Acquired  string
-	Mitigated string
-	Outcome   string
+	Anomaly         string
+	ExpectedVersion int32
+	Nature          string
+	Recipient       string
+	Acquired        string
+	Mitigated       string
+	Outcome         string
 }
 
 func (q *Queries) Assess(ctx context.Context, arg AssessParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, assess,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.Nature,
 		arg.Recipient,
 		arg.Acquired,
@@ -87,16 +87,16 @@ select review.assign(
 `
 
 type AssignParams struct {
-	Anomaly string
-	Seen    int32
-	ToUser  string
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	ToUser          string
+	Reason          string
 }
 
 func (q *Queries) Assign(ctx context.Context, arg AssignParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, assign,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.ToUser,
 		arg.Reason,
 	)
@@ -211,12 +211,12 @@ select review.claim($1::text, $2::int)::jsonb
 `
 
 type ClaimParams struct {
-	Anomaly string
-	Seen    int32
+	Anomaly         string
+	ExpectedVersion int32
 }
 
 func (q *Queries) Claim(ctx context.Context, arg ClaimParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, claim, arg.Anomaly, arg.Seen)
+	row := q.db.QueryRow(ctx, claim, arg.Anomaly, arg.ExpectedVersion)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -230,17 +230,17 @@ select review.close(
 `
 
 type CloseParams struct {
-	Anomaly     string
-	Seen        int32
-	Disposition string
-	Reason      string
-	Fields      json.RawMessage
+	Anomaly         string
+	ExpectedVersion int32
+	Disposition     string
+	Reason          string
+	Fields          json.RawMessage
 }
 
 func (q *Queries) Close(ctx context.Context, arg CloseParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, close,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.Disposition,
 		arg.Reason,
 		arg.Fields,
@@ -300,16 +300,16 @@ select review.confirm(
 `
 
 type ConfirmDiscoveryParams struct {
-	Anomaly string
-	Seen    int32
-	Accept  bool
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Accept          bool
+	Reason          string
 }
 
 func (q *Queries) ConfirmDiscovery(ctx context.Context, arg ConfirmDiscoveryParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, confirmDiscovery,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.Accept,
 		arg.Reason,
 	)
@@ -325,16 +325,16 @@ select review.discovered(
 `
 
 type DiscoveredParams struct {
-	Anomaly      string
-	Seen         int32
-	DiscoveredOn string
-	Reason       string
+	Anomaly         string
+	ExpectedVersion int32
+	DiscoveredOn    string
+	Reason          string
 }
 
 func (q *Queries) Discovered(ctx context.Context, arg DiscoveredParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, discovered,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.DiscoveredOn,
 		arg.Reason,
 	)
@@ -372,13 +372,13 @@ select review.escalate($1::text, $2::int, $3::text)::jsonb
 `
 
 type EscalateParams struct {
-	Anomaly string
-	Seen    int32
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Reason          string
 }
 
 func (q *Queries) Escalate(ctx context.Context, arg EscalateParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, escalate, arg.Anomaly, arg.Seen, arg.Reason)
+	row := q.db.QueryRow(ctx, escalate, arg.Anomaly, arg.ExpectedVersion, arg.Reason)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -392,17 +392,17 @@ select review.law_hold(
 `
 
 type LawHoldParams struct {
-	Anomaly  string
-	Seen     int32
-	Until    string
-	Written  bool
-	Official string
+	Anomaly         string
+	ExpectedVersion int32
+	Until           string
+	Written         bool
+	Official        string
 }
 
 func (q *Queries) LawHold(ctx context.Context, arg LawHoldParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, lawHold,
 		arg.Anomaly,
-		arg.Seen,
+		arg.ExpectedVersion,
 		arg.Until,
 		arg.Written,
 		arg.Official,
@@ -598,18 +598,18 @@ select review.noticed(
 `
 
 type NoticedParams struct {
-	Anomaly   string
-	Seen      int32
-	Duty      string
-	MadeOn    string
-	Reference string
+	Anomaly         string
+	ExpectedVersion int32
+	Recipient       string
+	MadeOn          string
+	Reference       string
 }
 
 func (q *Queries) Noticed(ctx context.Context, arg NoticedParams) (json.RawMessage, error) {
 	row := q.db.QueryRow(ctx, noticed,
 		arg.Anomaly,
-		arg.Seen,
-		arg.Duty,
+		arg.ExpectedVersion,
+		arg.Recipient,
 		arg.MadeOn,
 		arg.Reference,
 	)
@@ -654,13 +654,13 @@ select review.release($1::text, $2::int, $3::text)::jsonb
 `
 
 type ReleaseParams struct {
-	Anomaly string
-	Seen    int32
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Reason          string
 }
 
 func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, release, arg.Anomaly, arg.Seen, arg.Reason)
+	row := q.db.QueryRow(ctx, release, arg.Anomaly, arg.ExpectedVersion, arg.Reason)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -671,13 +671,13 @@ select review.reopen($1::text, $2::int, $3::text)::jsonb
 `
 
 type ReopenParams struct {
-	Anomaly string
-	Seen    int32
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Reason          string
 }
 
 func (q *Queries) Reopen(ctx context.Context, arg ReopenParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, reopen, arg.Anomaly, arg.Seen, arg.Reason)
+	row := q.db.QueryRow(ctx, reopen, arg.Anomaly, arg.ExpectedVersion, arg.Reason)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -757,13 +757,13 @@ select review.take($1::text, $2::int, $3::text)::jsonb
 `
 
 type TakeParams struct {
-	Anomaly string
-	Seen    int32
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Reason          string
 }
 
 func (q *Queries) Take(ctx context.Context, arg TakeParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, take, arg.Anomaly, arg.Seen, arg.Reason)
+	row := q.db.QueryRow(ctx, take, arg.Anomaly, arg.ExpectedVersion, arg.Reason)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -809,13 +809,13 @@ select review.wait($1::text, $2::int, $3::text)::jsonb
 `
 
 type WaitParams struct {
-	Anomaly string
-	Seen    int32
-	Reason  string
+	Anomaly         string
+	ExpectedVersion int32
+	Reason          string
 }
 
 func (q *Queries) Wait(ctx context.Context, arg WaitParams) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, wait, arg.Anomaly, arg.Seen, arg.Reason)
+	row := q.db.QueryRow(ctx, wait, arg.Anomaly, arg.ExpectedVersion, arg.Reason)
 	var column_1 json.RawMessage
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -31,7 +31,7 @@ type Breach struct {
 	ClosedBy     *string                `json:"closed_by"`
 	ApprovedBy   *string                `json:"approved_by"`
 	DueOn        *Date                  `json:"due_on"` // the next notice; nil: all are made
-	Deadlines    []NotificationDeadline `json:"duties"`
+	Deadlines    []NotificationDeadline `json:"deadlines"`
 }
 
 // Breaches records a look at the breaches within the session's reach and returns them by their date of discovery. With

@@ -77,7 +77,7 @@ type Assessment struct {
 
 // NotificationDeadline is the day by which somebody must be notified of a breach.
 type NotificationDeadline struct {
-	Recipient string `json:"duty"` // one of NotificationRecipients
+	Recipient string `json:"recipient"` // one of NotificationRecipients
 	DueOn     Date   `json:"due_on"`
 	Why       string `json:"why"`
 	MadeOn    *Date  `json:"made_on"` // when the notice was made; nil: not yet
@@ -105,7 +105,7 @@ type Hold struct {
 
 // Notice is a notice that was made, and where that is proven (45 CFR 164.414(b)).
 type Notice struct {
-	Recipient string    `json:"duty"`
+	Recipient string    `json:"recipient"`
 	MadeOn    Date      `json:"made_on"`
 	Reference string    `json:"reference"`
 	By        string    `json:"by"`
@@ -181,8 +181,9 @@ func CloseMany(ctx context.Context, s *tenancy.Session, expectedVersions map[uui
 func Assess(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	a Assessment) (Changed, error) {
 	return change(ctx, s, "assess", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Assess(ctx, queries.AssessParams{Anomaly: anomaly, Seen: int32(expectedVersion), Nature: a.Nature,
-			Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
+		return q.Assess(ctx,
+			queries.AssessParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Nature: a.Nature,
+				Recipient: a.Recipient, Acquired: a.Acquired, Mitigated: a.Mitigated, Outcome: a.Outcome})
 	})
 }
 
@@ -190,7 +191,7 @@ func Assess(ctx context.Context, s *tenancy.Session, anomaly string, expectedVer
 func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, on Date,
 	reason string) (Changed, error) {
 	return change(ctx, s, "propose discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Discovered(ctx, queries.DiscoveredParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+		return q.Discovered(ctx, queries.DiscoveredParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
 			DiscoveredOn: string(on), Reason: reason})
 	})
 }
@@ -199,8 +200,9 @@ func Discovered(ctx context.Context, s *tenancy.Session, anomaly string, expecte
 func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, accept bool,
 	reason string) (Changed, error) {
 	return change(ctx, s, "answer discovery of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.ConfirmDiscovery(ctx, queries.ConfirmDiscoveryParams{Anomaly: anomaly, Seen: int32(expectedVersion),
-			Accept: accept, Reason: reason})
+		return q.ConfirmDiscovery(ctx,
+			queries.ConfirmDiscoveryParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
+				Accept: accept, Reason: reason})
 	})
 }
 
@@ -208,7 +210,7 @@ func ConfirmDiscovery(ctx context.Context, s *tenancy.Session, anomaly string, e
 func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, until Date, written bool,
 	official string) (Changed, error) {
 	return change(ctx, s, "hold notices of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+		return q.LawHold(ctx, queries.LawHoldParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
 			Until: string(until), Written: written, Official: official})
 	})
 }
@@ -217,8 +219,9 @@ func LawHold(ctx context.Context, s *tenancy.Session, anomaly string, expectedVe
 func Notified(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int, recipient string,
 	on Date, reference string) (Changed, error) {
 	return change(ctx, s, "record notice of", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Noticed(ctx, queries.NoticedParams{Anomaly: anomaly, Seen: int32(expectedVersion), Duty: recipient,
-			MadeOn: string(on), Reference: reference})
+		return q.Noticed(ctx,
+			queries.NoticedParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Recipient: recipient,
+				MadeOn: string(on), Reference: reference})
 	})
 }
 

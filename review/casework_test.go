@@ -200,7 +200,7 @@ func TestCasesAreHeldBelowTheFunctions(t *testing.T) {
 	for _, sql := range []string{"insert into review.disposition_value select", "select * from review.attachment",
 		"select * from review.assessment", "update review.anomaly set due_on = 'infinity'",
 		"select * from review.anomaly_row", "insert into review.notice select", "select review.settle(null, null)",
-		"select review.unclose(null)", "select review.shut(null, 1, 'test_data', 'a reason', '{}', null)",
+		"select review.unclose(null)", "select review.close_anomaly(null, 1, 'test_data', 'a reason', '{}', null)",
 		"select review.fill(null, 1, 'test_data', '{}', null)",
 		"select review.change(null, 1, 'note', 'closed', null, 'a reason')", "select review.tidy()",
 		"select tenancy.accounts_of(null)", "select * from tenancy.account_link", "select review.casework(null)",
@@ -280,7 +280,8 @@ func (d *desk) atOnce(what func(*tenancy.Session) error, sessions ...*tenancy.Se
 		case err == nil:
 			won++
 		case !errors.As(err, &denied) ||
-			(!errors.Is(err, tenancy.ErrConflict) && !errors.Is(err, tenancy.ErrNotYours) && denied.Code != "23505"):
+			(!errors.Is(err, tenancy.ErrConflict) && !errors.Is(err, tenancy.ErrNotYours) &&
+				denied.SQLSTATE != "23505"):
 			d.t.Error(err)
 		}
 	}

@@ -462,12 +462,13 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 		seen int
 	}{{fresh, 1}, {before, 2}} {
 		for name, what := range interested(dana, c.id, c.seen) {
-			if err := what(); !errors.Is(err, tenancy.ErrSeparation) {
+			if err := what(); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 				t.Errorf("%s of an anomaly about one's other account: %v", name, err)
 			}
 		}
 	}
-	if _, err := review.Assign(ctx, eli, fresh, 1, "dana", "you know them"); !errors.Is(err, tenancy.ErrSeparation) ||
+	if _, err := review.Assign(ctx, eli, fresh, 1, "dana",
+		"you know them"); !errors.Is(err, tenancy.ErrConflictOfInterest) ||
 		!strings.Contains(err.Error(), "about dana") {
 		t.Errorf("assigning it to them: %v", err)
 	}
@@ -478,13 +479,14 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	}
 	d.sqlRefused("this anomaly is about dana",
 		"insert into review.note (anomaly_id, by_user, text) select $1, "+user("dana")+", 'it was nothing'", fresh)
-	d.sqlRefused("this anomaly is about dana", "insert into review.notice (anomaly_id, duty, made_on, reference, "+
+	d.sqlRefused("this anomaly is about dana", "insert into review.notice (anomaly_id, recipient, made_on, reference, "+
 		"by_user, event_id) select $1, 'hhs', current_date, 'letter', "+user("dana")+", 1", fresh)
 
 	// four eyes are of two persons
 	link("eli", "hugo")
 	link("hugo", "carla") // eli's other account is the actor of what dana closed
-	if _, err := review.Approve(ctx, eli, closedByDana, 3, true, "I agree"); !errors.Is(err, tenancy.ErrSeparation) {
+	if _, err := review.Approve(ctx, eli, closedByDana, 3, true,
+		"I agree"); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 		t.Errorf("approving about one's other account: %v", err)
 	}
 	if _, err := review.UnlinkAccounts(ctx, root, "carla", "hugo", "another Carla"); err != nil {
@@ -519,14 +521,14 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	link("dana", "hugo")
 	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000001', version = 1, state = 'new', "+
 		"assigned_to = null, lease_until = null where id = $1", fresh)
-	if _, err := review.Claim(ctx, dana, fresh, 1); !errors.Is(err, tenancy.ErrSeparation) {
+	if _, err := review.Claim(ctx, dana, fresh, 1); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 		t.Errorf("claiming what is about oneself as a patient: %v", err)
 	}
 	several := d.anomaly("cedar", "B", "casey")
 	d.do(`insert into review.evidence (anomaly_id, event_id, recorded_at, at, action, outcome, subject_id, seq, hash,
 			added_by_run) values ($1, 1, now(), now(), 'view', 'ok', '00000000-0000-4000-8000-000000000001', 1,
 			sha256('x'), gen_random_uuid())`, several)
-	if _, err := review.Claim(ctx, dana, several, 1); !errors.Is(err, tenancy.ErrSeparation) {
+	if _, err := review.Claim(ctx, dana, several, 1); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 		t.Errorf("claiming what is about oneself among other patients: %v", err)
 	}
 	d.must(review.Claim(ctx, eli, several, 1))
@@ -538,7 +540,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 		"where t.slug = 'cedar' and u.slug = 'eli'")
 	treated := d.anomaly("cedar", "B", "casey")
 	d.do("update review.anomaly set subject_id = '00000000-0000-4000-8000-000000000002' where id = $1", treated)
-	if _, err := review.Claim(ctx, eli, treated, 1); !errors.Is(err, tenancy.ErrSeparation) {
+	if _, err := review.Claim(ctx, eli, treated, 1); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 		t.Errorf("claiming what is about oneself as a patient of the clinic: %v", err)
 	}
 	d.must(review.Claim(ctx, d.e.Reviewer("dana"), treated, 1))

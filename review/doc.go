@@ -95,8 +95,13 @@
 //
 // Claiming is possible where the anomaly is new, where it is assigned to nobody or to the caller, and where somebody
 // claimed it and let the lease run out without going on. Everything else is somebody's: [Take] takes it over with a
-// reason, also while they edit, and the history shows them who did. Errors: [tenancy.ErrNotYours] for the state and
-// the holder, [tenancy.ErrSeparation] for a conflict of interest and for the second person.
+// reason, also while they edit, and the history shows them who did. Errors:
+//
+//   - [tenancy.ErrNotYours]: somebody else has the anomaly.
+//   - [tenancy.ErrNoLease]: the caller has not claimed it, or the lease is over.
+//   - [tenancy.ErrWrongState]: its state does not allow the change.
+//   - [tenancy.ErrConflictOfInterest]: it is about the caller, or about a patient who the caller is.
+//   - [tenancy.ErrSeparation]: a second person has to do this.
 //
 // # Breaches
 //

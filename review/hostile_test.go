@@ -44,7 +44,7 @@ func TestOneClinicsAdministrator(t *testing.T) {
 	for what, attack := range attacks {
 		last := o.lastEvent()
 		var denied *tenancy.DeniedError
-		if err := attack(frank); !errors.As(err, &denied) || denied.Code != "42501" || len(o.events(last)) != 0 {
+		if err := attack(frank); !errors.As(err, &denied) || denied.SQLSTATE != "42501" || len(o.events(last)) != 0 {
 			t.Errorf("%s: %v, events %q", what, err, o.events(last))
 		}
 		if err := attack(root); err != nil {

@@ -171,7 +171,7 @@ type Details struct {
 	LogFacts        LogFacts               `json:"log_facts"`
 	Assessments     []Assessment           `json:"assessments"` // the last one counts
 	Closing         []Field                `json:"closing"`     // what it was closed with
-	Deadlines       []NotificationDeadline `json:"duties"`      // if it is a breach
+	Deadlines       []NotificationDeadline `json:"deadlines"`   // if it is a breach
 	Discoveries     []Discovery            `json:"discoveries"`
 	Holds           []Hold                 `json:"holds"`
 	Notices         []Notice               `json:"notices"`
@@ -240,13 +240,13 @@ type Changed struct {
 	EventID int64     `json:"event_id"`
 }
 
-// Each of the following changes an anomaly (id or its first characters) whose version the caller has seen, in one
-// transaction with its event. Errors to act on: tenancy.ErrConflict, tenancy.ErrSeparation, tenancy.ErrNotYours.
+// Each of the following changes an anomaly (id or its first characters) that is at the version expected, in
+// one transaction with its event. Errors to act on: tenancy.ErrConflict, and those of the package comment.
 
 // Claim takes an anomaly: assigned until released, and to be edited for 30 minutes.
 func Claim(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int) (Changed, error) {
 	return change(ctx, s, "claim", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Claim(ctx, queries.ClaimParams{Anomaly: anomaly, Seen: int32(expectedVersion)})
+		return q.Claim(ctx, queries.ClaimParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion)})
 	})
 }
 
@@ -254,7 +254,8 @@ func Claim(ctx context.Context, s *tenancy.Session, anomaly string, expectedVers
 func Take(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	reason string) (Changed, error) {
 	return change(ctx, s, "take", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
+		return q.Take(ctx, queries.TakeParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
+			Reason: reason})
 	})
 }
 
@@ -262,7 +263,8 @@ func Take(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersi
 func Release(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	reason string) (Changed, error) {
 	return change(ctx, s, "release", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Release(ctx, queries.ReleaseParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
+		return q.Release(ctx,
+			queries.ReleaseParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Reason: reason})
 	})
 }
 
@@ -270,7 +272,7 @@ func Release(ctx context.Context, s *tenancy.Session, anomaly string, expectedVe
 func Assign(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	to, reason string) (Changed, error) {
 	return change(ctx, s, "assign", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, Seen: int32(expectedVersion), ToUser: to,
+		return q.Assign(ctx, queries.AssignParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), ToUser: to,
 			Reason: reason})
 	})
 }
@@ -286,7 +288,8 @@ func AddNote(ctx context.Context, s *tenancy.Session, anomaly, text string) (Cha
 func Wait(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	reason string) (Changed, error) {
 	return change(ctx, s, "wait", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
+		return q.Wait(ctx, queries.WaitParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
+			Reason: reason})
 	})
 }
 
@@ -299,7 +302,7 @@ func Close(ctx context.Context, s *tenancy.Session, anomaly string, expectedVers
 		return Changed{}, err
 	}
 	return change(ctx, s, "close", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, Seen: int32(expectedVersion),
+		return q.Close(ctx, queries.CloseParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion),
 			Disposition: disposition, Reason: reason, Fields: answers})
 	})
 }
@@ -309,7 +312,8 @@ func Approve(ctx context.Context, s *tenancy.Session, anomaly string, expectedVe
 	reason string) (Changed, error) {
 	return change(ctx, s, "approve", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
 		return q.Approve(ctx,
-			queries.ApproveParams{Anomaly: anomaly, Seen: int32(expectedVersion), Accept: accept, Reason: reason})
+			queries.ApproveParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Accept: accept,
+				Reason: reason})
 	})
 }
 
@@ -317,7 +321,8 @@ func Approve(ctx context.Context, s *tenancy.Session, anomaly string, expectedVe
 func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	reason string) (Changed, error) {
 	return change(ctx, s, "escalate", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Escalate(ctx, queries.EscalateParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
+		return q.Escalate(ctx,
+			queries.EscalateParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Reason: reason})
 	})
 }
 
@@ -325,7 +330,8 @@ func Escalate(ctx context.Context, s *tenancy.Session, anomaly string, expectedV
 func Reopen(ctx context.Context, s *tenancy.Session, anomaly string, expectedVersion int,
 	reason string) (Changed, error) {
 	return change(ctx, s, "reopen", anomaly, func(q *queries.Queries) (json.RawMessage, error) {
-		return q.Reopen(ctx, queries.ReopenParams{Anomaly: anomaly, Seen: int32(expectedVersion), Reason: reason})
+		return q.Reopen(ctx,
+			queries.ReopenParams{Anomaly: anomaly, ExpectedVersion: int32(expectedVersion), Reason: reason})
 	})
 }
 

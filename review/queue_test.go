@@ -154,7 +154,7 @@ func TestQueueWorkflow(t *testing.T) {
 		steps []step
 	}{
 		"explained at once": {"B", []step{
-			{"dana", closeAs("test_data"), "", "", tenancy.ErrNotYours},
+			{"dana", closeAs("test_data"), "", "", tenancy.ErrNoLease},
 			{"dana", claim, "claim", "claimed v2 assigned dana lease t - by - approved -, 2 transitions, 0 notes", nil},
 			{"eli", claim, "", "", tenancy.ErrNotYours},
 			{"eli", closeAs("test_data"), "", "", tenancy.ErrNotYours},
@@ -164,21 +164,21 @@ func TestQueueWorkflow(t *testing.T) {
 				"waiting_info v3 assigned dana lease t - by - approved -, 3 transitions, 1 notes", nil},
 			{"dana", closeAs("explained_treatment"), "close",
 				"closed v4 assigned dana lease f explained_treatment by dana approved -, 4 transitions, 1 notes", nil},
-			{"dana", claim, "", "", tenancy.ErrNotYours},
-			{"eli", approve, "", "", tenancy.ErrNotYours},
+			{"dana", claim, "", "", tenancy.ErrWrongState},
+			{"eli", approve, "", "", tenancy.ErrWrongState},
 			{"eli", reopen, "reopen",
 				"in_review v5 assigned eli lease t - by - approved -, 5 transitions, 1 notes", nil},
-			{"eli", reopen, "", "", tenancy.ErrNotYours},
+			{"eli", reopen, "", "", tenancy.ErrWrongState},
 		}},
 		"tier A needs a second person": {"A", []step{
 			{"dana", claim, "claim", "claimed v2 assigned dana lease t - by - approved -, 2 transitions, 0 notes", nil},
 			{"dana", closeAs("explained_treatment"), "close", "pending_approval v3 assigned dana lease f " +
 				"explained_treatment by dana approved -, 3 transitions, 0 notes", nil},
 			{"dana", approve, "", "", tenancy.ErrSeparation},
-			{"eli", claim, "", "", tenancy.ErrNotYours},
+			{"eli", claim, "", "", tenancy.ErrWrongState},
 			{"eli", reject, "reopen",
 				"in_review v4 assigned dana lease f - by - approved -, 4 transitions, 0 notes", nil},
-			{"dana", closeAs("explained_treatment"), "", "", tenancy.ErrNotYours}, // the lease is over
+			{"dana", closeAs("explained_treatment"), "", "", tenancy.ErrNoLease}, // the lease is over
 			{"dana", claim, "claim",
 				"in_review v5 assigned dana lease t - by - approved -, 5 transitions, 0 notes", nil},
 			{"dana", closeAs("explained_treatment"), "close", "pending_approval v6 assigned dana lease f " +
@@ -202,7 +202,7 @@ func TestQueueWorkflow(t *testing.T) {
 			{"dana", claim, "claim", "claimed v2 assigned dana lease t - by - approved -, 2 transitions, 0 notes", nil},
 			{"dana", escalate, "escalate",
 				"escalated v3 assigned dana lease t - by - approved -, 3 transitions, 0 notes", nil},
-			{"dana", wait, "", "", tenancy.ErrNotYours},
+			{"dana", wait, "", "", tenancy.ErrWrongState},
 			{"dana", release, "assign",
 				"escalated v4 assigned - lease f - by - approved -, 4 transitions, 0 notes", nil},
 			{"eli", claim, "claim", "escalated v5 assigned eli lease t - by - approved -, 5 transitions, 0 notes", nil},
@@ -212,7 +212,7 @@ func TestQueueWorkflow(t *testing.T) {
 				"claimed v2 assigned eli lease f - by - approved -, 2 transitions, 0 notes", nil},
 			{"dana", assign("casey"), "", "", errAny},
 			{"dana", assign("ana"), "", "", errAny}, // an auditor reviews nothing
-			{"eli", wait, "", "", tenancy.ErrNotYours},
+			{"eli", wait, "", "", tenancy.ErrNoLease},
 			{"eli", claim, "claim", "claimed v3 assigned eli lease t - by - approved -, 3 transitions, 0 notes", nil},
 			{"dana", release, "", "", tenancy.ErrNotYours},
 			{"eli", release, "assign", "new v4 assigned - lease f - by - approved -, 4 transitions, 0 notes", nil},
@@ -356,19 +356,21 @@ func TestSeparationOfDuties(t *testing.T) {
 	for name, what := range map[string]func(context.Context, *tenancy.Session, string,
 		int) (review.Changed, error){"claim": claim, "note": note, "assign": assign("eli")} {
 		before, last := d.now(about), d.lastEvent()
-		if _, err := what(ctx, dana, about, 1); !errors.Is(err, tenancy.ErrSeparation) || d.now(about) != before ||
+		if _, err := what(ctx, dana, about, 1); !errors.Is(err, tenancy.ErrConflictOfInterest) ||
+			d.now(about) != before ||
 			len(d.events(last)) != 0 {
 			t.Errorf("%s of an anomaly about oneself: %v; %s", name, err, d.now(about))
 		}
 	}
-	if _, err := review.Assign(ctx, eli, about, 1, "dana", "you know best"); !errors.Is(err, tenancy.ErrSeparation) {
+	if _, err := review.Assign(ctx, eli, about, 1, "dana",
+		"you know best"); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 		t.Errorf("assigning an anomaly to whom it is about: %v", err)
 	}
 	d.must(review.Claim(ctx, eli, about, 1))
 	d.must(closeAs("breach")(ctx, eli, about, 2))
 	for name, what := range map[string]func(context.Context, *tenancy.Session, string,
 		int) (review.Changed, error){"approve": approve, "reject": reject} {
-		if _, err := what(ctx, dana, about, 3); !errors.Is(err, tenancy.ErrSeparation) {
+		if _, err := what(ctx, dana, about, 3); !errors.Is(err, tenancy.ErrConflictOfInterest) {
 			t.Errorf("%s of a closing about oneself: %v", name, err)
 		}
 	}
@@ -417,7 +419,7 @@ func TestLease(t *testing.T) {
 	d.do("update review.anomaly set lease_until = clock_timestamp() where id = $1", id)
 	for name, what := range map[string]func(context.Context, *tenancy.Session, string, int) (review.Changed, error){
 		"wait": wait, "close": closeAs("test_data"), "release": release, "escalate": escalate} {
-		if _, err := what(ctx, dana, id, 2); !errors.Is(err, tenancy.ErrNotYours) ||
+		if _, err := what(ctx, dana, id, 2); !errors.Is(err, tenancy.ErrNoLease) ||
 			!strings.Contains(err.Error(), "claim it again") {
 			t.Errorf("%s after the lease: %v", name, err)
 		}

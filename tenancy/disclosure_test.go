@@ -315,7 +315,7 @@ func TestFind(t *testing.T) {
 		}
 		var denied *tenancy.DeniedError
 		err = s.App("frank", "cedar").Find(t.Context(), tenancy.Search{Table: "public.notes"})
-		if !errors.As(err, &denied) || denied.Code != "42501" {
+		if !errors.As(err, &denied) || denied.SQLSTATE != "42501" {
 			t.Fatalf("front desk searched notes: %v", err)
 		}
 	})

@@ -59,8 +59,8 @@
 // # Errors
 //
 //   - [*RefusedError]: the database did not accept the identity. The refusal is an event.
-//   - [*DeniedError]: the database refused a statement. It carries the SQLSTATE, a message for a person and, where
-//     there is one, a hint. errors.Is tells [ErrConflict], [ErrSeparation], [ErrNotYours] and [ErrMustEnroll] apart.
+//   - [*DeniedError]: the database refused a statement. It carries a [Code] for programs, the SQLSTATE, a message for a
+//     person and, where there is one, a hint. errors.Is tells [ErrConflict] and its like apart.
 //   - [*UnreachableError]: the database did not answer, or the connection was lost. Whether a write was committed is
 //     then unknown.
 //

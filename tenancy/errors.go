@@ -45,12 +45,13 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return "identity refused: " + e.Why }
 
-// DeniedError says that the database refused a statement, in words for a person. Code is the SQLSTATE.
+// DeniedError says that the database refused a statement, in words for a person.
 type DeniedError struct {
-	Code    string
-	Message string
-	Hint    string
-	Err     error
+	Code     Code   // what kind of refusal it is, for a program
+	SQLSTATE string // as PostgreSQL or ward's function raised it
+	Message  string
+	Hint     string // what to do next; often ""
+	Err      error
 }
 
 func (e *DeniedError) Error() string {
@@ -63,39 +64,10 @@ func (e *DeniedError) Error() string {
 // Unwrap gives the driver's error.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// SQLSTATEs that ward's functions raise for callers to act on.
-const (
-	codeConflict   = "WARD1" // somebody changed it since
-	codeSeparation = "WARD2" // separation of duties
-	codeNotYours   = "WARD3" // not in a state, or not by you, to be edited
-	codeEnroll     = "WARD4" // nothing but enrolling a second factor
-)
-
-// ErrConflict says that the anomaly changed since the version that the caller saw. Look again, then decide.
-var ErrConflict = errors.New("changed since you saw it")
-
-// ErrSeparation says that separation of duties forbids this to this person.
-var ErrSeparation = errors.New("separation of duties")
-
-// ErrNotYours says that the anomaly is in no state to be edited by this person now.
-var ErrNotYours = errors.New("not yours to edit now")
-
-// ErrMustEnroll says that reviewers here need a second factor and this session has shown none.
-var ErrMustEnroll = errors.New("a second factor is required here and this session has shown none")
-
-// Is lets errors.Is tell the kinds apart.
+// Is compares the kinds, so that errors.Is(err, ErrConflict) works.
 func (e *DeniedError) Is(target error) bool {
-	switch target {
-	case ErrConflict:
-		return e.Code == codeConflict
-	case ErrSeparation:
-		return e.Code == codeSeparation
-	case ErrNotYours:
-		return e.Code == codeNotYours
-	case ErrMustEnroll:
-		return e.Code == codeEnroll
-	}
-	return false
+	kind, ok := target.(*kindError)
+	return ok && kind.code == e.Code
 }
 
 // codeCheck is PostgreSQL's check_violation.
@@ -137,6 +109,6 @@ func explain(err error) error {
 	case "22P02", "22P03", "22001", "22003", "22007", "22008": // the server's own words repeat the value
 		message = "a value does not fit its type"
 	}
-	return &DeniedError{Code: pg.Code, Message: message, Hint: pg.Hint,
+	return &DeniedError{Code: codeOf(pg.Code), SQLSTATE: pg.Code, Message: message, Hint: pg.Hint,
 		Err: &pgconn.PgError{Severity: pg.Severity, Code: pg.Code, Message: message}}
 }

@@ -101,7 +101,7 @@ func ExampleDeniedError() {
 	if errors.As(err, &denied) {
 		fmt.Println("denied", denied.Code)
 	}
-	// Output: denied 42501
+	// Output: denied not_permitted
 }
 
 // clinicianForExample is casey's session at cedar, and patients of these last names there.

@@ -18,7 +18,7 @@ import (
 func denied(t *testing.T, err error, code, words string) {
 	t.Helper()
 	var d *tenancy.DeniedError
-	if !errors.As(err, &d) || (code != "" && d.Code != code) || !strings.Contains(d.Message, words) {
+	if !errors.As(err, &d) || (code != "" && d.SQLSTATE != code) || !strings.Contains(d.Message, words) {
 		t.Fatalf("got %v, want %s %q", err, code, words)
 	}
 }

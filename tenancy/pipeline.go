@@ -256,7 +256,7 @@ func (s *script) judge(out *outcome) error {
 // cutShort says that a strict begin ended the script.
 func (s *script) cutShort(out outcome, err error) bool {
 	var denied *DeniedError
-	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == "28000" &&
+	return s.strict && out.refused == "" && errors.As(err, &denied) && denied.Code == CodeNotSignedIn &&
 		slices.Contains(s.begins[1:], len(out.results))
 }
 

@@ -61,7 +61,7 @@ func TestPipelineFailures(t *testing.T) {
 		id := uuid.New()
 		a := ask(s.mine)
 		a.Table = "tenancy.users"
-		if err := casey.Write(t.Context(), a, s.insert(id)); !errors.As(err, &denied) || denied.Code != "42704" {
+		if err := casey.Write(t.Context(), a, s.insert(id)); !errors.As(err, &denied) || denied.SQLSTATE != "42704" {
 			t.Fatalf("%v", err)
 		}
 		if exists(id) {
@@ -73,7 +73,7 @@ func TestPipelineFailures(t *testing.T) {
 		id, a := uuid.New(), ask(s.mine)
 		a.ID = uuid.New()
 		if err := casey.Read(t.Context(), a, look, s.insert(id), tenancy.Do("select 1/0"),
-			look); !errors.As(err, &denied) || denied.Code != "22012" {
+			look); !errors.As(err, &denied) || denied.SQLSTATE != "22012" {
 			t.Fatalf("%v", err)
 		}
 		if shown || exists(id) || s.events("action = 'view' and disclosure_id = $1", a.ID) != 1 {
@@ -201,7 +201,7 @@ func TestAgain(t *testing.T) {
 	}
 	var denied *tenancy.DeniedError
 	if err := s.App("carla", "cedar").Again(t.Context(), a.ID, tenancy.Do(update, s.mine)); !errors.As(err, &denied) ||
-		denied.Code != "42501" {
+		denied.SQLSTATE != "42501" {
 		t.Fatalf("another's disclosure: %v", err)
 	}
 }

@@ -79,6 +79,6 @@ func TestTxExplains(t *testing.T) {
 func explained(err error) bool {
 	var denied *tenancy.DeniedError
 	var pg *pgconn.PgError
-	return errors.As(err, &denied) && denied.Code != "" &&
+	return errors.As(err, &denied) && denied.SQLSTATE != "" &&
 		errors.As(err, &pg) && pg.Detail == "" && pg.ConstraintName == ""
 }

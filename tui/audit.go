@@ -300,9 +300,7 @@ func (s *auditScreen) message(m *model, msg tea.Msg) tea.Cmd {
 
 // ended looks whether an error says that the lease is over.
 func (s *auditScreen) ended(m *model, err error) tea.Cmd {
-	var denied *tenancy.DeniedError
-	if s.lease != nil && errors.As(err, &denied) && denied.Code == "42501" &&
-		strings.Contains(denied.Message, "lease is over") {
+	if s.lease != nil && errors.Is(err, tenancy.ErrNoLease) {
 		return s.close(m)
 	}
 	return nil

@@ -74,7 +74,7 @@ type form struct {
 	reading bool // what the form offers is on its way
 	// What the form is about, for one about an anomaly: its id, and the version that the person saw.
 	subject string
-	seen    *int
+	version *int
 	do      func(*model, answers) tea.Cmd
 	load    func(*model, *form) tea.Cmd // reads what the form offers
 	shape   func(*form)                 // asks for what the answers so far demand
@@ -351,7 +351,7 @@ func (f *form) view(m *model, w, h int) []string {
 	return box(m.st, f.title, lines, w)
 }
 
-// How many lines of a text are seen: of one that is typed in a line, and of a note.
+// How many lines of a text are shown: of one that is typed in a line, and of a note.
 const (
 	fieldLines = 4
 	noteLines  = 12
@@ -367,7 +367,7 @@ func (f *form) drawField(st *styles, x *field, on bool, label, w, room int) []st
 	switch {
 	case x.choice && !on:
 		return []string{name + "  " + chosen(st, x)}
-	case !on && len(f.fields) > 3: // or they would not all be seen
+	case !on && len(f.fields) > 3: // or they would not all be shown
 		return []string{name + "  " + fit(x.in.value(), w)}
 	case on && f.manyLines():
 		most = max(fieldLines, min(noteLines, room))

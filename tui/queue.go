@@ -213,11 +213,11 @@ func (s *queueScreen) update(a review.Anomaly) {
 // tell gives a form about this anomaly what was done since it was opened.
 func (s *queueScreen) tell(m *model, d review.Details) {
 	f := m.form()
-	if f == nil || f.seen == nil || f.subject != d.Anomaly.ID.String() || *f.seen == d.Anomaly.Version {
+	if f == nil || f.version == nil || f.subject != d.Anomaly.ID.String() || *f.version == d.Anomaly.Version {
 		return
 	}
 	for _, t := range d.History {
-		if t.Version > *f.seen {
+		if t.Version > *f.version {
 			f.news = append(f.news,
 				fmt.Sprintf("%s, %s: %s %s", value(t.By), ago(m.now().Sub(t.At)), state(t.To), value(t.Reason)))
 		}
@@ -225,7 +225,7 @@ func (s *queueScreen) tell(m *model, d review.Details) {
 	if len(f.news) == 0 {
 		f.news = []string{"it is " + stateWords(m, d.Anomaly) + " now"}
 	}
-	*f.seen = d.Anomaly.Version
+	*f.version = d.Anomaly.Version
 }
 
 // back closes the details.

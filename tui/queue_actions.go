@@ -135,10 +135,10 @@ func (s *queueScreen) refresh(m *model) tea.Cmd {
 
 // on is the anomaly an action is about, as it was when the action began.
 type on struct {
-	id    string
-	label string
-	seen  int // the version that the person saw
-	row   review.Anomaly
+	id      string
+	label   string
+	version int // the version that the person saw
+	row     review.Anomaly
 }
 
 const nothingSelected = "no anomaly is selected"
@@ -148,7 +148,7 @@ func (m *model) anomaly() (*on, bool) {
 	if !ok {
 		return nil, false
 	}
-	return &on{id: a.ID.String(), label: m.queue.label(a.ID), seen: a.Version, row: a}, true
+	return &on{id: a.ID.String(), label: m.queue.label(a.ID), version: a.Version, row: a}, true
 }
 
 // about is the head of a form about an anomaly.
@@ -161,15 +161,15 @@ func (x *on) about(m *model) []string {
 // form makes a form about an anomaly, which learns when somebody else changes it.
 func (x *on) form(m *model, title, yes string, danger bool, fields ...*field) *form {
 	return &form{title: title + " " + x.label, about: x.about(m), fields: fields, yes: yes, danger: danger,
-		subject: x.id, seen: &x.seen}
+		subject: x.id, version: &x.version}
 }
 
 // decided performs a change and shows what it did. patch brings the row to what the change made of it besides state and
 // version (nil: nothing).
-func (x *on) decided(m *model, word string, fn func(ctx context.Context, seen int) (review.Changed, error),
+func (x *on) decided(m *model, word string, fn func(ctx context.Context, version int) (review.Changed, error),
 	patch func(*review.Anomaly)) tea.Cmd {
-	seen := x.seen // may change in Update while the call is under way
-	return send(m, &m.change, func(ctx context.Context) (review.Changed, error) { return fn(ctx, seen) },
+	version := x.version // may change in Update while the call is under way
+	return send(m, &m.change, func(ctx context.Context) (review.Changed, error) { return fn(ctx, version) },
 		func(m *model, c review.Changed) tea.Cmd {
 			m.say(fmt.Sprintf("%s %s: now %s · event %s", word, x.label, state(c.State), thousands(c.EventID)))
 			return m.queue.changed(m, c, patch)
@@ -227,8 +227,8 @@ func beginClaim(m *model) attempt {
 		return attempt{why: "it is " + state(x.row.State) + ": there is nothing to claim"}
 	}
 	return attempt{do: func(m *model, _ answers) tea.Cmd {
-		return x.decided(m, "claimed", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Claim(ctx, m.session, x.id, seen)
+		return x.decided(m, "claimed", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Claim(ctx, m.session, x.id, version)
 		}, m.takes)
 	}}
 }
@@ -266,8 +266,8 @@ func beginDecision(accept bool) func(*model) attempt {
 		f.about = append(f.about,
 			value(x.row.ClosedBy)+" closes it as "+value(x.row.Disposition)+": “"+value(x.row.CloseReason)+"”")
 		return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-			return x.decided(m, word, func(ctx context.Context, seen int) (review.Changed, error) {
-				return review.Approve(ctx, m.session, x.id, seen, accept, in["reason"])
+			return x.decided(m, word, func(ctx context.Context, version int) (review.Changed, error) {
+				return review.Approve(ctx, m.session, x.id, version, accept, in["reason"])
 			}, func(a *review.Anomaly) {
 				if accept {
 					a.ApprovedBy = &m.who.Slug
@@ -289,14 +289,14 @@ func beginReopen(m *model) attempt {
 	}
 	f := x.form(m, "Reopen", "Reopen", true, reasonField(""))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "reopened", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Reopen(ctx, m.session, x.id, seen, in["reason"])
+		return x.decided(m, "reopened", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Reopen(ctx, m.session, x.id, version, in["reason"])
 		}, m.takes)
 	}}
 }
 
 // reasoned is a change that takes nothing but a reason.
-type reasoned func(ctx context.Context, s *tenancy.Session, anomaly string, seen int,
+type reasoned func(ctx context.Context, s *tenancy.Session, anomaly string, version int,
 	reason string) (review.Changed, error)
 
 // takes makes a row the person's own.
@@ -317,8 +317,8 @@ func beginReason(title, yes string, danger bool, fn reasoned, patch func(*review
 			return attempt{why: why}
 		}
 		return attempt{form: x.form(m, title, yes, danger, reasonField("")), do: func(m *model, in answers) tea.Cmd {
-			return x.decided(m, yes+":", func(ctx context.Context, seen int) (review.Changed, error) {
-				return fn(ctx, m.session, x.id, seen, in["reason"])
+			return x.decided(m, yes+":", func(ctx context.Context, version int) (review.Changed, error) {
+				return fn(ctx, m.session, x.id, version, in["reason"])
 			}, patch)
 		}}
 	}
@@ -341,8 +341,8 @@ func beginAssign(m *model) attempt {
 	}
 	return attempt{form: x.form(m, "Assign", "Assign", false, to, reasonField("")),
 		do: func(m *model, in answers) tea.Cmd {
-			return x.decided(m, "assigned", func(ctx context.Context, seen int) (review.Changed, error) {
-				return review.Assign(ctx, m.session, x.id, seen, in["to"], in["reason"])
+			return x.decided(m, "assigned", func(ctx context.Context, version int) (review.Changed, error) {
+				return review.Assign(ctx, m.session, x.id, version, in["to"], in["reason"])
 			}, func(a *review.Anomaly) {
 				to := in["to"]
 				a.AssignedTo, a.LeaseUntil = &to, nil

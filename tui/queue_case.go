@@ -27,8 +27,8 @@ func beginTake(m *model) attempt {
 	f := x.form(m, "Take over", "Take over", true, reasonField(""))
 	f.about = append(f.about, "It is "+value(x.row.AssignedTo)+"'s, who will be shown your reason.")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "taken over", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Take(ctx, m.session, x.id, seen, in["reason"])
+		return x.decided(m, "taken over", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Take(ctx, m.session, x.id, version, in["reason"])
 		}, m.takes)
 	}}
 }
@@ -80,8 +80,8 @@ func beginAssess(m *model) attempt {
 		f.hints = []string{"What the log says is filled in: go on from there."}
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "four factors of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Assess(ctx, m.session, x.id, seen,
+		return x.decided(m, "four factors of", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Assess(ctx, m.session, x.id, version,
 				review.Assessment{Nature: in["nature"], Recipient: in["recipient"], Acquired: in["acquired"],
 					Mitigated: in["mitigated"], Outcome: in["outcome"]})
 		}, nil)
@@ -111,8 +111,8 @@ func beginDiscovered(m *model) attempt {
 	f.about = append(f.about,
 		"It is "+string(x.row.DiscoveredOn)+" (164.404(a)(2)). Another date counts once somebody else confirms it.")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "date proposed for", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Discovered(ctx, m.session, x.id, seen, review.Date(in["on"]), in["reason"])
+		return x.decided(m, "date proposed for", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Discovered(ctx, m.session, x.id, version, review.Date(in["on"]), in["reason"])
 		}, nil)
 	}}
 }
@@ -135,8 +135,8 @@ func beginConfirm(m *model) attempt {
 		}
 	})
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "date answered for", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.ConfirmDiscovery(ctx, m.session, x.id, seen, in["answer"] == "confirm", in["reason"])
+		return x.decided(m, "date answered for", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.ConfirmDiscovery(ctx, m.session, x.id, version, in["answer"] == "confirm", in["reason"])
 		}, nil)
 	}}
 }
@@ -152,8 +152,8 @@ func beginHold(m *model) attempt {
 			{value: "said", label: "said"}}), text("official", "Official", "", "name the official who asks for it"))
 	f.about = append(f.about, "164.412: the federal dates wait. Those of a contract or a State's law do not.")
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "notices held of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.LawHold(ctx, m.session, x.id, seen, review.Date(in["until"]), in["written"] == "written",
+		return x.decided(m, "notices held of", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.LawHold(ctx, m.session, x.id, version, review.Date(in["until"]), in["written"] == "written",
 				in["official"])
 		}, nil)
 	}}
@@ -169,14 +169,14 @@ func beginNotice(m *model) attempt {
 	}
 	var list []option
 	for _, d := range review.NotificationRecipients() {
-		list = append(list, option{value: d, label: duty(d)})
+		list = append(list, option{value: d, label: recipientName(d)})
 	}
-	f := x.form(m, "Notice of", "Record", true, choices("duty", "To", list),
+	f := x.form(m, "Notice of", "Record", true, choices("recipient", "To", list),
 		dayField("on", "Made on", "the day on which it went out"),
 		text("reference", "Proof", "", "say where it is proven: a letter, a number of the HHS portal"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "notice of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Notified(ctx, m.session, x.id, seen, in["duty"], review.Date(in["on"]), in["reference"])
+		return x.decided(m, "notice of", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Notified(ctx, m.session, x.id, version, in["recipient"], review.Date(in["on"]), in["reference"])
 		}, nil)
 	}}
 }
@@ -273,8 +273,8 @@ func saveNew(path string, content []byte) error {
 	return nil
 }
 
-// duty is whom a notice goes to.
-func duty(s string) string {
+// recipientName is whom a notice goes to.
+func recipientName(s string) string {
 	if s == "hhs" {
 		return "HHS"
 	}
@@ -287,12 +287,12 @@ func clocks(m *model, p *pane, d review.Details) {
 	label := "Legal clock"
 	for _, u := range d.Deadlines {
 		days := u.DueOn.Days(m.now())
-		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), duty(u.Recipient))
+		text := fmt.Sprintf("%s to notify %s", plural(days, "day", "days"), recipientName(u.Recipient))
 		switch {
 		case u.MadeOn != nil:
-			text = "✓ " + duty(u.Recipient) + " notified " + string(*u.MadeOn)
+			text = "✓ " + recipientName(u.Recipient) + " notified " + string(*u.MadeOn)
 		case days < 0:
-			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, duty(u.Recipient))
+			text = fmt.Sprintf("✕ OVERDUE since %s: notify %s", u.DueOn, recipientName(u.Recipient))
 		}
 		if value(a.Disposition) != "breach" {
 			text += ", if a breach"
@@ -347,7 +347,7 @@ func casework(m *model, p *pane, d review.Details) {
 	}
 	p.head("CASE", "")
 	for _, n := range d.Notices {
-		p.pair("Notice", duty(n.Recipient)+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
+		p.pair("Notice", recipientName(n.Recipient)+" "+string(n.MadeOn)+": "+n.Reference+" ("+n.By+")")
 	}
 	for _, f := range d.Files {
 		p.pair("File", f.Name+", "+bytesText(int64(f.Bytes))+", SHA-256 "+f.SHA256[:12]+"… ("+f.By+")")

@@ -38,8 +38,8 @@ func beginClose(m *model) attempt {
 		})
 	}
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
-		return x.decided(m, "closing of", func(ctx context.Context, seen int) (review.Changed, error) {
-			return review.Close(ctx, m.session, x.id, seen, in["disposition"], in["reason"], closingFields(in)...)
+		return x.decided(m, "closing of", func(ctx context.Context, version int) (review.Changed, error) {
+			return review.Close(ctx, m.session, x.id, version, in["disposition"], in["reason"], closingFields(in)...)
 		}, func(a *review.Anomaly) {
 			as, why := in["disposition"], in["reason"]
 			a.Disposition, a.CloseReason, a.ClosedBy = &as, &why, &m.who.Slug
@@ -262,9 +262,9 @@ func beginCloseMany(m *model) attempt {
 			return nil
 		})
 	}
-	seen := map[uuid.UUID]int{}
+	version := map[uuid.UUID]int{}
 	for _, a := range list {
-		seen[a.ID] = a.Version
+		version[a.ID] = a.Version
 	}
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		n, err := strconv.Atoi(in["count"])
@@ -272,7 +272,7 @@ func beginCloseMany(m *model) attempt {
 			n = 0
 		}
 		return send(m, &m.change, func(ctx context.Context) ([]review.Changed, error) {
-			return review.CloseMany(ctx, m.session, seen, n, in["disposition"], in["reason"], closingFields(in)...)
+			return review.CloseMany(ctx, m.session, version, n, in["disposition"], in["reason"], closingFields(in)...)
 		}, func(m *model, done []review.Changed) tea.Cmd {
 			clear(m.queue.marked)
 			m.say(fmt.Sprintf("%s closed as %s · event %s", plural(len(done), "anomaly", "anomalies"),

@@ -166,7 +166,7 @@ func rehearsals() map[string]rehearsal {
 		q + "notice": {ready: func(s *stage) {
 			s.pending()
 			s.perform(ScreenQueue, "approve", reason)
-		}, in: answers{"duty": "hhs", "on": time.Now().UTC().Format(time.DateOnly), "reference": "portal 4711"}},
+		}, in: answers{"recipient": "hhs", "on": time.Now().UTC().Format(time.DateOnly), "reference": "portal 4711"}},
 		q + "link":   {ready: (*stage).queue, in: answers{"reason": "a good reason"}},
 		q + "attach": {ready: (*stage).queue, in: answers{"path": "../LICENSE"}},
 		q + "save file": {ready: func(s *stage) {

@@ -44,9 +44,11 @@ var errInterrupted = codeError{exitInterrupted, "interrupted"}
 
 // errorLine is a failure with --json, on standard error.
 type errorLine struct {
-	Type    string `json:"type"`
-	Message string `json:"message"`
-	Exit    int    `json:"exit"`
+	Type    string       `json:"type"`
+	Code    tenancy.Code `json:"code"`
+	Message string       `json:"message"`
+	Hint    string       `json:"hint,omitempty"`
+	Exit    int          `json:"exit"`
 }
 
 // exit prints what went wrong, on one line, and returns the exit code.
@@ -61,7 +63,8 @@ func (a *app) exit(err error) int {
 	}
 	if message != "" {
 		if a.asJSON {
-			_ = json.NewEncoder(a.Err).Encode(errorLine{Type: "error", Message: message, Exit: code})
+			_ = json.NewEncoder(a.Err).Encode(errorLine{Type: "error", Code: kindOf(err, code), Message: message,
+				Hint: hintOf(err), Exit: code})
 		} else {
 			a.say("ward: %s", message)
 		}
@@ -90,6 +93,32 @@ func codeOf(err error) int {
 		return exitNotProven
 	}
 	return exitFailed
+}
+
+// kindOf names the kind of a failure for a program: the database's refusals by their own code, all else by the exit
+// code.
+func kindOf(err error, exit int) tenancy.Code {
+	var (
+		denied  *tenancy.DeniedError
+		refused *tenancy.RefusedError
+	)
+	switch {
+	case errors.As(err, &refused):
+		return tenancy.CodeNotSignedIn
+	case errors.As(err, &denied):
+		return denied.Code
+	}
+	return map[int]tenancy.Code{exitFailed: "failed", exitUsage: "usage", exitProblem: "problem",
+		exitUnreachable: "unreachable", exitNotProven: "not_proven", exitInterrupted: "interrupted"}[exit]
+}
+
+// hintOf is the next step, where the database said one.
+func hintOf(err error) string {
+	var denied *tenancy.DeniedError
+	if errors.As(err, &denied) {
+		return denied.Hint
+	}
+	return ""
 }
 
 // isCobraUsage knows the usage errors of cobra that have no hook.

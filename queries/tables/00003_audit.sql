@@ -177,7 +177,7 @@ create table audit.import_batch (
   import_id uuid not null references audit.import,
   upto_line bigint not null,
   added int not null,
-  seen int not null,
+  already_imported int not null,
   at timestamptz not null default clock_timestamp(),
   event_id bigint not null,
   primary key (import_id, upto_line)

@@ -485,7 +485,7 @@ create index law_hold_anomaly on review.law_hold (anomaly_id);
 create table review.notice (
   id bigint generated always as identity primary key,
   anomaly_id uuid not null references review.anomaly,
-  duty text not null check (duty in ('individuals', 'covered_entity', 'hhs', 'media')),
+  recipient text not null check (recipient in ('individuals', 'covered_entity', 'hhs', 'media')),
   made_on date not null,
   reference text not null check (length(reference) >= 4),
   by_user uuid not null references tenancy.users,

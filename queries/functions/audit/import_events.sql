@@ -80,13 +80,13 @@ begin
   e := audit.write(
     i.tenant_id, 'backfill', 'ok',
     jsonb_build_object(
-      'import', i.id, 'system', i.system, 'upto_line', upto_line, 'added', added, 'seen', n - added
+      'import', i.id, 'system', i.system, 'upto_line', upto_line, 'added', added, 'already_imported', n - added
     )::text,
     null, null, null, 'audit'
   );
-  insert into audit.import_batch (import_id, upto_line, added, seen, event_id)
+  insert into audit.import_batch (import_id, upto_line, added, already_imported, event_id)
   values (i.id, import_events.upto_line, added, n - added, e);
-  return jsonb_build_object('added', added, 'seen', n - added);
+  return jsonb_build_object('added', added, 'already_imported', n - added);
 end $$;
 
 grant execute on function audit.import_events to ward_reviewer;

@@ -31,6 +31,6 @@ begin
     raise exception 'no anomaly "%" within your reach', anomaly
       using errcode = '02000', hint = 'ward queue list shows the open ones';
   end if;
-  if action <> 'browse' then perform review.need_apart(who, a.id, a.actor_id, a.subject_id); end if;
+  if action <> 'browse' then perform review.require_no_conflict(who, a.id, a.actor_id, a.subject_id); end if;
   return a;
 end $$;

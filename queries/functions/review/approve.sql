@@ -1,5 +1,5 @@
 -- accept false sends it back to the one who closed it.
-create or replace function review.approve(anomaly text, seen int, accept boolean, reason text)
+create or replace function review.approve(anomaly text, expected_version int, accept boolean, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -10,18 +10,18 @@ declare
   r jsonb;
 begin
   if a.state <> 'pending_approval' then
-    raise exception 'this anomaly is %: there is no closing to approve', a.state using errcode = 'WARD3';
+    raise exception 'this anomaly is %: there is no closing to approve', a.state using errcode = '55000';
   end if;
   if a.closed_by = any (tenancy.accounts_of(who)) then
     raise exception 'you closed this anomaly: somebody else approves it' using errcode = 'WARD2';
   end if;
   if accept then
-    update review.anomaly x set approved_by = who where x.id = a.id and x.version = seen;
+    update review.anomaly x set approved_by = who where x.id = a.id and x.version = expected_version;
     r := review.change(
-      a, seen, 'approve', review.final_state(a.disposition), who, core.require_reason(reason), a.disposition
+      a, expected_version, 'approve', review.final_state(a.disposition), who, core.require_reason(reason), a.disposition
     );
   else
-    r := review.change(a, seen, 'reopen', 'in_review', who, core.require_reason(reason));
+    r := review.change(a, expected_version, 'reopen', 'in_review', who, core.require_reason(reason));
     perform review.unclose(a.id);
   end if;
   perform review.settle(a.id, who);

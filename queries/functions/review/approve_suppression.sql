@@ -12,10 +12,10 @@ begin
     raise exception 'you asked for this suppression yourself: somebody else approves it' using errcode = 'WARD2';
   end if;
   if review.suppression_about(s, who) then
-    raise exception 'this suppression is about yourself: somebody else approves it' using errcode = 'WARD2';
+    raise exception 'this suppression is about yourself: somebody else approves it' using errcode = 'WARD6';
   end if;
   if review.suppression_state(s) <> 'pending' then
-    raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3';
+    raise exception 'this suppression is %', review.suppression_state(s) using errcode = '55000';
   end if;
   e := audit.write(
     s.tenant_id, 'suppress', 'ok',

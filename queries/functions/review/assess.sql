@@ -1,7 +1,7 @@
 -- The four factors of 164.402(2), each in words. What the log knows goes with them. From then on the anomaly is in
 -- review.
 create or replace function review.assess(
-  anomaly text, seen int, nature text, recipient text, acquired text, mitigated text, outcome text
+  anomaly text, expected_version int, nature text, recipient text, acquired text, mitigated text, outcome text
 )
   returns jsonb
   language plpgsql volatile security definer
@@ -14,7 +14,7 @@ declare
   f text[];
   thin text;
 begin
-  perform review.need_lease(a, who);
+  perform review.require_lease(a, who);
   if outcome not in ('low_probability', 'breach') then
     raise exception 'an assessment ends in low_probability or breach' using errcode = '22023';
   end if;
@@ -29,7 +29,7 @@ begin
       using errcode = '22023';
   end if;
   r := review.change(
-    a, seen, 'note',
+    a, expected_version, 'note',
     case when a.state = 'claimed' then 'in_review' else a.state end,
     who, 'four factors assessed: ' || outcome, null, jsonb_build_object('assessment', outcome)
   );

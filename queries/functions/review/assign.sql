@@ -1,4 +1,4 @@
-create or replace function review.assign(anomaly text, seen int, to_user text, reason text)
+create or replace function review.assign(anomaly text, expected_version int, to_user text, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -12,12 +12,13 @@ begin
   if not tenancy.reaches(u, a.tenant_id, 'claim') then
     raise exception '% does not review this clinic', to_user using errcode = '42501';
   end if;
-  perform review.need_apart(u, a.id, a.actor_id, a.subject_id);
+  perform review.require_no_conflict(u, a.id, a.actor_id, a.subject_id);
   if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then
-    raise exception 'this anomaly is %', a.state using errcode = 'WARD3';
+    raise exception 'this anomaly is %', a.state using errcode = '55000';
   end if;
   r := review.change(
-    a, seen, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who, core.require_reason(reason)
+    a, expected_version, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who,
+    core.require_reason(reason)
   );
   update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
   return r;

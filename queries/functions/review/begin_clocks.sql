@@ -8,6 +8,6 @@ begin
   into new.claim_by, new.close_by
   from review.time_to x
   where x.severity = new.severity;
-  new.due_on := coalesce((select min(d.due_on) from review.duties(new) d), 'infinity');
+  new.due_on := coalesce((select min(d.due_on) from review.notification_deadlines(new) d), 'infinity');
   return new;
 end $$;

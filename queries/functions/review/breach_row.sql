@@ -30,14 +30,14 @@ begin
       'closed_by', tenancy.slug_of(a.closed_by),
       'approved_by', case when a.approved_by is not null then tenancy.slug_of(a.approved_by) end,
       'due_on', nullif(a.due_on, 'infinity'),
-      'duties', (
+      'deadlines', (
         select coalesce(
           jsonb_agg(jsonb_build_object(
-            'duty', d.duty, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-          ) order by d.due_on, d.duty),
+            'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
+          ) order by d.due_on, d.recipient),
           '[]'
         )
-        from review.duties(a) d
+        from review.notification_deadlines(a) d
       )
     )
     from tenancy.tenant t left join tenancy.users u on u.id = a.actor_id

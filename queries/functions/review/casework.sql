@@ -20,11 +20,11 @@ begin
       from review.disposition_value v join review.disposition_field f using (disposition, field)
       where v.anomaly_id = a.id and v.version = a.closed_version
     ), '[]'),
-    'duties', coalesce((
+    'deadlines', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'duty', d.duty, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-      ) order by d.due_on, d.duty)
-      from review.duties(a) d
+        'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
+      ) order by d.due_on, d.recipient)
+      from review.notification_deadlines(a) d
     ), '[]'),
     'discoveries', coalesce((
       select jsonb_agg(jsonb_build_object(
@@ -44,7 +44,8 @@ begin
     ), '[]'),
     'notices', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'duty', n.duty, 'made_on', n.made_on, 'reference', n.reference, 'by', tenancy.slug_of(n.by_user), 'at', n.at
+        'recipient', n.recipient, 'made_on', n.made_on, 'reference', n.reference, 'by', tenancy.slug_of(n.by_user),
+        'at', n.at
       ) order by n.id)
       from review.notice n
       where n.anomaly_id = a.id

@@ -2,7 +2,7 @@
 -- and works holds it for 30 minutes more. extra: more for the event.
 create or replace function review.change(
   a review.anomaly,
-  seen int,
+  expected_version int,
   action text,
   to_state text,
   who uuid,
@@ -16,11 +16,11 @@ create or replace function review.change(
 as $$
 declare
   e bigint;
-  now_is review.anomaly := review.as_seen(a.id, seen);
+  now_is review.anomaly := review.locked_at_version(a.id, expected_version);
 begin
   -- a is what the caller judged: whoever names a version that is yet to come, and waits for the lock, was judged by the
   -- one before
-  if a.version is distinct from seen then
+  if a.version is distinct from expected_version then
     raise exception 'somebody changed this anomaly while you did'
       using errcode = 'WARD1', hint = 'look at it again, then decide';
   end if;
@@ -28,14 +28,14 @@ begin
     a.tenant_id, action, 'ok',
     jsonb_strip_nulls(
       jsonb_build_object(
-        'anomaly', a.id, 'from', now_is.state, 'to', to_state, 'version', seen + 1, 'disposition', disposition,
-        'reason', reason
+        'anomaly', a.id, 'from', now_is.state, 'to', to_state, 'version', expected_version + 1,
+        'disposition', disposition, 'reason', reason
       ) || extra
     )::text,
     null, null, a.subject_id, 'audit'
   );
   update review.anomaly x
-  set state = to_state, version = seen + 1,
+  set state = to_state, version = expected_version + 1,
     lease_until = case
       when x.assigned_to = who and x.lease_until is not null then clock_timestamp() + interval '30 minutes'
       else x.lease_until
@@ -45,8 +45,8 @@ begin
     anomaly_id, version, from_state, to_state, by_user, reason, disposition, evidence, event_id, batch_id
   )
   values (
-    a.id, seen + 1, now_is.state, to_state, who, reason, disposition, now_is.evidence_count, e,
+    a.id, expected_version + 1, now_is.state, to_state, who, reason, disposition, now_is.evidence_count, e,
     (extra->>'batch_id')::uuid
   );
-  return jsonb_build_object('id', a.id, 'state', to_state, 'version', seen + 1, 'event_id', e);
+  return jsonb_build_object('id', a.id, 'state', to_state, 'version', expected_version + 1, 'event_id', e);
 end $$;

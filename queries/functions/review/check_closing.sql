@@ -63,7 +63,7 @@ begin
       )
     then
       raise exception 'another date of discovery waits for a second person: that is decided first'
-        using errcode = 'WARD3';
+        using errcode = '55000';
     end if;
   end if;
   return null;

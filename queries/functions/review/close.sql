@@ -1,6 +1,6 @@
 -- fields: what the disposition demands, by name (review.disposition_field).
 create or replace function review.close(
-  anomaly text, seen int, disposition text, reason text, fields jsonb default '{}'
+  anomaly text, expected_version int, disposition text, reason text, fields jsonb default '{}'
 )
   returns jsonb
   language plpgsql volatile security definer
@@ -10,8 +10,8 @@ declare
   a review.anomaly := review.anomaly_within(anomaly, 'close');
   who uuid := tenancy.user_id();
 begin
-  perform review.need_lease(a, who);
-  return review.shut(a, seen, disposition, reason, fields, who);
+  perform review.require_lease(a, who);
+  return review.close_anomaly(a, expected_version, disposition, reason, fields, who);
 end $$;
 
 grant execute on function review.close to ward_reviewer;

@@ -39,15 +39,17 @@ begin
   for x in select i->>'id' as id, (i->>'version')::int as version from jsonb_array_elements(items) i order by 1 loop
     a := review.anomaly_within(x.id, 'close');
     if a.state not in ('new', 'claimed', 'in_review', 'waiting_info') then
-      raise exception 'anomaly % is %: nothing was closed', left(a.id::text, 8), a.state using errcode = 'WARD3';
+      raise exception 'anomaly % is %: nothing was closed', left(a.id::text, 8), a.state using errcode = '55000';
     end if;
     if a.assigned_to <> who and a.state <> 'new' then
       raise exception 'anomaly % is %''s: nothing was closed', left(a.id::text, 8), tenancy.slug_of(a.assigned_to)
         using errcode = 'WARD3';
     end if;
-    perform review.as_seen(a.id, x.version);
+    perform review.locked_at_version(a.id, x.version);
     update review.anomaly y set assigned_to = who where y.id = a.id;
-    return next review.shut(a, x.version, disposition, reason, fields, who, jsonb_build_object('batch_id', batch));
+    return next review.close_anomaly(
+      a, x.version, disposition, reason, fields, who, jsonb_build_object('batch_id', batch)
+    );
   end loop;
 end $$;
 

@@ -28,7 +28,7 @@ as $$
       f.at as assessed_at, f.event_id as assessment_event_id,
       (
         select string_agg(
-          n.duty || ' ' || n.made_on || ' ' || n.reference || ' (event ' || n.event_id || ')', '; ' order by n.id
+          n.recipient || ' ' || n.made_on || ' ' || n.reference || ' (event ' || n.event_id || ')', '; ' order by n.id
         )
         from review.notice n
         where n.anomaly_id = a.id and n.at <= (s).as_of

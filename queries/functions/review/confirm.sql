@@ -1,4 +1,4 @@
-create or replace function review.confirm(anomaly text, seen int, accept boolean, reason text)
+create or replace function review.confirm(anomaly text, expected_version int, accept boolean, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -14,12 +14,12 @@ begin
   where x.anomaly_id = a.id
     and x.answers is null
     and not exists (select from review.discovery y where y.answers = x.id);
-  if not found then raise exception 'no other date of discovery is proposed' using errcode = 'WARD3'; end if;
+  if not found then raise exception 'no other date of discovery is proposed' using errcode = '55000'; end if;
   if d.by_user = any (tenancy.accounts_of(who)) then
     raise exception 'you proposed this date: somebody else confirms it' using errcode = 'WARD2';
   end if;
   r := review.change(
-    a, seen, 'approve', a.state, who, core.require_reason(reason), null,
+    a, expected_version, 'approve', a.state, who, core.require_reason(reason), null,
     jsonb_build_object('discovered_on', d.discovered_on, 'accepted', accept)
   );
   insert into review.discovery (anomaly_id, answers, accepted, reason, by_user, event_id)

@@ -1,5 +1,5 @@
 -- Another date of discovery is proposed by one and confirmed or refused by another.
-create or replace function review.discovered(anomaly text, seen int, discovered_on date, reason text)
+create or replace function review.discovered(anomaly text, expected_version int, discovered_on date, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ begin
     raise exception 'a date of discovery is a day like 2026-01-31' using errcode = '22023';
   end if;
   r := review.change(
-    a, seen, 'note', a.state, who, core.require_reason(reason), null,
+    a, expected_version, 'note', a.state, who, core.require_reason(reason), null,
     jsonb_build_object('discovered_on', discovered_on, 'was', a.discovered_on)
   );
   insert into review.discovery (anomaly_id, discovered_on, reason, by_user, event_id)

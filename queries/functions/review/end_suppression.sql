@@ -8,7 +8,7 @@ declare
   e bigint;
 begin
   if s.ended_at is not null or s.expires_at <= clock_timestamp() then
-    raise exception 'this suppression is %', review.suppression_state(s) using errcode = 'WARD3';
+    raise exception 'this suppression is %', review.suppression_state(s) using errcode = '55000';
   end if;
   e := audit.write(
     s.tenant_id, 'suppress', 'ok',

@@ -1,4 +1,6 @@
-create or replace function review.law_hold(anomaly text, seen int, until date, written boolean, official text)
+create or replace function review.law_hold(
+  anomaly text, expected_version int, until date, written boolean, official text
+)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -21,7 +23,8 @@ begin
     raise exception 'a hold names the official who asks for it' using errcode = '22023';
   end if;
   r := review.change(
-    a, seen, 'note', a.state, who, 'law-enforcement hold until ' || until, null, jsonb_build_object('held_until', until)
+    a, expected_version, 'note', a.state, who, 'law-enforcement hold until ' || until, null,
+    jsonb_build_object('held_until', until)
   );
   insert into review.law_hold (anomaly_id, until, written, official, by_user, event_id)
   values (a.id, law_hold.until, law_hold.written, by_whom, who, (r->>'event_id')::bigint);

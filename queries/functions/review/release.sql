@@ -1,4 +1,4 @@
-create or replace function review.release(anomaly text, seen int, reason text)
+create or replace function review.release(anomaly text, expected_version int, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -8,9 +8,10 @@ declare
   who uuid := tenancy.user_id();
   r jsonb;
 begin
-  perform review.need_lease(a, who);
+  perform review.require_lease(a, who);
   r := review.change(
-    a, seen, 'assign', case when a.state = 'escalated' then a.state else 'new' end, who, core.require_reason(reason)
+    a, expected_version, 'assign', case when a.state = 'escalated' then a.state else 'new' end, who,
+    core.require_reason(reason)
   );  -- an incident stays one
   update review.anomaly x set assigned_to = null, lease_until = null where x.id = a.id;
   return r;

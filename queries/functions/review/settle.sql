@@ -11,7 +11,8 @@ declare
 begin
   select * into a from review.anomaly x where x.id = anomaly;
   update review.anomaly x
-  set due_on = coalesce((select min(d.due_on) from review.duties(a) d where d.made_on is null), 'infinity'),
+  set due_on
+      = coalesce((select min(d.due_on) from review.notification_deadlines(a) d where d.made_on is null), 'infinity'),
     review_on = case
       when a.state = 'closed' and a.disposition = 'undetermined' then (
         select v.value::date
@@ -30,7 +31,7 @@ begin
     )
     for update;
     if target.state = 'merged' then
-      raise exception 'the other anomaly has been merged itself by now' using errcode = 'WARD3';
+      raise exception 'the other anomaly has been merged itself by now' using errcode = '55000';
     end if;
     insert into review.link (anomaly_id, other_id, kind, reason, by_user)
     values (a.id, target.id, 'duplicate', a.close_reason, who) on conflict do nothing;

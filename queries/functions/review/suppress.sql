@@ -56,7 +56,7 @@ begin
   end if;
   s.tenant_id := t;
   if review.suppression_about(s, who) then
-    raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD2';
+    raise exception 'this suppression is about yourself: somebody else asks for it' using errcode = 'WARD6';
   end if;
   s.id := gen_random_uuid();
   e := audit.write(

@@ -5,7 +5,7 @@ create or replace function review.suppression_about(s review.suppression, who uu
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return review.party(who, null, s.actor_id, coalesce(
+  return review.conflict_of_interest(who, null, s.actor_id, coalesce(
     s.patient_id,
     (select r.subject_id from tenancy.record r where r.record_id = s.record_id and r.tenant_id = s.tenant_id limit 1)
   )) is not null;

@@ -14,6 +14,6 @@ begin
       and u.disabled_at is null
   ) then
     raise exception 'this would leave the installation without an administrator'
-      using errcode = 'WARD2', hint = 'ward grant add USER administrator comes first, without --hours';
+      using errcode = '55000', hint = 'ward grant add USER administrator comes first, without --hours';
   end if;
 end $$;

@@ -7,7 +7,7 @@ declare a tenancy.disclosure;
 begin
   select * into a from tenancy.asked(what, c) x order by x.expires_at desc limit 1;
   if not found then
-    raise exception 'this look was not recorded, or its lease is over: open it again' using errcode = '42501';
+    raise exception 'this look was not recorded, or its lease is over: open it again' using errcode = 'WARD5';
   end if;
   -- a reach that has ended since ends the lease: here for what was leased of one clinic; what spans several is cut to
   -- the reach by its reader

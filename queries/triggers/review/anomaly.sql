@@ -2,10 +2,10 @@ create trigger no_delete before delete on review.anomaly for each row execute fu
 create trigger no_truncate before truncate on review.anomaly for each statement execute function core.no_delete();
 create trigger enters before insert on review.anomaly for each row when (new.state <> 'new')
   execute function review.enters_the_queue();
-create trigger keep_apart after insert or update of assigned_to, closed_by, approved_by, actor_id, subject_id
+create trigger separate_closing after insert or update of assigned_to, closed_by, approved_by, actor_id, subject_id
   on review.anomaly for each row
   when (new.assigned_to is not null or new.closed_by is not null or new.approved_by is not null)
-  execute function review.keep_apart();
+  execute function review.separate_closing();
 create trigger check_closing after insert or update of state, disposition, closed_version on review.anomaly for each row
   when (new.state in ('closed', 'merged', 'pending_approval')) execute function review.check_closing();
 create trigger begin_clocks before insert on review.anomaly for each row execute function review.begin_clocks();

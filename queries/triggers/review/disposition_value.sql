@@ -3,4 +3,5 @@ create trigger append_only before delete or update on review.disposition_value f
   execute function core.append_only();
 create trigger append_only_truncate before truncate on review.disposition_value for each statement
   execute function core.append_only();
-create trigger keep_apart after insert on review.disposition_value for each row execute function review.keep_apart();
+create trigger separate_closing after insert on review.disposition_value for each row
+  execute function review.separate_closing();

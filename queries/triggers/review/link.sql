@@ -1,4 +1,4 @@
 create trigger append_only before delete or update on review.link for each row execute function core.append_only();
 create trigger append_only_truncate before truncate on review.link for each statement
   execute function core.append_only();
-create trigger keep_apart after insert on review.link for each row execute function review.keep_apart();
+create trigger separate_closing after insert on review.link for each row execute function review.separate_closing();

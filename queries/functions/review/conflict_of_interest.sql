@@ -1,6 +1,6 @@
 -- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about
 -- a patient who they are (review.person_link) or whose portal identity is theirs.
-create or replace function review.party(who uuid, anomaly uuid, actor uuid, subject uuid)
+create or replace function review.conflict_of_interest(who uuid, anomaly uuid, actor uuid, subject uuid)
   returns text
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
 -- The same below the function, whoever writes.
-create or replace function review.keep_certifiers_apart()
+create or replace function review.separate_certification()
   returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp

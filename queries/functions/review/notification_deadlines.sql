@@ -1,7 +1,7 @@
 -- Who must be notified by when, and when they were. Of an anomaly that is no breach yet: if it is one. A federal hold
 -- moves the federal dates only; a contract's and a State's stay.
-create or replace function review.duties(a review.anomaly)
-  returns table (duty text, due_on date, why text, made_on date)
+create or replace function review.notification_deadlines(a review.anomaly)
+  returns table (recipient text, due_on date, why text, made_on date)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
@@ -23,7 +23,7 @@ begin
     where v.anomaly_id = a.id and v.version = a.closed_version;
   end if;
   sixty := greatest(sixty, held);
-  duty := 'individuals';
+  recipient := 'individuals';
   due_on := sixty;
   why := '164.404(b)';
   for st in
@@ -37,29 +37,31 @@ begin
       why := st.state || ': ' || st.citation;
     end if;
   end loop;
-  select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.duty = 'individuals';
+  select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.recipient = 'individuals';
   return next;
   if term.contract_days is not null then
-    duty := 'covered_entity';
+    recipient := 'covered_entity';
     due_on := a.discovered_on + term.contract_days;
     why := '164.410 and the contract';
-    select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.duty = 'covered_entity';
+    select min(n.made_on) into made_on
+    from review.notice n
+    where n.anomaly_id = a.id and n.recipient = 'covered_entity';
     return next;
   end if;
   if affected is null then return; end if;
-  duty := 'hhs';
+  recipient := 'hhs';
   due_on := case
     when affected >= 500 then sixty
     else make_date(extract(year from a.discovered_on)::int, 12, 31) + 60
   end;
   why := case when affected >= 500 then '164.408(b)' else '164.408(c)' end;
-  select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.duty = 'hhs';
+  select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.recipient = 'hhs';
   return next;
   if exists (select from regexp_split_to_table(residents, ',') x where split_part(x, ':', 2)::int > 500) then
-    duty := 'media';
+    recipient := 'media';
     due_on := sixty;
     why := '164.406';
-    select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.duty = 'media';
+    select min(n.made_on) into made_on from review.notice n where n.anomaly_id = a.id and n.recipient = 'media';
     return next;
   end if;
 end $$;

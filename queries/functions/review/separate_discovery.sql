@@ -1,4 +1,4 @@
-create or replace function review.keep_discoveries_apart()
+create or replace function review.separate_discovery()
   returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ begin
         and x.id <> new.id
         and not exists (select from review.discovery y where y.answers = x.id)
     ) then
-      raise exception 'another date of discovery waits for a second person' using errcode = 'WARD3';
+      raise exception 'another date of discovery waits for a second person' using errcode = '55000';
     end if;
     if not exists (
       select from review.anomaly a

@@ -1,5 +1,5 @@
 -- The anomaly as it is now, locked; an error where it is not what the reviewer saw.
-create or replace function review.as_seen(anomaly uuid, seen int)
+create or replace function review.locked_at_version(anomaly uuid, expected_version int)
   returns review.anomaly
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -7,9 +7,9 @@ as $$
 declare now_is review.anomaly;
 begin
   select * into now_is from review.anomaly x where x.id = anomaly for update;
-  if now_is.version is distinct from seen then
+  if now_is.version is distinct from expected_version then
     raise exception 'somebody changed this anomaly since you saw it: it is % now (version %, you saw %)',
-      now_is.state, now_is.version, seen
+      now_is.state, now_is.version, expected_version
       using errcode = 'WARD1', hint = 'look at it again, then decide';
   end if;
   return now_is;

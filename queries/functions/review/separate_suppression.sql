@@ -1,6 +1,6 @@
 -- A suppression is asked for and approved by two persons, neither of whom it is about: as an anomaly is closed. Below
 -- the functions, whoever writes.
-create or replace function review.keep_suppressors_apart()
+create or replace function review.separate_suppression()
   returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ begin
   foreach p in array array_remove(array[new.created_by, new.approved_by], null) loop
     if review.suppression_about(new, p) then
       raise exception 'this suppression is about the one who asks for it or approves it, or a patient who they are'
-        using errcode = 'WARD2';
+        using errcode = 'WARD6';
     end if;
   end loop;
   if new.approved_by = any (tenancy.accounts_of(new.created_by)) then
