@@ -51,7 +51,7 @@ something in the way.`,
 			if err != nil {
 				return err
 			}
-			if err := reachable(cmd.Context(), url); err != nil {
+			if err := tenancy.Reach(cmd.Context(), url); err != nil {
 				return err
 			}
 			if f.remove {
