@@ -1,3 +1,5 @@
+-- Works out anew by when somebody must be notified, for the anomalies of a clinic or of all (null), after a term
+-- changed.
 create or replace function review.recount(tenant uuid)
   returns void
   language plpgsql volatile security definer

@@ -10,9 +10,9 @@ create or replace view review.access as
     -- OFFSET 0: looked up for each event by its key. As a join, it was a pass over all records where the planner knew
     -- too little
     left join lateral (
-      select r.record_id, r.subject_id
-      from tenancy.record r
-      where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id = e.tenant_id
+      select rec.record_id, rec.subject_id
+      from tenancy.record rec
+      where rec.record_id = e.record_id and rec.record_table = e.record_table and rec.tenant_id = e.tenant_id
       offset 0
     ) r on true;
 
