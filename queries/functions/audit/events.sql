@@ -58,7 +58,7 @@ begin
   end if;
   if filter ? 'event_ids' then
     condition := condition || format(
-      ' and e.event_id = any (array(select id::bigint from jsonb_array_elements_text(%L::jsonb) id))',
+      ' and e.event_id = any (array(select value::bigint from jsonb_array_elements_text(%L::jsonb)))',
       filter->>'event_ids'
     );
   end if;

@@ -13,8 +13,8 @@ begin
       using errcode = '22023', hint = 'ask for them in several calls';
   end if;
   return (
-    select coalesce(jsonb_object_agg(name, u.id), '{}')
-    from unnest(actors) name join tenancy.users u on u.slug = name or u.id::text = name
+    select coalesce(jsonb_object_agg(actor, u.id), '{}')
+    from unnest(actors) actor join tenancy.users u on u.slug = actor or u.id::text = actor
     where exists (select from tenancy.membership m where m.user_id = u.id and m.tenant_id = ask.tenant_id)
   );
 end $$;

@@ -44,7 +44,7 @@ begin
   execute format('lock table audit.%I in share mode', child);
   select * into content from audit.month_digest(first);
   if content.unsealed > 0 then
-    raise exception '% events of % are not sealed', content.unsealed, to_char(first, 'YYYY-MM')
+    raise exception '% events of % have no place in the chain', content.unsealed, to_char(first, 'YYYY-MM')
       using errcode = '55000', hint = 'ward worker seals them; then ask for the prune again';
   end if;
   if content.rows is distinct from expected_rows or content.digest is distinct from expected_digest then

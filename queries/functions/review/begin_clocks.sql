@@ -10,6 +10,6 @@ begin
   into new.claim_by, new.close_by
   from review.time_to tt
   where tt.severity = new.severity;
-  new.due_on := coalesce((select min(d.due_on) from review.notification_deadlines(new) d), 'infinity');
+  new.due_on := review.next_deadline(new);
   return new;
 end $$;

@@ -32,15 +32,7 @@ begin
       'mitigated', assessed.mitigated, 'closed_by', tenancy.slug_of(anomaly.closed_by),
       'approved_by', case when anomaly.approved_by is not null then tenancy.slug_of(anomaly.approved_by) end,
       'due_on', nullif(anomaly.due_on, 'infinity'),
-      'deadlines', (
-        select coalesce(
-          jsonb_agg(jsonb_build_object(
-            'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-          ) order by d.due_on, d.recipient),
-          '[]'
-        )
-        from review.notification_deadlines(anomaly) d
-      )
+      'deadlines', review.deadlines(anomaly)
     )
     from tenancy.tenant t left join tenancy.users u on u.id = anomaly.actor_id
     where t.id = anomaly.tenant_id

@@ -9,9 +9,9 @@ declare
   reach uuid[] := tenancy.reach(ask.user_id, 'browse');
 begin
   return query select review.breach_row(a)
-  from unnest(ask.ids) with ordinality shown(id, n) join review.anomaly a on a.id = shown.id
+  from unnest(ask.ids) with ordinality shown(id, place) join review.anomaly a on a.id = shown.id
   where reach is null or a.tenant_id = any (reach)
-  order by shown.n;
+  order by shown.place;
 end $$;
 
 grant execute on function review.breaches to ward_reviewer;

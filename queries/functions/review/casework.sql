@@ -21,12 +21,7 @@ begin
       from review.disposition_value dv join review.disposition_field df using (disposition, field)
       where dv.anomaly_id = anomaly.id and dv.version = anomaly.closed_version
     ), '[]'),
-    'deadlines', coalesce((
-      select jsonb_agg(jsonb_build_object(
-        'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-      ) order by d.due_on, d.recipient)
-      from review.notification_deadlines(anomaly) d
-    ), '[]'),
+    'deadlines', review.deadlines(anomaly),
     'discoveries', coalesce((
       select jsonb_agg(jsonb_build_object(
         'discovered_on', proposal.discovered_on, 'reason', proposal.reason, 'by', tenancy.slug_of(proposal.by_user),

@@ -78,7 +78,7 @@ begin
   end if;
   if wanted ? 'ids' then
     condition := condition || format(
-      ' and a.id = any (array(select id::uuid from jsonb_array_elements_text(%L::jsonb) id))', wanted->>'ids'
+      ' and a.id = any (array(select value::uuid from jsonb_array_elements_text(%L::jsonb)))', wanted->>'ids'
     );
   end if;
 end $$;

@@ -55,13 +55,13 @@ as $$
       ) as p90_hours_to_close,
       '308a1iiD-items' as counted_in
     from tenancy.tenant t
-      cross join (values (1, 'critical'), (2, 'high'), (3, 'medium'), (4, 'low')) severities(n, severity)
+      cross join (values (1, 'critical'), (2, 'high'), (3, 'medium'), (4, 'low')) severities(rank, severity)
       left join review.anomalies_as_of(scope) a on a.tenant = t.slug
         and a.severity = severities.severity
         and a.created_at < (scope).to_at
         and (a.created_at >= (scope).from_at or a.closed_at is null or a.closed_at >= (scope).from_at)
     where t.id = any ((scope).tenants) and t.created_at <= (scope).as_of
-    group by t.slug, severities.n, severities.severity having count(a.id) > 0
-    order by t.slug collate "C", severities.n
+    group by t.slug, severities.rank, severities.severity having count(a.id) > 0
+    order by t.slug collate "C", severities.rank
   ) line
 $$;

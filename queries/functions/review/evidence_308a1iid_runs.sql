@@ -6,16 +6,11 @@ create or replace function review.evidence_308a1iiD_runs(scope review.bundle_sco
   set search_path = pg_catalog, pg_temp
 as $$
   with rule as (
-    select newest.rule_id,
-      extract(epoch from (newest.front_matter->>'every')::interval) as every,
-      newest.missing = '{}' as enabled,
-      (select min(rl.at) from review.rule_log rl where rl.rule_id = newest.rule_id) as since
-    from (
-      select distinct on (rl.rule_id) rl.*
-      from review.rule_log rl
-      where rl.at <= (scope).as_of
-      order by rl.rule_id, rl.id desc
-    ) newest
+    select r.rule_id,
+      extract(epoch from (r.front_matter->>'every')::interval) as every,
+      r.missing = '{}' as enabled,
+      (select min(rl.at) from review.rule_log rl where rl.rule_id = r.rule_id) as since
+    from review.rules_as_of(scope) r
   ),
   planned as (
     select r.*,
@@ -29,10 +24,10 @@ as $$
   )
   select to_json(line)
   from (
-    select p.rule_id, p.enabled, p.every as period_seconds, p.planned, d.done,
-      greatest(p.planned - d.done, 0) as missed, d.upto as examined_up_to, counts.failed, counts.ok_runs,
-      counts.zero_match, counts.requested, counts.matched, counts.created, counts.merged, counts.first_event_id,
-      counts.last_event_id, '312b-runs' as counted_in
+    select p.rule_id, p.enabled, p.every as period_seconds, p.planned, runs_done.done,
+      greatest(p.planned - runs_done.done, 0) as missed, runs_done.upto as examined_up_to, counts.failed,
+      counts.ok_runs, counts.zero_match, counts.requested, counts.matched, counts.created, counts.merged,
+      counts.first_event_id, counts.last_event_id, '312b-runs' as counted_in
     from planned p
       cross join lateral (
         select count(*) as done, max(run.period_end) as upto
@@ -42,7 +37,7 @@ as $$
           and run.period_end > (scope).from_at
           and run.period_end <= (scope).to_at
           and run.finished_at <= (scope).as_of
-      ) d
+      ) runs_done
       cross join lateral (
         select count(*) filter (where run.status = 'error') as failed,
           count(*) filter (where run.status = 'ok') as ok_runs,

@@ -4,7 +4,7 @@ create or replace function review.evidence_308a3iiC_leavers(scope review.bundle_
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with f as (
+  with late_use as (
     select a.actor_id, a.tenant, string_agg(a.id || ' ' || a.state, '; ' order by a.id) as anomalies
     from review.anomalies_as_of(scope) a
     where a.rule_id like 'A03%'
@@ -18,12 +18,12 @@ as $$
         extract(epoch from m.terminated_at - (m.ended_on + 1)::timestamp at time zone 'UTC') / 3600, 2
       ) as lag_hours,
       account.disabled_at as account_disabled_at, newest.recorded_at as last_event_at, newest.event_id as last_event_id,
-      later.n as events_after_end, later.ids as events_after_end_ids, f.anomalies, m.reason, termination.event_id
+      later.n as events_after_end, later.ids as events_after_end_ids, late_use.anomalies, m.reason, termination.event_id
     from tenancy.membership m
       join tenancy.tenant t on t.id = m.tenant_id
       join tenancy.users u on u.id = m.user_id
       left join tenancy.users terminator on terminator.id = m.terminated_by
-      left join f on f.actor_id = m.user_id and f.tenant = t.slug
+      left join late_use on late_use.actor_id = m.user_id and late_use.tenant = t.slug
       left join lateral (
         select ul.disabled_at
         from tenancy.user_log ul

@@ -4,7 +4,9 @@ create or replace function review.evidence_308a6ii_timeline(scope review.bundle_
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with i as (select (incident->>'anomaly_id')::uuid as id from review.evidence_308a6ii_incidents(scope) incident)
+  with incidents as (
+    select (incident->>'anomaly_id')::uuid as id from review.evidence_308a6ii_incidents(scope) incident
+  )
   select to_json(line)
   from (
     select ev.anomaly_id, ev.at, 'evidence' as kind,
@@ -12,7 +14,7 @@ as $$
         || ev.outcome as what,
       null as by_user, ev.event_id
     from review.evidence ev join audit.chain c on c.event_id = ev.event_id
-    where ev.anomaly_id in (select i.id from i) and c.sealed_at <= (scope).as_of
+    where ev.anomaly_id in (select incidents.id from incidents) and c.sealed_at <= (scope).as_of
     union all
     select tr.anomaly_id, tr.at, 'state',
       coalesce(tr.from_state || ' to ', '') || tr.to_state || coalesce(': ' || tr.reason, ''),
@@ -23,7 +25,7 @@ as $$
         where ev.anomaly_id = tr.anomaly_id and tr.version = 1
       ))
     from review.transition tr left join tenancy.users u on u.id = tr.by_user
-    where tr.anomaly_id in (select i.id from i) and tr.at <= (scope).as_of
+    where tr.anomaly_id in (select incidents.id from incidents) and tr.at <= (scope).as_of
     union all
     select n.anomaly_id, n.at, 'note', n.text, u.slug,
       (
@@ -37,7 +39,7 @@ as $$
           and e.sealed_at <= (scope).as_of
       )
     from review.note n join tenancy.users u on u.id = n.by_user
-    where n.anomaly_id in (select i.id from i) and n.at <= (scope).as_of
+    where n.anomaly_id in (select incidents.id from incidents) and n.at <= (scope).as_of
   ) line
   order by line.anomaly_id, line.at, line.event_id, line.what collate "C"
 $$;

@@ -6,7 +6,7 @@ create or replace function review.evidence_312a2i_services(scope review.bundle_s
 as $$
   select to_json(line)
   from (
-    select u.slug as service, u.id as user_id, o.slug as owner, o.name as owner_name, account.disabled_at,
+    select u.slug as service, u.id as user_id, owned_by.slug as owner, owned_by.name as owner_name, account.disabled_at,
       declared.action, declared.record_table,
       coalesce(t.slug, case when declared.action is not null then '*' end) as tenant,
       declared.from_hour, declared.to_hour, declared.at as declared_at,
@@ -25,7 +25,7 @@ as $$
         where ul.user_id = u.id and ul.at <= (scope).as_of
         order by ul.id desc limit 1
       ) account on true
-      left join tenancy.users o on o.id = account.owner_id
+      left join tenancy.users owned_by on owned_by.id = account.owner_id
       left join (
         select distinct on (spl.user_id, spl.tenant_id, spl.action, spl.record_table, spl.from_hour) spl.*
         from tenancy.service_permission_log spl

@@ -4,7 +4,7 @@ create or replace function review.evidence_312a2ii_break_glass(scope review.bund
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with f as (
+  with followed as (
     select ev.event_id,
       string_agg(a.id || ' ' || a.state || coalesce(' ' || a.disposition, ''), '; ' order by a.id) as follow_up
     from review.anomalies_as_of(scope) a join review.evidence ev on ev.anomaly_id = a.id
@@ -25,11 +25,11 @@ as $$
           and rel.from_at between coalesce(e.occurred_at, e.recorded_at) - interval '1 day'
             and coalesce(e.occurred_at, e.recorded_at) + interval '1 day'
       ) as encounter_at,
-      f.follow_up
+      followed.follow_up
     from review.sealed_event e
       join tenancy.tenant t on t.id = e.tenant_id
       left join tenancy.users u on u.id = e.user_id
-      left join f on f.event_id = e.event_id
+      left join followed on followed.event_id = e.event_id
       left join tenancy.record rec on rec.record_id = e.record_id
         and rec.record_table = e.record_table
         and rec.tenant_id = e.tenant_id

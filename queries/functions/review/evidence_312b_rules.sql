@@ -6,28 +6,23 @@ create or replace function review.evidence_312b_rules(scope review.bundle_scope)
 as $$
   select to_json(line)
   from (
-    select newest.rule_id, newest.version, newest.front_matter->>'title' as title, newest.front_matter->>'tier' as tier,
-      newest.front_matter->>'severity' as severity,
+    select r.rule_id, r.version, r.front_matter->>'title' as title, r.front_matter->>'tier' as tier,
+      r.front_matter->>'severity' as severity,
       (
-        select string_agg(c, '; ' order by n)
-        from jsonb_array_elements_text(newest.front_matter->'citations') with ordinality cited(c, n)
+        select string_agg(cited.citation, '; ' order by cited.place)
+        from jsonb_array_elements_text(r.front_matter->'citations') with ordinality cited(citation, place)
       ) as citations,
-      newest.front_matter->>'every' as every, newest.missing = '{}' as enabled,
-      array_to_string(newest.missing, ' ') as missing, newest.front_matter->>'description' as description,
-      newest.front_matter->>'triage' as triage, newest.content_hash, newest.at as in_force_since,
+      r.front_matter->>'every' as every, r.missing = '{}' as enabled,
+      array_to_string(r.missing, ' ') as missing, r.front_matter->>'description' as description,
+      r.front_matter->>'triage' as triage, r.content_hash, r.at as in_force_since,
       (
         select min(run.recorded_as)
         from review.run run
-        where run.rule_id = newest.rule_id
-          and run.content_hash = newest.content_hash
+        where run.rule_id = r.rule_id
+          and run.content_hash = r.content_hash
           and run.finished_at <= (scope).as_of
       ) as first_run_event_id
-    from (
-      select distinct on (rl.rule_id) rl.*
-      from review.rule_log rl
-      where rl.at <= (scope).as_of
-      order by rl.rule_id, rl.id desc
-    ) newest
-    order by newest.rule_id collate "C"
+    from review.rules_as_of(scope) r
+    order by r.rule_id collate "C"
   ) line
 $$;

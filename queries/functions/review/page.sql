@@ -11,9 +11,9 @@ declare
   reach uuid[] := tenancy.reach(ask.user_id, 'browse');
 begin
   return query select ar.*
-  from unnest(ask.ids) with ordinality shown(id, n) join review.anomaly_row ar on ar.id = shown.id
+  from unnest(ask.ids) with ordinality shown(id, place) join review.anomaly_row ar on ar.id = shown.id
   where reach is null or ar.tenant_id = any (reach)
-  order by shown.n;
+  order by shown.place;
 end $$;
 
 grant execute on function review.page to ward_reviewer;

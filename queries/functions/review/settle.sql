@@ -11,9 +11,7 @@ declare
 begin
   select * into the_anomaly from review.anomaly a where a.id = anomaly;
   update review.anomaly a
-  set due_on = coalesce((
-    select min(d.due_on) from review.notification_deadlines(the_anomaly) d where d.made_on is null
-  ), 'infinity'),
+  set due_on = review.next_deadline(the_anomaly),
     review_on = case
       when the_anomaly.state = 'closed' and the_anomaly.disposition = 'undetermined' then (
         select dv.value::date

@@ -13,7 +13,7 @@ begin
   select max(batch) into high from audit.chain;
   while low < coalesce(high, 0) loop  -- everything up to low has settled, nothing after high has
     mid := low + (high - low + 1) / 2;
-    select x.batch, x.sealed_at into sealed from audit.chain x where x.batch >= mid order by x.batch limit 1;
+    select c.batch, c.sealed_at into sealed from audit.chain c where c.batch >= mid order by c.batch limit 1;
     if sealed.sealed_at <= at then
       low := sealed.batch;
     else

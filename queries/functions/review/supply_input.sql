@@ -18,15 +18,15 @@ begin
         hint = 'the inputs are ' || (select string_agg(i.name, ', ' order by i.name) from review.input i);
   end if;
   if jsonb_typeof(rows) is distinct from 'array' or jsonb_array_length(rows) not between 1 and 10000 then
-    raise exception 'the rows of an input are a JSON list of 1 to 10,000' using errcode = '22023';
+    raise exception 'the rows of an input are a JSON list of 1 to 10,000 objects' using errcode = '22023';
   end if;
-  select min(item.n) into bad
-  from jsonb_array_elements(rows) with ordinality item(r, number)
-  where jsonb_typeof(item.r) is distinct from 'object'
-    or item.r ? 'user' and not exists (select from tenancy.users u where u.slug = item.r->>'user')
+  select min(line.place) into bad
+  from jsonb_array_elements(rows) with ordinality line(item, place)
+  where jsonb_typeof(line.item) is distinct from 'object'
+    or line.item ? 'user' and not exists (select from tenancy.users u where u.slug = line.item->>'user')
     or case
-      when supply_input.input = 'person_link' then not (item.r ? 'user' and item.r ? 'patient')
-      else num_nonnulls(item.r->'user', item.r->'patient', item.r->'session') <> 1
+      when supply_input.input = 'person_link' then not (line.item ? 'user' and line.item ? 'patient')
+      else num_nonnulls(line.item->'user', line.item->'patient', line.item->'session') <> 1
     end;
   if bad is not null then
     raise exception 'row % does not name the user, patient or session that % is about', bad, input

@@ -19,7 +19,7 @@ begin
       and cardinality(events) > 0
       and not exists (
         select from unnest(events) listed(id)
-          cross join lateral (select * from review.access a where a.event_id = listed.id offset 0) a
+          cross join lateral (select * from review.access a where a.event_id = listed.id offset 0) reached
         where (
           s.patient_id is not null and a.patient_id is distinct from s.patient_id
           or s.record_id is not null and a.record_id is distinct from s.record_id

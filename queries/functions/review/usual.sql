@@ -21,11 +21,11 @@ as $$
       and act.day < usual.before
       and act.day >= usual.before - usual.days
   ),
-  m as (select percentile_cont(0.5) within group (order by worked_days.patients) as median from worked_days)
-  select max(m.median),
-    percentile_cont(0.5) within group (order by abs(worked_days.patients - m.median)),
+  middle as (select percentile_cont(0.5) within group (order by worked_days.patients) as median from worked_days)
+  select max(middle.median),
+    percentile_cont(0.5) within group (order by abs(worked_days.patients - middle.median)),
     count(*), jsonb_agg(worked_days.patients order by worked_days.day)
-  from worked_days, m
+  from worked_days, middle
 $$;
 
 grant execute on function review.usual to ward_rule, ward_worker;
