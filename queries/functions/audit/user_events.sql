@@ -7,11 +7,11 @@ create or replace function audit.user_events(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  who uuid := tenancy.reviewing();
   filter jsonb;
   person uuid;
   tenants uuid[];
 begin
+  perform tenancy.reviewing();
   if max_rows is null or max_rows not between 1 and 5000 then
     raise exception 'a page of events has 1 to 5,000 rows, not %', coalesce(max_rows, 0) using errcode = '22023';
   end if;

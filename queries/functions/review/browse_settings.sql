@@ -4,8 +4,8 @@ create or replace function review.browse_settings(ask uuid, what text)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare who uuid := tenancy.reviewer('browse');
 begin
+  perform tenancy.reviewer('browse');
   if what not in ('terms', 'accounts', 'dispositions') then
     raise exception 'there are no settings "%"', what
       using errcode = '22023', hint = 'the settings are terms, accounts and dispositions';

@@ -6,8 +6,8 @@ create or replace function review.declare_input(input text, ready boolean, reaso
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare by_user uuid := tenancy.reviewer_of(action => 'configure', tenant => null);
 begin
+  perform tenancy.reviewer_of(action => 'configure', tenant => null);
   if ready is null or not exists (select from review.input i where i.name = declare_input.input) then
     raise exception 'there is no input "%"', input using errcode = '02000',
         hint = 'the inputs are ' || (select string_agg(i.name, ', ' order by i.name) from review.input i);

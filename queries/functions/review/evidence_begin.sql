@@ -36,9 +36,11 @@ begin
       to_char(newest at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
       using errcode = '22023', hint = 'take an earlier --as-of, or wait for the worker';
   end if;
-  if from_at is null or from_at >= period_end then
-    raise exception 'the period needs a beginning, and one before its end'
-      using errcode = '22023', hint = '--from and --to say them';
+  if from_at is null then
+    raise exception 'the period of the evidence needs a beginning' using errcode = '22023', hint = '--from says it';
+  end if;
+  if from_at >= period_end then
+    raise exception 'the period ends before it begins' using errcode = '22023', hint = '--from must be before --to';
   end if;
   if period_end > shown_as_of then
     raise exception 'the period ends at %, after %, the time whose state the evidence shows',

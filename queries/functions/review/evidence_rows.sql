@@ -13,7 +13,7 @@ begin
   if file !~ '^[0-9a-zA-Z-]+$' or to_regprocedure(format('review.%I(review.bundle_scope)', list)) is null then
     raise exception 'a bundle of evidence has no list "%"', file using errcode = '22023';
   end if;
-  return query execute format('select * from review.%I($1)', list) using opened.s;
+  return query execute format('select * from review.%I($1)', list) using opened.scope;
 end $$;
 
 grant execute on function review.evidence_rows to ward_reviewer;

@@ -9,12 +9,13 @@ declare opened record;
 begin
   select * into opened from review.the_bundle();
   return jsonb_build_object(
-    'bundle', (opened.b).id, 'region', tenancy.region_here(), 'from', (opened.s).from_at, 'to', (opened.s).to_at,
-    'as_of', (opened.s).as_of, 'made_at', (opened.b).made_at, 'event_id', (opened.b).event_id,
+    'bundle', (opened.bundle).id, 'region', tenancy.region_here(), 'from', (opened.scope).from_at,
+    'to', (opened.scope).to_at, 'as_of', (opened.scope).as_of, 'made_at', (opened.bundle).made_at,
+    'event_id', (opened.bundle).event_id,
     'made_by', (
       select jsonb_build_object('user_id', u.id, 'slug', u.slug, 'name', u.name)
       from tenancy.users u
-      where u.id = (opened.b).made_by
+      where u.id = (opened.bundle).made_by
     ),
     'queries', (
       select encode(
@@ -23,12 +24,12 @@ begin
       from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where n.nspname = 'review' and p.proname like 'evidence\_%'
     ),
-    'restricted', not review.may_everywhere((opened.s).who, (opened.s).tenants, 'close'),
+    'restricted', not review.may_everywhere((opened.scope).who, (opened.scope).tenants, 'close'),
     'archive_only', (
       select coalesce(jsonb_agg(to_char(p.month, 'YYYY-MM') order by p.month), '[]')
       from audit.pruned p
-      where (p.month + interval '1 month') at time zone 'UTC' > (opened.s).from_at
-        and p.month::timestamp at time zone 'UTC' < (opened.s).to_at
+      where (p.month + interval '1 month') at time zone 'UTC' > (opened.scope).from_at
+        and p.month::timestamp at time zone 'UTC' < (opened.scope).to_at
     ),
     'tenants', (
       select jsonb_agg(jsonb_build_object(
@@ -42,18 +43,18 @@ begin
             (
               select c.seq, c.hash, c.sealed_at
               from audit.chain c
-              where c.tenant_id = t.id and c.sealed_at <= (opened.s).as_of
+              where c.tenant_id = t.id and c.sealed_at <= (opened.scope).as_of
               order by c.seq desc limit 1
             ) union all (
               select r.seq, r.hash, r.sealed_at
               from audit.resume r
-              where r.tenant_id = t.id and r.sealed_at <= (opened.s).as_of
+              where r.tenant_id = t.id and r.sealed_at <= (opened.scope).as_of
               order by r.seq desc limit 1
             )
           ) newest
           order by newest.seq desc limit 1
         ) head on true
-      where t.id = any ((opened.s).tenants)
+      where t.id = any ((opened.scope).tenants)
     )
   );
 end $$;

@@ -9,10 +9,10 @@ create or replace function review.supply_input(input text, tenant text, rows jso
 as $$
 declare
   clinic uuid := tenancy.tenant_named(tenant, 'configure');
-  by_user uuid := tenancy.reviewer_of('configure', clinic);
   number int;
   bad int;
 begin
+  perform tenancy.reviewer_of('configure', clinic);
   if not exists (select from review.input i where i.name = supply_input.input) then
     raise exception 'there is no input "%"', input using errcode = '02000',
         hint = 'the inputs are ' || (select string_agg(i.name, ', ' order by i.name) from review.input i);

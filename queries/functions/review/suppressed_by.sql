@@ -21,9 +21,9 @@ begin
         select from unnest(events) listed(id)
           cross join lateral (select * from review.access a where a.event_id = listed.id offset 0) reached
         where (
-          s.patient_id is not null and a.patient_id is distinct from s.patient_id
-          or s.record_id is not null and a.record_id is distinct from s.record_id
-          or s.action is not null and a.action is distinct from s.action
+          s.patient_id is not null and reached.patient_id is distinct from s.patient_id
+          or s.record_id is not null and reached.record_id is distinct from s.record_id
+          or s.action is not null and reached.action is distinct from s.action
         )
       )
       and (actor is null or not actor = any (tenancy.accounts_of(s.created_by) || tenancy.accounts_of(s.approved_by)))

@@ -4,8 +4,8 @@ create or replace function review.test_alert(targets text[])
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare who uuid := tenancy.reviewer_of(action => 'ship', tenant => null);
 begin
+  perform tenancy.reviewer_of(action => 'ship', tenant => null);
   return audit.write(
     tenant => tenancy.installation(), action => 'ship',
     detail => jsonb_build_object('what', 'alert test', 'targets', targets)::text,
