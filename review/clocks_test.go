@@ -188,7 +188,8 @@ func TestDiscovery(t *testing.T) {
 		len(details.Discoveries) != 1 || details.Discoveries[0].Accepted != nil {
 		t.Errorf("one person alone moved it: %s, %+v", details.Anomaly.DiscoveredOn, details.Discoveries)
 	}
-	d.refused("another while one waits", id, "is proposed already: a second person", propose(eli, 2, day(-4), "read in the log"))
+	d.refused("another while one waits", id, "is proposed already: a second person",
+		propose(eli, 2, day(-4), "read in the log"))
 	d.refused("oneself", id, "you proposed", answer(dana, 2, true))
 	d.refused("stale answer", id, "somebody changed", answer(eli, 1, true))
 	proposal := wardtest.One[int64](d.e, "select id from review.discovery")

@@ -10,6 +10,8 @@ declare
   changed jsonb;
   proposal record;
 begin
+  -- first, so that the later of two who confirm at once is told of the other
+  perform review.locked_at_version(the_anomaly.id, expected_version);
   select * into proposal
   from review.discovery d
   where d.anomaly_id = the_anomaly.id
