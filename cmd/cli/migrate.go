@@ -93,6 +93,7 @@ type migration struct {
 	Make      []migrate.Change `json:"make"`
 	Drop      []migrate.Change `json:"drop"`
 	Protected []string         `json:"protected"`
+	Lost      []migrate.Lost   `json:"lost"`
 	River     []string         `json:"river"`
 	Takes     []migrate.Take   `json:"takes"`
 	Obstacles []inTheWay       `json:"obstacles"`
@@ -118,12 +119,12 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 	if err := a.confirmTakes(plan.Takes, f.yes); err != nil {
 		return err
 	}
-	applied, err := worker.Migrate(ctx, url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
-	if err != nil {
-		return err
-	}
+	applied, failed := worker.Migrate(ctx, url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
 	for _, m := range applied {
-		a.say("applied %s", m)
+		a.say("applied %s", clean(m))
+	}
+	if failed != nil && !errors.Is(failed, migrate.ErrUnfinished) {
+		return failed
 	}
 	// reviewers see the rules, and S02 what has never run, before a worker has
 	settings, err := a.settings()
@@ -134,8 +135,11 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := worker.Register(ctx, url, rules); err != nil {
+	if err := errors.Join(failed, worker.Register(ctx, url, rules)); err != nil {
 		return err
+	}
+	for _, l := range plan.Lost {
+		a.say("%s", clean(l.String()))
 	}
 	a.say("the schema is up to date; on a new database, ward init comes next")
 	return nil
@@ -172,7 +176,7 @@ func (a *app) confirmTakes(takes []migrate.Take, yes bool) error {
 
 func (a *app) printMigration(p *migrate.Plan, rivers []string) error {
 	m := migration{From: p.From, To: p.To, Tables: filled(p.Tables), Make: filled(p.Make), Drop: filled(p.Drop),
-		Protected: filled(p.Protected), River: filled(rivers), Takes: filled(p.Takes), Obstacles: []inTheWay{}}
+		Protected: filled(p.Protected), Lost: filled(p.Lost), River: filled(rivers), Takes: filled(p.Takes), Obstacles: []inTheWay{}}
 	for _, o := range p.Obstacles {
 		m.Obstacles = append(m.Obstacles, inTheWay{o.What, filled(o.Mend)})
 	}
@@ -211,6 +215,9 @@ func (m *migration) text(p *migrate.Plan) string {
 	}
 	if len(changes)+len(m.Takes) == 0 {
 		b.WriteString("nothing to change\n")
+	}
+	for _, l := range m.Lost {
+		fmt.Fprintln(&b, clean(l.String()))
 	}
 	if len(m.Takes) > 0 {
 		b.WriteString("taken from PUBLIC:\n")

@@ -12,12 +12,12 @@ type history struct {
 	restore []string // the statements that give it back to ward_owner
 }
 
-// setAside frees the history of what will be dropped, and hands it to the login until that is done.
-func setAside(ctx context.Context, tx pgx.Tx) (*history, error) {
+// handOver frees the history of what will be dropped, and hands it to the login until that is done.
+func handOver(ctx context.Context, tx pgx.Tx) (*history, error) {
 	for _, sql := range []string{historyForeignKeys, historyDefaults, historyTriggers, historyMoves} {
 		statements, err := texts(ctx, tx, sql)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look at the history: %w", err)
 		}
 		if err := execAll(ctx, tx, statements); err != nil {
 			return nil, err
@@ -25,7 +25,7 @@ func setAside(ctx context.Context, tx pgx.Tx) (*history, error) {
 	}
 	objects, err := texts(ctx, tx, historyObjects)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look at the history: %w", err)
 	}
 	h := &history{}
 	for _, o := range objects {
@@ -55,18 +55,6 @@ func execAll(ctx context.Context, tx pgx.Tx, statements []string) error {
 		}
 	}
 	return nil
-}
-
-func texts(ctx context.Context, db querier, sql string) ([]string, error) {
-	rows, err := db.Query(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("look at the history: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("look at the history: %w", err)
-	}
-	return found, nil
 }
 
 // kept are the tables: audit's own, but for the unlogged ones, which hold no history.

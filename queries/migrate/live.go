@@ -15,6 +15,15 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+// texts reads rows of one text.
+func texts(ctx context.Context, db querier, sql string, args ...any) ([]string, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 // liveDigests digests everything about an object that its file decides: text, properties, owner, grants. The server's
 // major version is part of it, since another one may print the same view in other words.
 const liveDigests = `
@@ -44,15 +53,15 @@ group by c.oid, s.major`
 var schemas = []string{"core", "tenancy", "audit", "review", "auth"}
 
 // readLive reads the digest of every object in ward's schemas, by kind and by name or signature.
-func readLive(ctx context.Context, db querier) (map[[2]string]string, error) {
+func readLive(ctx context.Context, db querier) (map[key]string, error) {
 	rows, err := db.Query(ctx, liveDigests, schemas)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
-	live := map[[2]string]string{}
+	live := map[key]string{}
 	var kind, name, digest string
 	_, err = pgx.ForEachRow(rows, []any{&kind, &name, &digest}, func() error {
-		live[[2]string{kind, name}] = digest
+		live[key{kind, name}] = digest
 		return nil
 	})
 	if err != nil {

@@ -59,26 +59,17 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	unlock, err := lock(ctx, conn.Conn())
+	defer hangUp(ctx, conn)
+	unlock, err := lock(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	r := remover{release: files, Removal: o}
-	once := func(step func(context.Context, pgx.Tx) error) error {
-		return Options{Wait: o.Wait, Said: o.Said}.patiently(ctx, func() error {
-			return pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
-				_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d; set local search_path = pg_catalog",
-					LockTimeout.Milliseconds()), pgx.QueryExecModeSimpleProtocol)
-				if err != nil {
-					return fmt.Errorf("begin the removal: %w", err)
-				}
-				return step(ctx, tx)
-			})
-		})
+	inTx := func(step func(context.Context, pgx.Tx) error) error {
+		return Options{Wait: o.Wait, Said: o.Said}.inTx(ctx, conn, func(tx pgx.Tx) error { return step(ctx, tx) })
 	}
-	if err := once(r.record); err != nil {
+	if err := inTx(r.record); err != nil {
 		return nil, err
 	}
 	if o.Recorded != nil {
@@ -86,7 +77,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 			return nil, err
 		}
 	}
-	if err := once(r.remove); err != nil {
+	if err := inTx(r.remove); err != nil {
 		return nil, err
 	}
 	return &r.done, nil
@@ -127,14 +118,11 @@ func (r *remover) remove(ctx context.Context, tx pgx.Tx) error {
 	var h *history
 	if r.DropHistory {
 		h = &history{}
-	} else if h, err = setAside(ctx, tx); err != nil {
+	} else if h, err = handOver(ctx, tx); err != nil {
 		return err
 	}
 	if err := dropOwned(ctx, tx); err != nil {
 		return err
-	}
-	if _, err := tx.Exec(ctx, "drop table if exists "+versionTable); err != nil {
-		return fmt.Errorf("drop %s: %w", versionTable, err)
 	}
 	if err := h.putBack(ctx, tx); err != nil {
 		return err
@@ -209,7 +197,7 @@ func (r *remover) giveBack(ctx context.Context, tx pgx.Tx) (madeExtension bool, 
 // dropOwned drops everything that ward's roles own here and takes their rights away. RESTRICT is PostgreSQL's own proof
 // that nothing else goes with it. The command also takes rights on other databases away; those are restored.
 func dropOwned(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, `
+	elsewhere, err := texts(ctx, tx, `
 		select format('grant %s on database %I to %I', lower(a.privilege_type), d.datname, r.rolname)
 		  || case when a.is_grantable then ' with grant option' else '' end
 		from pg_database d cross join aclexplode(d.datacl) a join pg_roles r on r.oid = a.grantee
@@ -217,13 +205,9 @@ func dropOwned(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read rights on other databases: %w", err)
 	}
-	elsewhere, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	defaults, err := texts(ctx, tx, defaultPrivileges, roleNames())
 	if err != nil {
-		return fmt.Errorf("read rights on other databases: %w", err)
-	}
-	defaults, err := list(ctx, tx, defaultPrivileges, roleNames())
-	if err != nil {
-		return err
+		return fmt.Errorf("read default privileges: %w", err)
 	}
 	for _, reset := range defaults {
 		if _, err := tx.Exec(ctx, reset); err != nil {

@@ -74,9 +74,9 @@ func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
 		{foreignOwned, []any{ownSchemas, roleNames(), known}, "%s belongs to a role of ward's, and is not ward's", ""},
 		{foreignInside, []any{ownSchemas, roleNames()}, "%s is in a schema of ward's, and is not ward's", ""},
 	} {
-		objects, err := list(ctx, tx, look.sql, look.args...)
+		objects, err := texts(ctx, tx, look.sql, look.args...)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look before the removal: %w", err)
 		}
 		for _, o := range objects {
 			x := Obstacle{What: fmt.Sprintf(look.what, o)}
@@ -116,18 +116,6 @@ func joinAll(ctx context.Context, tx pgx.Tx, s *server) error {
 		}
 	}
 	return nil
-}
-
-func list(ctx context.Context, db querier, sql string, args ...any) ([]string, error) {
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("look before the removal: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("look before the removal: %w", err)
-	}
-	return found, nil
 }
 
 // ownSchemas are the schemas that ward's objects are in, phi and River's too.
