@@ -83,7 +83,7 @@ func TestAttackAsk(t *testing.T) {
 			"42501", "may not view")
 		refused(t, a.try("select tenancy.ask($1, gen_random_uuid(), 'tenancy.users', $2)", casey, ids), "42704",
 			"is not a protected table")
-		defer s.without(t, "tenancy.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ")()
+		defer s.without(t, "tenancy.ask_records", "p.role = claims->>'role' and ", "p.role = 'clinician' and ")()
 		if err := a.try("select tenancy.ask($1, gen_random_uuid(), 'public.notes', $2)", s.token("frank@cedar"),
 			ids); err != nil {
 			t.Fatalf("does not work without its defence: %v", err)

@@ -81,8 +81,8 @@ func sessionSetting(t *testing.T, s *scene) {
 		t.Fatal("an identity outlasts COMMIT AND CHAIN")
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', p.claims, true)",
-		"set_config('request.jwt.claims', p.claims, false)")
+	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', proof.claims, true)",
+		"set_config('request.jwt.claims', proof.claims, false)")
 	defer restore()
 	if left() == "" {
 		t.Fatal("does not outlast it without SET LOCAL either")

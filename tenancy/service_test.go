@@ -89,7 +89,7 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 		t.Errorf("a secret in the query text: %q", why)
 	}
 	refused(t, a.try("select tenancy.new_service_secret('svc-etl')"), "42501", "permission denied")
-	restore := s.without(t, "tenancy.sign_in", "u.kind = 'human' and", "")
+	restore := s.without(t, "tenancy.sign_in", "person.kind = 'human' and", "")
 	defer restore()
 	if _, err := db.SignIn(t.Context(),
 		tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"}); err != nil {

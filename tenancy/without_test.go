@@ -10,8 +10,9 @@ import (
 )
 
 // macCheck is what tenancy.claims refuses unsigned claims by.
-const macCheck = "length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, " +
-	"deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), " +
+const macCheck = "length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(claimed), " +
+	"claimed, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), key, " +
+	"'sha256'), " +
 	"'hex') is distinct from mac"
 
 // without replaces a part of one of ward's functions, as if the defence had never been written, and gives what puts it
@@ -45,7 +46,7 @@ func TestWithoutTheDefence(t *testing.T) {
 		attack                        func(a *attacker) bool
 	}{
 		{"ask and look in one transaction", "tenancy.disclosed",
-			" and a.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
+			" and d.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
 				d := uuid.New()
 				a.accepted(casey, d)
 				a.must("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
@@ -53,10 +54,10 @@ func TestWithoutTheDefence(t *testing.T) {
 				return err == nil && len(names) == 1
 			}},
 		{"another session's disclosure", "tenancy.disclosed",
-			" and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid", "", func(a *attacker) bool {
+			" and d.session_id = (claims->>'sid')::uuid and d.user_id = (claims->>'sub')::uuid", "", func(a *attacker) bool {
 				return shown(a, carla, a.asked(casey, s.mine))
 			}},
-		{"an expired lease", "tenancy.disclosed", " and a.expires_at > clock_timestamp()", "", func(a *attacker) bool {
+		{"an expired lease", "tenancy.disclosed", " and d.expires_at > clock_timestamp()", "", func(a *attacker) bool {
 			d := a.asked(casey, s.mine)
 			s.super("update tenancy.disclosure set expires_at = clock_timestamp() - interval '1 second' "+
 				"where disclosure_id = $1", d)
@@ -117,7 +118,7 @@ func TestWithoutTheDefence(t *testing.T) {
 				a.accepted(casey, d)
 				return a.try("select audit.evaluate('public.patients', '[]')") == nil
 			}},
-		{"a front desk opens notes", "tenancy.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ",
+		{"a front desk opens notes", "tenancy.ask_records", "p.role = claims->>'role' and ", "p.role = 'clinician' and ",
 			func(a *attacker) bool {
 				a.accepted(s.token("frank@cedar"), uuid.Nil)
 				return a.try("select audit.disclose(gen_random_uuid(), 'public.notes', "+

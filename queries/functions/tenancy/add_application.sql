@@ -4,7 +4,7 @@ create or replace function tenancy.add_application(aud text, login_role text, no
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.reviewer_of('configure', null);
+  perform tenancy.reviewer_of('configure', tenant => null);
   if exists (select from tenancy.application a where a.aud = add_application.aud) then
     raise exception 'there is an application "%" already', aud using errcode = '23505';
   end if;

@@ -5,7 +5,7 @@ create or replace function tenancy.add_role(name text, note text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.reviewer_of('configure', null);
+  perform tenancy.reviewer_of('configure', tenant => null);
   if exists (select from tenancy.role r where r.name = add_role.name) then
     raise exception 'there is a role "%" already', name using errcode = '23505';
   end if;

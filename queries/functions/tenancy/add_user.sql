@@ -5,10 +5,10 @@ create or replace function tenancy.add_user(
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare u uuid;
+declare person uuid;
 begin
   perform tenancy.reviewer('configure');
-  if exists (select from tenancy.users x where x.slug = add_user.slug) then
+  if exists (select from tenancy.users u where u.slug = add_user.slug) then
     raise exception 'there is a user "%" already', slug using errcode = '23505',
         hint = 'one user is one person for life: a second clinic is a second membership (ward member add)';
   end if;
@@ -24,11 +24,12 @@ begin
     add_user.slug, add_user.name, add_user.kind,
     case when owner is not null then tenancy.user_named(owner) end,
     case when password is not null then tenancy.new_password(password) end
-  ) returning id into u;
+  ) returning id into person;
   perform audit.write(
-    tenancy.installation(), 'configure', 'ok', jsonb_build_object('what', 'user add', 'user', u, 'kind', kind)::text
+    tenancy.installation(), 'configure', 'ok',
+    jsonb_build_object('what', 'user add', 'user', person, 'kind', kind)::text
   );
-  return u;
+  return person;
 end $$;
 
 grant execute on function tenancy.add_user to ward_reviewer;

@@ -12,10 +12,10 @@ create or replace function tenancy.begin(token text, disclosure uuid default nul
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  p tenancy.proof;
+  proof tenancy.proof;
   why text;
   deadline text;
-  k bytea;
+  key bytea;
   lasts interval;
 begin
   if nullif(current_setting('request.jwt.claims', true), '') is not null then
@@ -35,25 +35,25 @@ begin
         then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
         when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
       end
-    into k, lasts, why
+    into key, lasts, why
     from tenancy.mac_key m cross join tenancy.setting s;
   end if;
   if why is null then
-    p := tenancy.proven(token);
-    why := p.why;
+    proof := tenancy.proven(token);
+    why := proof.why;
   end if;
   if why is not null then
     if strict then raise exception 'refused: %', why using errcode = '28000'; end if;
     perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true),
       set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
       set_config('search_path', 'public, pg_catalog, pg_temp', true),
-      tenancy.record_refusal(p, why);
+      tenancy.record_refusal(proof, why);
     return why;
   end if;
-  deadline := least((p.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
+  deadline := least((proof.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
   -- Claims bound to this backend, this transaction, the newest begin and the deadline, exactly as tenancy.claims reads
   -- them. Assignments, because a perform is a query of its own.
-  why := set_config('request.jwt.claims', p.claims, true);
+  why := set_config('request.jwt.claims', proof.claims, true);
   why := set_config('request.jwt.deadline', deadline, true);
   why := set_config(
     'request.jwt.mac',
@@ -61,12 +61,12 @@ begin
       public.hmac(
         convert_to(
           concat_ws(
-            '|', length(p.claims), p.claims, deadline, pg_backend_pid(), extract(epoch from now()),
+            '|', length(proof.claims), proof.claims, deadline, pg_backend_pid(), extract(epoch from now()),
             nextval('tenancy.begun')
           ),
           'utf8'
         ),
-        k, 'sha256'
+        key, 'sha256'
       ),
       'hex'
     ),

@@ -9,11 +9,11 @@ create or replace function tenancy.declare_service(
 as $$
 declare
   gate uuid := tenancy.reviewer('configure');
-  u tenancy.users := tenancy.service_named(who);
-  t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end;
-  tab text := tenancy.phi_table_named(record_table);
+  account tenancy.users := tenancy.service_named(who);
+  clinic uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end;
+  table_name text := tenancy.phi_table_named(record_table);
 begin
-  perform tenancy.reviewer_of('configure', t);
+  perform tenancy.reviewer_of('configure', clinic);
   if action not in ('view', 'create', 'modify', 'delete', 'export') then
     raise exception 'an action is view, create, modify, delete or export' using errcode = '22023';
   end if;
@@ -21,12 +21,12 @@ begin
     raise exception 'hours are 0 to 24 in UTC, the first before the last; a night is two lines' using errcode = '22023';
   end if;
   insert into tenancy.service_permission as p (user_id, tenant_id, action, record_table, from_hour, to_hour)
-  values (u.id, t, declare_service.action, tab, declare_service.from_hour, declare_service.to_hour)
+  values (account.id, clinic, declare_service.action, table_name, declare_service.from_hour, declare_service.to_hour)
   on conflict on constraint service_declared do update set to_hour = excluded.to_hour;
   perform audit.write(
-    coalesce(t, tenancy.installation()), 'configure', 'ok',
+    coalesce(clinic, tenancy.installation()), 'configure', 'ok',
     jsonb_build_object(
-      'what', 'service declare', 'user', u.id, 'action', action, 'table', tab, 'tenant', t,
+      'what', 'service declare', 'user', account.id, 'action', action, 'table', table_name, 'tenant', clinic,
       'hours', from_hour || '-' || to_hour
     )::text
   );

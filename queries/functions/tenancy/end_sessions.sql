@@ -9,13 +9,13 @@ create or replace function tenancy.end_sessions(ids uuid[], why text)
 as $$
 declare free uuid[];
 begin
-  select array_agg(x.session_id) into free
+  select array_agg(unlocked.session_id) into free
   from (
     select s.session_id
     from tenancy.session s
     where s.session_id = any (ids) and s.revoked_at is null
     for no key update skip locked
-  ) x;
+  ) unlocked;
   update tenancy.session s set revoked_at = clock_timestamp(), revoke_reason = why where s.session_id = any (free);
   if cardinality(ids) > coalesce(cardinality(free), 0) and why not in ('membership terminated', 'user disabled') then
     update tenancy.users u set sessions_after = clock_timestamp()

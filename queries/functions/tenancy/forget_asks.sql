@@ -4,11 +4,11 @@ create or replace function tenancy.forget_asks()
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare n int;
+declare removed int;
 begin
   delete from tenancy.disclosure where expires_at < clock_timestamp() - interval '1 minute';
-  get diagnostics n = row_count;
-  return n;
+  get diagnostics removed = row_count;
+  return removed;
 end $$;
 
 grant execute on function tenancy.forget_asks to ward_worker;

@@ -9,7 +9,7 @@ create or replace function tenancy.identity_claims(
 as $$
 declare
   head jsonb;
-  k tenancy.issuer_key;
+  key tenancy.issuer_key;
   aud jsonb;
   now_s numeric := extract(epoch from clock_timestamp());
 begin
@@ -35,17 +35,17 @@ begin
     why := 'the issuer is not declared here';
     return;
   end if;
-  select * into k
-  from tenancy.issuer_key x
-  where x.issuer_id = issuer.id and x.kid = head->>'kid' and x.retired_at is null;
-  if k.id is null then
+  select * into key
+  from tenancy.issuer_key k
+  where k.issuer_id = issuer.id and k.kid = head->>'kid' and k.retired_at is null;
+  if key.id is null then
     why := 'the key is not one of the issuer''s: ward oidc refresh';
     return;
   end if;
-  if head->>'alg' is distinct from k.alg
+  if head->>'alg' is distinct from key.alg
     or not core.rs256(
       convert_to(split_part(id_token, '.', 1) || '.' || split_part(id_token, '.', 2), 'utf8'),
-      core.from_base64url(split_part(id_token, '.', 3)), k.n, k.e
+      core.from_base64url(split_part(id_token, '.', 3)), key.n, key.e
     )
   then
     why := 'signature';

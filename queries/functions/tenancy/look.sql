@@ -8,7 +8,7 @@ create or replace function tenancy.look(
   filter jsonb,
   ids uuid[],
   tenant uuid default null,
-  c jsonb default tenancy.claims()
+  claims jsonb default tenancy.claims()
 )
   returns void
   language plpgsql volatile security definer
@@ -17,18 +17,23 @@ as $$
 begin
   if tenant is null then
     insert into audit.event (tenant_id, user_id, actor_kind, session_id, disclosure_id, action, purpose, detail)
-    select x.t, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, ask, look.action, 'audit',
-      (jsonb_build_object('screen', what, 'filter', filter) || x.listed)::text
+    select place.tenant_id, (claims->>'sub')::uuid, coalesce(claims->>'kind', 'unknown'), (claims->>'sid')::uuid, ask,
+      look.action, 'audit',
+      (jsonb_build_object('screen', what, 'filter', filter) || place.listed)::text
     from (select tenancy.installation(), jsonb_build_object('shown', coalesce(cardinality(ids), 0)) union all
-      select key::uuid, jsonb_build_object('ids', value) from jsonb_each(coalesce(shown, '{}'))) x(t, listed);
+      select key::uuid, jsonb_build_object('ids', value) from jsonb_each(coalesce(shown, '{}'))) place(
+        tenant_id, listed
+      );
   else
     perform audit.write(
       tenant, action, 'ok',
-      jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text,
-      null, null, null, 'audit', ask, c
+      detail => jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text,
+      purpose => 'audit', disclosure => ask, c => claims
     );
   end if;
   perform tenancy.remember_ask(
-    ask, what, ids, filter, (select s.review_lease from tenancy.setting s where s.one), tenant, c
+    ask, what => what, ids => ids, payload => filter,
+    lease => (select s.review_lease from tenancy.setting s where s.one),
+    tenant => tenant, claims => claims
   );
 end $$;

@@ -23,39 +23,39 @@ declare
   n int := octet_length(token);
 begin
   if n between 48 and 4096 then
-    select v.claims, w.c, x.session_id, x.user_id, x.tenant_id, x.membership_id,
+    select v.claims, w.c, s.session_id, s.user_id, s.tenant_id, s.membership_id,
       case
         when clock_timestamp() < here.seen_at - interval '5 seconds' then 'the server''s clock has gone back'
         when (w.c->>'exp')::numeric <= extract(epoch from clock_timestamp()) then 'expired'
         when (w.c->>'iat')::numeric > extract(epoch from clock_timestamp()) + 5
         then 'issued in the future: the server''s clock has gone back'
         when w.c->>'rgn' is distinct from here.region then 'another region''s token'
-        when x.session_id is null
-          or x.user_id is distinct from (w.c->>'sub')::uuid
-          or x.tenant_id is distinct from (w.c->>'tid')::uuid
-          or x.membership_id is distinct from (w.c->>'mid')::uuid
-          or x.aud is distinct from w.c->>'aud' then 'token and session differ'
-        when not coalesce((w.c->>'jti')::uuid = any (x.issued), false) then 'token of no committed sign-in or refresh'
-        when x.revoked_at is not null then 'session revoked'
-        when x.expires_at <= clock_timestamp() then 'session expired'
+        when s.session_id is null
+          or s.user_id is distinct from (w.c->>'sub')::uuid
+          or s.tenant_id is distinct from (w.c->>'tid')::uuid
+          or s.membership_id is distinct from (w.c->>'mid')::uuid
+          or s.aud is distinct from w.c->>'aud' then 'token and session differ'
+        when not coalesce((w.c->>'jti')::uuid = any (s.issued), false) then 'token of no committed sign-in or refresh'
+        when s.revoked_at is not null then 'session revoked'
+        when s.expires_at <= clock_timestamp() then 'session expired'
         else coalesce(
           (
             select case
               when u.disabled_at is not null then 'user disabled'
-              when x.created_at <= u.sessions_after then 'session revoked'
+              when s.created_at <= u.sessions_after then 'session revoked'
             end
             from tenancy.users u
-            where u.id = x.user_id
+            where u.id = s.user_id
           ),
           (
             select case when m.terminated_at is not null then 'membership terminated' end
             from tenancy.membership m
-            where m.id = x.membership_id
+            where m.id = s.membership_id
           ),
           case
-            when x.login_role is distinct from session_user and not tenancy.audience_allowed(x.aud)
+            when s.login_role is distinct from session_user and not tenancy.audience_allowed(s.aud)
             then 'a token of another application'
-            when x.aud = 'review' and not tenancy.may_review(x.user_id) then 'no reviewer grant in force'
+            when s.aud = 'review' and not tenancy.may_review(s.user_id) then 'no reviewer grant in force'
           end
         )
       end
@@ -81,7 +81,7 @@ begin
       ) v
       cross join lateral (select v.claims::jsonb as c offset 0) w
       cross join tenancy.instance here
-      left join tenancy.session x on x.session_id = (w.c->>'sid')::uuid
+      left join tenancy.session s on s.session_id = (w.c->>'sid')::uuid
     where here.one
       and k.head = split_part(token, '.', 1)
       and k.retired_at is null

@@ -1,13 +1,14 @@
 -- The event of a token that was refused. Whose a token is whose signature does not hold, is not known.
-create or replace function tenancy.record_refusal(p tenancy.proof, why text)
+create or replace function tenancy.record_refusal(proof tenancy.proof, why text)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform audit.write_as(
-    coalesce(p.tenant_id, tenancy.installation()), p.user_id, p.session_id, p.membership_id, 'refuse', 'denied',
-    jsonb_build_object('reason', why)::text
+    coalesce(proof.tenant_id, tenancy.installation()), who => proof.user_id, session => proof.session_id,
+    membership => proof.membership_id, action => 'refuse', outcome => 'denied',
+    detail => jsonb_build_object('reason', why)::text
   );
 end $$;
 

@@ -5,7 +5,7 @@ create or replace function tenancy.remember_ask(
   payload jsonb,
   lease interval,
   tenant uuid default null,
-  c jsonb default tenancy.claims()
+  claims jsonb default tenancy.claims()
 )
   returns void
   language plpgsql volatile security definer
@@ -17,7 +17,7 @@ begin
   end if;
   insert into tenancy.disclosure (disclosure_id, session_id, user_id, tenant_id, what, ids, payload, expires_at)
   values (
-    disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, coalesce(tenant, (c->>'tid')::uuid), what, coalesce(ids, '{}'),
-    coalesce(payload, '{}'), clock_timestamp() + lease
+    disclosure, (claims->>'sid')::uuid, (claims->>'sub')::uuid, coalesce(tenant, (claims->>'tid')::uuid), what,
+    coalesce(ids, '{}'), coalesce(payload, '{}'), clock_timestamp() + lease
   );
 end $$;

@@ -4,7 +4,7 @@ create or replace function tenancy.require_second_factor(mode text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.reviewer_of('configure', null);
+  perform tenancy.reviewer_of('configure', tenant => null);
   if mode not in ('optional', 'required') then
     raise exception 'a second factor is optional or required, not "%"', mode using errcode = '22023';
   end if;

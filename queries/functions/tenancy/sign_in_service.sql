@@ -7,35 +7,37 @@ create or replace function tenancy.sign_in_service(who text, secret text, tenant
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  u tenancy.users;
-  r tenancy.signed;
+  account tenancy.users;
+  answer tenancy.signed;
 begin
   if length(secret) > 0 and position(secret in current_query()) > 0 then
     perform audit.write_as(
-      tenancy.installation(), null, null, null, 'sign_in', 'denied', '{"reason":"secret stood in the query text"}'
+      tenancy.installation(), who => null, session => null, membership => null, action => 'sign_in',
+      outcome => 'denied', detail => '{"reason":"secret stood in the query text"}'
     );
-    r.reason :=
+    answer.reason :=
       'the secret stood in the query text, where other sessions can see it: send it as a bind parameter, and rotate it';
-    return r;
+    return answer;
   end if;
-  select * into u from tenancy.users x where x.slug = who;
-  if u.kind = 'service'
+  select * into account from tenancy.users u where u.slug = who;
+  if account.kind = 'service'
     and coalesce(audience, 'review') <> 'review'
     and exists (
-      select from tenancy.service_secret x
-      where x.sha256 = sha256(convert_to(coalesce(secret, ''), 'utf8'))
-        and x.user_id = u.id
-        and x.ended_at is null
-        and x.expires_at > clock_timestamp()
+      select from tenancy.service_secret ss
+      where ss.sha256 = sha256(convert_to(coalesce(secret, ''), 'utf8'))
+        and ss.user_id = account.id
+        and ss.ended_at is null
+        and ss.expires_at > clock_timestamp()
     )
   then
-    return tenancy.open_session(u, audience, tenant, null, 'secret');
+    return tenancy.open_session(account, audience => audience, tenant => tenant, role => null, method => 'secret');
   end if;
   perform audit.write_as(
-    tenancy.installation(), u.id, null, null, 'sign_in', 'denied', '{"reason":"not accepted","method":"secret"}'
+    tenancy.installation(), who => account.id, session => null, membership => null, action => 'sign_in',
+    outcome => 'denied', detail => '{"reason":"not accepted","method":"secret"}'
   );
-  r.reason := tenancy.not_accepted();
-  return r;
+  answer.reason := tenancy.not_accepted();
+  return answer;
 end $$;
 
 grant execute on function tenancy.sign_in_service to ward_app;

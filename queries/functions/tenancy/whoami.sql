@@ -3,15 +3,15 @@ create or replace function tenancy.whoami()
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare c jsonb := tenancy.claims();
+declare claims jsonb := tenancy.claims();
 begin
-  if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
-  perform audit.write(coalesce((c->>'tid')::uuid, tenancy.installation()), 'browse', 'ok', '{"screen":"whoami"}');
+  if claims is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
+  perform audit.write(coalesce((claims->>'tid')::uuid, tenancy.installation()), 'browse', 'ok', '{"screen":"whoami"}');
   return (
     select jsonb_build_object(
-      'user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', c->>'sid', 'region', tenancy.region_here(),
-      'must_enroll', c->>'aud' = 'review' and tenancy.must_enroll((c->>'sid')::uuid),
-      'session_expires_at', (select s.expires_at from tenancy.session s where s.session_id = (c->>'sid')::uuid),
+      'user_id', u.id, 'slug', u.slug, 'name', u.name, 'session_id', claims->>'sid', 'region', tenancy.region_here(),
+      'must_enroll', claims->>'aud' = 'review' and tenancy.must_enroll((claims->>'sid')::uuid),
+      'session_expires_at', (select s.expires_at from tenancy.session s where s.session_id = (claims->>'sid')::uuid),
       'grants', coalesce((
         select jsonb_agg(jsonb_build_object(
           'id', g.id, 'role', g.role, 'tenant', t.slug, 'expires_at', g.expires_at, 'reason', g.reason
@@ -34,7 +34,7 @@ begin
       ), '[]')
     )
     from tenancy.users u
-    where u.id = (c->>'sub')::uuid
+    where u.id = (claims->>'sub')::uuid
   );
 end $$;
 
