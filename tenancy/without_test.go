@@ -89,22 +89,22 @@ func TestWithoutTheDefence(t *testing.T) {
 				a.must("begin")
 				return value[string](a, "select coalesce(tenancy.begin('"+casey+"'), '')") == ""
 			}},
-		{"another region's token", "tenancy.proven", "w.c->>'rgn' is distinct from here.region", "false",
+		{"another region's token", "tenancy.proven", "claims->>'rgn' is distinct from session.region", "false",
 			func(a *attacker) bool {
 				return a.begin(s.signed(with(claims, "rgn", "eu-central")), uuid.Nil) == ""
 			}},
 		{"X1 another tenant's token on a session", "tenancy.proven",
-			" or x.tenant_id is distinct from (w.c->>'tid')::uuid", "", func(a *attacker) bool {
+			" or session.tenant_id is distinct from (claims->>'tid')::uuid", "", func(a *attacker) bool {
 				return a.begin(s.signed(with(claims, "tid", s.harbor.String())), uuid.Nil) == "" &&
 					value[uuid.UUID](a, "select tenancy.tenant_id()") == s.harbor
 			}},
-		{"E1 an expired token", "tenancy.proven", "(w.c->>'exp')::numeric <= extract(epoch from clock_timestamp())",
-			"(w.c->>'exp')::numeric <= extract(epoch from now() - interval '1 hour')", func(a *attacker) bool {
+		{"E1 an expired token", "tenancy.proven", "(claims->>'exp')::numeric <= extract(epoch from now_at)",
+			"(claims->>'exp')::numeric <= extract(epoch from now() - interval '1 hour')", func(a *attacker) bool {
 				// the identity itself would have run out already: a second defence
 				return a.begin(s.signed(with(claims, "exp", time.Now().Add(-10*time.Second).Unix())), uuid.Nil) == ""
 			}},
-		{"N1 a forged signature", "tenancy.proven", "where sha256(substr(b, n - 43))",
-			"where true or sha256(substr(b, n - 43))", func(a *attacker) bool {
+		{"N1 a forged signature", "tenancy.proven", "where sha256(substr(raw, size - 43))",
+			"where true or sha256(substr(raw, size - 43))", func(a *attacker) bool {
 				return a.begin(forge(t, head, claims, []byte("x")), uuid.Nil) == ""
 			}},
 		{"another search than the recorded one", "audit.evaluate",

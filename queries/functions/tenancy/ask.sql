@@ -14,9 +14,9 @@ declare
   written int;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    proof.why := 'the transaction is not READ COMMITTED';
+    proof.why := 'transaction_unfit: the transaction is not READ COMMITTED';
   elsif position(token in current_query()) > 0 then
-    proof.why := 'the token stood in the query text: send it as a bind parameter';
+    proof.why := 'secret_in_query: the token stood in the query text: send it as a bind parameter';
   else
     proof := tenancy.proven(token);
   end if;

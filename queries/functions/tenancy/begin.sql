@@ -1,6 +1,6 @@
 -- Owner: ward_keys
--- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo
--- the 'refuse' event.
+-- Opens the identity of this transaction. Returns null when the token is accepted, else why not, as 'code: sentence'
+-- (docs/ADOPTING.md lists the codes): a raise would undo the 'refuse' event.
 -- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was
 -- asked for and committed before. strict raises all the same: for a pipeline whose later statements must not run, where
 -- an earlier transaction of it has written the event or the caller begins once more to have it written.
@@ -19,9 +19,9 @@ declare
   lasts interval;
 begin
   if nullif(current_setting('request.jwt.claims', true), '') is not null then
-    why := 'the transaction has an identity already';
+    why := 'transaction_unfit: the transaction has an identity already';
   elsif current_setting('transaction_isolation') <> 'read committed' then
-    why := 'the transaction is not READ COMMITTED';
+    why := 'transaction_unfit: the transaction is not READ COMMITTED';
   elsif current_query() is distinct from $own$select coalesce(tenancy.begin($1, $2, $3), '')$own$ then
     why := tenancy.unfit(token);
   end if;
@@ -30,10 +30,10 @@ begin
     select m.secret, s.identity,
       case
         when exists (select from pg_prepared_statements where from_sql)
-        then 'the session holds a statement prepared by SQL: DISCARD ALL first'
+        then 'session_unfit: the session holds a statement prepared by SQL: DISCARD ALL first'
         when exists (select from pg_cursors where is_holdable)
-        then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
-        when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
+        then 'session_unfit: the session holds a WITH HOLD cursor: DISCARD ALL first'
+        when pg_my_temp_schema() <> 0 then 'session_unfit: the session has temporary objects: use another connection'
       end
     into key, lasts, why
     from tenancy.mac_key m cross join tenancy.setting s;

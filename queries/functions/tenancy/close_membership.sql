@@ -1,3 +1,4 @@
+-- Ends a membership and its sessions, with the event. Its caller has asked who may.
 create or replace function tenancy.close_membership(member tenancy.membership, reason text, ended_on date)
   returns jsonb
   language plpgsql volatile security definer
@@ -17,7 +18,7 @@ begin
   where m.id = member.id;
   sessions_ended := tenancy.end_sessions(array(
     select s.session_id from tenancy.session s where s.membership_id = member.id and s.revoked_at is null
-  ), 'membership terminated');
+  ), 'membership terminated', refused_anyway => true);
   return jsonb_build_object(
     'membership', member.id, 'user_id', member.user_id, 'sessions_ended', sessions_ended, 'event_id', event_id
   );

@@ -15,16 +15,18 @@ begin
   select * into person from tenancy.users where id = attempt.user_id;
   answer.reason := tenancy.not_accepted();
   if attempt.asked ? 'leaked' then
-    why := 'password stood in the query text';
-    answer.reason :=
-      'the password stood in the query text, where other sessions can see it: send it as a bind parameter, and '
-      'change it';
+    why := 'secret_in_query: the password stood in the query text, where other sessions can see it: send it as a bind '
+      'parameter, and change it';
+    answer.reason := why;
   elsif not attempt.allowed then
-    why := 'too soon after failures';
+    why := 'too_many_failures: a delay is running after failed sign-ins';
   elsif not attempt.held then
-    why := case when person.id is null then 'unknown user' else 'password' end;
+    why := case
+      when person.id is null then 'unknown_user: there is no such user'
+      else 'wrong_password: the password was wrong'
+    end;
   elsif not fetched then
-    why := 'never fetched';
+    why := 'never_fetched: nobody fetched the answer within a minute';
   elsif tenancy.second_factor(person.id, attempt.asked->>'audience', code => null) is not null then  -- one is demanded
     factor := case
       when attempt.asked ? 'code'
@@ -34,11 +36,8 @@ begin
     given := factor is null;
     if not given then
       answer.needs := 'second_factor';
-      why := 'second factor ' || factor;
-      answer.reason := case factor
-        when 'needed' then 'a second factor is needed'
-        else 'the second factor was not accepted'
-      end;
+      why := tenancy.factor_missing(factor);
+      answer.reason := why;
     end if;
   end if;
   if why is null then
@@ -49,10 +48,7 @@ begin
       second_factor => given
     );
   else
-    perform audit.write_as(
-      tenancy.installation(), who => person.id, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied', detail => jsonb_build_object('reason', why)::text
-    );
+    perform tenancy.record_denial('sign_in', why, who => person.id);
   end if;
   if answer.session_id is not null then
     delete from tenancy.throttle where key = attempt.name;

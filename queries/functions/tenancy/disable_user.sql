@@ -19,10 +19,14 @@ begin
   by_user := tenancy.reviewer_of('terminate', tenant => null);
   -- a key share, as of an uncommitted row that names this person, is not waited for
   select * into person from tenancy.users u where u.id = tenancy.user_named(who) for no key update;
-  if person.slug = 'ward-worker' then raise exception 'ward-worker is ward itself' using errcode = '55000'; end if;
-  if person.id = by_user then raise exception 'nobody disables themself' using errcode = 'WARD2'; end if;
+  if person.slug = 'ward-worker' then
+    raise exception 'ward-worker cannot be disabled: it is the account of the worker' using errcode = '55000';
+  end if;
+  if person.id = by_user then
+    raise exception 'you cannot disable yourself: another administrator has to do it' using errcode = 'WARD2';
+  end if;
   if person.disabled_at is not null then
-    raise exception '% was disabled at % UTC already',
+    raise exception 'user % was disabled at % UTC already',
       person.slug, to_char(person.disabled_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
       using errcode = '55000';
   end if;
@@ -54,7 +58,7 @@ begin
   where ss.user_id = person.id and ss.ended_at is null;
   perform tenancy.end_sessions(array(
     select s.session_id from tenancy.session s where s.user_id = person.id and s.revoked_at is null
-  ), 'user disabled');
+  ), 'user disabled', refused_anyway => true);
   update tenancy.users u set disabled_at = clock_timestamp() where u.id = person.id;
   perform tenancy.keep_administrator();
   sessions := coalesce(cardinality(live), 0);

@@ -20,16 +20,16 @@ declare
   clinics int;
 begin
   if not tenancy.audience_allowed(audience) then
-    why := 'the audience is another application''s, or none';
+    why := 'wrong_application: the audience is another application''s, or none';
   elsif tenancy.clock_is_behind() then
-    why := 'the server''s clock has gone back';
+    why := 'clock_back: the clock of the server has gone back';
   elsif person.disabled_at is not null then
-    why := 'user disabled';
+    why := 'user_disabled: this user is disabled';
   elsif audience = 'review' then
     why := case
-      when person.kind <> 'human' then 'no human'
-      when tenant is not null then 'a reviewer''s session names no clinic'
-      when not tenancy.may_review(person.id) then 'no reviewer grant in force'
+      when person.kind <> 'human' then 'not_human: a service account does not review'
+      when tenant is not null then 'clinic_named: a reviewer''s session names no clinic'
+      when not tenancy.may_review(person.id) then 'no_grant: this user has no reviewer''s grant in force'
     end;
   else
     select count(distinct t.id),
@@ -43,9 +43,9 @@ begin
       and (open_session.tenant is null or t.slug = open_session.tenant)
       and (open_session.role is null or m.role = open_session.role);
     if clinics = 0 then
-      why := 'no such membership';
+      why := 'no_membership: this user has no such membership';
     elsif clinics > 1 then
-      why := 'several clinics: one must be named';
+      why := 'clinic_needed: this user works at several clinics: name one';
       answer.needs := 'tenant';
       answer.choices := places;
     else
@@ -57,19 +57,12 @@ begin
         and m.terminated_at is null
         and (open_session.role is null or m.role = open_session.role)
       order by m.started_at desc limit 1;
-      why := case when member.id is null then 'no such membership' end;
+      why := case when member.id is null then 'no_membership: this user has no such membership' end;
     end if;
   end if;
   if why is not null then
-    answer.reason := case
-      when answer.needs is null then tenancy.not_accepted()
-      else 'this user works at several clinics: name one'
-    end;
-    perform audit.write_as(
-      tenancy.installation(), who => person.id, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied',
-      detail => jsonb_build_object('reason', why, 'method', method)::text
-    );
+    answer.reason := case when answer.needs is null then tenancy.not_accepted() else why end;
+    perform tenancy.record_denial('sign_in', why, who => person.id, method => method);
     return answer;
   end if;
   insert into tenancy.session (user_id, tenant_id, membership_id, aud, method, second_factor, issued, expires_at)

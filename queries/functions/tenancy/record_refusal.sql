@@ -5,10 +5,9 @@ create or replace function tenancy.record_refusal(proof tenancy.proof, why text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform audit.write_as(
-    coalesce(proof.tenant_id, tenancy.installation()), who => proof.user_id, session => proof.session_id,
-    membership => proof.membership_id, action => 'refuse', outcome => 'denied',
-    detail => jsonb_build_object('reason', why)::text
+  perform tenancy.record_denial(
+    'refuse', why, who => proof.user_id, session => proof.session_id, membership => proof.membership_id,
+    clinic => proof.tenant_id
   );
 end $$;
 

@@ -24,10 +24,10 @@ declare
   used bytea;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'signing in works in READ COMMITTED only' using errcode = '25001';
+    raise exception 'signing in needs a READ COMMITTED transaction' using errcode = '25001';
   end if;
   if position(id_token in current_query()) > 0 then
-    answer.reason := 'the token stood in the query text: send it as a bind parameter';
+    answer.reason := 'secret_in_query: the token stood in the query text: send it as a bind parameter';
   else
     select * into verified from tenancy.identity_claims(id_token);
     answer.reason := verified.why;
@@ -47,10 +47,10 @@ begin
       used := sha256(convert_to(left(id_token, length(id_token) - strpos(reverse(id_token), '.')), 'utf8'));
       insert into tenancy.used_token (sha256, until) values (used, verified.until) on conflict do nothing;
       if not found then
-        answer.reason := 'the token was used before';
+        answer.reason := 'token_used: the token was used before: get another from the provider';
       elsif person.id is null then
         answer.reason := format(
-          'subject %s of %s is linked to no user: an administrator does that with ward user link',
+          'not_linked: subject %s of %s is linked to no user: an administrator does that with ward user link',
           verified.claims->>'sub', verified.claims->>'iss'
         );
       elsif factor is not null then
@@ -60,18 +60,11 @@ begin
     end if;
     if answer.reason is null and factor is not null then
       answer.needs := 'second_factor';
-      answer.reason := case factor
-        when 'needed' then 'a second factor is needed'
-        else 'the second factor was not accepted'
-      end;
+      answer.reason := tenancy.factor_missing(factor);
     end if;
   end if;
   if answer.reason is not null then
-    perform audit.write_as(
-      tenancy.installation(), who => person.id, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied',
-      detail => jsonb_build_object('reason', answer.reason, 'method', 'oidc')::text
-    );
+    perform tenancy.record_denial('sign_in', answer.reason, who => person.id, method => 'oidc');
     return answer;
   end if;
   answer := tenancy.open_session(
@@ -80,7 +73,7 @@ begin
   if answer.needs is not null then
     delete from tenancy.used_token ut where ut.sha256 = used;  -- the same token with a clinic will do
   elsif answer.session_id is null then
-    answer.reason := 'this user is not accepted here: no membership, or no reviewer''s grant, is in force for this';
+    answer.reason := 'not_accepted: this user has no membership, and no reviewer''s grant in force, for this';
   end if;
   return answer;
 end $$;

@@ -1,6 +1,6 @@
--- The program's way in. One answer for an unknown account, a wrong, ended or expired secret, a person's name, and a
--- clinic where it is no member; never a raise, which would undo the event. Nobody guesses 256 bits, so a try that is
--- rolled back need not be counted. secret travels as a bind parameter only.
+-- Signs a service account in by its secret. One answer for an unknown account, a wrong, ended or expired secret, a
+-- person's name, and a clinic where it is no member; never a raise, which would undo the event. Nobody guesses 256
+-- bits, so a try that is rolled back need not be counted. secret travels as a bind parameter only.
 create or replace function tenancy.sign_in_service(who text, secret text, tenant text, audience text default 'app')
   returns tenancy.signed
   language plpgsql volatile security definer
@@ -11,12 +11,10 @@ declare
   answer tenancy.signed;
 begin
   if length(secret) > 0 and position(secret in current_query()) > 0 then
-    perform audit.write_as(
-      tenancy.installation(), who => null, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied', detail => '{"reason":"secret stood in the query text"}'
-    );
     answer.reason :=
-      'the secret stood in the query text, where other sessions can see it: send it as a bind parameter, and rotate it';
+      'secret_in_query: the secret stood in the query text, where other sessions can see it: send it as a bind '
+      'parameter, and rotate it';
+    perform tenancy.record_denial('sign_in', answer.reason);
     return answer;
   end if;
   select * into account from tenancy.users u where u.slug = who;
@@ -32,11 +30,8 @@ begin
   then
     return tenancy.open_session(account, audience => audience, tenant => tenant, role => null, method => 'secret');
   end if;
-  perform audit.write_as(
-    tenancy.installation(), who => account.id, session => null, membership => null, action => 'sign_in',
-    outcome => 'denied', detail => '{"reason":"not accepted","method":"secret"}'
-  );
   answer.reason := tenancy.not_accepted();
+  perform tenancy.record_denial('sign_in', answer.reason, who => account.id, method => 'secret');
   return answer;
 end $$;
 

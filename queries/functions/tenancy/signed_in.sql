@@ -9,11 +9,8 @@ declare
   answer tenancy.signed;
 begin
   if position(signed_in.ticket in current_query()) > 0 then
-    perform audit.write_as(
-      tenancy.installation(), who => null, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied', detail => '{"reason":"the ticket stood in the query text"}'
-    );
-    answer.reason := 'the ticket stood in the query text: send it as a bind parameter';
+    answer.reason := 'secret_in_query: the ticket stood in the query text: send it as a bind parameter';
+    perform tenancy.record_denial('sign_in', answer.reason);
     return answer;
   end if;
   delete from tenancy.attempt a
@@ -21,11 +18,9 @@ begin
     and a.xid is distinct from pg_current_xact_id_if_assigned()
   returning * into attempt;
   if attempt.ticket is null then
-    perform audit.write_as(
-      tenancy.installation(), who => null, session => null, membership => null, action => 'sign_in',
-      outcome => 'denied', detail => '{"reason":"no such ticket"}'
-    );
-    answer.reason := 'no committed sign-in has this ticket, or its answer was fetched: sign in again';
+    answer.reason :=
+      'unknown_ticket: no committed sign-in has this ticket, or its answer was fetched: sign in again';
+    perform tenancy.record_denial('sign_in', answer.reason);
     return answer;
   end if;
   return tenancy.conclude(attempt, attempt.tried_at > clock_timestamp() - interval '1 minute');
