@@ -11,10 +11,8 @@ as $$
       and (
         exists (select from tenancy.membership m where m.user_id = owner.id and m.terminated_at is null)
         or exists (
-          select from tenancy.reviewer_grant g
+          select from tenancy.grant_in_force g
           where g.user_id = owner.id
-            and g.ended_at is null
-            and (g.expires_at is null or g.expires_at > clock_timestamp())
         )
       )
   )

@@ -7,13 +7,10 @@ as $$
   select case
     when session.tenant_id is not null then tenancy.reaches(who, session.tenant_id, action)
     else exists (
-      select from tenancy.reviewer_grant g
+      select from tenancy.grant_in_force g
         join tenancy.reviewer_action a on a.role = g.role and a.action = reaches_session.action
       where g.user_id = who
         and g.tenant_id is null
-        and g.ended_at is null
-        and g.starts_at <= clock_timestamp()
-        and (g.expires_at is null or g.expires_at > clock_timestamp())
     )
   end
 $$;

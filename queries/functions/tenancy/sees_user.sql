@@ -1,5 +1,5 @@
--- Whom a reviewer sees: everybody, for a reach of every clinic; else who ever was a member of a clinic within it, or
--- reviews or is on call there.
+-- Whom a reviewer sees: everybody, for a reach of every clinic; else who ever was a member of a clinic within it. Who
+-- reviews a clinic or is on call there is seen in tenancy.list_grants and tenancy.list_on_call.
 create or replace function tenancy.sees_user(who uuid, person uuid)
   returns boolean
   language sql stable security definer

@@ -1,3 +1,4 @@
+-- How many years a clinic's history is kept: it may grow and never shrink, because the archive locks what it ships.
 create or replace function tenancy.set_retention(tenant text, years int, reason text)
   returns void
   language plpgsql volatile security definer
@@ -7,14 +8,12 @@ declare
   clinic uuid := tenancy.tenant_named(tenant, 'configure');
   old int;
 begin
-  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then
-    raise exception 'a retention needs a reason of at least four characters' using errcode = '22023';
-  end if;
+  reason := core.require_reason(reason);
   select t.retain_years into old from tenancy.tenant t where t.id = clinic for update;
   if years is null or years < old or years > 100 then
-    raise exception '% years: history of % is kept for % years, which can grow to 100 and never shrink',
-      years, tenant, old
-      using errcode = '22023', hint = 'what is locked already could not be unlocked';
+    raise exception 'history of % cannot be kept for % years: it is kept for %, which can grow to 100 and never shrink',
+      tenant, years, old
+      using errcode = '22023', hint = 'what is locked in the archive stays locked; name a larger number';
   end if;
   update tenancy.tenant t set retain_years = years where t.id = clinic;
   perform audit.write(

@@ -1,3 +1,4 @@
+-- Who is signed in, and what the database lets them do: their grants, standing on call and actions.
 create or replace function tenancy.whoami()
   returns jsonb
   language plpgsql volatile security definer
@@ -16,11 +17,8 @@ begin
         select jsonb_agg(jsonb_build_object(
           'id', g.id, 'role', g.role, 'tenant', t.slug, 'expires_at', g.expires_at, 'reason', g.reason
         ) order by g.starts_at)
-        from tenancy.reviewer_grant g left join tenancy.tenant t on t.id = g.tenant_id
+        from tenancy.grant_in_force g left join tenancy.tenant t on t.id = g.tenant_id
         where g.user_id = u.id
-          and g.ended_at is null
-          and g.starts_at <= clock_timestamp()
-          and (g.expires_at is null or g.expires_at > clock_timestamp())
       ), '[]'),
       'on_call', coalesce((
         select jsonb_agg(coalesce(t.slug, '*') order by t.slug nulls first)
@@ -29,8 +27,8 @@ begin
       ), '[]'),
       'actions', coalesce((
         select jsonb_agg(distinct a.action order by a.action)
-        from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role
-        where g.user_id = u.id and g.ended_at is null and (g.expires_at is null or g.expires_at > clock_timestamp())
+        from tenancy.grant_in_force g join tenancy.reviewer_action a on a.role = g.role
+        where g.user_id = u.id
       ), '[]')
     )
     from tenancy.users u
