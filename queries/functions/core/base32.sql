@@ -1,4 +1,4 @@
--- RFC 4648, without padding; a multiple of five bytes.
+-- Base32 (RFC 4648) of a multiple of five bytes, which needs no padding.
 create or replace function core.base32(bytes bytea)
   returns text
   language sql immutable strict

@@ -1,4 +1,4 @@
--- The n-th day from Monday to Friday after a date. Holidays are not known here.
+-- The days-th day from Monday to Friday after a date. Holidays are not known here.
 create or replace function core.business_day(start date, days int)
   returns date
   language plpgsql immutable

@@ -1,3 +1,4 @@
+-- The bytes that base64url text without padding stands for (RFC 7515, appendix C).
 create or replace function core.from_base64url(encoded text)
   returns bytea
   language plpgsql immutable

@@ -1,9 +1,10 @@
--- Whether signature is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 8.2.2) of signed under the key (n, e). numeric is
--- exact, so that s^e mod n is too. The block that a right signature yields is built and compared whole; nothing of what
--- the signature yields is parsed, because that is where such verifiers were broken (CVE-2006-4339 and its successors).
+-- Whether signature is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 8.2.2) of signed under the key (modulus, exponent).
+-- numeric is exact, so that signature^exponent mod modulus is too. The block that a right signature yields is built and
+-- compared whole; nothing of what the signature yields is parsed, because that is where such verifiers were broken
+-- (CVE-2006-4339 and its successors).
 -- Both numbers stand for blocks of the same length, so that comparing them compares every byte. Refused: keys under
 -- 2048 or over 4096 bits, small or even exponents, a signature of another length than the key's, and one that is not
--- below n.
+-- below the modulus.
 create or replace function core.rs256(signed bytea, signature bytea, modulus bytea, exponent int)
   returns boolean
   language plpgsql immutable parallel safe

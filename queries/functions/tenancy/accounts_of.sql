@@ -1,4 +1,4 @@
--- All accounts of who this is.
+-- All accounts of one person, this one too.
 create or replace function tenancy.accounts_of(who uuid)
   returns uuid[]
   language plpgsql stable security definer

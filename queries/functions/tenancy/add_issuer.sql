@@ -1,3 +1,4 @@
+-- Declares an identity provider with its keys, and what it must vouch for (acr, amr) in place of ward's own code.
 create or replace function tenancy.add_issuer(
   issuer text,
   client_id text,
@@ -15,7 +16,8 @@ declare
   issuer_id uuid;
 begin
   if exists (select from tenancy.issuer i where i.issuer = add_issuer.issuer and i.ended_at is null) then
-    raise exception 'issuer % is declared already', issuer using errcode = '23505', hint = 'ward oidc remove it first';
+    raise exception 'issuer % is declared already', issuer
+      using errcode = '23505', hint = 'ward oidc remove ends the old declaration';
   end if;
   insert into tenancy.issuer (issuer, client_id, endpoints, required_acr, required_amr, declared_by)
   values (

@@ -1,3 +1,4 @@
+-- Adds a clinic to this region.
 create or replace function tenancy.add_tenant(slug text, name text)
   returns uuid
   language plpgsql volatile security definer
@@ -7,7 +8,8 @@ declare clinic uuid;
 begin
   perform tenancy.reviewer_of('configure', tenant => null);
   if exists (select from tenancy.tenant t where t.slug = add_tenant.slug) then
-    raise exception 'there is a tenant "%" already', slug using errcode = '23505';
+    raise exception 'there is a clinic with the short name "%" already', slug
+      using errcode = '23505', hint = 'ward tenant list shows those you reach: choose another name';
   end if;
   insert into tenancy.tenant (slug, name, region)
   values (add_tenant.slug, add_tenant.name, tenancy.region_here()) returning id into clinic;

@@ -1,3 +1,4 @@
+-- Adds a person or a service account. A person without a password signs in at an identity provider.
 create or replace function tenancy.add_user(
   slug text, name text, kind text default 'human', owner text default null, password text default null
 )
@@ -13,7 +14,8 @@ begin
         hint = 'one user is one person for life: a second clinic is a second membership (ward member add)';
   end if;
   if kind = 'service' and owner is null then
-    raise exception 'a service account needs an owner' using errcode = '22023';
+    raise exception 'a service account needs an owner'
+      using errcode = '22023', hint = '--owner names the person who answers for it';
   end if;
   if kind = 'service' and password is not null then
     raise exception 'a service account has no password'

@@ -1,3 +1,4 @@
+-- Lets a role do something with a protected table, or (allowed false) no longer.
 create or replace function tenancy.allow_role(role text, record_table text, actions text[], allowed boolean)
   returns void
   language plpgsql volatile security definer
@@ -8,10 +9,11 @@ declare
   table_name text := tenancy.phi_table_named(record_table);
 begin
   if not exists (select from tenancy.role r where r.name = allow_role.role) then
-    raise exception 'no role "%"', role using errcode = '02000', hint = 'ward role list shows them';
+    raise exception 'there is no role "%"', role using errcode = '02000', hint = 'ward role list shows them';
   end if;
   if coalesce(cardinality(actions), 0) = 0 or not actions <@ array['view', 'create', 'modify', 'delete', 'export'] then
-    raise exception 'actions are view, create, modify, delete and export' using errcode = '22023';
+    raise exception 'the actions must be one or more of view, create, modify, delete and export'
+      using errcode = '22023';
   end if;
   if allowed then
     insert into tenancy.permission select allow_role.role, table_name, unnest(actions) on conflict do nothing;

@@ -11,10 +11,11 @@ as $$
 declare written int;
 begin
   if coalesce(cardinality(ids), 0) = 0 or cardinality(ids) > 10000 or array_position(ids, null) is not null then
-    raise exception 'ask for 1 to 10,000 ids, none of them null' using errcode = '22023';
+    raise exception 'an ask names 1 to 10,000 ids, none of them null, and this one has %', coalesce(cardinality(ids), 0)
+      using errcode = '22023';
   end if;
   if disclosure is null then
-    raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004';
+    raise exception 'an ask needs a disclosure id: choose a random uuid' using errcode = '22004';
   end if;
   insert into audit.event (
     tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, record_table, record_id,

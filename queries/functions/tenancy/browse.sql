@@ -18,7 +18,8 @@ begin
     'tenants', 'users', 'user', 'members', 'member', 'grants', 'oncall', 'roles', 'services', 'sessions', 'keys',
     'applications'
   ) then
-    raise exception 'no list "%"', what using errcode = '22023';
+    raise exception 'tenancy has no list "%"', what using errcode = '22023',
+        hint = 'tenants, users, members, grants, oncall, roles, services, sessions, keys or applications';
   end if;
   if what = 'member' then
     member := tenancy.membership_named(arg, 'browse');

@@ -1,3 +1,4 @@
+-- Records a look at the identity providers; tenancy.list_issuers reads them.
 create or replace function tenancy.browse_issuers(ask uuid)
   returns void
   language plpgsql volatile security definer

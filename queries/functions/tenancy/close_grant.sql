@@ -1,3 +1,4 @@
+-- Ends a grant. Its caller has asked who may.
 create or replace function tenancy.close_grant(held tenancy.reviewer_grant, reason text)
   returns void
   language plpgsql volatile security definer

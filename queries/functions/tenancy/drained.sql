@@ -1,3 +1,4 @@
+-- The level of a throttle now: it drains by one for each interval drain.
 create or replace function tenancy.drained(counter tenancy.throttle, bound tenancy.throttle_limit)
   returns float8
   language sql volatile

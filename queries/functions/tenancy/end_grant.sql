@@ -1,3 +1,4 @@
+-- Ends a grant, named by its id or the first characters of it.
 create or replace function tenancy.end_grant(grant_id text, reason text)
   returns uuid
   language plpgsql volatile security definer
@@ -20,7 +21,7 @@ begin
       else tenancy.reaches(who, g.tenant_id, 'grant')
     end;
   if matches <> 1 then
-    raise exception 'no one grant in force within your reach begins with "%"', grant_id
+    raise exception '% grants in force within your reach have an id that begins with "%": name one', matches, grant_id
       using errcode = '02000', hint = 'ward grant list shows them';
   end if;
   select * into held
@@ -32,7 +33,7 @@ begin
       else tenancy.reaches(who, g.tenant_id, 'grant')
     end;
   if held.user_id = who then
-    raise exception 'nobody ends their own grant: another administrator does' using errcode = 'WARD2';
+    raise exception 'you cannot end your own grant: another administrator has to do it' using errcode = 'WARD2';
   end if;
   perform tenancy.close_grant(held, reason);
   perform tenancy.keep_administrator();

@@ -1,3 +1,4 @@
+-- Ends an identity provider: its tokens are refused from then on.
 create or replace function tenancy.end_issuer(issuer text, reason text)
   returns uuid
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- Gives back the on-call grants that the caller holds. Returns how many.
 create or replace function tenancy.end_on_call(reason text default 'done')
   returns int
   language plpgsql volatile security definer

@@ -1,4 +1,4 @@
--- Ends a session, and says so in its clinic. Reachable from ward's functions only.
+-- Ends one session. Its caller writes the event.
 create or replace function tenancy.end_session(session tenancy.session, why text)
   returns void
   language sql volatile security definer

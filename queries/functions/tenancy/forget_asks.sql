@@ -1,4 +1,4 @@
--- Asks that have run out; the worker removes them now and then.
+-- Removes asks that have run out, now and then, for the worker.
 create or replace function tenancy.forget_asks()
   returns int
   language plpgsql volatile security definer

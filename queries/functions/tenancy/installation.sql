@@ -1,4 +1,4 @@
--- the tenant of events that belong to no clinic
+-- The tenant of events that belong to no clinic.
 create or replace function tenancy.installation()
   returns uuid
   language plpgsql stable security definer

@@ -1,3 +1,4 @@
+-- The declared identity provider of that URL; raises where there is none.
 create or replace function tenancy.issuer_named(named text)
   returns tenancy.issuer
   language plpgsql stable security definer

@@ -1,3 +1,4 @@
+-- Links a provider's subject to a user, who may sign in by it from then on.
 create or replace function tenancy.link_identity(who text, issuer text, subject text)
   returns uuid
   language plpgsql volatile security definer
@@ -10,7 +11,7 @@ declare
 begin
   perform tenancy.issuer_named(link_identity.issuer);
   if (select u.kind from tenancy.users u where u.id = person) <> 'human' then
-    raise exception '% is a service account: no person signs in as it', who using errcode = '42501';
+    raise exception '% is a service account, so no person signs in as it: name a person', who using errcode = '22023';
   end if;
   insert into tenancy.identity (issuer, subject, user_id, linked_by)
   values (link_identity.issuer, link_identity.subject, person, by_user) on conflict do nothing;
@@ -20,11 +21,11 @@ begin
     where linked.issuer = link_identity.issuer and linked.subject = link_identity.subject
     for update;
     if was.user_id <> person then
-      raise exception 'this subject is, or was, another user''s: an identity is one user''s for ever'
+      raise exception 'this subject is, or was, linked to another user, and cannot be linked to a second one'
         using errcode = '23505';
     end if;
     if was.ended_at is null then
-      raise exception 'this subject is linked to % already', who using errcode = '23505';
+      raise exception 'this subject is linked to user % already', who using errcode = '23505';
     end if;
     update tenancy.identity linked set ended_at = null, linked_by = by_user, linked_at = clock_timestamp()
     where linked.issuer = was.issuer and linked.subject = was.subject;

@@ -1,3 +1,4 @@
+-- The caller's own grants, and those of the clinics within reach, ended ones too.
 create or replace function tenancy.list_grants()
   returns setof jsonb
   language plpgsql volatile security definer

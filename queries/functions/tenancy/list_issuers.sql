@@ -1,3 +1,4 @@
+-- The identity providers, each with its identities, after a look at them (tenancy.browse_issuers).
 create or replace function tenancy.list_issuers()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- Which accounts are one person's, as far as the reviewer sees either of them.
 create or replace function tenancy.list_linked_accounts()
   returns setof jsonb
   language plpgsql volatile security definer

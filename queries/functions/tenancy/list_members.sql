@@ -1,3 +1,4 @@
+-- The memberships within reach, or those of the clinic that the look named.
 create or replace function tenancy.list_members()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- The roster within reach, each entry with the grant that was taken under it and is in force.
 create or replace function tenancy.list_on_call()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,4 +1,4 @@
--- The roles, or the one asked for.
+-- The roles with their permissions, or the one asked for.
 create or replace function tenancy.list_roles()
   returns setof jsonb
   language plpgsql volatile security definer

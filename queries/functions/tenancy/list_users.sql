@@ -1,3 +1,4 @@
+-- The users within reach, each with the memberships within reach.
 create or replace function tenancy.list_users()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- A trigger: keeps the history of what service accounts were declared to do, for the rules.
 create or replace function tenancy.log_service_permission()
   returns trigger
   language plpgsql security definer

@@ -1,4 +1,5 @@
 -- Owner: ward_reader
+-- Makes the view phi.<table> of a protected table.
 -- security_barrier and OFFSET 0: a caller's own conditions, leakproof ones too, stay above the disclosure filter
 -- LATERAL: tenancy.disclosed is asked first, so that it raises also where no row passes the tenant's boundary. As a
 -- condition beside that boundary it was never evaluated then, and a session without an identity saw an empty chart.

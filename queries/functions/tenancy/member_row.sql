@@ -1,3 +1,4 @@
+-- One membership as the lists show it.
 create or replace function tenancy.member_row(member tenancy.membership)
   returns jsonb
   language sql stable security definer

@@ -17,14 +17,16 @@ declare
   ended int := 0;
 begin
   if days is null or days not between 1 and 366 then
-    raise exception 'a secret lasts 1 to 366 days' using errcode = '22023';
+    raise exception 'a secret must last between 1 and 366 days' using errcode = '22023';
   end if;
   if overlap is null or overlap < interval '0' or overlap > interval '7 days' then
-    raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023';
+    raise exception 'the overlap, for which the secret before stays valid, must lie between 0 and 7 days'
+      using errcode = '22023';
   end if;
   perform from tenancy.users u where u.id = account.id for no key update;  -- two at once take turns
   if (select u.disabled_at from tenancy.users u where u.id = account.id) is not null then
-    raise exception '% is disabled', account.slug using errcode = '55000', hint = 'ward user enable comes first';
+    raise exception 'service account % is disabled', account.slug
+      using errcode = '55000', hint = 'ward user enable comes first';
   end if;
   if overlap > interval '0' then
     select ss.id into kept

@@ -1,3 +1,4 @@
+-- A trigger of tenancy.relate: keeps tenancy.relationship, ids and times only. Argument: the kind.
 create or replace function tenancy.on_relation()
   returns trigger
   language plpgsql volatile security definer

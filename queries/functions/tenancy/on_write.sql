@@ -18,7 +18,8 @@ begin
     perform tenancy.require(table_name, done, claims);  -- says so
   end if;
   if (claims->>'tid')::uuid is distinct from (case when tg_op = 'DELETE' then old.tenant_id else new.tenant_id end) then
-    raise exception 'a row of another clinic than the one of this identity' using errcode = '42501';
+    raise exception 'this row belongs to another clinic than this identity: write it under an identity of that clinic'
+      using errcode = '42501';
   end if;
   if tg_argv[0] = 'id' then
     subject := case when tg_op = 'DELETE' then old.id else new.id end;
@@ -45,7 +46,8 @@ begin
   if claims ? 'pat'
     and (subject is distinct from (claims->>'pat')::uuid or (tg_op = 'UPDATE' and before is distinct from subject))
   then
-    raise exception 'a record of another patient than the one of this identity' using errcode = '42501';
+    raise exception 'this record belongs to another patient than this portal identity, which writes only its own'
+      using errcode = '42501';
   end if;
   if tg_op = 'DELETE' then
     update tenancy.record set deleted_at = clock_timestamp()

@@ -1,3 +1,4 @@
+-- Gives a service account another owner.
 create or replace function tenancy.own_service(who text, owner text)
   returns void
   language plpgsql volatile security definer
@@ -10,7 +11,8 @@ declare
 begin
   perform tenancy.reviewer_of_service('configure', account.id);
   if not exists (select from tenancy.users u where u.id = new_owner and u.kind = 'human' and u.disabled_at is null) then
-    raise exception '% is disabled or a service account: a person answers for one', owner using errcode = '22023';
+    raise exception '% is disabled or a service account, and a service account needs a person who answers for it', owner
+      using errcode = '55000';
   end if;
   update tenancy.users u set owner_id = new_owner where u.id = account.id;
   perform audit.write(

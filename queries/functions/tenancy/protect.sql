@@ -32,7 +32,7 @@ begin
   if missing is not null then raise exception '% has no column %', target, missing using errcode = '42703'; end if;
   -- PostgreSQL 18: a virtual column is null in a trigger, and the events would name no patient
   if exists (select from pg_attribute a where a.attrelid = target and a.attname = subject and a.attgenerated = 'v') then
-    raise exception 'the column % of % is a virtual generated one, which no trigger sees: make it STORED',
+    raise exception 'column % of % is a virtual generated column, which no trigger sees: make it STORED',
       subject, target
       using errcode = '55000';
   end if;
@@ -41,7 +41,7 @@ begin
   where i.indrelid = target and (i.indisunique or i.indisexclusion) and not i.indisprimary;
   if oracles <> '{}' then
     raise notice
-      '%: a violation of % tells that the value exists in the same clinic; accepted, listed in tenancy.phi_table',
+      '%: a violation of % tells that the value exists in the same clinic; tenancy.phi_table lists this as accepted',
       target, array_to_string(oracles, ', ');
   end if;
 

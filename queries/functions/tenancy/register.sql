@@ -1,3 +1,4 @@
+-- Notes that a table is protected, and by which release's generator.
 create or replace function tenancy.register(target text, subject text, open_columns text[], oracles text[]) returns void
   language sql volatile security definer
   set search_path = pg_catalog, pg_temp

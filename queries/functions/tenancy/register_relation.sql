@@ -1,3 +1,4 @@
+-- Notes which columns of a table say who cares for whom (tenancy.relate).
 create or replace function tenancy.register_relation(target text, kind text, columns jsonb)
   returns void
   language sql volatile security definer

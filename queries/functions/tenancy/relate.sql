@@ -1,5 +1,6 @@
--- columns: {"user", "patient", "from"} and optionally {"to", "author", "void", "known"}, each naming a column of the
--- protected table. reindex false: the rows that are there are known.
+-- Keeps tenancy.relationship by a trigger on a protected table. columns: {"user", "patient", "from"} and optionally
+-- {"to", "author", "void", "known"}, each naming a column of the table. reindex false: the rows that are there are
+-- known.
 create or replace function tenancy.relate(target regclass, kind text, columns jsonb, reindex boolean default true)
   returns void
   language plpgsql volatile
@@ -23,7 +24,7 @@ begin
     );
   if wrong is not null or columns->>'user' is null or columns->>'patient' is null or columns->>'from' is null then
     raise exception
-      'relate needs {"user", "patient", "from"} and may have {"to", "author", "void", "known"}, columns of %; wrong: %',
+      'the columns of % need {"user", "patient", "from"} and may have {"to", "author", "void", "known"}; wrong: %',
       target, coalesce(wrong, 'one is missing')
       using errcode = '22023';
   end if;

@@ -1,3 +1,4 @@
+-- Notes whose records these ids are: clinic and subject, no contents.
 create or replace function tenancy.remember_records(target text, ids uuid[], tenants uuid[], subjects uuid[])
   returns void
   language sql volatile security definer

@@ -1,3 +1,4 @@
+-- Notes who cared for whom, from rows of [id, tenant, user, patient, from, to, author, void, known].
 create or replace function tenancy.remember_relationships(target text, kind text, related jsonb)
   returns void
   language sql volatile security definer

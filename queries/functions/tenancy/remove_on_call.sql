@@ -14,7 +14,7 @@ begin
   update tenancy.on_call o set removed_at = clock_timestamp()
   where o.user_id = person and o.tenant_id is not distinct from clinic and o.removed_at is null;
   if not found then
-    raise exception '% is not on that roster', who using errcode = '02000', hint = 'ward oncall list shows it';
+    raise exception '% is not on call there', who using errcode = '02000', hint = 'ward oncall list shows it';
   end if;
   perform audit.write(
     coalesce(clinic, tenancy.installation()), 'configure', 'ok',

@@ -1,4 +1,5 @@
--- ward_identity's one function besides tenancy.issuers. The event names the login, since no person is signed in.
+-- Puts the keys of an issuer that were fetched in place of those that are there; ward_identity's one function besides
+-- tenancy.issuers. The event names the login, since no person is signed in.
 create or replace function tenancy.replace_keys(issuer text, keys jsonb)
   returns int
   language plpgsql volatile security definer

@@ -1,5 +1,5 @@
--- c, here and below: the claims, for a caller that has checked them already. Nobody but ward's own functions can call
--- these.
+-- Raises unless the identity's role may do that with the table. claims: those of a caller that has checked them
+-- already; only ward's own functions can call this.
 create or replace function tenancy.require(record_table text, action text, claims jsonb default tenancy.claims())
   returns void
   language plpgsql volatile security definer

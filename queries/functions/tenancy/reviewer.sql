@@ -1,3 +1,4 @@
+-- The signed-in reviewer, who may do that at the clinic, or (tenant null) at one of them at least; raises otherwise.
 create or replace function tenancy.reviewer(
   action text, tenant uuid default null, claims jsonb default tenancy.claims()
 )

@@ -1,6 +1,6 @@
 -- Who is signed in as a reviewer, with a second factor where one is required. Before anything else that a reviewer
--- calls: not even a name is looked up earlier. c, here and below: the claims, for a caller that has checked them
--- already. Nobody but ward's own functions can call these.
+-- calls: not even a name is looked up earlier. claims: those of a caller that has checked them already; only ward's
+-- own functions can call this.
 create or replace function tenancy.reviewing(claims jsonb default tenancy.claims())
   returns uuid
   language plpgsql volatile security definer

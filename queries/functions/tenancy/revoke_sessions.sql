@@ -13,10 +13,11 @@ declare
   why text := core.require_reason(reason);
 begin
   if (session is null) = (of_user is null) then
-    raise exception 'name a session or a user' using errcode = '22023';
+    raise exception 'name a session or a user, and not both' using errcode = '22023';
   end if;
   if session !~ '^[0-9a-fA-F-]{4,36}$' then
-    raise exception '"%" is not a session id', session using errcode = '22023', hint = 'ward session list shows them';
+    raise exception '"%" is not a session id, nor the first four or more characters of one', session
+      using errcode = '22023', hint = 'ward session list shows them';
   end if;
   for live in
     select s.*
@@ -31,7 +32,8 @@ begin
     ended := ended || live.session_id;
   end loop;
   if session is not null and cardinality(ended) <> 1 then
-    raise exception '% live sessions within your reach begin with "%"', cardinality(ended), session
+    raise exception '% live sessions within your reach have an id that begins with "%": name one',
+      cardinality(ended), session
       using errcode = '02000', hint = 'ward session list shows them';
   end if;
   for live in select * from tenancy.session s where s.session_id = any (ended) loop

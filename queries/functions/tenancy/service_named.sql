@@ -1,3 +1,4 @@
+-- A service account by short name or id; raises where there is none.
 create or replace function tenancy.service_named(named text)
   returns tenancy.users
   language plpgsql stable security definer
@@ -9,7 +10,8 @@ begin
   from tenancy.users u
   where (u.slug = named or u.id::text = named) and u.kind = 'service' and u.slug <> 'ward-worker';
   if match.id is null then
-    raise exception 'no service account "%"', named using errcode = '02000', hint = 'ward service list shows them';
+    raise exception 'there is no service account "%"', named
+      using errcode = '02000', hint = 'ward service list shows them';
   end if;
   return match;
 end $$;

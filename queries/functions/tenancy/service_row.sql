@@ -1,3 +1,4 @@
+-- One service account as the lists show it, cut to the reach of who looks.
 create or replace function tenancy.service_row(account tenancy.users, who uuid)
   returns jsonb
   language sql stable security definer

@@ -31,7 +31,7 @@ begin
     or length(role) > 1000
     or length(source) > 1000
   then
-    raise exception 'nothing that signing in needs is longer than 1,000 characters' using errcode = '22023';
+    raise exception 'a value given to sign in is longer than 1,000 characters' using errcode = '22023';
   end if;
   attempt.name := tenancy.fingerprint('sign-in name|' || coalesce(who, ''));
   attempt.source := tenancy.fingerprint('sign-in source|' || source);

@@ -1,3 +1,4 @@
+-- Ends this session.
 create or replace function tenancy.sign_out()
   returns void
   language plpgsql volatile security definer
@@ -5,7 +6,9 @@ create or replace function tenancy.sign_out()
 as $$
 declare claims jsonb := tenancy.claims();
 begin
-  if claims is null then raise exception 'nobody is signed in' using errcode = '28000'; end if;
+  if claims is null then
+    raise exception 'nobody is signed in: tenancy.begin(token) comes first' using errcode = '28000';
+  end if;
   perform audit.write(coalesce((claims->>'tid')::uuid, tenancy.installation()), 'sign_out');
   update tenancy.session set revoked_at = clock_timestamp(), revoke_reason = 'signed out'
   where session_id = (claims->>'sid')::uuid and revoked_at is null;

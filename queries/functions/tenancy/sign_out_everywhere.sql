@@ -10,7 +10,9 @@ declare
   live tenancy.session;
   ended int := 0;
 begin
-  if claims is null then raise exception 'nobody is signed in' using errcode = '28000'; end if;
+  if claims is null then
+    raise exception 'nobody is signed in: tenancy.begin(token) comes first' using errcode = '28000';
+  end if;
   -- events first: they are this session's, which ends here too
   for live in select * from tenancy.live_sessions((claims->>'sub')::uuid) loop
     perform audit.write(

@@ -1,4 +1,4 @@
--- The eligible person's own act: there is no reviewer's reach to ask for yet.
+-- Takes an on-call grant: the eligible person's own act, for which there is no reviewer's reach to ask for yet.
 create or replace function tenancy.take_on_call(tenant text, reason text, ticket text, hours numeric default 4)
   returns jsonb
   language plpgsql volatile security definer
@@ -24,14 +24,14 @@ begin
       where o.user_id = who and o.removed_at is null and (o.tenant_id is null or o.tenant_id = t.id)
     );
   if clinic.id is null then
-    raise exception 'you are not on call for a clinic "%"', tenant
+    raise exception 'you are not on call for a clinic named "%"', tenant
       using errcode = '42501', hint = 'ward whoami shows what you are on call for; an administrator changes it';
   end if;
   if btrim(coalesce(ticket, ''), E' \t\r\n') = '' then
-    raise exception 'an on-call grant names its ticket' using errcode = '22023';
+    raise exception 'an on-call grant needs a ticket: name the one of the incident' using errcode = '22023';
   end if;
   if hours is null or hours <= 0 or hours > 4 then
-    raise exception 'an on-call grant lasts more than 0 and at most 4 hours' using errcode = '22023';
+    raise exception 'an on-call grant must last more than 0 and at most 4 hours' using errcode = '22023';
   end if;
   now_at := clock_timestamp();
   insert into tenancy.reviewer_grant (user_id, role, tenant_id, granted_by, reason, ticket, starts_at, expires_at)

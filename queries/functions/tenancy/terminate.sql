@@ -14,13 +14,16 @@ begin
       to_char(member.terminated_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
       using errcode = '55000';
   end if;
-  if member.user_id = who then raise exception 'nobody terminates their own membership' using errcode = 'WARD2'; end if;
+  if member.user_id = who then
+    raise exception 'you cannot terminate your own membership: another administrator has to do it'
+      using errcode = 'WARD2';
+  end if;
   if length(coalesce(typed, '')) < 6 or not starts_with(member.user_id::text, lower(typed)) then
-    raise exception 'what was typed is not the start of this person''s user id (six characters or more)'
+    raise exception 'what was typed is not the first six or more characters of the user id of this person'
       using errcode = '22023';
   end if;
   if ended_on > (clock_timestamp() at time zone 'UTC')::date + 1 then
-    raise exception 'HR''s end date lies in the future: terminate on that day' using errcode = '22023';
+    raise exception 'the end date lies in the future: terminate the membership on that day' using errcode = '22023';
   end if;
   return tenancy.close_membership(member, reason, ended_on);
 end $$;

@@ -1,3 +1,4 @@
+-- The newest committed ask of that kind, whose lease is not over; raises where there is none.
 create or replace function tenancy.the_ask(what text, claims jsonb default tenancy.claims())
   returns tenancy.disclosure
   language plpgsql volatile security definer

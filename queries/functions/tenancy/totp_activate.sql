@@ -16,7 +16,8 @@ begin
   where totp.user_id = who and totp.session_id = session and totp.active_at is null and totp.ended_at is null
   for update;
   if not found then
-    raise exception 'no enrolment of this session waits for a code: ward totp enroll' using errcode = '02000';
+    raise exception 'this session has begun no enrolment that waits for a code: ward totp enroll begins one'
+      using errcode = '02000';
   end if;
   step := tenancy.totp_step(enrolment.secret, enrolment.last_step, regexp_replace(coalesce(code, ''), '\s', '', 'g'));
   if step is null then return null; end if;
@@ -24,7 +25,7 @@ begin
   where totp.user_id = who and totp.active_at is not null and totp.ended_at is null;
   update tenancy.totp totp set active_at = clock_timestamp(), last_step = step where totp.id = enrolment.id;
   execute format('create sequence tenancy.%I', 'totp_' || replace(enrolment.id::text, '-', ''));
-  for i in 1..10 loop
+  for code_number in 1..10 loop
     recovery := lower(core.base32(public.gen_random_bytes(10)));
     insert into tenancy.recovery_code (totp_id, sha256) values (enrolment.id, tenancy.recovery_hash(recovery));
     codes := codes || concat_ws(

@@ -1,4 +1,5 @@
 -- Owner: ward_keys
+-- Ends a user's second factor. Whether one counted.
 create or replace function tenancy.totp_end(who uuid)
   returns boolean
   language plpgsql volatile security definer

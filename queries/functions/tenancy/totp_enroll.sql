@@ -12,7 +12,7 @@ declare
 begin
   if claims is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
   if claims->>'kind' <> 'human' then
-    raise exception 'a service account has no second factor' using errcode = '42501';
+    raise exception 'a service account cannot enrol a second factor' using errcode = '42501';
   end if;
   if tenancy.totp_session(who) is not null and not tenancy.spend_recovery(who, coalesce(recovery, '')) then
     raise exception 'a second factor is enrolled already' using errcode = '55000',

@@ -19,8 +19,8 @@ begin
     and p.tenant_id is not distinct from clinic;
   get diagnostics removed = row_count;
   if removed = 0 then
-    raise exception 'that is not on the list of %', account.slug
-      using errcode = '02000', hint = 'ward service show shows it';
+    raise exception 'service account % has not declared % of % there', account.slug, action, table_name
+      using errcode = '02000', hint = 'ward service show shows what it has declared';
   end if;
   perform audit.write(
     coalesce(clinic, tenancy.installation()), 'configure', 'ok',

@@ -1,3 +1,4 @@
+-- Ends the link of a provider's subject to a user.
 create or replace function tenancy.unlink_identity(who text, issuer text, subject text, reason text)
   returns uuid
   language plpgsql volatile security definer
@@ -13,7 +14,7 @@ begin
     and linked.user_id = person
     and linked.ended_at is null;
   if not found then
-    raise exception 'this subject is not linked to %', who
+    raise exception 'this subject is not linked to user %', who
       using errcode = '02000', hint = 'ward oidc list --json shows the links';
   end if;
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object(

@@ -11,7 +11,7 @@ declare
   event bigint;
 begin
   if not exists (select from tenancy.phi_table p where p.record_table = target::text) then
-    raise exception '% is not a protected table', target using errcode = '55000';
+    raise exception '% is not a protected table, so there is nothing to undo', target using errcode = '55000';
   end if;
   -- first, so that it is refused to who may not: then nothing has changed
   execute format('lock table %s in access exclusive mode', target);

@@ -9,7 +9,7 @@ declare
 begin
   reason := core.require_reason(reason);
   if exists (select from pg_trigger g where g.tgrelid = to_regclass(target) and g.tgname = 'audit_write') then
-    raise exception '% is still protected: tenancy.unprotect undoes that', target using errcode = '55000';
+    raise exception '% is still protected: tenancy.unprotect removes that first', target using errcode = '55000';
   end if;
   delete from tenancy.relation r where r.record_table = target;
   delete from tenancy.permission p where p.record_table = target;
