@@ -15,7 +15,7 @@ type history struct {
 // setAside frees the history of what will be dropped, and hands it to the login until that is done.
 func setAside(ctx context.Context, tx pgx.Tx) (*history, error) {
 	for _, sql := range []string{historyForeignKeys, historyDefaults, historyTriggers, historyMoves} {
-		statements, err := texts(ctx, tx, sql)
+		statements, err := column(ctx, tx, sql)
 		if err != nil {
 			return nil, err
 		}
@@ -23,7 +23,7 @@ func setAside(ctx context.Context, tx pgx.Tx) (*history, error) {
 			return nil, err
 		}
 	}
-	objects, err := texts(ctx, tx, historyObjects)
+	objects, err := column(ctx, tx, historyObjects)
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +55,6 @@ func execAll(ctx context.Context, tx pgx.Tx, statements []string) error {
 		}
 	}
 	return nil
-}
-
-func texts(ctx context.Context, db querier, sql string) ([]string, error) {
-	rows, err := db.Query(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("look at the history: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("look at the history: %w", err)
-	}
-	return found, nil
 }
 
 // kept are the tables: audit's own, but for the unlogged ones, which hold no history.

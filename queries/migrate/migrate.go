@@ -89,8 +89,7 @@ func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 // migrateOnce is the whole upgrade in one transaction.
 func migrateOnce(ctx context.Context, conn *stdlib.Conn, r *release, o Options) (p *Plan, err error) {
 	err = pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d; set local search_path = pg_catalog",
-			LockTimeout.Milliseconds()), pgx.QueryExecModeSimpleProtocol)
+		_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
 		if err != nil {
 			return fmt.Errorf("begin the migration: %w", err)
 		}

@@ -16,6 +16,9 @@ const (
 	Changed       = "changed"
 	ChangedByHand = "changed by hand"
 	Missing       = "missing"
+	// What was remembered of these cannot be compared with the catalog.
+	AnotherServer  = "made on another version of PostgreSQL"
+	AnotherRelease = "remembered in the way of another release"
 )
 
 // A Change is an object that Run makes anew.
@@ -172,10 +175,12 @@ func (p *Plan) compareObjects() {
 			why = New
 		case was.Now == "":
 			why = Missing
-		case was.Live != was.Now:
+		case was.differs() == ChangedByHand:
 			why = ChangedByHand
 		case was.Sum != o.Sum:
 			why = Changed
+		case was.differs() != "":
+			why = was.differs()
 		default:
 			continue
 		}

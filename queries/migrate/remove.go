@@ -59,7 +59,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
+	defer hangUp(conn)
 	unlock, err := lock(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
@@ -69,8 +69,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 	once := func(step func(context.Context, pgx.Tx) error) error {
 		return Options{Wait: o.Wait, Said: o.Said}.patiently(ctx, func() error {
 			return pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
-				_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d; set local search_path = pg_catalog",
-					LockTimeout.Milliseconds()), pgx.QueryExecModeSimpleProtocol)
+				_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
 				if err != nil {
 					return fmt.Errorf("begin the removal: %w", err)
 				}
@@ -221,7 +220,7 @@ func dropOwned(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read rights on other databases: %w", err)
 	}
-	defaults, err := list(ctx, tx, defaultPrivileges, roleNames())
+	defaults, err := column(ctx, tx, defaultPrivileges, roleNames())
 	if err != nil {
 		return err
 	}

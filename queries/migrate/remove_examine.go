@@ -74,7 +74,7 @@ func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
 		{foreignOwned, []any{ownSchemas, roleNames(), known}, "%s belongs to a role of ward's, and is not ward's", ""},
 		{foreignInside, []any{ownSchemas, roleNames()}, "%s is in a schema of ward's, and is not ward's", ""},
 	} {
-		objects, err := list(ctx, tx, look.sql, look.args...)
+		objects, err := column(ctx, tx, look.sql, look.args...)
 		if err != nil {
 			return nil, err
 		}
@@ -116,18 +116,6 @@ func joinAll(ctx context.Context, tx pgx.Tx, s *server) error {
 		}
 	}
 	return nil
-}
-
-func list(ctx context.Context, db querier, sql string, args ...any) ([]string, error) {
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("look before the removal: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("look before the removal: %w", err)
-	}
-	return found, nil
 }
 
 // ownSchemas are the schemas that ward's objects are in, phi and River's too.

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"io/fs"
+	"maps"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -43,13 +44,26 @@ func gooseOf(db *sql.DB, r *release) (*goose.Provider, error) {
 	return provider, nil
 }
 
+// session are the settings of the connection. In what words the catalog describes an object depends on all but the
+// first, and a database or a login may have others of its own.
+var session = map[string]string{
+	"application_name":      "ward migrate",
+	"search_path":           "pg_catalog",
+	"quote_all_identifiers": "off",
+	"datestyle":             "ISO, MDY",
+	"intervalstyle":         "postgres",
+	"timezone":              "UTC",
+	"bytea_output":          "hex",
+	"extra_float_digits":    "1",
+}
+
 // connect opens the one connection that everything runs on: goose speaks database/sql, the rest pgx.
 func connect(ctx context.Context, url string) (*stdlib.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	config.RuntimeParams["application_name"] = "ward migrate"
+	maps.Copy(config.RuntimeParams, session)
 	c, err := stdlib.GetConnector(*config).Connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect to migrate: %w", err)

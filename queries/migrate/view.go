@@ -12,6 +12,9 @@ import (
 // makeView runs a view's file. Where PostgreSQL cannot replace the view, it is dropped with those of ward's views that
 // rest on it, which the plan then makes anew too.
 func (m *maker) makeView(ctx context.Context, p *Plan, o Object) error {
+	if err := m.own(ctx, o, o.Name); err != nil {
+		return err
+	}
 	if err := m.ungrant(ctx, KindView, o.Name); err != nil {
 		return err
 	}
