@@ -26,7 +26,8 @@ type site struct {
 	t       *testing.T
 	cluster *postgres.Cluster
 	super   *pgx.Conn
-	url     string
+	url     string // the superuser's
+	remover string // the URL of the login that removes ward; "": url
 }
 
 // newSite makes an application that has tables by the names of the field, a login that uses temporary tables, advisory
@@ -101,10 +102,17 @@ func (s *site) snapshot() string {
 		select 'role ' || to_jsonb(r)::text from (select rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb,
 		  rolcanlogin, rolreplication, rolbypassrls, rolconnlimit from pg_roles) r
 		union all
-		select format('%s in %s', m.member::regrole, m.roleid::regrole) from pg_auth_members m
+		select format('%s in %s %s', m.member::regrole, m.roleid::regrole, to_jsonb(m) - '{oid,roleid,member,grantor}'::text[])
+		from pg_auth_members m
 		union all
-		select format('database %s %s', d.datname, (select string_agg(a::text, ' ' order by a::text)
+		select format('database %s %s', d.datname, (select string_agg(concat_ws(' ', a.grantee::regrole,
+		    a.privilege_type, a.is_grantable), ', ' order by a.grantee, a.privilege_type)
 		  from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a)) from pg_database d
+		union all
+		select format('tablespace %s %s', spcname, spcacl) from pg_tablespace
+		union all
+		select format('parameter %s %s', parname, (select string_agg(a::text, ' ' order by a::text)
+		  from aclexplode(paracl) a where a.grantee <> 10)) from pg_parameter_acl
 		union all
 		select format('function %s %s', p.oid::regprocedure, (select string_agg(a::text, ' ' order by a::text)
 		  from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a)) from pg_proc p

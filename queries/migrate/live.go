@@ -73,9 +73,6 @@ group by t.table_oid, way.prefix`
 // digestWay is another one whenever liveDigests computes another digest of the same object.
 const digestWay = "2"
 
-// schemas are those that ward's objects are in.
-var schemas = []string{"core", "tenancy", "audit", "review", "auth"}
-
 // readLive reads the digest of every object in ward's schemas, by kind and by name or signature.
 func readLive(ctx context.Context, db querier) (map[[2]string]string, error) {
 	rows, err := db.Query(ctx, liveDigests, schemas)

@@ -27,6 +27,7 @@ const databaseName = ":database"
 // publicRights are the rights in question that PUBLIC has here, with those who lose them. Advisory locks carry no
 // privileges of their own: any login could hold the sealer's, and nothing would be sealed. Through the other functions
 // one session could look at another's statements, at rows by their physical place, or at objects outside row security.
+// ward's own roles need advisory locks. The login that installed may not have been one that could grant them.
 const publicRights = `
 with wanted as (
   select 1 as n, 'temporary tables' as kind, 'TEMPORARY' as privilege, 'database :database' as object,
@@ -66,7 +67,8 @@ select w.kind, w.privilege || ' on ' || w.object,
     order by 1),
   not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(w.owner, 'usage'),
   'grant ' || lower(w.privilege) || ' on ' || w.object || ' to public',
-  'revoke ' || lower(w.privilege) || ' on ' || w.object || ' from public'
+  case w.n when 7 then 'grant execute on ' || w.object || ' to ward_owner, ward_keys, ward_worker, ward_migrate; '
+    else '' end || 'revoke ' || lower(w.privilege) || ' on ' || w.object || ' from public'
 from wanted w
 where exists (select from aclexplode(w.acl) a where a.grantee = 0 and a.privilege_type = w.privilege)
 order by w.n, w.object`
