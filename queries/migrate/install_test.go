@@ -331,12 +331,20 @@ func TestLogins(t *testing.T) {
 	before = s.snapshot()
 	var said []string
 	hear := func(text string) { said = append(said, text) }
-	_, err := worker.Migrate(t.Context(), url, migrate.Options{Said: hear})
+	applied, err := worker.Migrate(t.Context(), url, migrate.Options{Said: hear})
 	if err != nil {
 		t.Fatal(err)
 	}
+	lines := strings.Join(applied, "\n")
+	if !strings.Contains(lines, "taken from PUBLIC: temporary tables") || strings.Contains(lines, "advisory") {
+		t.Errorf("applied: %s", lines)
+	}
 	if !slices.ContainsFunc(said, func(x string) bool { return strings.Contains(x, "pg_advisory_lock") }) {
 		t.Errorf("no word that the platform keeps advisory locks: %q", said)
+	}
+	said = nil
+	if _, err := worker.Migrate(t.Context(), url, migrate.Options{Said: hear}); err != nil || len(said) > 0 {
+		t.Errorf("an upgrade says again what was refused: %q, %v", said, err)
 	}
 	if p := s.look(url); !p.Empty() || len(p.Takes)+len(p.Obstacles) > 0 {
 		t.Errorf("asks again for what was refused: %v", p.Takes)

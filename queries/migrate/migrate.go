@@ -10,8 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-
-	"github.com/ward-health/ward/queries"
 )
 
 // LockTimeout is how long an upgrade waits for a lock that somebody else holds, before it gives up what it has and
@@ -31,7 +29,7 @@ type Options struct {
 
 func (o Options) release() (*release, error) {
 	if o.Files == nil {
-		return readRelease(queries.Schema(), queries.Version)
+		return ownRelease()
 	}
 	return readRelease(o.Files, o.Version)
 }
@@ -53,6 +51,7 @@ func Look(ctx context.Context, url string, o Options) (*Plan, error) {
 	}
 	x, err := p.examine(ctx, conn.Conn())
 	p.Obstacles, p.Takes = x.obstacles, x.takes
+	p.listed()
 	return p, err
 }
 
@@ -128,10 +127,9 @@ func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release
 			return nil, err
 		}
 	}
-	if err := x.take(ctx, tx, first, o.Said); err != nil {
+	if p.Takes, err = x.take(ctx, tx, first, o.Said); err != nil {
 		return nil, err
 	}
-	p.Takes = x.takes
 	if _, err := tx.Exec(ctx, "select audit.ensure_months()"); err != nil {
 		return nil, fmt.Errorf("make the months of the audit log: %w", err)
 	}

@@ -430,6 +430,14 @@ func TestNoSchema(t *testing.T) {
 	if err := migrate.Check(t.Context(), conn); !errors.As(err, &none) || none.Database != "" {
 		t.Errorf("an empty database: %v", err)
 	}
+	// tables of an application's own by the same name are not ward's, whatever their columns
+	for _, columns := range []string{"version text, sum text", "version text, tables int, sum text"} {
+		exec1(t, conn, "drop schema if exists core cascade", "create schema core",
+			"create table core.release ("+columns+")", "insert into core.release (version) values ('7')")
+		if err := migrate.Check(t.Context(), conn); !errors.As(err, &none) || none.Database != "" {
+			t.Errorf("a release table with %s: %v", columns, err)
+		}
+	}
 	var e *pgconn.PgError
 	if _, err := migrate.Run(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=1",
 		migrate.Options{}); err == nil ||

@@ -44,6 +44,16 @@ type Plan struct {
 	state   *state
 }
 
+// listed makes the lists of a plan lists also where they are empty, for JSON.
+func (p *Plan) listed() {
+	p.Tables, p.Protected = append([]string{}, p.Tables...), append([]string{}, p.Protected...)
+	p.Make, p.Drop = append([]Change{}, p.Make...), append([]Change{}, p.Drop...)
+	p.Takes, p.Obstacles = append([]Take{}, p.Takes...), append([]Obstacle{}, p.Obstacles...)
+	for i := range p.Obstacles {
+		p.Obstacles[i].Mend = append([]string{}, p.Obstacles[i].Mend...)
+	}
+}
+
 // Empty says that the database is at this release.
 func (p *Plan) Empty() bool {
 	return len(p.Tables)+len(p.Make)+len(p.Drop)+len(p.Protected) == 0 && p.state.sum == p.release.Sum
