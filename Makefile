@@ -8,6 +8,9 @@ export PATH := $(or $(WARD_CI_BIN),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ward-c
 FAST := ./archive ./archive/diagnose ./docs/... ./internal/messages ./internal/notify/... ./internal/postgres/filelock
 SLOW := ^(TestHostile|TestRowGroups|TestSelectReadsWhatItMust|TestEveryByte)$$
 
+# The SQL that is formatted, also what is not in git yet.
+SQL = $$(git ls-files -co --exclude-standard '*.sql' ':!testdata')
+
 # What `make test` runs. Narrow it: make test PKG=./review RUN=TestQueue
 PKG ?= ./...
 RUN ?= .
@@ -25,16 +28,17 @@ tools: ## install sqlc, golangci-lint and the tests' S3 server, at the versions 
 	.ci/run tools
 
 fmt: ## format Go and SQL
-	gofmt -w $$(git ls-files '*.go')
+	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
 	golangci-lint fmt
-	go run ./internal/sqlfmt/cmd -w $$(git ls-files '*.sql' ':!testdata')
+	go run ./internal/sqlfmt/cmd -w $(SQL)
 
-lint: ## go vet, golangci-lint, sqlc diff, prose and links
+lint: ## the format of SQL, generated code and pages, prose, links, go vet and golangci-lint: some minutes
+	go run ./internal/sqlfmt/cmd -l $(SQL)
+	cd queries && sqlc diff
+	.ci/run links
+	.ci/run prose
 	go vet ./...
 	golangci-lint run ./...
-	cd queries && sqlc diff
-	.ci/run prose
-	.ci/run links
 
 test: ## every test that `go test` runs; PKG=./review RUN=TestQueue narrows it
 	go test -run '$(RUN)' $(PKG)

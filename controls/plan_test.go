@@ -45,7 +45,7 @@ func newCustomer(t *testing.T) *customer {
 		"update public.orgs o set ward_tenant = t.id from tenancy.tenant t where t.name ilike o.title",
 		"grant select, insert, update, delete on all tables in schema public to telehealth",
 		"revoke all on public.patients, public.appointments, public.encounters, public.notes, public.attachments, "+
-			"public.messages, public.claims, public.care_team, public.ward_migration from telehealth",
+			"public.messages, public.claims, public.care_team from telehealth",
 		"grant usage on all sequences in schema public to telehealth")
 	for _, table := range customersTables {
 		run(t, dsn, "alter table "+table+" owner to telehealth")

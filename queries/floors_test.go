@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ward-health/ward/internal/sqlfmt"
 )
 
 // floors are ward's schemas, from the bottom up. What stands on a floor uses its own floor and those below.
@@ -38,8 +40,6 @@ var upward = map[string]string{
 var (
 	qualified = regexp.MustCompile(`(?i)(insert\s+into\s+)?\b(core|tenancy|audit|review|auth|boundary|controls)\.(\w+)`)
 	objects   = regexp.MustCompile(`(?i)^\s*(create|alter table|insert)\b`)
-	word      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*`)
-	dollar    = regexp.MustCompile(`^\$[A-Za-z_]*\$`)
 )
 
 // TestFloors reads the body of every function, view and trigger, and every table with its checks, defaults and
@@ -57,7 +57,7 @@ func TestFloors(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, statement := range statements(string(text)) {
+			for _, statement := range statements(t, string(text)) {
 				schema := path.Base(path.Dir(name))
 				if dir == "tables" {
 					if !objects.MatchString(statement) {
@@ -120,7 +120,7 @@ func TestFloorsReader(t *testing.T) {
 		{"  perform auth.jwt();", "auth.jwt"},
 	} {
 		var got []string
-		for _, s := range statements(function(c.body)) {
+		for _, s := range statements(t, function(c.body)) {
 			got = append(got, above("tenancy", s, map[string]bool{})...)
 		}
 		if strings.Join(got, " ") != c.want {
@@ -170,90 +170,33 @@ func above(schema, statement string, used map[string]bool) []string {
 
 // statements splits SQL at its semicolons, the bodies of functions left whole, without comments and without the texts
 // that RAISE says.
-func statements(sql string) []string {
+func statements(t *testing.T, sql string) []string {
+	tokens, err := sqlfmt.Tokens(sql)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out []string
 	var b strings.Builder
-	raising, closing := false, "" // within RAISE ...; within a body until closing
-	last := ""                    // the word before
-	for len(sql) > 0 {
-		n := 1
+	raising, joined := false, true
+	for _, token := range tokens {
 		switch {
-		case strings.HasPrefix(sql, "--"):
-			if n = strings.IndexByte(sql, '\n'); n < 0 {
-				n = len(sql)
-			}
-			sql = sql[n:]
-			continue
-		case strings.HasPrefix(sql, "/*"):
-			sql = sql[comment(sql):]
-			b.WriteByte(' ')
-			continue
-		case closing != "" && strings.HasPrefix(sql, closing):
-			n, closing = len(closing), ""
-		case sql[0] == '\'':
-			if n = literal(sql, strings.EqualFold(last, "e")); raising {
-				sql = sql[n:]
-				continue
-			}
-		case dollar.MatchString(sql):
-			tag := dollar.FindString(sql)
-			if n = len(tag); closing == "" && (strings.EqualFold(last, "as") || strings.EqualFold(last, "do")) {
-				closing = tag
-			} else if end := strings.Index(sql[n:], tag); end >= 0 {
-				n += end + len(tag)
-			}
-		case sql[0] == ';':
-			raising = false
-			if closing == "" {
+		case token.Is(";"):
+			if raising = false; !token.Body {
 				out = append(out, b.String())
 				b.Reset()
-				sql = sql[n:]
 				continue
 			}
-		default:
-			if w := word.FindString(sql); w != "" {
-				n, last = len(w), w
-				raising = raising || strings.EqualFold(w, "raise")
-			} else if sql[0] > ' ' {
-				last = ""
-			}
+		case token.Is("raise"):
+			raising = true
+		case token.Kind == sqlfmt.Text && raising:
+			continue
 		}
-		b.WriteString(sql[:n])
-		sql = sql[n:]
+		dot := token.Is(".")
+		if !dot && !joined {
+			b.WriteByte(' ')
+		}
+		joined = dot
+		b.WriteString(token.Text)
 	}
 	return append(out, b.String())
-}
-
-// comment is the length of the comment that sql begins with; PostgreSQL's nest.
-func comment(sql string) int {
-	depth := 0
-	for i := 0; i+1 < len(sql); i++ {
-		switch sql[i : i+2] {
-		case "/*":
-			depth++
-			i++
-		case "*/":
-			depth--
-			i++
-		}
-		if depth == 0 {
-			return i + 1
-		}
-	}
-	return len(sql)
-}
-
-// literal is the length of the literal that sql begins with.
-func literal(sql string, escapes bool) int {
-	for i := 1; i < len(sql); i++ {
-		switch {
-		case escapes && sql[i] == '\\':
-			i++
-		case sql[i] == '\'' && i+1 < len(sql) && sql[i+1] == '\'':
-			i++
-		case sql[i] == '\'':
-			return i + 1
-		}
-	}
-	return len(sql)
 }

@@ -75,46 +75,46 @@ func TestDispositionsDemand(t *testing.T) {
 	const low, grave = "impermissible_low_probability", "breach"
 	for _, c := range []struct{ disposition, with, words, assess string }{
 		{"false_positive_rule", "", "needs: cause", ""},
-		{"false_positive_rule", "cause=whatever", "cause: one of data_missing,", ""},
+		{"false_positive_rule", "cause=whatever", "cause must be one of these: data_missing,", ""},
 		{"false_positive_rule", "cause=data_late", "", ""},
 		{"explained_treatment", "", "needs: row, or asked and asked_on", ""},
 		{"explained_treatment", "asked=the manager", "needs: row, or asked and asked_on", ""},
-		{"explained_payment", "asked=the manager asked_on=" + day(1), "asked_on: a day like 2026-01-31", ""},
+		{"explained_payment", "asked=the manager asked_on=" + day(1), "asked_on must be a day like 2026-01-31", ""},
 		{"explained_operations", "asked=the manager asked_on=" + day(-1), "", ""},
 		{"explained_payment", "asked=the manager asked_on=" + day(0), "", ""},
-		{"explained_treatment", "row=public.appointments/" + uuid.NewString(), "row: no such row at this clinic", ""},
-		{"explained_treatment", "row=event:999999999", "row: no such row at this clinic", ""},
+		{"explained_treatment", "row=public.appointments/" + uuid.NewString(), "row must be a row of this clinic", ""},
+		{"explained_treatment", "row=event:999999999", "row must be a row of this clinic", ""},
 		{"explained_treatment", "row=event:" + fmt.Sprint(event), "", ""},
 		{"authorised_service", "", "needs: manifest, or ticket", ""},
-		{"authorised_service", "manifest=view public.notes", "manifest: no such entry is declared", ""},
+		{"authorised_service", "manifest=view public.notes", "manifest must be an entry that is declared", ""},
 		{"authorised_service", "manifest=view public.appointments", "", ""},
 		{"authorised_service", "ticket=OPS-12", "", ""},
 		{"duplicate", "", "needs: duplicate_of", ""},
-		{"duplicate", "duplicate_of=" + merged, "duplicate_of: another anomaly of the same clinic", ""},
-		{"duplicate", "duplicate_of=" + elsewhere, "duplicate_of: another anomaly of the same clinic", ""},
+		{"duplicate", "duplicate_of=" + merged, "duplicate_of must be another anomaly of the same clinic", ""},
+		{"duplicate", "duplicate_of=" + elsewhere, "duplicate_of must be another anomaly of the same clinic", ""},
 		{"duplicate", "duplicate_of=" + target[:8], "", ""},
 		{"policy_violation_no_breach", "exception=not_retained", "needs: sanction", ""},
 		{"policy_violation_no_breach", "exception=whatever sanction=HR-14",
-			"exception: one of unintentional_access,", ""},
+			"exception must be one of these: unintentional_access,", ""},
 		{"policy_violation_no_breach", "exception=not_retained sanction=HR-14", "", ""},
 		{low, "", "needs: assessment", ""},
-		{low, "", "assessment: the newest four-factor assessment must say low_probability", "breach"},
+		{low, "", "newest four-factor assessment of this anomaly, and say low_probability", "breach"},
 		{low, "", "", "low_probability"},
 		{grave, "affected=3", "needs: assessment, or unassessed", ""},
-		{grave, "affected=none unassessed=notify_without_assessment", "affected: a number from 1", ""},
+		{grave, "affected=none unassessed=notify_without_assessment", "affected must be a whole number of at least 1", ""},
 		{grave, "unassessed=notify_without_assessment", "needs: affected", ""},
 		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:4",
-			"more residents than individuals", ""},
+			"the residents of all States are more than", ""},
 		{grave, "affected=3 unassessed=notify_without_assessment residents=CA:1,CA:1",
-			"residents: write the residents of each State once", ""},
+			"residents must list each State once", ""},
 		{grave, "affected=3 unassessed=notify_without_assessment discovered_on=" + day(-3),
-			"discovered_on: it is " + day(0), ""},
-		{grave, "affected=3", "assessment: the newest four-factor assessment must say breach", "low_probability"},
+			"discovered_on must be " + day(0), ""},
+		{grave, "affected=3", "newest four-factor assessment of this anomaly, and say breach", "low_probability"},
 		{grave, "affected=3 residents=CA:2,NV:1", "", "breach"},
 		{"undetermined", "review_on=" + day(30), "needs: missing", ""},
-		{"undetermined", "missing=the badge log review_on=" + day(0), "review_on: a day like 2026-01-31", ""},
+		{"undetermined", "missing=the badge log review_on=" + day(0), "review_on must be a day like 2026-01-31", ""},
 		{"undetermined", "missing=the badge log review_on=" + day(30), "", ""},
-		{"test_data", "cause=data_late", "test_data does not ask for: cause", ""},
+		{"test_data", "cause=data_late", "test_data does not ask for cause", ""},
 	} {
 		id, seen := d.claimedBy(dana, "B", "svc-etl"), 2
 		if c.assess != "" {
@@ -181,7 +181,7 @@ func TestCasesAreHeldBelowTheFunctions(t *testing.T) {
 		fmt.Sprintf(closing, "pending_approval", "breach"), id)
 	value := "insert into review.disposition_value (anomaly_id, version, disposition, field, value, by_user) " +
 		"select $1, 7, $2, $3, $4, id from tenancy.users where slug = 'dana'"
-	d.sqlRefused("affected: a number from 1", value, id, "breach", "affected", "many")
+	d.sqlRefused("affected must be a whole number of at least 1", value, id, "breach", "affected", "many")
 	d.sqlRefused("disposition_value_disposition_field_fkey", value, id, "breach", "cause", "data_late")
 	d.must(closeAs("breach")(t.Context(), dana, id, 3))
 	tierA := d.claimedBy(dana, "A", "casey")
@@ -347,13 +347,13 @@ func TestCloseMany(t *testing.T) {
 	}
 	first := ids[0]
 	d.refused("another count", first, "these are 3 anomalies, not 2", try(dana, seen(ids...), 2, "test_data"))
-	d.refused("breach", first, "breach is decided one anomaly at a time",
+	d.refused("breach", first, "closed as breach one at a time",
 		try(dana, seen(ids...), 3, "breach", "affected=3", "unassessed=notify_without_assessment"))
-	d.refused("low probability", first, "one anomaly at a time",
+	d.refused("low probability", first, "one at a time",
 		try(dana, seen(ids...), 3, "impermissible_low_probability"))
 	d.refused("tier A among them", first, "one rule and one clinic",
 		try(dana, seen(append(ids, d.anomaly("cedar", "A", "carla"))...), 4, "test_data"))
-	d.refused("tier A alone", first, "tier A is decided by itself",
+	d.refused("tier A alone", first, "tier A is closed by itself",
 		try(dana, seen(d.anomaly("cedar", "A", "carla")), 1, "test_data"))
 	d.refused("two clinics", first, "one rule and one clinic",
 		try(dana, seen(append(ids, d.anomaly("harbor", "B", "hugo"))...), 4, "test_data"))
@@ -406,7 +406,7 @@ func TestDuplicatesAreMerged(t *testing.T) {
 	// a ring: the target is merged into it while it waits
 	d.must(review.Claim(ctx, eli, target, 1))
 	d.must(review.Close(ctx, eli, target, 2, "duplicate", "the same afternoon", fields("duplicate_of="+grave)...))
-	d.refused("a ring", grave, "has been merged itself by now",
+	d.refused("a ring", grave, "was merged itself meanwhile",
 		func() error { return second(review.Approve(ctx, eli, grave, 3, true, "I agree")) })
 	d.must(review.Reopen(ctx, eli, target, 3, "the other one goes on elsewhere"))
 	d.must(review.Approve(ctx, eli, grave, 3, true, "I agree"))
@@ -424,7 +424,7 @@ func TestDuplicatesAreMerged(t *testing.T) {
 	d.must(review.LinkAnomalies(ctx, dana, grave, other, "the same laptop"))
 	d.refused("linked twice", grave, "linked already",
 		func() error { return second(review.LinkAnomalies(ctx, dana, grave, other, "the same laptop")) })
-	d.refused("to itself", grave, "another one",
+	d.refused("to itself", grave, "linked to itself",
 		func() error { return second(review.LinkAnomalies(ctx, dana, grave, grave, "the same laptop")) })
 }
 

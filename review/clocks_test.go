@@ -128,10 +128,10 @@ func TestClocks(t *testing.T) {
 	d.refused("a word for too long", id, "30 days at most", func() error {
 		return second(review.LawHold(ctx, dana, id, 7, review.Date(day(31)), false, "Agent Smith, FBI"))
 	})
-	d.refused("a hold that is over", id, "a day to come", func() error {
+	d.refused("a hold that is over", id, "must end after today", func() error {
 		return second(review.LawHold(ctx, dana, id, 7, review.Date(day(0)), true, "Agent Smith, FBI"))
 	})
-	d.refused("by nobody", id, "names the official",
+	d.refused("by nobody", id, "needs the name of the official",
 		func() error { return second(review.LawHold(ctx, dana, id, 7, review.Date(day(20)), true, " ")) })
 	d.must(review.LawHold(ctx, dana, id, 7, review.Date(day(40)), true, "Agent Smith, FBI"))
 	d.clocks(dana, id, "covered_entity +10 164.410 and the contract", "hhs +90 164.408(b)",
@@ -140,7 +140,7 @@ func TestClocks(t *testing.T) {
 		"event_id) select $1, current_date + 40, false, 'somebody', id, 1 from tenancy.users where slug = 'dana'", id)
 
 	for i, duty := range review.NotificationRecipients() {
-		d.refused("tomorrow's notice", id, "between the discovery and today", func() error {
+		d.refused("tomorrow's notice", id, "and today, not on", func() error {
 			return second(review.Notified(ctx, dana, id, 8+i, duty, review.Date(day(1)), "letter of 3 May"))
 		})
 		d.must(review.Notified(ctx, dana, id, 8+i, duty, review.Date(day(-1)), "letter of 3 May"))
@@ -175,8 +175,8 @@ func TestDiscovery(t *testing.T) {
 		return func() error { return second(review.ConfirmDiscovery(ctx, s, id, seen, accept, "read it too")) }
 	}
 	d.refused("nothing proposed", id, "no other date", answer(eli, 1, true))
-	d.refused("before it happened", id, "not before what happened", propose(dana, 1, day(-10), "read in the log"))
-	d.refused("in the future", id, "not in the future", propose(dana, 1, day(1), "read in the log"))
+	d.refused("before it happened", id, "is before what happened", propose(dana, 1, day(-10), "read in the log"))
+	d.refused("in the future", id, "in the future", propose(dana, 1, day(1), "read in the log"))
 	d.refused("no reason", id, "a reason", propose(dana, 1, day(-5), ""))
 	d.refused("no day", id, "", propose(dana, 1, "soon", "read in the log"))
 	d.refused("an auditor", id, "do not let you", propose(d.e.Reviewer("ana"), 1, day(-5), "read in the log"))
@@ -188,7 +188,8 @@ func TestDiscovery(t *testing.T) {
 		len(details.Discoveries) != 1 || details.Discoveries[0].Accepted != nil {
 		t.Errorf("one person alone moved it: %s, %+v", details.Anomaly.DiscoveredOn, details.Discoveries)
 	}
-	d.refused("another while one waits", id, "waits for a second person", propose(eli, 2, day(-4), "read in the log"))
+	d.refused("another while one waits", id, "is proposed already: a second person",
+		propose(eli, 2, day(-4), "read in the log"))
 	d.refused("oneself", id, "you proposed", answer(dana, 2, true))
 	d.refused("stale answer", id, "somebody changed", answer(eli, 1, true))
 	proposal := wardtest.One[int64](d.e, "select id from review.discovery")
@@ -196,7 +197,7 @@ func TestDiscovery(t *testing.T) {
 		"select $1, $2, true, 'why not', id, 1 from tenancy.users where slug = 'dana'"
 	d.sqlRefused("you proposed this date", byHand, id, proposal)
 	d.must(review.Claim(ctx, dana, id, 2))
-	d.refused("closing while it waits", id, "decided first",
+	d.refused("closing while it waits", id, "refuse it before the closing",
 		func() error { return second(closeAs("breach")(ctx, dana, id, 3)) })
 	if err := answer(eli, 3, false)(); err != nil {
 		t.Fatal(err)
@@ -355,7 +356,7 @@ func TestAttachments(t *testing.T) {
 	attach := func(s *tenancy.Session, to, name string, content []byte) func() error {
 		return func() error { return second(review.Attach(ctx, s, to, name, content)) }
 	}
-	d.refused("the same again", id, "attached already",
+	d.refused("the same again", id, "attached to this anomaly already",
 		attach(dana, id, "again.txt", []byte("signed\x00by the manager")))
 	d.refused("empty", id, "1 byte to 5 MiB", attach(dana, id, "empty.txt", nil))
 	d.refused("too large", id, "at most", attach(dana, id, "large.bin", make([]byte, review.MaxFile+1)))
@@ -399,7 +400,7 @@ func TestAttachments(t *testing.T) {
 	for i := range review.MaxFiles - 1 {
 		d.must(review.Attach(ctx, dana, id, fmt.Sprintf("%d.txt", i), []byte{byte(i)}))
 	}
-	d.refused("one too many", id, "twenty", attach(dana, id, "x.txt", []byte("x")))
+	d.refused("one too many", id, "has 20 files", attach(dana, id, "x.txt", []byte("x")))
 	if large := d.anomaly("cedar", "B", "casey"); large != "" {
 		d.must(review.Attach(ctx, dana, large, "large.bin", make([]byte, review.MaxFile)))
 	}
@@ -496,7 +497,7 @@ func TestOnePersonTwoAccounts(t *testing.T) {
 	if _, err := review.Approve(ctx, eli, closedByDana, 3, true, "I agree"); !errors.Is(err, tenancy.ErrSeparation) {
 		t.Errorf("approving what one closed under another account: %v", err)
 	}
-	d.sqlRefused("does not approve it under another account",
+	d.sqlRefused("nobody approves an anomaly that they closed",
 		"update review.anomaly set approved_by = "+user("eli")+" where id = $1", closedByDana)
 	if err := third(review.LinkAccounts(ctx, root, "casey", "eli", "the same person")); err == nil {
 		t.Error("linked although they are linked already, over others")

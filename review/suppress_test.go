@@ -127,19 +127,19 @@ func TestSuppressionRefuses(t *testing.T) {
 	good := review.NewSuppression{Rule: ruleID, Tenant: "cedar-0", Actor: "casey-0", Reason: "a recall",
 		Ticket: "T-1", Days: 20}
 	for want, change := range map[string]func(*review.NewSuppression){
-		"reason":            func(n *review.NewSuppression) { n.Reason = " no " },
-		"ticket":            func(n *review.NewSuppression) { n.Ticket = " " },
-		"1 to 90":           func(n *review.NewSuppression) { n.Days = 91 },
-		"from 1":            func(n *review.NewSuppression) { n.Days = 0 },
-		"no clinic":         func(n *review.NewSuppression) { n.Tenant = "nowhere" },
-		"whom or what":      func(n *review.NewSuppression) { n.Actor = "" },
-		"0 rules begin":     func(n *review.NewSuppression) { n.Rule = "Z99" },
-		"about yourself":    func(n *review.NewSuppression) { n.Actor = "dana" },
-		"same rule, clinic": func(n *review.NewSuppression) { n.Renews = uuid.NewString() },
+		"reason":                    func(n *review.NewSuppression) { n.Reason = " no " },
+		"ticket":                    func(n *review.NewSuppression) { n.Ticket = " " },
+		"1 to 90":                   func(n *review.NewSuppression) { n.Days = 91 },
+		"lasts 1 to 90 days":        func(n *review.NewSuppression) { n.Days = 0 },
+		"no clinic":                 func(n *review.NewSuppression) { n.Tenant = "nowhere" },
+		"must say what it is about": func(n *review.NewSuppression) { n.Actor = "" },
+		"0 rules begin":             func(n *review.NewSuppression) { n.Rule = "Z99" },
+		"about yourself":            func(n *review.NewSuppression) { n.Actor = "dana" },
+		"keeps the rule, clinic":    func(n *review.NewSuppression) { n.Renews = uuid.NewString() },
 	} {
 		n := good
 		change(&n)
-		if want == "same rule, clinic" {
+		if want == "keeps the rule, clinic" {
 			first, err := review.Suppress(t.Context(), dana, good)
 			if err != nil {
 				t.Fatal(err)
@@ -171,10 +171,10 @@ func TestSuppressionRefuses(t *testing.T) {
 		"nobody_suppresses_about_themself": `insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason,
 				ticket, created_by, starts_at, expires_at, event_id) select $1, 'B', $2, $3, 'a recall', 'T', $3, now(),
 				now() + interval '1 day', 1`,
-		"begins without approval": `insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason,
+		"inserted without approval": `insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason,
 				ticket, created_by, approved_by, approved_at, starts_at, expires_at, event_id) select $1, 'B', $2, $3,
 				'a recall', 'T', $3, $3, now(), now(), now() + interval '1 day', 1`,
-		"renew it": "update review.suppression set expires_at = expires_at + interval '1 day' where $1 <> '' " +
+		"cannot be changed": "update review.suppression set expires_at = expires_at + interval '1 day' where $1 <> '' " +
 			"and $2 <> $3::uuid",
 		"second_person": "update review.suppression set approved_by = created_by, approved_at = now() where $1 <> '' " +
 			"and $2 <> $3::uuid",

@@ -39,10 +39,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		// a caller's statements are never kept: another caller could have had them parsed
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	config.ConnConfig.RuntimeParams["application_name"] = "ward"
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 10 * time.Second
-	}
+	prepare(config.ConnConfig)
 	config.AfterRelease = wipe
 	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("make connection pool: %w", err)
@@ -52,6 +49,30 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		return nil, connectError(config.ConnConfig, err)
 	}
 	return db, nil
+}
+
+// Reach connects to url and hangs up: nothing is sent, so that nothing runs which somebody has put into the database.
+// Errors: *UnreachableError when the server does not answer.
+func Reach(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("parse database URL: %w", err)
+	}
+	prepare(config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return connectError(config, err)
+	}
+	return conn.Close(ctx)
+}
+
+// prepare sets what every connection has. Text goes over it in UTF-8, whatever the database or the login is set to.
+func prepare(config *pgx.ConnConfig) {
+	config.RuntimeParams["application_name"] = "ward"
+	config.RuntimeParams["client_encoding"] = "UTF8"
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
 }
 
 func connectError(config *pgx.ConnConfig, err error) error {

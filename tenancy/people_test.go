@@ -227,9 +227,9 @@ func TestLastAdministrator(t *testing.T) {
 	}
 	carla := s.Reviewer("carla")
 	_, err := carla.EndGrant(t.Context(), s.grant("root", "administrator"), "would leave one for an hour")
-	denied(t, err, "WARD2", "without an administrator")
+	denied(t, err, "55000", "without an administrator")
 	_, err = carla.DisableUser(t.Context(), "root", "would leave one for an hour")
-	denied(t, err, "WARD2", "without an administrator")
+	denied(t, err, "55000", "without an administrator")
 	_, err = root.DisableUser(t.Context(), "root", "oneself")
 	denied(t, err, "WARD2", "themself")
 	if _, err := root.EndGrant(t.Context(), s.grant("carla", "administrator"), "the hour is over"); err != nil {

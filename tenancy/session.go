@@ -153,29 +153,17 @@ func (s *Session) identified(ctx context.Context, run transactor, token string, 
 // looks; an application's are Read and Find.
 func (s *Session) Look(ctx context.Context, ask func(Tx, uuid.UUID) error, read func(Tx) error) error {
 	id := uuid.New()
-	asked := func(tx Tx) error { return ask(tx, id) }
-	token, err := s.access(ctx, "")
-	if err != nil {
-		return err
-	}
-	// Both on one connection: it is wiped once, and what the database has compiled for the first serves the second.
-	var why string
-	err = s.db.hold(ctx, func(run transactor) (err error) {
-		if why, err = s.identified(ctx, run, token, id, asked); err == nil && why == "" {
-			why, err = s.identified(ctx, run, token, id, read)
-		}
-		return err
+	return s.withToken(ctx, func(token string) (why string, err error) {
+		// Both on one connection: it is wiped once, and what the database has compiled for the first serves the second.
+		err = s.db.hold(ctx, func(run transactor) (err error) {
+			why, err = s.identified(ctx, run, token, id, func(tx Tx) error { return ask(tx, id) })
+			if err == nil && why == "" {
+				why, err = s.identified(ctx, run, token, id, read)
+			}
+			return err
+		})
+		return why, err
 	})
-	switch {
-	case why == "" || err != nil:
-		return err
-	case (why != whySignature && why != whyNotIssued) || s.Tokens().Refresh == "":
-		return &RefusedError{Why: why}
-	}
-	if err := s.Tx(ctx, id, asked); err != nil { // refreshes
-		return err
-	}
-	return s.Tx(ctx, id, read)
 }
 
 // LookAt is Look in one round trip, for what is looked at often. ask and look are one statement each; what look reads

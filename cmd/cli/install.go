@@ -29,16 +29,6 @@ func (a *app) privileged() (string, error) {
 	return "", usagef("this needs a privileged login: --database, or WARD_MIGRATE_DATABASE_URL")
 }
 
-// reachable tells a database that does not answer from a migration that fails.
-func reachable(ctx context.Context, url string) error {
-	db, err := tenancy.Open(ctx, url)
-	if err != nil {
-		return err
-	}
-	db.Close()
-	return nil
-}
-
 func (a *app) initCmd() *cobra.Command {
 	var in tenancy.Installation
 	c := &cobra.Command{

@@ -35,7 +35,11 @@ func TestMessagesPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	errs, err := messages.Go("../..")
+	product, err := docs.Product(t.Context(), "../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs, err := messages.Go("../..", product)
 	if err != nil {
 		t.Fatal(err)
 	}

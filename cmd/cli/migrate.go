@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -49,7 +50,7 @@ something in the way.`,
 			if err != nil {
 				return err
 			}
-			if err := reachable(cmd.Context(), url); err != nil {
+			if err := tenancy.Reach(cmd.Context(), url); err != nil {
 				return err
 			}
 			if f.remove {
@@ -112,16 +113,19 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 	if err := a.confirmTakes(ctx, plan.Takes, f.yes); err != nil {
 		return err
 	}
-	applied, err := worker.Migrate(ctx, url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
-	if err != nil {
-		return err
-	}
+	applied, failed := worker.Migrate(ctx, url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
 	for _, m := range applied {
-		a.say("applied %s", m)
+		a.say("applied %s", clean(m))
+	}
+	if failed != nil && !errors.Is(failed, migrate.ErrUnfinished) {
+		return failed
 	}
 	// reviewers see the rules, and S02 what has never run, before a worker has
-	if err := worker.Register(ctx, url, rules); err != nil {
+	if err := errors.Join(failed, worker.Register(ctx, url, rules)); err != nil {
 		return err
+	}
+	for _, l := range plan.Lost {
+		a.say("%s", clean(l.String()))
 	}
 	a.say("the schema is up to date; on a new database, ward init comes next")
 	return nil
@@ -184,6 +188,9 @@ func planText(p *migrate.Plan, rivers []string) string {
 	}
 	if len(changes)+len(p.Takes) == 0 {
 		b.WriteString("nothing to change\n")
+	}
+	for _, l := range p.Lost {
+		fmt.Fprintln(&b, clean(l.String()))
 	}
 	if len(p.Takes) > 0 {
 		b.WriteString("taken from PUBLIC:\n")

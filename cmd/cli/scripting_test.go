@@ -150,6 +150,9 @@ func documented(t *testing.T) map[string][]string {
 	row := regexp.MustCompile("^\\| `([a-z_0-9]+)` \\| ([^|]+?) \\|")
 	var heading []string
 	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "## ") {
+			heading = nil
+		}
 		if h, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok {
 			heading = nil
 			for name := range strings.SplitSeq(h, ", ") {

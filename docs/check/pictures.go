@@ -15,38 +15,61 @@ import (
 
 const module = "github.com/ward-health/ward"
 
-// helpers are packages that only tests, scripts and the documentation use: a picture of the product leaves them out.
-var helpers = regexp.MustCompile(
-	`^(testdata|examples|docs|internal/(messages|wardtest|postgres/pgtest|notify/notifytest)|archive/s3/s3test)(/|$)`)
+// Product lists the directories of the packages that the program is built from. Every other package is for tests,
+// scripts, examples or the documentation.
+func Product(ctx context.Context, root string) ([]string, error) {
+	packages, err := goList(ctx, root, "-deps", "-f", "{{.ImportPath}}", "./cmd/ward")
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, words := range packages {
+		if dir, ours := strings.CutPrefix(words[0], module+"/"); ours {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
+}
 
-// Packages draws which of ward's packages imports which, as Mermaid. An arrow that follows from others is left out.
-func Packages(ctx context.Context, root string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+// goList runs go list and splits each line into words.
+func goList(ctx context.Context, root string, args ...string) ([][]string, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list"}, args...)...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var lines [][]string
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.Fields(line))
+	}
+	return lines, nil
+}
+
+// Packages draws which of ward's packages imports which, as Mermaid. An arrow that follows from others is left out.
+func Packages(ctx context.Context, root string) (string, error) {
+	product, err := Product(ctx, root)
+	if err != nil {
+		return "", err
+	}
+	packages, err := goList(ctx, root, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	if err != nil {
+		return "", err
 	}
 	graph := map[string][]string{}
-	for line := range strings.Lines(string(out)) {
-		words := strings.Fields(line)
-		from, ours := ownPackage(words[0])
-		if !ours {
+	for _, words := range packages {
+		from := strings.TrimPrefix(words[0], module+"/")
+		if !slices.Contains(product, from) {
 			continue
 		}
 		graph[from] = nil
 		for _, imported := range words[1:] {
-			if to, ours := ownPackage(imported); ours {
+			if to := strings.TrimPrefix(imported, module+"/"); slices.Contains(product, to) {
 				graph[from] = append(graph[from], to)
 			}
 		}
 	}
 	return mermaid("flowchart TD", reduced(graph)), nil
-}
-
-func ownPackage(path string) (string, bool) {
-	name, ours := strings.CutPrefix(path, module+"/")
-	return name, ours && !helpers.MatchString(name)
 }
 
 // reduced leaves out each arrow that a longer way makes superfluous.
@@ -105,7 +128,7 @@ type schemas struct {
 	bodies    map[string][]string // by schema
 }
 
-// readSchemas reads the migrations and the files of functions, views and triggers, wherever below queries they are.
+// readSchemas reads the files of tables, functions, views and triggers, wherever below queries they are.
 func readSchemas(root string) (*schemas, error) {
 	s := &schemas{names: map[string]bool{}, functions: map[string]bool{}, tables: map[string]bool{},
 		bodies: map[string][]string{}}

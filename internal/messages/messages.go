@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ward-health/ward/internal/sqlfmt"
 )
 
 // Message is one text that a person may read.
@@ -30,185 +32,118 @@ type Message struct {
 func SQL(root string) ([]Message, error) {
 	var found []Message
 	err := eachFile(filepath.Join(root, "queries"), ".sql", func(path, text string) error {
-		if filepath.Base(filepath.Dir(path)) != "rules" {
-			found = append(found, raised(text)...)
+		if filepath.Base(filepath.Dir(path)) == "rules" {
+			return nil
 		}
+		said, err := raised(text)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		found = append(found, said...)
 		return nil
 	})
 	return tidy(found), err
 }
 
 var (
-	madeFunction = regexp.MustCompile(
-		`(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([a-z_0-9]+\.[a-z_0-9]+)`)
-	raise  = regexp.MustCompile(`(?i)^raise\s+(?:exception|warning|notice)\b`)
-	option = regexp.MustCompile(
-		`(?i)\b(hint|message|detail|errcode|column|constraint|table|schema|datatype)\s*=\s*$`)
 	placeholder = regexp.MustCompile(`%`)
-	// a function that must not roll its own record back returns why it refused
-	refusal = regexp.MustCompile(`^(?:why|reason|refused)\s*:=`)
-	branch  = regexp.MustCompile(`^then\s+('(?:[^']|'')*')`)
-	words   = regexp.MustCompile(`^[a-z][A-Za-z'’-]*(?:[ ,:;]+[A-Za-z'’()-]+)+$`)
+	letters     = regexp.MustCompile(`[A-Za-z]`)
+	words       = regexp.MustCompile(`^[a-z][A-Za-z'’-]*(?:[ ,:;]+[A-Za-z'’()-]+)+$`)
 )
 
 // raised lists what one text of SQL raises, with the function that stands around it.
-func raised(text string) []Message {
+func raised(text string) ([]Message, error) {
+	tokens, err := sqlfmt.Tokens(text)
+	if err != nil {
+		return nil, err
+	}
 	var found []Message
 	where := "the installation"
-	for i := 0; i < len(text); {
-		switch {
-		case strings.HasPrefix(text[i:], "--"):
-			i += length(text[i:], "\n")
-		case text[i] == '\'':
-			i += literal(text[i:])
-		case dollar(text[i:]) > 0:
-			i += dollar(text[i:])
-		case startsWord(text, i):
-			if m := madeFunction.FindStringSubmatch(text[i:]); m != nil {
-				where = m[1]
+	for i := 0; i < len(tokens); i++ {
+		switch rest := tokens[i:]; {
+		case begins(rest, "create"):
+			if name := madeFunction(rest); name != "" {
+				where = name
 			}
-			if n, said := statement(where, text[i:]); n > 0 {
-				found = append(found, said...)
-				i += n
-				continue
-			}
-			i++
-		default:
-			i++
+		case begins(rest, "raise", "exception"), begins(rest, "raise", "warning"), begins(rest, "raise", "notice"):
+			found = append(found, message(where, statement(rest))...)
+			i += len(statement(rest))
+		case begins(rest, "why", ":="), begins(rest, "reason", ":="), begins(rest, "refused", ":="):
+			// a function that must not roll its own record back returns why it refused
+			found = append(found, reasons(where, statement(rest))...)
+			i += len(statement(rest))
+		case begins(rest, "then") && len(rest) > 1:
+			found = append(found, reasons(where, rest[1:2])...)
 		}
 	}
-	return found
+	return found, nil
 }
 
-// statement is how long a statement is that says something to a person, and what it says: a raise, or an assignment of
-// the reason that a function returns instead of raising. 0: it is another one.
-func statement(where, text string) (int, []Message) {
-	switch n := endOfStatement(text); {
-	case raise.MatchString(text):
-		return n, message(where, text[:n])
-	case refusal.MatchString(text):
-		return n, reasons(where, text[:n])
+// begins says whether tokens begin with these words.
+func begins(tokens []sqlfmt.Token, words ...string) bool {
+	for i, word := range words {
+		if i >= len(tokens) || !tokens[i].Is(word) {
+			return false
+		}
 	}
-	if m := branch.FindStringSubmatch(text); len(m) == 2 && words.MatchString(unquoted(m[1])) {
-		return len(m[0]), []Message{{Where: where, Text: unquoted(m[1])}}
-	}
-	return 0, nil
+	return true
 }
 
-// reasons are the texts of an assignment.
-func reasons(where, statement string) []Message {
+// madeFunction is the name of the function that a statement creates, or "".
+func madeFunction(tokens []sqlfmt.Token) string {
+	tokens = tokens[1:]
+	if begins(tokens, "or", "replace") {
+		tokens = tokens[2:]
+	}
+	if len(tokens) < 4 || !tokens[0].Is("function") && !tokens[0].Is("procedure") || !tokens[2].Is(".") {
+		return ""
+	}
+	return tokens[1].Text + "." + tokens[3].Text
+}
+
+// statement is what stands before the next semicolon.
+func statement(tokens []sqlfmt.Token) []sqlfmt.Token {
+	if end := slices.IndexFunc(tokens, func(t sqlfmt.Token) bool { return t.Is(";") }); end >= 0 {
+		return tokens[:end]
+	}
+	return tokens
+}
+
+// reasons are the texts of an assignment that are sentences.
+func reasons(where string, tokens []sqlfmt.Token) []Message {
 	var found []Message
-	for i := 0; i < len(statement); {
-		if n := dollar(statement[i:]); n > 0 {
-			i += n
-			continue
+	for _, t := range tokens {
+		if t.Kind == sqlfmt.Text && words.MatchString(t.Text) {
+			found = append(found, Message{Where: where, Text: values(t.Text)})
 		}
-		if statement[i] != '\'' {
-			i++
-			continue
-		}
-		n := literal(statement[i:])
-		if text := unquoted(statement[i : i+n]); words.MatchString(text) {
-			found = append(found, Message{Where: where, Text: values(text)})
-		}
-		i += n
 	}
 	return found
 }
 
-// unquoted is the text of an SQL string.
-func unquoted(quoted string) string {
-	return strings.NewReplacer("''", "'", `\n`, " ").Replace(quoted[1 : len(quoted)-1])
-}
-
-func startsWord(text string, i int) bool {
-	letter := func(b byte) bool { return b == '_' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
-	return letter(text[i]) && (i == 0 || !letter(text[i-1]))
-}
-
-// length is how far it is to behind the first end in a text.
-func length(text, end string) int {
-	if i := strings.Index(text, end); i >= 0 {
-		return i + len(end)
-	}
-	return len(text)
-}
-
-// literal is how long the string at the beginning of a text is, quotes counted.
-func literal(text string) int {
-	for i := 1; i < len(text); i++ {
-		if text[i] != '\'' {
-			continue
-		}
-		if i+1 < len(text) && text[i+1] == '\'' {
-			i++
-			continue
-		}
-		return i + 1
-	}
-	return len(text)
-}
-
-// endOfStatement is where the statement's semicolon stands.
-func endOfStatement(text string) int {
-	for i := 0; i < len(text); {
-		switch {
-		case text[i] == ';':
-			return i
-		case text[i] == '\'':
-			i += literal(text[i:])
-		case dollar(text[i:]) > 0:
-			i += dollar(text[i:])
-		case strings.HasPrefix(text[i:], "--"):
-			i += length(text[i:], "\n")
-		default:
-			i++
-		}
-	}
-	return len(text)
-}
-
-var tag = regexp.MustCompile(`^\$[a-z]+\$`)
-
-// dollar is how long the dollar-quoted string of one line is at the beginning of a text, such as a pattern: what looks
-// like a comment or a quote in it is none. 0: there is none. Bodies of functions have many lines.
-func dollar(text string) int {
-	open := tag.FindString(text)
-	if open == "" {
-		return 0
-	}
-	line, _, _ := strings.Cut(text[len(open):], "\n")
-	if end := strings.Index(line, open); end >= 0 {
-		return end + 2*len(open)
-	}
-	return 0
-}
+// options are what a RAISE statement may set.
+var options = map[string]bool{"hint": true, "message": true, "detail": true, "errcode": true, "column": true,
+	"constraint": true, "table": true, "schema": true, "datatype": true}
 
 // message reads a raise statement: its format, or where the format is only a placeholder the texts that fill it; and
 // its hint, which may be put together of several strings.
-func message(where, statement string) []Message {
+func message(where string, tokens []sqlfmt.Token) []Message {
 	var texts, hints []string
-	name := ""
-	for i := 0; i < len(statement); {
-		if statement[i] == ',' && name != "" && depth(statement[:i]) == 0 {
-			name = ""
+	option, depth := "", 0
+	for i, t := range tokens {
+		switch {
+		case t.Is("("):
+			depth++
+		case t.Is(")"):
+			depth--
+		case t.Is(",") && depth == 0:
+			option = ""
+		case t.Kind == sqlfmt.Word && options[strings.ToLower(t.Text)] && begins(tokens[i+1:], "="):
+			option = strings.ToLower(t.Text)
+		case t.Kind == sqlfmt.Text && option == "hint" && letters.MatchString(t.Text):
+			hints = append(hints, t.Text)
+		case t.Kind == sqlfmt.Text && (option == "" || option == "message"):
+			texts = append(texts, t.Text)
 		}
-		if statement[i] != '\'' {
-			i++
-			continue
-		}
-		if m := option.FindStringSubmatch(statement[:i]); m != nil {
-			name = strings.ToLower(m[1])
-		}
-		n := literal(statement[i:])
-		text := unquoted(statement[i : i+n])
-		switch name {
-		case "hint":
-			hints = append(hints, text)
-		case "", "message":
-			texts = append(texts, text)
-		}
-		i += n
 	}
 	if len(texts) == 0 {
 		return nil
@@ -223,24 +158,6 @@ func message(where, statement string) []Message {
 		}
 	}
 	return found
-}
-
-// depth is how many parentheses are open at the end of a text, those in strings left out.
-func depth(text string) int {
-	n := 0
-	for i := 0; i < len(text); {
-		switch text[i] {
-		case '\'':
-			i += literal(text[i:])
-			continue
-		case '(':
-			n++
-		case ')':
-			n--
-		}
-		i++
-	}
-	return n
 }
 
 var verbs = regexp.MustCompile(`%(?:[-+# 0]*(?:\[\d+\])?(?:\d+|\*)?(?:\.\d+)?[a-zA-Z]|%)?`)
@@ -266,11 +183,8 @@ func afterPlain(v string) string {
 	return ""
 }
 
-// tests are the packages that only tests and scripts use.
-var tests = regexp.MustCompile(`(^|/)(testdata|docs|examples|wardtest|pgtest|s3test|notifytest|messages)(/|$)`)
-
-// Go lists the errors and the narration of the packages below root.
-func Go(root string) ([]Message, error) {
+// Go lists the errors and the narration of packages, which are directories below root.
+func Go(root string, packages []string) ([]Message, error) {
 	var found []Message
 	err := eachFile(root, ".go", func(path, text string) error {
 		dir, err := filepath.Rel(root, filepath.Dir(path))
@@ -278,7 +192,7 @@ func Go(root string) ([]Message, error) {
 			return fmt.Errorf("name package: %w", err)
 		}
 		dir = filepath.ToSlash(dir)
-		if strings.HasSuffix(path, "_test.go") || tests.MatchString(dir) {
+		if strings.HasSuffix(path, "_test.go") || !slices.Contains(packages, dir) {
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)

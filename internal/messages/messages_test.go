@@ -10,7 +10,7 @@ import (
 
 const statements = `
 -- raise exception 'in a comment' using hint = 'no';
-create or replace function review.f(x int) returns void as $$
+create or replace function review.f(x int) returns void language plpgsql as $$
 begin
   -- it's a comment, with an apostrophe
   if x > 1 then raise exception 'the anomaly''s state is %: claim it; then go on', x
@@ -18,7 +18,7 @@ begin
   raise exception '%', case when x = 1 then 'one is too few' else format('%s are too few', x) end
     using errcode = '22023';
 end $$;
-create function tenancy.g() returns text as $$
+create function tenancy.g() returns text language plpgsql as $$
 begin
   why := case when a !~ $re$--'[^\n]*$re$ then 'begin was not a select of its own'
     when a then 'the server''s clock was set back' when b then 'signature' end;
@@ -38,8 +38,8 @@ func TestRaised(t *testing.T) {
 		{"tenancy.g", "user disabled", ""},
 		{"tenancy.g", "… does not allow 100%: see docs/SECURITY.md", ""},
 	}
-	if got := raised(statements); !slices.Equal(got, want) {
-		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	if got, err := raised(statements); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got\n%+v, %v\nwant\n%+v", got, err, want)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestGo(t *testing.T) {
 		{".", "--limit is …; --after continues", ""}, {".", "it is … % done", ""},
 		{".", "the archive is not valid", ""}, {".", "write … to …: …", ""},
 	}
-	got, err := Go(dir)
+	got, err := Go(dir, []string{"."})
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got\n%+v, %v\nwant\n%+v", got, err, want)
 	}

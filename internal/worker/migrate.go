@@ -4,6 +4,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,18 +18,17 @@ import (
 // Schema is where River's tables live.
 const Schema = "river"
 
-// Migrate brings a database to the newest schema: ward's own in one transaction, then River's. It returns what it
-// applied, a line each. River's migrations are a transaction each, since one of them adds a value to an enum and a
+// Migrate brings a database to the newest schema: ward's own, then River's. It returns what it applied, a line each,
+// also with an error that is migrate.ErrUnfinished, which keeps River's from nothing. River's migrations are a transaction each, since one of them adds a value to an enum and a
 // later one uses it, which PostgreSQL allows in two transactions only; a call after an interruption goes on with the
 // next.
 func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, error) {
 	plan, err := migrate.Run(ctx, url, o)
-	if err != nil {
+	if err != nil && !errors.Is(err, migrate.ErrUnfinished) {
 		return nil, err
 	}
-	applied := plan.Lines()
-	rivers, err := migrateRiver(ctx, url, &rivermigrate.MigrateOpts{})
-	return append(applied, rivers...), err
+	rivers, failed := migrateRiver(ctx, url, &rivermigrate.MigrateOpts{})
+	return append(plan.Lines(), rivers...), errors.Join(err, failed)
 }
 
 // Look returns what Migrate would do, and changes nothing: ward's part, and River's migrations a line each.

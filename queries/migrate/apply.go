@@ -1,9 +1,11 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,48 +13,44 @@ import (
 
 // maker makes objects inside the transaction that is open on db.
 type maker struct {
-	db    querier
-	state *state
-	old   []string // signatures of functions that no file has any more, dropped once nothing uses them
+	db   querier
+	plan *Plan
+	old  []made // functions whose place another signature took
 }
 
-// apply makes what the plan lists, drops what no file defines any more, and writes both down.
-func (m *maker) apply(ctx context.Context, p *Plan) error {
+// apply makes what the plan lists, drops the triggers and views that no file defines any more, and writes both down.
+// Functions go later: an application's policies use them until its tables are protected anew.
+func (m *maker) apply(ctx context.Context) error {
 	if _, err := m.db.Exec(ctx, "set local check_function_bodies = off"); err != nil {
 		return fmt.Errorf("prepare for functions: %w", err)
 	}
-	ordered, err := inOrder(p.release.Objects)
+	ordered, err := inOrder(m.plan.release.Objects)
 	if err != nil {
 		return err
 	}
 	var objects []made
 	for _, o := range ordered {
-		if !p.makes(o.Kind, o.Name) {
+		if !m.plan.makes(o.key()) {
 			continue
 		}
-		signature, err := m.make(ctx, p, o)
+		signature, err := m.make(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", o.Kind, o.Name, err)
 		}
 		objects = append(objects, made{Kind: o.Kind, Name: o.Name, Signature: signature, Sum: o.Sum})
 	}
-	for _, signature := range m.old {
-		if err := m.dropFunction(ctx, signature); err != nil {
-			return err
-		}
-	}
-	if err := m.drop(ctx, p.Drop); err != nil {
+	if err := m.drop(ctx); err != nil {
 		return err
 	}
 	if err := m.validate(ctx, objects); err != nil {
 		return err
 	}
-	return m.remember(ctx, p, objects)
+	return m.remember(ctx, objects)
 }
 
 // make runs an object's file as its owner, so that it ends with exactly the grants that stand there, and returns a
 // function's signature.
-func (m *maker) make(ctx context.Context, p *Plan, o Object) (signature string, err error) {
+func (m *maker) make(ctx context.Context, o Object) (signature string, err error) {
 	done, err := m.become(ctx, o)
 	if err != nil {
 		return "", err
@@ -61,7 +59,7 @@ func (m *maker) make(ctx context.Context, p *Plan, o Object) (signature string, 
 	case KindFunction:
 		signature, err = m.makeFunction(ctx, o)
 	case KindView:
-		err = m.makeView(ctx, p, o)
+		err = m.makeView(ctx, o)
 	case KindTriggers:
 		if err = m.dropTriggers(ctx, o.Name); err == nil {
 			_, err = m.db.Exec(ctx, o.SQL, pgx.QueryExecModeSimpleProtocol)
@@ -108,8 +106,10 @@ func explain(err error) error {
 		return err
 	}
 	switch e.Code {
-	case "42P13", "2BP01": // another type of result; something depends on it
+	case "42P13": // another type of result
 		return fmt.Errorf("%w: add a numbered file to queries/tables that drops the old one first", err)
+	case dependentObjects:
+		return fmt.Errorf("%w: %s: drop that or change it first", err, strings.ReplaceAll(e.Detail, "\n", "; "))
 	}
 	if e.Where != "" && e.Position > 0 {
 		return fmt.Errorf("%w (at character %d)", err, e.Position)
@@ -120,7 +120,7 @@ func explain(err error) error {
 // dropTriggers drops all triggers of one of ward's tables and of its partitions, those that somebody added too: its
 // file makes what belongs there.
 func (m *maker) dropTriggers(ctx context.Context, table string) error {
-	statements, err := column(ctx, m.db, `select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
+	statements, err := texts(ctx, m.db, `select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
 		from pg_trigger t where not t.tgisinternal and t.tgparentid = 0
 		and (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid from pg_partition_tree(to_regclass($1))))`, table)
 	if err != nil {
@@ -134,27 +134,38 @@ func (m *maker) dropTriggers(ctx context.Context, table string) error {
 	return nil
 }
 
-// drop drops what no file defines any more.
-func (m *maker) drop(ctx context.Context, gone []Change) error {
-	for _, c := range gone {
-		var err error
+// drop drops the triggers and views that no file defines any more. The views go together: one may read another.
+func (m *maker) drop(ctx context.Context) error {
+	var views []string
+	for _, c := range m.plan.Drop {
 		switch c.Kind {
 		case KindFunction:
-			err = m.dropFunction(ctx, m.state.objects[[2]string{c.Kind, c.Name}].Signature)
+			continue
 		case KindView:
-			if _, err = m.db.Exec(ctx, "drop view if exists "+c.Name); err != nil {
-				err = fmt.Errorf("drop view %s: %w", c.Name, explain(err))
-			}
+			views = append(views, c.Name)
 		case KindTriggers:
-			err = m.dropTriggers(ctx, c.Name)
+			if err := m.dropTriggers(ctx, c.Name); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := forget(ctx, m.db, c); err != nil {
 			return err
 		}
-		_, err = m.db.Exec(ctx, "delete from core.object where kind = $1 and name = $2", c.Kind, c.Name)
-		if err != nil {
-			return fmt.Errorf("forget %s %s: %w", c.Kind, c.Name, err)
-		}
+	}
+	if len(views) == 0 {
+		return nil
+	}
+	if _, err := m.db.Exec(ctx, "drop view if exists "+strings.Join(views, ", ")); err != nil {
+		return fmt.Errorf("drop what no file defines any more: %w", explain(err))
+	}
+	return nil
+}
+
+// forget takes an object that was dropped out of the database's list.
+func forget(ctx context.Context, db querier, c Change) error {
+	_, err := db.Exec(ctx, "delete from core.object where kind = $1 and name = $2", c.Kind, c.Name)
+	if err != nil {
+		return fmt.Errorf("forget %s %s: %w", c.Kind, c.Name, err)
 	}
 	return nil
 }
@@ -168,14 +179,10 @@ func (m *maker) validate(ctx context.Context, functions []made) error {
 		if f.Kind != KindFunction {
 			continue
 		}
-		var language string
-		err := m.db.QueryRow(ctx, `select l.lanname from pg_proc p join pg_language l on l.oid = p.prolang
-			where p.oid = $1::regprocedure`, f.Signature).Scan(&language)
+		_, err := m.db.Exec(ctx, `select case l.lanname when 'sql' then fmgr_sql_validator(p.oid)
+			when 'plpgsql' then plpgsql_validator(p.oid) end
+			from pg_proc p join pg_language l on l.oid = p.prolang where p.oid = $1::regprocedure`, f.Signature)
 		if err != nil {
-			return fmt.Errorf("look up function %s: %w", f.Signature, err)
-		}
-		validator := map[string]string{"sql": "fmgr_sql_validator", "plpgsql": "plpgsql_validator"}[language]
-		if _, err := m.db.Exec(ctx, "select "+validator+"($1::regprocedure)", f.Signature); err != nil {
 			return fmt.Errorf("function %s: %w", f.Name, explain(err))
 		}
 	}
@@ -183,37 +190,35 @@ func (m *maker) validate(ctx context.Context, functions []made) error {
 }
 
 // remember writes down what was made, of which files, and what the catalog says of it.
-func (m *maker) remember(ctx context.Context, p *Plan, objects []made) error {
+func (m *maker) remember(ctx context.Context, objects []made) error {
+	r := m.plan.release
 	live, err := readLive(ctx, m.db)
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		key := o.Name
-		if o.Signature != "" {
-			key = o.Signature
-		}
+	for _, o := range append(objects, m.old...) {
 		_, err := m.db.Exec(ctx, `insert into core.object (kind, name, signature, sum, live)
 			values ($1, $2, nullif($3, ''), $4, $5)
 			on conflict (kind, name) do update set signature = excluded.signature, sum = excluded.sum,
 			live = excluded.live,
-			  applied_at = clock_timestamp()`, o.Kind, o.Name, o.Signature, o.Sum, live[[2]string{o.Kind, key}])
+			  applied_at = clock_timestamp()`, o.Kind, o.Name, o.Signature, o.Sum,
+			live[key{o.Kind, cmp.Or(o.Signature, o.Name)}])
 		if err != nil {
 			return fmt.Errorf("remember %s %s: %w", o.Kind, o.Name, err)
 		}
 	}
-	for _, t := range p.release.Tables {
+	for _, t := range r.Tables {
 		_, err := m.db.Exec(ctx, `insert into core.table_file (version, name, sum) values ($1, $2, $3)
 			on conflict do nothing`, t.Version, t.Name, t.Sum)
 		if err != nil {
 			return fmt.Errorf("remember %s: %w", t.Name, err)
 		}
 	}
-	last := p.release.Tables[len(p.release.Tables)-1].Version
+	last := r.Tables[len(r.Tables)-1].Version
 	_, err = m.db.Exec(ctx, `insert into core.release (version, tables, sum, generator) values ($1, $2, $3, $4)
 		on conflict (one) do update set version = excluded.version, tables = excluded.tables, sum = excluded.sum,
 		  generator = excluded.generator, migrated_at = clock_timestamp()`,
-		p.release.Version, last, p.release.Sum, p.release.Generator)
+		r.Version, last, r.Sum, r.Generator)
 	if err != nil {
 		return fmt.Errorf("remember the release: %w", err)
 	}

@@ -29,15 +29,10 @@ type release struct {
 	Objects   []Object
 	Sum       string // of everything
 	Generator string // of what makes an application's table protected
-	files     fs.FS
 }
 
-// generatorOf are the objects whose text decides what tenancy.protect and tenancy.relate leave at an application's
-// table.
-var generatorOf = []string{"tenancy.protect", "tenancy.make_view", "tenancy.relate"}
-
 func readRelease(files fs.FS, version string) (*release, error) {
-	r := &release{Version: version, files: files}
+	r := &release{Version: version}
 	var err error
 	if r.Tables, err = readTables(files); err != nil {
 		return nil, err
@@ -45,7 +40,7 @@ func readRelease(files fs.FS, version string) (*release, error) {
 	if r.Objects, err = readObjects(files); err != nil {
 		return nil, err
 	}
-	all, generator := sha256.New(), sha256.New()
+	all := sha256.New()
 	for _, t := range r.Tables {
 		all.Write(fmt.Appendf(nil, "table %s %s\n", t.Name, t.Sum))
 	}
@@ -54,11 +49,8 @@ func readRelease(files fs.FS, version string) (*release, error) {
 	})
 	for _, o := range sorted {
 		all.Write(fmt.Appendf(nil, "%s %s %s\n", o.Kind, o.Name, o.Sum))
-		if o.Kind == KindFunction && slices.Contains(generatorOf, o.Name) {
-			generator.Write(fmt.Appendf(nil, "%s %s\n", o.Name, o.Sum))
-		}
 	}
-	r.Sum, r.Generator = hex.EncodeToString(all.Sum(nil)), hex.EncodeToString(generator.Sum(nil))
+	r.Sum, r.Generator = hex.EncodeToString(all.Sum(nil)), generator(r.Objects)
 	return r, nil
 }
 
@@ -94,6 +86,11 @@ func readTables(files fs.FS) ([]tableFile, error) {
 		tables = append(tables, t)
 	}
 	slices.SortFunc(tables, func(a, b tableFile) int { return cmp.Compare(a.Version, b.Version) })
+	for i := 1; i < len(tables); i++ {
+		if tables[i].Version == tables[i-1].Version {
+			return nil, fmt.Errorf("tables/%s and tables/%s have the same number", tables[i-1].Name, tables[i].Name)
+		}
+	}
 	return tables, nil
 }
 

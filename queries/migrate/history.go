@@ -12,20 +12,20 @@ type history struct {
 	restore []string // the statements that give it back to ward_owner
 }
 
-// setAside frees the history of what will be dropped, and hands it to the login until that is done.
-func setAside(ctx context.Context, tx pgx.Tx) (*history, error) {
+// handOver frees the history of what will be dropped, and hands it to the login until that is done.
+func handOver(ctx context.Context, tx pgx.Tx) (*history, error) {
 	for _, sql := range []string{historyForeignKeys, historyDefaults, historyTriggers, historyMoves} {
-		statements, err := column(ctx, tx, sql)
+		statements, err := texts(ctx, tx, sql)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look at the history: %w", err)
 		}
 		if err := execAll(ctx, tx, statements); err != nil {
 			return nil, err
 		}
 	}
-	objects, err := column(ctx, tx, historyObjects)
+	objects, err := texts(ctx, tx, historyObjects)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look at the history: %w", err)
 	}
 	h := &history{}
 	for _, o := range objects {

@@ -65,7 +65,7 @@ func Check(ctx context.Context, db querier) error {
 		return fmt.Errorf("ask the database for its release: %w", err)
 	}
 	switch own := r.Tables[len(r.Tables)-1].Version; {
-	case tables > own:
+	case tables > own || later(e.Database, e.Program):
 		e.Hint = fmt.Sprintf("use ward %s or a later one", e.Database)
 	case tables < own || e.Database != e.Program:
 		e.Hint = fmt.Sprintf("run ward migrate with this program, or use ward %s", e.Database)

@@ -16,6 +16,15 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+// texts reads rows of one text.
+func texts(ctx context.Context, db querier, sql string, args ...any) ([]string, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 // liveDigests digests everything about an object that its file decides: text, properties, owner, grants. Nothing in a
 // digest may differ between two databases that hold the same objects, such as an OID: a restored dump is compared with
 // what its origin remembered. Before the digest stand what may differ: the way in which it was made, and the server's
@@ -74,34 +83,21 @@ group by t.table_oid, way.prefix`
 const digestWay = "2"
 
 // readLive reads the digest of every object in ward's schemas, by kind and by name or signature.
-func readLive(ctx context.Context, db querier) (map[[2]string]string, error) {
+func readLive(ctx context.Context, db querier) (map[key]string, error) {
 	rows, err := db.Query(ctx, liveDigests, schemas)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
-	live := map[[2]string]string{}
+	live := map[key]string{}
 	var kind, name, digest string
 	_, err = pgx.ForEachRow(rows, []any{&kind, &name, &digest}, func() error {
-		live[[2]string{kind, name}] = digest
+		live[key{kind, name}] = digest
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
 	return live, nil
-}
-
-// column is the one column, of texts, that a query returns.
-func column(ctx context.Context, db querier, sql string, args ...any) ([]string, error) {
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the catalog: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("read the catalog: %w", err)
-	}
-	return found, nil
 }
 
 // differs says why the digest that was remembered is another than the catalog's now, or "". ChangedByHand accuses

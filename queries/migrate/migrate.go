@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// LockTimeout is how long an upgrade waits for a lock that somebody else holds, before it gives up what it has and
-// tries again: whoever comes after it in the lock's queue waits as long, and no longer.
+// LockTimeout is how long an upgrade waits for one lock that somebody else holds, before it gives up what it has and
+// tries again. Whoever comes after it in the lock's queue waits as long. Whoever needs a lock that it has already waits
+// for each further one too.
 const LockTimeout = time.Second
 
 // Options of Run.
@@ -35,7 +35,7 @@ func (o Options) release() (*release, error) {
 }
 
 // Look returns what Run would do, and changes nothing.
-func Look(ctx context.Context, url string, o Options) (*Plan, error) {
+func Look(ctx context.Context, url string, o Options) (p *Plan, err error) {
 	r, err := o.release()
 	if err != nil {
 		return nil, err
@@ -44,21 +44,29 @@ func Look(ctx context.Context, url string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(conn)
-	p, err := newPlan(ctx, conn.Conn(), r)
-	if err != nil {
-		return nil, err
-	}
-	x, err := p.examine(ctx, conn.Conn())
-	p.Obstacles, p.Takes = x.obstacles, x.takes
-	p.listed()
+	defer hangUp(ctx, conn)
+	err = o.inTx(ctx, conn, func(tx pgx.Tx) error {
+		if p, err = newPlan(ctx, tx, r); err != nil {
+			return err
+		}
+		x, err := p.examine(ctx, tx)
+		p.Obstacles, p.Takes = x.obstacles, x.takes
+		p.listed()
+		return err
+	})
 	return p, err
 }
 
+// ErrUnfinished is a database that is at this release, but for a table's protection or for a function that should have
+// gone. Calling Run again goes on with that.
+var ErrUnfinished = errors.New("the schema is at this release, but not everything is done")
+
 // Run brings the database at url to this release and returns what it did. The first time the login needs CREATEROLE and
 // must own the database, since the roles are made then; later it is ward_migrate. Calls at the same time wait for each
-// other. Errors: ErrNewer; *ObstaclesError; a *pgconn.PgError of the statement that failed, after which nothing has
-// changed.
+// other.
+//
+// Errors: ErrNewer; *ObstaclesError; a *pgconn.PgError of the statement that failed. Nothing has changed then, and the
+// plan is nil. ErrUnfinished comes with the plan: what it lists was done, except for what the error names.
 func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 	r, err := o.release()
 	if err != nil {
@@ -68,37 +76,28 @@ func Run(ctx context.Context, url string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(conn)
-	unlock, err := lock(ctx, conn.Conn())
+	defer hangUp(ctx, conn)
+	unlock, err := lock(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	var p *Plan
-	err = o.patiently(ctx, func() error {
-		p, err = migrateOnce(ctx, conn, r, o)
+	err = o.inTx(ctx, conn, func(tx pgx.Tx) error {
+		p, err = upgrade(ctx, tx, r, o.Said)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return p, protectAgain(ctx, conn.Conn(), p.Protected, o)
+	if err := errors.Join(p.protectAgain(ctx, conn, o), p.dropFunctions(ctx, conn, o)); err != nil {
+		return p, fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
+	return p, nil
 }
 
-// migrateOnce is the whole upgrade in one transaction.
-func migrateOnce(ctx context.Context, conn *stdlib.Conn, r *release, o Options) (p *Plan, err error) {
-	err = pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
-		if err != nil {
-			return fmt.Errorf("begin the migration: %w", err)
-		}
-		p, err = inTransaction(ctx, conn, tx, r, o)
-		return err
-	})
-	return p, err
-}
-
-func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release, o Options) (*Plan, error) {
+// upgrade is what one transaction does: the numbered files, then the objects.
+func upgrade(ctx context.Context, tx pgx.Tx, r *release, said func(string)) (*Plan, error) {
 	p, err := newPlan(ctx, tx, r)
 	if err != nil {
 		return nil, err
@@ -111,23 +110,22 @@ func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release
 		return nil, &ObstaclesError{x.obstacles}
 	}
 	first := p.From == ""
-	if len(p.Tables) > 0 {
-		if err := applyTables(ctx, conn, r); err != nil {
+	if tables := p.Tables; len(tables) > 0 {
+		if err := p.applyTables(ctx, tx); err != nil {
 			return nil, err
 		}
-		tables := p.Tables
-		if p, err = newPlan(ctx, tx, r); err != nil { // a numbered file drops what it changes the signature of
+		if p, err = newPlan(ctx, tx, r); err != nil { // a numbered file may have dropped what a file makes
 			return nil, err
 		}
 		p.Tables = tables
 	}
-	m := maker{db: tx, state: p.state}
+	m := maker{db: tx, plan: p}
 	if !p.Empty() {
-		if err := m.apply(ctx, p); err != nil {
+		if err := m.apply(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if p.Takes, err = x.take(ctx, tx, first, o.Said); err != nil {
+	if p.Takes, err = x.take(ctx, tx, first, said); err != nil {
 		return nil, err
 	}
 	if _, err := tx.Exec(ctx, "select audit.ensure_months()"); err != nil {
@@ -136,48 +134,15 @@ func inTransaction(ctx context.Context, conn *stdlib.Conn, tx pgx.Tx, r *release
 	return p, nil
 }
 
-// lock waits until no other migration of this database runs.
-func lock(ctx context.Context, db *pgx.Conn) (unlock func(), err error) {
-	if _, err := db.Exec(ctx, "select pg_advisory_lock(hashtext('ward migrate'))"); err != nil {
-		return nil, fmt.Errorf("wait for another migration: %w", err)
+// applyTables runs the numbered files that the database has not seen, in order.
+func (p *Plan) applyTables(ctx context.Context, tx pgx.Tx) error {
+	for _, t := range p.release.Tables {
+		if !slices.Contains(p.Tables, t.Name) {
+			continue
+		}
+		if _, err := tx.Exec(ctx, t.text, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("tables/%s: %w", t.Name, explain(err))
+		}
 	}
-	return func() {
-		_, _ = db.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock(hashtext('ward migrate'))")
-	}, nil
-}
-
-// patiently runs try until it gets its locks.
-func (o Options) patiently(ctx context.Context, try func() error) error {
-	wait := o.Wait
-	if wait == 0 {
-		wait = time.Minute
-	}
-	deadline := time.Now().Add(wait)
-	pause := 100 * time.Millisecond
-	for {
-		err := try()
-		if !isLockTimeout(err) {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: another transaction held a lock for %s; end it (pg_stat_activity names it) and "+
-				"migrate again",
-				err, wait)
-		}
-		if o.Said != nil {
-			o.Said("another transaction holds a lock: nothing was changed, trying again")
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for a lock: %w", ctx.Err())
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
-}
-
-// isLockTimeout tells an error that a later try may not meet: lock_timeout, and a deadlock.
-func isLockTimeout(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "55P03" || e.Code == "40P01")
+	return nil
 }

@@ -10,9 +10,9 @@ import (
 // makePartitionTriggers gives the partitions of a table the triggers that the table has: PostgreSQL clones a table's
 // row triggers to its partitions, but not its statement triggers.
 func (m *maker) makePartitionTriggers(ctx context.Context, table string) error {
-	statements, err := column(ctx, m.db, partitionTriggers, table)
+	statements, err := texts(ctx, m.db, partitionTriggers, table)
 	if err != nil {
-		return err
+		return fmt.Errorf("look at the partitions: %w", err)
 	}
 	for _, s := range statements {
 		if _, err := m.db.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil {

@@ -57,15 +57,15 @@ func (n names) add(text string) {
 	}
 }
 
-func (n names) has(t taken) bool {
-	if later := laterNames[t.Schema]; n.first && later != nil && later.MatchString(t.Name) {
+func (n names) has(c clash) bool {
+	if pattern := laterNames[c.Schema]; n.first && pattern != nil && pattern.MatchString(c.Name) {
 		return true
 	}
-	switch t.Kind {
+	switch c.Kind {
 	case "function", "procedure", "aggregate":
-		return n.functions[t.Schema+"."+t.Name]
+		return n.functions[c.Schema+"."+c.Name]
 	}
-	return n.relations[t.Schema+"."+t.Name]
+	return n.relations[c.Schema+"."+c.Name]
 }
 
 // relations are the tables, views, sequences, indexes and types that the release makes by name.

@@ -29,6 +29,11 @@ type Object struct {
 
 func (o Object) schema() string { return strings.SplitN(o.Name, ".", 2)[0] }
 
+// A key tells an object from all others: a function and a view may have the same name.
+type key struct{ kind, name string }
+
+func (o Object) key() key { return key{o.Kind, o.Name} }
+
 // ownerLine begins a file that names another owner than ward_owner.
 const ownerLine = "-- Owner: "
 
@@ -68,11 +73,17 @@ var (
 	qualified = regexp.MustCompile(`\b[a-z]+\.[A-Za-z_][A-Za-z0-9_]*`)
 )
 
+// head is a function's file up to the body.
+func head(o Object) string {
+	text, _, _ := strings.Cut(comment.ReplaceAllString(o.SQL, ""), "$$")
+	return text
+}
+
 // needs are the names of other objects that must exist before o can be made.
 func needs(o Object) []string {
 	text := comment.ReplaceAllString(o.SQL, "")
 	if o.Kind == KindFunction {
-		text, _, _ = strings.Cut(text, "$$") // the body
+		text = head(o)
 	}
 	names := qualified.FindAllString(text, -1)
 	for i, n := range names {
@@ -86,32 +97,35 @@ func needs(o Object) []string {
 // arguments, a view's text) needs. Bodies of functions are looked up when they run. Triggers come last: they need
 // functions, nothing needs them.
 func inOrder(all []Object) ([]Object, error) {
-	byName := make(map[string]Object, len(all))
+	byName := make(map[string][]Object, len(all))
 	for _, o := range all {
 		if o.Kind != KindTriggers {
-			byName[o.Name] = o
+			byName[o.Name] = append(byName[o.Name], o)
 		}
 	}
 	const begun, done = 1, 2
-	state := make(map[string]int, len(all))
+	state := make(map[key]int, len(all))
 	sorted := make([]Object, 0, len(all))
 	var visit func(o Object) error
 	visit = func(o Object) error {
-		switch state[o.Name] {
+		switch state[o.key()] {
 		case done:
 			return nil
 		case begun:
 			return fmt.Errorf("%s %s needs itself to be made", o.Kind, o.Name)
 		}
-		state[o.Name] = begun
+		state[o.key()] = begun
 		for _, n := range needs(o) {
-			if other, ok := byName[n]; ok && n != o.Name {
+			if n == o.Name {
+				continue
+			}
+			for _, other := range byName[n] {
 				if err := visit(other); err != nil {
 					return fmt.Errorf("%s: %w", o.Name, err)
 				}
 			}
 		}
-		state[o.Name] = done
+		state[o.key()] = done
 		sorted = append(sorted, o)
 		return nil
 	}

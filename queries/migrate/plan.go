@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/semver"
 )
 
 // Reasons for which an object is made anew.
@@ -36,18 +37,21 @@ type Plan struct {
 	Make      []Change `json:"make"`      // objects made anew
 	Drop      []Change `json:"drop"`      // objects that no file defines any more
 	Protected []string `json:"protected"` // protected tables of the application's whose protection is made anew
+	Lost      []Lost   `json:"lost"`      // tables that are registered as protected, and are not
 
 	Takes     []Take     `json:"takes"`     // what PUBLIC loses
 	Obstacles []Obstacle `json:"obstacles"` // what stands in the way; Run refuses then
 
 	release *release
 	state   *state
+	notOurs []Obstacle // owners of Protected, as whom the login may not act
 }
 
 // listed makes the lists of a plan lists also where they are empty, for JSON.
 func (p *Plan) listed() {
 	p.Tables, p.Protected = append([]string{}, p.Tables...), append([]string{}, p.Protected...)
 	p.Make, p.Drop = append([]Change{}, p.Make...), append([]Change{}, p.Drop...)
+	p.Lost = append([]Lost{}, p.Lost...)
 	p.Takes, p.Obstacles = append([]Take{}, p.Takes...), append([]Obstacle{}, p.Obstacles...)
 	for i := range p.Obstacles {
 		p.Obstacles[i].Mend = append([]string{}, p.Obstacles[i].Mend...)
@@ -59,9 +63,24 @@ func (p *Plan) Empty() bool {
 	return len(p.Tables)+len(p.Make)+len(p.Drop)+len(p.Protected) == 0 && p.state.sum == p.release.Sum
 }
 
+func (c Change) key() key { return key{c.Kind, c.Name} }
+
 // makes says whether the plan makes an object anew.
-func (p *Plan) makes(kind, name string) bool {
-	return slices.ContainsFunc(p.Make, func(c Change) bool { return c.Kind == kind && c.Name == name })
+func (p *Plan) makes(k key) bool { return has(p.Make, k) }
+
+// drops says whether the plan drops an object.
+func (p *Plan) drops(k key) bool { return has(p.Drop, k) }
+
+func has(changes []Change, k key) bool {
+	return slices.ContainsFunc(changes, func(c Change) bool { return c.key() == k })
+}
+
+// alsoMake has an object made anew that rests on another one.
+func (p *Plan) alsoMake(k key, on string) {
+	_, ours := p.state.objects[k]
+	if ours && !p.makes(k) && !p.drops(k) {
+		p.Make = append(p.Make, Change{k.kind, k.name, "it rests on " + on})
+	}
 }
 
 // A made is a row of core.object, with what the catalog says now.
@@ -75,7 +94,7 @@ type state struct {
 	sum       string
 	generator string
 	tables    map[int]tableFile
-	objects   map[[2]string]made
+	objects   map[key]made
 }
 
 // ErrNewer is a database that a later release of ward has migrated.
@@ -83,7 +102,7 @@ var ErrNewer = errors.New("the database is at a later release of ward")
 
 // readState asks the database which release it is at.
 func readState(ctx context.Context, db querier) (*state, error) {
-	s := &state{tables: map[int]tableFile{}, objects: map[[2]string]made{}}
+	s := &state{tables: map[int]tableFile{}, objects: map[key]made{}}
 	there, err := isWards(ctx, db, "core", "release")
 	if err != nil || !there {
 		return s, err
@@ -119,11 +138,14 @@ func readState(ctx context.Context, db querier) (*state, error) {
 		return nil, err
 	}
 	for _, o := range objects {
-		o.Now = live[[2]string{o.Kind, cmp.Or(o.Signature, o.Name)}]
-		s.objects[[2]string{o.Kind, o.Name}] = o
+		o.Now = live[key{o.Kind, cmp.Or(o.Signature, o.Name)}]
+		s.objects[key{o.Kind, o.Name}] = o
 	}
 	return s, nil
 }
+
+// later says whether one release follows another.
+func later(version, other string) bool { return semver.Compare("v"+version, "v"+other) > 0 }
 
 // newPlan compares a release with the database. Errors: ErrNewer, and a numbered file that is not the one that was
 // applied.
@@ -135,10 +157,14 @@ func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r, err = r.without(ctx, db); err != nil {
+	if r, err = r.withoutAuth(ctx, db); err != nil {
 		return nil, err
 	}
 	p := &Plan{From: s.version, To: r.Version, release: r, state: s}
+	if later(p.From, p.To) {
+		return nil, fmt.Errorf("%w: it is at %s, and this program is %s: use that release or a later one", ErrNewer,
+			p.From, p.To)
+	}
 	if err := p.compareTables(); err != nil {
 		return nil, err
 	}
@@ -146,16 +172,22 @@ func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
 	if s.version == "" {
 		return p, nil
 	}
-	p.Protected, err = olderThan(ctx, db, r.Generator)
-	return p, err
+	return p, p.readProtected(ctx, db)
 }
 
 func (p *Plan) compareTables() error {
 	known := map[int]bool{}
+	last := 0
+	for version := range p.state.tables {
+		last = max(last, version)
+	}
 	for _, t := range p.release.Tables {
 		known[t.Version] = true
 		was, applied := p.state.tables[t.Version]
 		switch {
+		case !applied && t.Version < last:
+			return fmt.Errorf("the database has %s and not %s, which comes before it: give that file the next number",
+				p.state.tables[last].Name, t.Name)
 		case !applied:
 			p.Tables = append(p.Tables, t.Name)
 		case was.Sum != t.Sum:
@@ -165,20 +197,18 @@ func (p *Plan) compareTables() error {
 	}
 	for version, t := range p.state.tables {
 		if !known[version] {
-			return fmt.Errorf("%w: it is at %s and has %s, this program is %s: use that release or a later one",
-				ErrNewer,
-				p.From, t.Name, p.To)
+			return fmt.Errorf("%w: it is at %s and has %s, which this program of %s does not know: use the program "+
+				"that migrated last", ErrNewer, p.From, t.Name, p.To)
 		}
 	}
 	return nil
 }
 
 func (p *Plan) compareObjects() {
-	defined := map[[2]string]bool{}
+	defined := map[key]bool{}
 	for _, o := range p.release.Objects {
-		key := [2]string{o.Kind, o.Name}
-		defined[key] = true
-		was, there := p.state.objects[key]
+		defined[o.key()] = true
+		was, there := p.state.objects[o.key()]
 		why := ""
 		switch {
 		case !there:
@@ -196,9 +226,9 @@ func (p *Plan) compareObjects() {
 		}
 		p.Make = append(p.Make, Change{o.Kind, o.Name, why})
 	}
-	for key := range p.state.objects {
-		if !defined[key] {
-			p.Drop = append(p.Drop, Change{Kind: key[0], Name: key[1], Why: "no file defines it any more"})
+	for k := range p.state.objects {
+		if !defined[k] {
+			p.Drop = append(p.Drop, Change{Kind: k.kind, Name: k.name, Why: "no file defines it any more"})
 		}
 	}
 	slices.SortFunc(p.Drop, func(a, b Change) int {

@@ -41,7 +41,6 @@ type server struct {
 	pgcrypto                           string
 	pgcryptoAvailable                  bool
 	pgcryptoClash                      []string // functions of others in the way of pgcrypto's
-	leftover                           bool     // goose's table without ward's
 	public                             string   // who owns schema public; "": there is none
 	ownsPublic                         bool
 }
@@ -71,13 +70,12 @@ func readServer(ctx context.Context, db querier) (*server, error) {
 		    where e.extname = 'pgcrypto'), ''),
 		  exists (select from pg_available_extensions where name = 'pgcrypto'),
 		  array(select f from unnest($1::text[]) f where to_regprocedure('public.' || f) is not null),
-		  to_regclass($2) is not null,
 		  coalesce((select nspowner::regrole::text from pg_namespace where nspname = 'public'), ''),
 		  coalesce((select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'public'), false)
 		from pg_roles r cross join pg_database d where r.rolname = current_user and d.datname = current_database()`,
-		pgcryptoFunctions, versionTable).
+		pgcryptoFunctions).
 		Scan(&s.version, &s.login, &s.database, &s.superuser, &s.createRole, &s.ownsTheBase, &s.pgcrypto,
-			&s.pgcryptoAvailable, &s.pgcryptoClash, &s.leftover, &s.public, &s.ownsPublic)
+			&s.pgcryptoAvailable, &s.pgcryptoClash, &s.public, &s.ownsPublic)
 	if err != nil {
 		return nil, fmt.Errorf("look at the server, the login and the database: %w", err)
 	}
@@ -114,7 +112,7 @@ func (p *Plan) examine(ctx context.Context, db querier) (x examination, err erro
 	if err != nil {
 		return x, err
 	}
-	x.obstacles = append(x.obstacles, names...)
+	x.obstacles = slices.Concat(x.obstacles, names, p.notOurs)
 	x.takes, err = readTakes(ctx, db)
 	if p.From != "" { // what the first installation was refused is not asked for at every upgrade
 		x.takes = slices.DeleteFunc(x.takes, func(t Take) bool { return t.Refused })
@@ -159,11 +157,6 @@ func (s *server) obstacles() []Obstacle {
 			add(fmt.Sprintf("function public.%s has the name of one of extension pgcrypto", f),
 				fmt.Sprintf("alter function public.%s rename to your_%s", f, name))
 		}
-	}
-	if s.leftover {
-		add(versionTable+
-			" is there, and ward's schema is not: an installation was not finished, or a release before 0.1.0 "+
-			"made it, which cannot be upgraded", "drop table "+versionTable)
 	}
 	return found
 }
@@ -320,50 +313,50 @@ func schemaObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, er
 	return found, nil
 }
 
-// A taken is an object of somebody's that has a name of ward's.
-type taken struct{ Kind, Schema, Name, Object, Free string }
+// A clash is an object of somebody's that has a name of ward's.
+type clash struct{ Kind, Schema, Name, Object, Free string }
 
-// nameObstacles finds objects that have the name of one that the plan makes.
+// nameObstacles finds objects that have the name of one that the plan makes. A table's name is its row type's too.
+// What a removed installation left goes with its schema. Once ward is installed, what its roles own is its own: a
+// numbered file may drop it and make it anew.
 func (p *Plan) nameObstacles(ctx context.Context, db querier) ([]Obstacle, error) {
 	wanted := p.newNames()
-	// A table's name is its row type's too. What a removed installation left goes with its schema.
 	rows, err := db.Query(ctx, `
 		with s as (select n.oid, n.nspname from pg_namespace n
-		  where n.nspname = any ($1) and (n.nspowner::regrole::text <> all ($2) or $3))
+		  where n.nspname = any ($1) and (n.nspowner::regrole::text <> all ($2) or $3)),
+		x(kind, schema, name, object, owner) as (
 		select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
-		    when 'i' then 'index'
-		    when 'I' then 'index' when 'f' then 'foreign table' when 'c' then 'type' else 'table' end, n.nspname,
-		    	c.relname,
-		  format('%I.%I', n.nspname, c.relname), quote_ident('your_' || c.relname)
-		from pg_class c join s n on n.oid = c.relnamespace
+		    when 'i' then 'index' when 'I' then 'index' when 'f' then 'foreign table' when 'c' then 'type'
+		    else 'table' end,
+		  s.nspname, c.relname, format('%I.%I', s.nspname, c.relname), c.relowner
+		from pg_class c join s on s.oid = c.relnamespace
 		union all
-		select case t.typtype when 'd' then 'domain' else 'type' end, n.nspname, t.typname,
-		  format('%I.%I', n.nspname, t.typname),
-		  quote_ident('your_' || t.typname)
-		from pg_type t join s n on n.oid = t.typnamespace
+		select case t.typtype when 'd' then 'domain' else 'type' end, s.nspname, t.typname,
+		  format('%I.%I', s.nspname, t.typname), t.typowner
+		from pg_type t join s on s.oid = t.typnamespace
 		where t.typrelid = 0 and t.typcategory <> 'A'
 		union all
-		select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname,
-			p.proname,
-		  format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
-		  quote_ident('your_' || p.proname)
-		from pg_proc p join s n on n.oid = p.pronamespace
-		order by 2, 1, 4`, sharable, roleNames(), p.From != "")
+		select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, s.nspname,
+		  p.proname, format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner
+		from pg_proc p join s on s.oid = p.pronamespace)
+		select kind, schema, name, object, quote_ident('your_' || name) from x
+		where not ($3 and owner::regrole::text = any ($2))
+		order by schema, kind, object`, sharable, roleNames(), p.From != "")
 	if err != nil {
 		return nil, fmt.Errorf("look at the names: %w", err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[taken])
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[clash])
 	if err != nil {
 		return nil, fmt.Errorf("look at the names: %w", err)
 	}
 	var found []Obstacle
-	for _, t := range all {
-		if !wanted.has(t) {
+	for _, c := range all {
+		if !wanted.has(c) {
 			continue
 		}
 		found = append(found, Obstacle{
-			What: fmt.Sprintf("%s %s has a name that ward needs", t.Kind, t.Object),
-			Mend: []string{fmt.Sprintf("alter %s %s rename to %s", t.Kind, t.Object, t.Free)},
+			What: fmt.Sprintf("%s %s has a name that ward needs", c.Kind, c.Object),
+			Mend: []string{fmt.Sprintf("alter %s %s rename to %s", c.Kind, c.Object, c.Free)},
 		})
 	}
 	return found, nil

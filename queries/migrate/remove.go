@@ -59,20 +59,12 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(conn)
+	defer hangUp(ctx, conn)
 	r := remover{release: files, Removal: o}
-	once := func(step func(context.Context, pgx.Tx) error) error {
-		return Options{Wait: o.Wait, Said: o.Said}.patiently(ctx, func() error {
-			return pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
-				_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
-				if err != nil {
-					return fmt.Errorf("begin the removal: %w", err)
-				}
-				return step(ctx, tx)
-			})
-		})
+	inTx := func(step func(context.Context, pgx.Tx) error) error {
+		return Options{Wait: o.Wait, Said: o.Said}.inTx(ctx, conn, func(tx pgx.Tx) error { return step(ctx, tx) })
 	}
-	if err := once(r.record); err != nil {
+	if err := inTx(r.record); err != nil {
 		return nil, err
 	}
 	if o.Recorded != nil {
@@ -80,7 +72,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 			return nil, err
 		}
 	}
-	if err := once(r.remove); err != nil {
+	if err := inTx(r.remove); err != nil {
 		return nil, err
 	}
 	return &r.done, nil
@@ -122,14 +114,11 @@ func (r *remover) remove(ctx context.Context, tx pgx.Tx) error {
 	var h *history
 	if r.DropHistory {
 		h = &history{}
-	} else if h, err = setAside(ctx, tx); err != nil {
+	} else if h, err = handOver(ctx, tx); err != nil {
 		return err
 	}
 	if err := dropOwned(ctx, tx); err != nil {
 		return err
-	}
-	if _, err := tx.Exec(ctx, "drop table if exists "+versionTable); err != nil {
-		return fmt.Errorf("drop %s: %w", versionTable, err)
 	}
 	if err := h.putBack(ctx, tx); err != nil {
 		return err
@@ -226,13 +215,13 @@ func (r *remover) giveBack(ctx context.Context, tx pgx.Tx) (madeExtension bool, 
 // that nothing else goes with it. The command also takes away rights on what the whole cluster shares, and what others
 // were granted by the same roles there; all of those are restored.
 func dropOwned(ctx context.Context, tx pgx.Tx) error {
-	shared, err := column(ctx, tx, sharedRights)
+	shared, err := texts(ctx, tx, sharedRights)
 	if err != nil {
-		return err
+		return fmt.Errorf("read rights in the cluster: %w", err)
 	}
-	defaults, err := column(ctx, tx, defaultPrivileges, roleNames())
+	defaults, err := texts(ctx, tx, defaultPrivileges, roleNames())
 	if err != nil {
-		return err
+		return fmt.Errorf("read default privileges: %w", err)
 	}
 	for _, reset := range defaults {
 		if _, err := tx.Exec(ctx, reset); err != nil {
@@ -257,9 +246,9 @@ func dropOwned(ctx context.Context, tx pgx.Tx) error {
 // restore grants what is not there any more of the rights in the cluster, and makes sure that it is there.
 func restore(ctx context.Context, tx pgx.Tx, shared []string) error {
 	for try := range 2 {
-		left, err := column(ctx, tx, sharedRights)
+		left, err := texts(ctx, tx, sharedRights)
 		if err != nil {
-			return err
+			return fmt.Errorf("read rights in the cluster: %w", err)
 		}
 		for _, grant := range shared {
 			if slices.Contains(left, grant) {

@@ -84,9 +84,9 @@ func (r *remover) others(ctx context.Context, tx pgx.Tx) ([]Obstacle, error) {
 		{foreignOwned, []any{ownSchemas, roleNames(), known}, "%s belongs to a role of ward's, and is not ward's", ""},
 		{foreignInside, []any{ownSchemas, roleNames()}, "%s is in a schema of ward's, and is not ward's", ""},
 	} {
-		objects, err := column(ctx, tx, look.sql, look.args...)
+		objects, err := texts(ctx, tx, look.sql, look.args...)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look before the removal: %w", err)
 		}
 		for _, o := range objects {
 			x := Obstacle{What: fmt.Sprintf(look.what, o)}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ward-health/ward/internal/postgres"
+	"github.com/ward-health/ward/internal/worker"
 	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/tenancy"
 )
@@ -19,18 +20,24 @@ import (
 // initialised makes the site an installation with a clinic.
 func (s *site) initialised() {
 	s.t.Helper()
-	s.install(s.url)
-	db, err := tenancy.Open(s.t.Context(), s.url)
-	if err != nil {
+	if err := initialise(s.t.Context(), s.url); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+func initialise(ctx context.Context, url string) error {
+	if _, err := worker.Migrate(ctx, url, migrate.Options{}); err != nil {
+		return err
+	}
+	db, err := tenancy.Open(ctx, url)
+	if err != nil {
+		return err
 	}
 	defer db.Close()
-	_, err = db.Init(s.t.Context(), tenancy.Installation{
+	_, err = db.Init(ctx, tenancy.Installation{
 		Region: "us-west", Slug: "root", Name: "Root", Password: "correct horse battery",
 	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	return err
 }
 
 func (s *site) remove(o migrate.Removal) (*migrate.Removed, error) {
@@ -65,8 +72,8 @@ func (s *site) refused(o migrate.Removal, want ...string) []migrate.Obstacle {
 // TestRemoveTouchesNothingOfOthers: whatever needs an object of ward's, or belongs to a role of ward's, is named with
 // the statement that ends it, and stays.
 func TestRemoveTouchesNothingOfOthers(t *testing.T) {
-	s := newSite(t)
-	s.initialised()
+	t.Parallel()
+	s := newInstalled(t)
 	exec1(t, s.super, `
 		create schema rx; create table rx.fills (tenant_id uuid not null references tenancy.tenant, id uuid not null,
 		  patient_id uuid, primary key (tenant_id, id));
@@ -114,8 +121,8 @@ func TestRemoveTouchesNothingOfOthers(t *testing.T) {
 
 // TestUnprotect undoes what protect and relate made: afterwards the table is as it was, and ward can go.
 func TestUnprotect(t *testing.T) {
-	s := newSite(t)
-	s.initialised()
+	t.Parallel()
+	s := newInstalled(t)
 	exec1(t, s.super, `create schema rx;
 		create table rx.fills (tenant_id uuid not null, id uuid not null, patient_id uuid, user_id uuid, at timestamptz,
 		  note text, primary key (tenant_id, id));
@@ -180,6 +187,7 @@ func TestUnprotect(t *testing.T) {
 // TestRemoveKeepsTheHistory, append-only and readable by its owner, and the roles that it needs; what was not shipped
 // is in the way; and a later installation is told how to free the schema.
 func TestRemoveKeepsTheHistory(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	exec1(t, s.super, "drop schema audit cascade")
 	s.initialised()
@@ -254,6 +262,7 @@ func TestRemoveKeepsTheHistory(t *testing.T) {
 
 // TestRemoveWhereRolesAreShared: another database of the cluster has ward, and keeps its roles and their rights.
 func TestRemoveWhereRolesAreShared(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	exec1(t, s.super, "create database second")
 	second := s.cluster.DSN(postgres.SuperuserRole, "second")
@@ -284,11 +293,12 @@ func TestRemoveWhereRolesAreShared(t *testing.T) {
 
 // TestRemoveOfNothing, of a schema that this program does not know, and without a reason.
 func TestRemoveOfNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	if _, err := s.remove(migrate.Removal{}); !errors.Is(err, migrate.ErrNotInstalled) {
 		t.Errorf("%v", err)
 	}
-	s.initialised()
+	s = newInstalled(t)
 	s.refused(migrate.Removal{Reason: " no ", DropHistory: true}, "reason")
 	exec1(t, s.super, `create function public.sealing() returns bytea language plpgsql as
 		  $$ begin return public.digest('a'::bytea, 'sha256'); end $$`,

@@ -2,47 +2,14 @@ package migrate
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
+	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
+	"github.com/jackc/pgx/v5/pgconn"
 )
-
-// versionTable is where goose keeps which numbered files it has applied.
-const versionTable = "public.ward_migration"
-
-// applyTables lets goose apply the numbered files inside the transaction that is open on conn. goose begins and commits
-// a transaction for each file; here those are savepoints, so that a file that fails takes the earlier ones with it.
-func applyTables(ctx context.Context, conn *stdlib.Conn, r *release) error {
-	db := sql.OpenDB(oneConn{conn})
-	db.SetMaxOpenConns(1)
-	defer db.Close() // closes nothing: the connection is the caller's
-	provider, err := gooseOf(db, r)
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("apply tables: %w", err)
-	}
-	return nil
-}
-
-func gooseOf(db *sql.DB, r *release) (*goose.Provider, error) {
-	tables, err := fs.Sub(r.files, "tables")
-	if err != nil {
-		return nil, err
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, tables, goose.WithTableName(versionTable))
-	if err != nil {
-		return nil, fmt.Errorf("read the numbered files: %w", err)
-	}
-	return provider, nil
-}
 
 // session are the settings of the connection. In what words the catalog describes an object depends on all but the
 // first, and a database or a login may have others of its own.
@@ -57,56 +24,73 @@ var session = map[string]string{
 	"extra_float_digits":    "1",
 }
 
-// connect opens the one connection that everything runs on: goose speaks database/sql, the rest pgx.
-func connect(ctx context.Context, url string) (*stdlib.Conn, error) {
+// connect opens the one connection that everything runs on.
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
 	maps.Copy(config.RuntimeParams, session)
-	c, err := stdlib.GetConnector(*config).Connect(ctx)
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to migrate: %w", err)
-	}
-	conn, ok := c.(*stdlib.Conn)
-	if !ok {
-		return nil, fmt.Errorf("connect to migrate: the driver returned a %T", c)
 	}
 	return conn, nil
 }
 
-// hangUp ends the connection. Whatever was not committed is rolled back by the server.
-func hangUp(conn *stdlib.Conn) { _ = conn.Close() }
+// hangUp ends the connection. The server rolls back whatever was not committed.
+func hangUp(ctx context.Context, conn *pgx.Conn) { _ = conn.Close(context.WithoutCancel(ctx)) }
 
-// oneConn hands database/sql a connection that is open already, with a transaction on it.
-type oneConn struct{ conn *stdlib.Conn }
-
-func (c oneConn) Connect(context.Context) (driver.Conn, error) { return nested{c.conn}, nil }
-func (c oneConn) Driver() driver.Driver                        { return stdlib.GetDefaultDriver() }
-
-// nested is a connection whose transactions are savepoints of the one that is open.
-type nested struct{ *stdlib.Conn }
-
-// Close leaves the connection to its owner.
-func (nested) Close() error { return nil }
-
-// ResetSession does not mind the open transaction.
-func (nested) ResetSession(context.Context) error { return nil }
-
-// BeginTx sets a savepoint.
-func (n nested) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	_, err := n.Conn.Conn().Exec(ctx, "savepoint ward_file")
-	return savepoint{n.Conn.Conn()}, err
+// lock waits until no other migration of this database runs.
+func lock(ctx context.Context, conn *pgx.Conn) (unlock func(), err error) {
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext('ward migrate'))"); err != nil {
+		return nil, fmt.Errorf("wait for another migration: %w", err)
+	}
+	return func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock(hashtext('ward migrate'))")
+	}, nil
 }
 
-type savepoint struct{ conn *pgx.Conn }
-
-func (s savepoint) Commit() error {
-	_, err := s.conn.Exec(context.Background(), "release savepoint ward_file")
-	return err
+// inTx runs do in a transaction that waits LockTimeout for a lock. It runs do in
+// another transaction where a lock was not to be had, until Options.Wait is over.
+func (o Options) inTx(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
+	wait := o.Wait
+	if wait == 0 {
+		wait = time.Minute
+	}
+	deadline := time.Now().Add(wait)
+	pause := 100 * time.Millisecond
+	for {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
+			if err != nil {
+				return fmt.Errorf("bound the wait for locks: %w", err)
+			}
+			return do(tx)
+		})
+		if !isLockTimeout(err) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: another transaction held a lock for %s; end it (pg_stat_activity names it) and "+
+				"migrate again", err, wait)
+		}
+		if o.Said != nil {
+			o.Said("another transaction holds a lock: nothing was changed, trying again")
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a lock: %w", ctx.Err())
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
 }
 
-func (s savepoint) Rollback() error {
-	_, err := s.conn.Exec(context.Background(), "rollback to savepoint ward_file; release savepoint ward_file")
-	return err
+// isLockTimeout tells an error that a later try may not meet: lock_timeout, and a deadlock.
+func isLockTimeout(err error) bool { return hasCode(err, "55P03") || hasCode(err, "40P01") }
+
+func hasCode(err error, code string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == code
 }

@@ -1,8 +1,6 @@
 -- Roles and schemas. Roles are cluster-wide, so a second database in the same cluster finds them
 -- there. This file needs CREATEROLE and CREATE on the database; the later ones need ward_migrate.
 
--- +goose Up
--- +goose StatementBegin
 do $$
 declare r record;
 begin
@@ -39,9 +37,7 @@ begin
     current_database()
   );
 end $$;
--- +goose StatementEnd
 -- Advisory locks carry no privileges of their own, so ward migrate takes them from PUBLIC; these roles need them.
--- +goose StatementBegin
 do $$
 declare f regprocedure;
 begin
@@ -55,7 +51,6 @@ begin
 exception when insufficient_privilege then
   raise warning 'this platform does not let advisory locks be granted: see docs/SECURITY.md';
 end $$;
--- +goose StatementEnd
 create extension if not exists pgcrypto with schema public;
 -- A schema that is there already is somebody's: ward's objects live beside theirs, and ward_owner may let others into
 -- it. Schema auth is left alone then (Supabase): ward itself calls tenancy.claims().
@@ -66,7 +61,6 @@ create schema if not exists review authorization ward_owner;
 create schema if not exists auth authorization ward_owner;
 create schema if not exists river authorization ward_owner;
 create schema if not exists phi authorization ward_reader;
--- +goose StatementBegin
 do $$
 declare s record;
 begin
@@ -80,7 +74,6 @@ begin
     grant usage on schema auth to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
   end if;
 end $$;
--- +goose StatementEnd
 grant usage on schema tenancy, audit to ward_keys, ward_reader, ward_app, ward_worker, ward_reviewer, ward_migrate;
 grant usage on schema tenancy to ward_identity;
 grant usage on schema core to ward_keys;

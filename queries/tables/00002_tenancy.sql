@@ -2,7 +2,6 @@
 -- may do; protected tables, disclosures, and who has to do with whose care.
 -- None of it is PHI. ward_app reads none of it directly: it calls functions.
 
--- +goose Up
 set local role ward_owner;
 
 create table tenancy.region (

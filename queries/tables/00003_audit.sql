@@ -1,7 +1,6 @@
 -- The tables of schema audit: events, partitioned by month and append-only, their chain, and what was archived, pruned,
 -- verified and imported. Logins write them through definer functions only.
 
--- +goose Up
 set local role ward_owner;
 
 -- Domains and not CHECKs of the table: a server parses every CHECK of a table anew for each statement that writes to

@@ -1,7 +1,6 @@
 -- The tables of schema review: the rules and their runs, the anomaly queue, its casework, alerts, and the evidence of a
 -- period.
 
--- +goose Up
 set local role ward_owner;
 
 create table review.rule (

@@ -28,9 +28,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +42,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ward-health/ward/internal/postgres"
+	"github.com/ward-health/ward/internal/postgres/filelock"
 )
 
 // provisionTimeout bounds how long one test waits for its database, other
@@ -212,6 +217,16 @@ type ClusterOptions struct {
 	// NoFsync trades durability for speed where the test is about something
 	// else, such as roles.
 	NoFsync bool
+	// Template is what the server contains at the start; an empty server where it is nil.
+	Template *ClusterTemplate
+}
+
+// ClusterTemplate is Template for a whole server: it is built once per run, and its files are copied.
+type ClusterTemplate struct {
+	// Key stands for the content, as Template.Key does. Servers of one template have the same ClusterOptions otherwise.
+	Key string
+	// Build fills a server that is empty. It closes its connections.
+	Build func(ctx context.Context, cluster *postgres.Cluster) error
 }
 
 // NewCluster starts a server for this test alone, with fsync on, and removes
@@ -221,7 +236,8 @@ func NewCluster(t testing.TB, options ClusterOptions) *postgres.Cluster {
 	t.Helper()
 	settings := map[string]string{"shared_buffers": "64MB"}
 	maps.Copy(settings, options.Settings)
-	cluster, err := postgres.Open(postgres.Config{Dir: DataDir(t), Fsync: !options.NoFsync, Settings: settings})
+	config := postgres.Config{Dir: DataDir(t), Fsync: !options.NoFsync, Settings: settings}
+	cluster, err := postgres.Open(config)
 	if err != nil {
 		t.Fatalf("provide a PostgreSQL server for one test: %v", err)
 	}
@@ -234,10 +250,70 @@ func NewCluster(t testing.TB, options ClusterOptions) *postgres.Cluster {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), provisionTimeout)
 	defer cancel()
+	if options.Template != nil {
+		if err := options.Template.copyTo(ctx, config); err != nil {
+			t.Fatalf("provide a PostgreSQL server for one test: %v", err)
+		}
+	}
 	if err := start(ctx, cluster); err != nil {
 		t.Fatalf("provide a PostgreSQL server for one test: %v", err)
 	}
 	return cluster
+}
+
+// copyTo copies the template's files to where a server that was never started will look for its own.
+func (template *ClusterTemplate) copyTo(ctx context.Context, config postgres.Config) error {
+	r, err := join(ctx)
+	if err != nil {
+		return err
+	}
+	source := config
+	sum := sha256.Sum256([]byte(template.Key))
+	source.Dir = filepath.Join(r.base, "own", "template_"+hex.EncodeToString(sum[:8]))
+	lock, err := filelock.Acquire(ctx, source.Dir+".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	done := filepath.Join(source.Dir, "done")
+	if _, err := os.Stat(done); err != nil {
+		if err := template.make(ctx, source); err != nil {
+			return fmt.Errorf("build server %q: %w", template.Key, err)
+		}
+		if err := os.WriteFile(done, nil, 0o600); err != nil {
+			return fmt.Errorf("build server %q: %w", template.Key, err)
+		}
+	}
+	to := filepath.Join(config.Dir, "postgres")
+	if err := os.Mkdir(to, 0o711); err != nil {
+		return fmt.Errorf("copy a server: %w", err)
+	}
+	out, err := exec.CommandContext(ctx, "cp", "-Rp", filepath.Join(source.Dir, "postgres", "data"), to).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("copy a server: %w: %s", err, out)
+	}
+	return nil
+}
+
+// make builds the template's server anew and leaves its files.
+func (template *ClusterTemplate) make(ctx context.Context, config postgres.Config) error {
+	if err := removeTree(ctx, config.Dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(config.Dir, 0o711); err != nil {
+		return err
+	}
+	cluster, err := postgres.Open(config)
+	if err != nil {
+		return err
+	}
+	if err := start(ctx, cluster); err != nil {
+		return err
+	}
+	if err := template.Build(ctx, cluster); err != nil {
+		return errors.Join(err, cluster.Remove(context.WithoutCancel(ctx)))
+	}
+	return cluster.Stop(ctx, postgres.Fast)
 }
 
 // DataDir makes a directory for a test that starts servers itself, say through

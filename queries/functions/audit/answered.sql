@@ -1,5 +1,5 @@
--- The worker's answer to the reviewer's own request, or null until there is one: the answer to something recorded,
--- hence no event of its own.
+-- The worker's answer to the reviewer's own request, or null until there is one. The request was recorded, so reading
+-- its answer is no event.
 create or replace function audit.answered(request bigint)
   returns jsonb
   language plpgsql volatile security definer
@@ -9,8 +9,9 @@ declare who uuid := tenancy.reviewing();
 begin
   return (
     select jsonb_build_object('state', a.state, 'report', a.report)
-    from audit.answer a join river.river_job j on (j.args->>'event_id')::bigint = a.request and j.queue = 'archive'
-    where a.request = answered.request and j.args->>'requested_by' = who::text
+    from audit.answer a
+      join river.river_job job on (job.args->>'event_id')::bigint = a.request and job.queue = 'archive'
+    where a.request = answered.request and job.args->>'requested_by' = who::text
   );
 end $$;
 

@@ -6,19 +6,19 @@ create or replace function audit.archive_lease()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('events');
-  f jsonb := a.payload->'filter';
+  ask tenancy.disclosure := tenancy.the_ask('events');
+  filter jsonb := ask.payload->'filter';
 begin
   return (
     select jsonb_build_object(
-      'tenant_id', a.tenant_id, 'region', tenancy.region_here(), 'filter', f,
+      'tenant_id', ask.tenant_id, 'region', tenancy.region_here(), 'filter', filter,
       'head_size', coalesce(max(p.head_size), 0),
       'before', (max(p.month) + interval '1 month') at time zone 'UTC',
       'subject_records', case
-        when f ? 'subject_id' then (
-          select coalesce(jsonb_agg(r.record_table || ' ' || r.record_id), '[]')
-          from tenancy.record r
-          where r.tenant_id = a.tenant_id and r.subject_id = (f->>'subject_id')::uuid
+        when filter ? 'subject_id' then (
+          select coalesce(jsonb_agg(rec.record_table || ' ' || rec.record_id), '[]')
+          from tenancy.record rec
+          where rec.tenant_id = ask.tenant_id and rec.subject_id = (filter->>'subject_id')::uuid
         )
       end
     )

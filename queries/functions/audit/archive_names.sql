@@ -4,19 +4,21 @@ create or replace function audit.archive_names(users uuid[], records uuid[])
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare a tenancy.disclosure := tenancy.the_ask('events');
+declare ask tenancy.disclosure := tenancy.the_ask('events');
 begin
   if cardinality(users) > 5000 or cardinality(records) > 5000 then
-    raise exception 'at most 5,000 at a time' using errcode = '22023';
+    raise exception 'at most 5,000 users and 5,000 records can be named in one call, not % and %',
+      cardinality(users), cardinality(records)
+      using errcode = '22023', hint = 'ask for them in several calls';
   end if;
   return jsonb_build_object(
     'users', (
       select coalesce(jsonb_object_agg(u.id, u.slug), '{}') from tenancy.users u where u.id = any (archive_names.users)
     ),
     'records', (
-      select coalesce(jsonb_object_agg(r.record_table || ' ' || r.record_id, r.subject_id), '{}')
-      from tenancy.record r
-      where r.tenant_id = a.tenant_id and r.record_id = any (archive_names.records) and r.subject_id is not null
+      select coalesce(jsonb_object_agg(rec.record_table || ' ' || rec.record_id, rec.subject_id), '{}')
+      from tenancy.record rec
+      where rec.tenant_id = ask.tenant_id and rec.record_id = any (archive_names.records) and rec.subject_id is not null
     )
   );
 end $$;

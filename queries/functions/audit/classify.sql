@@ -1,3 +1,5 @@
+-- Finds out, from keys alone, which records that were asked for and shown to nobody belong to another clinic or
+-- patient, or to nobody, and writes a denied event for each. Goes on where it stopped; returns how many it wrote.
 create or replace function audit.classify()
   returns int
   language plpgsql volatile security definer
@@ -6,7 +8,7 @@ as $$
 declare
   last bigint;
   upto bigint;
-  n int;
+  denied int;
 begin
   select batch into last from audit.classified for update;
   select batch into upto from audit.seal_state;
@@ -20,22 +22,24 @@ begin
     jsonb_build_object(
       'event', e.event_id,
       'reason', case
-        when h.record_id is not null then 'the record belongs to another patient'
-        when o.record_id is not null then 'the record belongs to another clinic'
+        when own.record_id is not null then 'the record belongs to another patient'
+        when other.record_id is not null then 'the record belongs to another clinic'
         else 'no such record'
       end
     )::text
   from audit.chain c
     join audit.event e on e.recorded_at = c.recorded_at and e.event_id = c.event_id
     left join lateral (
-      select r.record_id
-      from tenancy.record r
-      where r.record_id = e.record_id and r.record_table = e.record_table and r.tenant_id <> e.tenant_id
+      select elsewhere.record_id
+      from tenancy.record elsewhere
+      where elsewhere.record_id = e.record_id
+        and elsewhere.record_table = e.record_table
+        and elsewhere.tenant_id <> e.tenant_id
       limit 1
-    ) o on true
-    left join tenancy.record h on h.record_id = e.record_id
-      and h.record_table = e.record_table
-      and h.tenant_id = e.tenant_id
+    ) other on true
+    left join tenancy.record own on own.record_id = e.record_id
+      and own.record_table = e.record_table
+      and own.tenant_id = e.tenant_id
     left join tenancy.membership m on m.id = e.membership_id
   where c.batch > last
     and c.batch <= upto
@@ -43,10 +47,10 @@ begin
     and e.outcome = 'ok'
     and e.record_id is not null
     and e.source = 'ward'
-    and (h.record_id is null or m.patient_id is not null and h.subject_id is distinct from m.patient_id);
-  get diagnostics n = row_count;
+    and (own.record_id is null or m.patient_id is not null and own.subject_id is distinct from m.patient_id);
+  get diagnostics denied = row_count;
   update audit.classified set batch = upto;
-  return n;
+  return denied;
 end $$;
 
 grant execute on function audit.classify to ward_worker;

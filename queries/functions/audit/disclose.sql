@@ -1,3 +1,4 @@
+-- Asks to see records: writes one view event per id, and leases them to the session once that is committed.
 create or replace function audit.disclose(
   disclosure uuid, record_table regclass, ids uuid[], purpose text default 'treatment'
 )
@@ -6,7 +7,9 @@ create or replace function audit.disclose(
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.ask_records(disclosure, record_table::text, ids, 'view', purpose);
+  perform tenancy.ask_records(
+    disclosure => disclosure, record_table => record_table::text, ids => ids, action => 'view', purpose => purpose
+  );
 end $$;
 
 grant execute on function audit.disclose to ward_app;

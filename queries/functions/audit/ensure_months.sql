@@ -5,8 +5,8 @@ create or replace function audit.ensure_months(ahead int default 3)
   set search_path = pg_catalog, pg_temp
 as $$
   select count(*)::int
-  from generate_series(0, greatest(ahead, 3)) n
-  where audit.ensure_month(((clock_timestamp() at time zone 'UTC') + n * interval '1 month')::date)
+  from generate_series(0, greatest(ahead, 3)) ahead_by
+  where audit.ensure_month(((clock_timestamp() at time zone 'UTC') + ahead_by * interval '1 month')::date)
 $$;
 
 grant execute on function audit.ensure_months to ward_migrate, ward_worker;

@@ -1,3 +1,4 @@
+-- Enters the job that lets a worker verify a part.
 create or replace function audit.enter_part(verification uuid, path text)
   returns void
   language plpgsql volatile

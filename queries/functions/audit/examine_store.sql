@@ -8,9 +8,9 @@ as $$
 begin
   perform tenancy.reviewer('verify');
   perform audit.write(
-    tenancy.installation(), 'verify', 'ok',
-    jsonb_strip_nulls(jsonb_build_object('what', 'archive doctor', 'store', store, 'found', found))::text,
-    null, null, null, 'audit'
+    tenant => tenancy.installation(), action => 'verify',
+    detail => jsonb_strip_nulls(jsonb_build_object('what', 'archive doctor', 'store', store, 'found', found))::text,
+    purpose => 'audit'
   );
 end $$;
 

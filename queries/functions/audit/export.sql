@@ -5,10 +5,13 @@ create or replace function audit.export(disclosure uuid, record_table regclass, 
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.ask_records(disclosure, record_table::text, ids, 'export', purpose);
+  perform tenancy.ask_records(
+    disclosure => disclosure, record_table => record_table::text, ids => ids, action => 'export', purpose => purpose
+  );
   perform audit.write(
-    tenancy.tenant_id(), 'export', 'ok', jsonb_build_object('records', cardinality(ids))::text, record_table::text,
-    null, null, purpose, disclosure
+    tenant => tenancy.tenant_id(), action => 'export',
+    detail => jsonb_build_object('records', cardinality(ids))::text,
+    record_table => record_table::text, purpose => purpose, disclosure => disclosure
   );
 end $$;
 

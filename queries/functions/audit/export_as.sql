@@ -6,19 +6,19 @@ create or replace function audit.export_as(ask uuid, filter jsonb, form jsonb)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('events');
-  f jsonb := audit.checked_filter(filter);
+  lease tenancy.disclosure := tenancy.the_ask('events');
+  checked jsonb := audit.checked_filter(filter);
 begin
-  perform tenancy.reviewer('export', a.tenant_id);
+  perform tenancy.reviewer('export', lease.tenant_id);
   perform audit.write(
-    a.tenant_id, 'export', 'ok',
-    (jsonb_build_object('screen', 'events', 'filter', f) || form)::text,
-    null, null, null, 'audit', ask
+    tenant => lease.tenant_id, action => 'export',
+    detail => (jsonb_build_object('screen', 'events', 'filter', checked) || form)::text,
+    purpose => 'audit', disclosure => ask
   );
   perform tenancy.remember_ask(
-    ask, 'events', null,
-    jsonb_build_object('filter', f, 'reason', a.payload->>'reason', 'form', form),
-    a.expires_at - clock_timestamp(), a.tenant_id
+    disclosure => ask, what => 'events', ids => null,
+    payload => jsonb_build_object('filter', checked, 'reason', lease.payload->>'reason', 'form', form),
+    lease => lease.expires_at - clock_timestamp(), tenant => lease.tenant_id
   );
 end $$;
 

@@ -18,11 +18,12 @@ begin
   perform tenancy.require(record_table::text, 'view');
   terms := audit.search_terms(record_table::text, filter, ordering, max_rows);
   perform audit.write(
-    tenancy.tenant_id(), 'search', 'ok', terms::text, record_table::text, null, null, purpose, disclosure
+    tenant => tenancy.tenant_id(), action => 'search', detail => terms::text, record_table => record_table::text,
+    purpose => purpose, disclosure => disclosure
   );
   perform tenancy.remember_ask(
-    disclosure, 'find:' || record_table::text, null, terms || jsonb_build_object('purpose', purpose),
-    (select disclosure_lease from tenancy.setting)
+    disclosure => disclosure, what => 'find:' || record_table::text, ids => null,
+    payload => terms || jsonb_build_object('purpose', purpose), lease => (select disclosure_lease from tenancy.setting)
   );
 end $$;
 

@@ -1,3 +1,5 @@
+-- Lifts the legal hold whose id begins so. A hold on a month is every clinic's, so that it needs a grant over all of
+-- them.
 create or replace function audit.lift_hold(hold text, reason text)
   returns uuid
   language plpgsql volatile security definer
@@ -5,39 +7,38 @@ create or replace function audit.lift_hold(hold text, reason text)
 as $$
 declare
   who uuid := tenancy.reviewer('ship');
-  h audit.hold;
-  n int;
+  lifted audit.hold;
 begin
-  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then
-    raise exception 'lifting a legal hold needs a reason of at least four characters' using errcode = '22023';
-  end if;
-  select count(*) into n
-  from audit.hold x
-  where length(hold) >= 8
-    and starts_with(x.id::text, hold)
-    and x.lifted_at is null
-    and case
-      when x.tenant_id is null then tenancy.reaches_all(who, 'ship')
-      else tenancy.reaches(who, x.tenant_id, 'ship')
-    end;
-  if n <> 1 then
-    raise exception '% legal holds in force within your reach have the id "%"', n, hold
-      using errcode = '02000', hint = 'ward archive holds lists them; eight digits of an id are enough';
-  end if;
-  update audit.hold x set lifted_by = who, lifted_at = clock_timestamp(), lift_reason = lift_hold.reason
-  where starts_with(x.id::text, hold)
-    and x.lifted_at is null
-    and case
-      when x.tenant_id is null then tenancy.reaches_all(who, 'ship')
-      else tenancy.reaches(who, x.tenant_id, 'ship')
-    end
-  returning * into h;
+  reason := core.require_reason(reason);
+  begin
+    select * into strict lifted
+    from audit.hold h
+    where length(hold) >= 8
+      and starts_with(h.id::text, hold)
+      and h.lifted_at is null
+      and case
+        when h.tenant_id is null then tenancy.reaches_all(who, 'ship')
+        else tenancy.reaches(who, h.tenant_id, 'ship')
+      end
+    for update;
+  exception
+    when no_data_found then
+      raise exception 'no legal hold in force within your reach has the id "%"', hold
+        using errcode = '02000', hint = 'ward archive holds lists them; eight characters of an id are enough';
+    when too_many_rows then
+      raise exception 'more than one legal hold in force has an id that begins with "%"', hold
+        using errcode = '02000', hint = 'ward archive holds lists them; give more of the id';
+  end;
+  update audit.hold h
+  set lifted_by = who, lifted_at = clock_timestamp(), lift_reason = lift_hold.reason
+  where h.id = lifted.id;
   perform audit.write(
-    coalesce(h.tenant_id, tenancy.installation()), 'configure', 'ok',
-    jsonb_build_object('what', 'archive hold lifted', 'hold', h.id, 'reason', reason)::text,
-    null, null, null, 'audit'
+    tenant => coalesce(lifted.tenant_id, tenancy.installation()),
+    action => 'configure',
+    detail => jsonb_build_object('what', 'archive hold lifted', 'hold', lifted.id, 'reason', reason)::text,
+    purpose => 'audit'
   );
-  return h.id;
+  return lifted.id;
 end $$;
 
 grant execute on function audit.lift_hold to ward_reviewer;

@@ -1,3 +1,4 @@
+-- The newest 500 verifications, under the lease of list:verifications.
 create or replace function audit.list_verifications()
   returns setof jsonb
   language plpgsql volatile security definer

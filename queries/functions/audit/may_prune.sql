@@ -1,4 +1,4 @@
--- Is this month one that may be pruned? Raises why not. What it says of the archive, the worker knows.
+-- Refuses unless the database lets a month be pruned. Whether the archive has all of it, the worker finds out.
 create or replace function audit.may_prune(month date)
   returns void
   language plpgsql stable security definer
@@ -11,7 +11,8 @@ declare
   after int := (select s.prune_after from tenancy.setting s);
 begin
   if exists (select from audit.pruned p where p.month = may_prune.month) then
-    raise exception 'the events of % are pruned already', to_char(month, 'YYYY-MM') using errcode = '55000';
+    raise exception 'the events of % are pruned already', to_char(month, 'YYYY-MM')
+      using errcode = '55000', hint = 'ward archive list shows the months that only the archive has';
   end if;
   until := (month + interval '1 month' * (after + 1)) at time zone 'UTC';
   if until > clock_timestamp() then

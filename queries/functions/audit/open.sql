@@ -1,3 +1,5 @@
+-- Leases one clinic's events to the reviewer, for tenancy.setting.review_lease. audit.search narrows an open lease and
+-- is an event of its own; paging and following the tail within a lease add none.
 create or replace function audit.open(
   ask uuid, tenant text, reason text, filter jsonb default '{}', ticket text default null
 )
@@ -6,20 +8,19 @@ create or replace function audit.open(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid := tenancy.tenant_named(tenant, 'open');
-  f jsonb := audit.checked_filter(filter);
+  clinic uuid := tenancy.tenant_named(tenant, 'open');
+  checked jsonb := audit.checked_filter(filter);
 begin
-  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then
-    raise exception 'opening a clinic''s audit rows needs a reason of at least four characters' using errcode = '22023';
-  end if;
+  reason := core.require_reason(reason);
   perform audit.write(
-    t, 'open', 'ok',
-    jsonb_build_object('screen', 'events', 'reason', reason, 'ticket', ticket, 'filter', f)::text,
-    null, null, null, 'audit', ask
+    tenant => clinic, action => 'open',
+    detail => jsonb_build_object('screen', 'events', 'reason', reason, 'ticket', ticket, 'filter', checked)::text,
+    purpose => 'audit', disclosure => ask
   );
   perform tenancy.remember_ask(
-    ask, 'events', null, jsonb_build_object('filter', f, 'reason', reason), (select review_lease from tenancy.setting),
-    t
+    disclosure => ask, what => 'events', ids => null,
+    payload => jsonb_build_object('filter', checked, 'reason', reason),
+    lease => (select review_lease from tenancy.setting), tenant => clinic
   );
 end $$;
 

@@ -9,30 +9,37 @@ create or replace function audit.open_user(
 as $$
 declare
   by_user uuid := tenancy.reviewer('open');
-  u uuid := tenancy.user_named(who);
-  f jsonb := audit.checked_filter(coalesce(filter, '{}') - 'actor');
-  t uuid;
-  lease interval := (select x.review_lease from tenancy.setting x);
-  said jsonb;
+  person uuid := tenancy.user_named(who);
+  checked jsonb := audit.checked_filter(coalesce(filter, '{}') - 'actor');
+  clinic uuid;
+  lease interval := (select s.review_lease from tenancy.setting s);
+  detail jsonb;
 begin
-  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then
-    raise exception 'opening a person''s events needs a reason of at least four characters' using errcode = '22023';
-  end if;
-  said := jsonb_build_object('screen', 'events of a user', 'user', u, 'reason', reason, 'ticket', ticket, 'filter', f);
-  perform audit.write(tenancy.installation(), 'open', 'ok', said::text, null, null, null, 'audit', ask);
-  for t in
-    select x.id
-    from tenancy.tenant x
-    where tenancy.reaches(by_user, x.id, 'open')
+  reason := core.require_reason(reason);
+  detail := jsonb_build_object(
+    'screen', 'events of a user', 'user', person, 'reason', reason, 'ticket', ticket, 'filter', checked
+  );
+  perform audit.write(
+    tenant => tenancy.installation(), action => 'open', detail => detail::text, purpose => 'audit', disclosure => ask
+  );
+  for clinic in
+    select t.id
+    from tenancy.tenant t
+    where tenancy.reaches(by_user, t.id, 'open')
       and (
-        exists (select from tenancy.membership m where m.tenant_id = x.id and m.user_id = u)
-        or exists (select from audit.event e where e.tenant_id = x.id and e.user_id = u)
+        exists (select from tenancy.membership m where m.tenant_id = t.id and m.user_id = person)
+        or exists (select from audit.event e where e.tenant_id = t.id and e.user_id = person)
       )
   loop
-    if t <> tenancy.installation() then
-      perform audit.write(t, 'open', 'ok', said::text, null, null, null, 'audit', ask);
+    if clinic <> tenancy.installation() then
+      perform audit.write(
+        tenant => clinic, action => 'open', detail => detail::text, purpose => 'audit', disclosure => ask
+      );
     end if;
-    perform tenancy.remember_ask(ask, 'events of a user', array[u], jsonb_build_object('filter', f), lease, t);
+    perform tenancy.remember_ask(
+      disclosure => ask, what => 'events of a user', ids => array[person],
+      payload => jsonb_build_object('filter', checked), lease => lease, tenant => clinic
+    );
   end loop;
 end $$;
 

@@ -5,44 +5,45 @@ create or replace function audit.parts_checked(verification uuid, paths text[], 
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare p text;
+declare path text;
 begin
   perform audit.verifying(verification);
   if silent < interval '5 seconds' then
-    raise exception 'a worker may be silent for 5 seconds' using errcode = '22023';
+    raise exception 'a part is handed out again after 5 seconds of silence at the earliest, not after %', silent
+      using errcode = '22023';
   end if;
-  update audit.part_check c
+  update audit.part_check pc
   set finished_at = clock_timestamp(),
-    outcome = jsonb_build_object('error', format('%s workers began on it and none came to its end', c.tries))
-  where c.verification = parts_checked.verification
-    and c.path = any (paths)
-    and c.outcome is null
-    and c.tries >= 5
-    and c.beat_at < clock_timestamp() - silent;
-  for p in
-    update audit.part_check c set asked_at = clock_timestamp()
-    where c.verification = parts_checked.verification
-      and c.path = any (paths)
-      and c.outcome is null
-      and greatest(c.asked_at, c.beat_at) < clock_timestamp() - silent
+    outcome = jsonb_build_object('error', format('%s workers began to verify this part and none finished', pc.tries))
+  where pc.verification = parts_checked.verification
+    and pc.path = any (paths)
+    and pc.outcome is null
+    and pc.tries >= 5
+    and pc.beat_at < clock_timestamp() - silent;
+  for path in
+    update audit.part_check pc set asked_at = clock_timestamp()
+    where pc.verification = parts_checked.verification
+      and pc.path = any (paths)
+      and pc.outcome is null
+      and greatest(pc.asked_at, pc.beat_at) < clock_timestamp() - silent
       and not exists (
-        select from river.river_job j
-        where j.kind = 'verify_part'
-          and j.queue = 'parts'
-          and j.state in ('available', 'pending', 'retryable', 'scheduled')
-          and j.args = jsonb_build_object('verification', c.verification, 'path', c.path)
+        select from river.river_job job
+        where job.kind = 'verify_part'
+          and job.queue = 'parts'
+          and job.state in ('available', 'pending', 'retryable', 'scheduled')
+          and job.args = jsonb_build_object('verification', pc.verification, 'path', pc.path)
       )
-    returning c.path
+    returning pc.path
   loop
-    perform audit.enter_part(verification, p);
+    perform audit.enter_part(verification, path);
   end loop;
   return (
     select jsonb_build_object(
-      'busy', count(*) filter (where c.outcome is null and c.beat_at > clock_timestamp() - silent),
-      'done', coalesce(jsonb_object_agg(c.path, c.outcome) filter (where c.outcome is not null), '{}')
+      'busy', count(*) filter (where pc.outcome is null and pc.beat_at > clock_timestamp() - silent),
+      'done', coalesce(jsonb_object_agg(pc.path, pc.outcome) filter (where pc.outcome is not null), '{}')
     )
-    from audit.part_check c
-    where c.verification = parts_checked.verification and c.path = any (paths)
+    from audit.part_check pc
+    where pc.verification = parts_checked.verification and pc.path = any (paths)
   );
 end $$;
 

@@ -1,28 +1,28 @@
--- tenant is needed only for an event that the database no longer has (its month was pruned): the archive is then
--- searched for it.
+-- Leases the proof of an event to the reviewer. tenant is needed only for an event that the database no longer has (its
+-- month was pruned): the archive is then searched for it.
 create or replace function audit.prove(ask uuid, event bigint, tenant text default null)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c audit.chain;
-  t uuid;
+  sealed audit.chain;
+  clinic uuid;
   who uuid := tenancy.reviewer('prove');
 begin
-  select * into c from audit.chain x where x.event_id = event and tenancy.reaches(who, x.tenant_id, 'prove');
+  select * into sealed from audit.chain c where c.event_id = event and tenancy.reaches(who, c.tenant_id, 'prove');
   if found then
-    t := c.tenant_id;
+    clinic := sealed.tenant_id;
   elsif tenant is null then
     raise exception 'no sealed event % within your reach', event using errcode = '02000',
-        hint
-          = 'an event is sealed within seconds; for a month that only the archive has, name the clinic: --tenant '
-            'CLINIC';
+        hint = 'an event is sealed within seconds; if only the archive has its month, name the clinic: --tenant CLINIC';
   else
-    t := tenancy.tenant_named(tenant, 'prove');
+    clinic := tenancy.tenant_named(tenant, 'prove');
   end if;
   perform tenancy.look(
-    ask, 'prove', 'prove', null, jsonb_strip_nulls(jsonb_build_object('event', event, 'seq', c.seq)), null, t
+    ask => ask, what => 'prove', action => 'prove', shown => null,
+    filter => jsonb_strip_nulls(jsonb_build_object('event', event, 'seq', sealed.seq)),
+    ids => null, tenant => clinic
   );
 end $$;
 

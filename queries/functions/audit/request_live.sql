@@ -1,4 +1,4 @@
--- Asks the worker to hold the live events against the archive: only it may read every clinic's events.
+-- Asks the worker to compare the live events with the archive: only the worker may read every clinic's events.
 create or replace function audit.request_live()
   returns bigint
   language plpgsql volatile security definer
@@ -6,12 +6,14 @@ create or replace function audit.request_live()
 as $$
 declare
   who uuid := tenancy.reviewer('verify');
-  e bigint;
+  event_id bigint;
 begin
-  e := audit.write(tenancy.installation(), 'verify', 'ok', '{"what": "live"}', null, null, null, 'audit');
+  event_id := audit.write(
+    tenant => tenancy.installation(), action => 'verify', detail => '{"what": "live"}', purpose => 'audit'
+  );
   insert into river.river_job (args, kind, max_attempts, queue, state)
-  values (jsonb_build_object('requested_by', who, 'event_id', e), 'verify_live', 3, 'archive', 'available');
-  return e;
+  values (jsonb_build_object('requested_by', who, 'event_id', event_id), 'verify_live', 3, 'archive', 'available');
+  return event_id;
 end $$;
 
 grant execute on function audit.request_live to ward_reviewer;

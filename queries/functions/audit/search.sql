@@ -1,21 +1,23 @@
+-- Narrows the open lease of a clinic's events to a filter. The search is an event.
 create or replace function audit.search(ask uuid, filter jsonb)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('events');
-  f jsonb := audit.checked_filter(filter);
+  lease tenancy.disclosure := tenancy.the_ask('events');
+  checked jsonb := audit.checked_filter(filter);
 begin
-  perform tenancy.reviewer('search', a.tenant_id);
+  perform tenancy.reviewer('search', lease.tenant_id);
   perform audit.write(
-    a.tenant_id, 'search', 'ok', jsonb_build_object('screen', 'events', 'filter', f)::text, null, null, null, 'audit',
-    ask
+    tenant => lease.tenant_id, action => 'search',
+    detail => jsonb_build_object('screen', 'events', 'filter', checked)::text,
+    purpose => 'audit', disclosure => ask
   );
   perform tenancy.remember_ask(
-    ask, 'events', null,
-    jsonb_build_object('filter', f, 'reason', a.payload->>'reason'),
-    a.expires_at - clock_timestamp(), a.tenant_id
+    disclosure => ask, what => 'events', ids => null,
+    payload => jsonb_build_object('filter', checked, 'reason', lease.payload->>'reason'),
+    lease => lease.expires_at - clock_timestamp(), tenant => lease.tenant_id
   );
 end $$;
 

@@ -1,3 +1,4 @@
+-- Ends a verification with its verdict. worse: what was not valid, by REGION/YYYY-MM.
 create or replace function audit.verify_end(verification uuid, verdict text, head_size bigint, breaks int, worse jsonb)
   returns void
   language plpgsql volatile security definer
@@ -9,11 +10,16 @@ begin
   set finished_at = clock_timestamp(), verdict = verify_end.verdict, head_size = verify_end.head_size,
     breaks = verify_end.breaks, found = verify_end.worse
   where v.id = verification and v.user_id = who and v.finished_at is null;
-  if not found then raise exception 'no verification of yours is open under this id' using errcode = '02000'; end if;
+  if not found then
+    raise exception 'you have no unfinished verification %', verification
+      using errcode = '02000', hint = 'ward archive verify begins one';
+  end if;
   perform audit.write(
-    tenancy.installation(), 'verify', 'ok',
-    jsonb_build_object('verification', verification, 'verdict', verdict, 'head', head_size, 'breaks', breaks)::text,
-    null, null, null, 'audit'
+    tenant => tenancy.installation(), action => 'verify',
+    detail => jsonb_build_object(
+      'verification', verification, 'verdict', verdict, 'head', head_size, 'breaks', breaks
+    )::text,
+    purpose => 'audit'
   );
 end $$;
 

@@ -1,4 +1,4 @@
--- The caller's own verification, which has not ended.
+-- Refuses unless the verification is the caller's own and has not ended.
 create or replace function audit.verifying(verification uuid)
   returns void
   language plpgsql volatile security definer
@@ -9,6 +9,7 @@ begin
   if not exists (
     select from audit.verification v where v.id = verifying.verification and v.user_id = who and v.finished_at is null
   ) then
-    raise exception 'no verification of yours is open under this id' using errcode = '02000';
+    raise exception 'you have no unfinished verification %', verification
+      using errcode = '02000', hint = 'ward archive verify begins one';
   end if;
 end $$;

@@ -1,5 +1,5 @@
--- Writes one event under the transaction's own identity; without one, under nobody's. Reachable from ward's functions
--- only; c spares one that has checked the claims already doing it again.
+-- Writes one event under the transaction's own identity; without one, under nobody's. Only ward's own functions can
+-- call it. A caller that has checked the claims already passes them, which spares checking them again.
 create or replace function audit.write(
   tenant uuid,
   action text,
@@ -10,23 +10,23 @@ create or replace function audit.write(
   subject_id uuid default null,
   purpose text default null,
   disclosure uuid default null,
-  c jsonb default tenancy.claims()
+  claims jsonb default tenancy.claims()
 )
   returns bigint
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare id bigint;
+declare event_id bigint;
 begin
-  insert into audit.event (
+  insert into audit.event as e (
     tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, outcome, record_table, record_id,
     subject_id, purpose, detail
   )
   values (
-    tenant, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, (c->>'mid')::uuid, disclosure,
-    action, outcome, record_table, record_id, subject_id, purpose, detail
-  ) returning event_id into id;
-  return id;
+    tenant, (claims->>'sub')::uuid, coalesce(claims->>'kind', 'unknown'), (claims->>'sid')::uuid,
+    (claims->>'mid')::uuid, disclosure, action, outcome, record_table, record_id, subject_id, purpose, detail
+  ) returning e.event_id into event_id;
+  return event_id;
 end $$;
 
 grant execute on function audit.write to ward_reader;

@@ -1,4 +1,4 @@
--- The same for somebody who has no identity yet, or is being refused one.
+-- Writes one event for somebody who has no identity yet, or who is being refused one.
 create or replace function audit.write_as(
   tenant uuid, who uuid, session uuid, membership uuid, action text, outcome text, detail text
 )

@@ -1,5 +1,5 @@
--- Counts the accesses of the batches after the last one counted, up to one given; how many. A late event adds to the
--- day on which it happened.
+-- Counts the accesses in the batches after the last one that was counted, up to a given one, and returns how many they
+-- are. A late event adds to the day on which it happened.
 create or replace function review.advance_activity(upto bigint)
   returns bigint
   language plpgsql volatile
@@ -12,24 +12,24 @@ create or replace function review.advance_activity(upto bigint)
 as $$
 declare
   done bigint;
-  n bigint;
+  counted_events bigint;
 begin
   select b.batch into done from review.baseline b for update;
   if upto <= done then return 0; end if;
   with fresh as materialized (
-    select a.tenant_id, a.user_id, (a.at at time zone 'UTC')::date as day, a.patient_id, a.role, a.action, a.at,
-      review.hour_of(a.at) as hour
-    from review.staff_access a
-    where a.batch > done and a.batch <= upto
+    select sa.tenant_id, sa.user_id, (sa.at at time zone 'UTC')::date as day, sa.patient_id, sa.role, sa.action, sa.at,
+      review.hour_of(sa.at) as hour
+    from review.staff_access sa
+    where sa.batch > done and sa.batch <= upto
   ),
   seen as (
-    insert into review.activity_patient as p (tenant_id, user_id, day, patient_id, first_at, accesses, exports)
+    insert into review.activity_patient as ap (tenant_id, user_id, day, patient_id, first_at, accesses, exports)
     select f.tenant_id, f.user_id, f.day, f.patient_id, min(f.at), count(*), count(*) filter (where f.action = 'export')
     from fresh f
     group by f.tenant_id, f.user_id, f.day, f.patient_id
     on conflict (tenant_id, user_id, day, patient_id) do update
-    set first_at = least(p.first_at, excluded.first_at), accesses = p.accesses + excluded.accesses,
-      exports = p.exports + excluded.exports
+    set first_at = least(ap.first_at, excluded.first_at), accesses = ap.accesses + excluded.accesses,
+      exports = ap.exports + excluded.exports
     returning tenant_id, user_id, day, xmax = 0 as first
   ),
   counted as (  -- one pass over both, since a join of the two would be a loop here
@@ -42,22 +42,22 @@ begin
     where s.first
   ),
   written as (
-    insert into review.activity as x (tenant_id, user_id, day, role, patients, accesses, exports, hours)
+    insert into review.activity as act (tenant_id, user_id, day, role, patients, accesses, exports, hours)
     select c.tenant_id, c.user_id, c.day, max(c.role), sum(c.patients), sum(c.accesses), sum(c.exports),
       review.by_hour(array_agg(c.hour) filter (where c.hour is not null))
     from counted c
     group by c.tenant_id, c.user_id, c.day
     on conflict (tenant_id, user_id, day) do update
-    set role = coalesce(excluded.role, x.role), patients = x.patients + excluded.patients,
-      accesses = x.accesses + excluded.accesses, exports = x.exports + excluded.exports,
-      hours = review.add_hours(x.hours, excluded.hours)
+    set role = coalesce(excluded.role, act.role), patients = act.patients + excluded.patients,
+      accesses = act.accesses + excluded.accesses, exports = act.exports + excluded.exports,
+      hours = review.add_hours(act.hours, excluded.hours)
     returning accesses
   )
-  select count(*) into n
+  select count(*) into counted_events
   from fresh
   where (select count(*) from written) >= 0;
   update review.baseline b set batch = upto;
-  return n;
+  return counted_events;
 end $$;
 
 grant execute on function review.advance_activity to ward_worker;

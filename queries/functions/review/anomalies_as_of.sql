@@ -1,5 +1,5 @@
--- Anomalies as they stood: their state is that of the last transition until then.
-create or replace function review.anomalies_as_of(s review.bundle_scope)
+-- Anomalies as they stood at scope.as_of: their state is that of the last transition until then.
+create or replace function review.anomalies_as_of(scope review.bundle_scope)
   returns table (
     id uuid,
     tenant text,
@@ -31,62 +31,63 @@ as $$
   select a.id, t.slug, a.rule_id, a.rule_version, a.tier, a.severity, u.slug, a.actor_id, a.subject_id, a.recurrence_of,
     a.summary, a.created_at,
     (
-      select min(x.at)
-      from review.transition x
-      where x.anomaly_id = a.id and x.to_state = 'claimed' and x.at <= (s).as_of
+      select min(tr.at)
+      from review.transition tr
+      where tr.anomaly_id = a.id and tr.to_state = 'claimed' and tr.at <= (scope).as_of
     ),
     (
-      select min(x.at)
-      from review.transition x
-      where x.anomaly_id = a.id and x.to_state = 'escalated' and x.at <= (s).as_of
+      select min(tr.at)
+      from review.transition tr
+      where tr.anomaly_id = a.id and tr.to_state = 'escalated' and tr.at <= (scope).as_of
     ),
-    coalesce(l.to_state, 'new'), c.disposition, case when l.to_state = 'closed' then l.at end, cu.slug, c.reason, p.at,
-    pu.slug,
+    coalesce(latest.to_state, 'new'), closing.disposition, case when latest.to_state = 'closed' then latest.at end,
+    closer.slug, closing.reason, approval.at, approver.slug,
     (
-      select string_agg(e.event_id::text, ' ' order by e.event_id)
+      select string_agg(sealed.event_id::text, ' ' order by sealed.event_id)
       from (
-        select e.event_id
-        from review.evidence e join audit.chain k on k.event_id = e.event_id
-        where e.anomaly_id = a.id and k.sealed_at <= (s).as_of
-        order by e.event_id limit 2000
-      ) e
+        select ev.event_id
+        from review.evidence ev join audit.chain c on c.event_id = ev.event_id
+        where ev.anomaly_id = a.id and c.sealed_at <= (scope).as_of
+        order by ev.event_id limit 2000
+      ) sealed
     ),
     (
-      select string_agg(x.event_id::text, ' ' order by x.version)
-      from review.transition x
-      where x.anomaly_id = a.id and x.event_id is not null and x.at <= (s).as_of
+      select string_agg(tr.event_id::text, ' ' order by tr.version)
+      from review.transition tr
+      where tr.anomaly_id = a.id and tr.event_id is not null and tr.at <= (scope).as_of
     )
   from review.anomaly a
     join tenancy.tenant t on t.id = a.tenant_id
     left join tenancy.users u on u.id = a.actor_id
     left join lateral (
-      select x.*
-      from review.transition x
-      where x.anomaly_id = a.id and x.at <= (s).as_of
-      order by x.version desc limit 1
-    ) l on true
+      select tr.*
+      from review.transition tr
+      where tr.anomaly_id = a.id and tr.at <= (scope).as_of
+      order by tr.version desc limit 1
+    ) latest on true
     left join lateral (
-      select x.*
-      from review.transition x
-      where x.anomaly_id = a.id
-        and x.at <= (s).as_of
-        and l.to_state in ('closed', 'pending_approval')
+      select tr.*
+      from review.transition tr
+      where tr.anomaly_id = a.id
+        and tr.at <= (scope).as_of
+        and latest.to_state in ('closed', 'pending_approval')
         and (
-          x.to_state = 'pending_approval' or x.to_state = 'closed' and x.from_state is distinct from 'pending_approval'
+          tr.to_state = 'pending_approval'
+          or tr.to_state = 'closed' and tr.from_state is distinct from 'pending_approval'
         )
-      order by x.version desc limit 1
-    ) c on true
+      order by tr.version desc limit 1
+    ) closing on true
     left join lateral (
-      select x.*
-      from review.transition x
-      where x.anomaly_id = a.id
-        and x.at <= (s).as_of
-        and l.to_state = 'closed'
-        and x.from_state = 'pending_approval'
-        and x.to_state = 'closed'
-      order by x.version desc limit 1
-    ) p on true
-    left join tenancy.users cu on cu.id = c.by_user
-    left join tenancy.users pu on pu.id = p.by_user
-  where a.tenant_id = any ((s).tenants) and a.created_at <= (s).as_of
+      select tr.*
+      from review.transition tr
+      where tr.anomaly_id = a.id
+        and tr.at <= (scope).as_of
+        and latest.to_state = 'closed'
+        and tr.from_state = 'pending_approval'
+        and tr.to_state = 'closed'
+      order by tr.version desc limit 1
+    ) approval on true
+    left join tenancy.users closer on closer.id = closing.by_user
+    left join tenancy.users approver on approver.id = approval.by_user
+  where a.tenant_id = any ((scope).tenants) and a.created_at <= (scope).as_of
 $$;

@@ -1,27 +1,30 @@
+-- Assigns an anomaly to another reviewer, who claims it to edit it.
 create or replace function review.assign(anomaly text, expected_version int, to_user text, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly := review.anomaly_within(anomaly, 'assign');
+  the_anomaly review.anomaly := review.anomaly_within(anomaly, 'assign');
   who uuid := tenancy.user_id();
-  u uuid := tenancy.user_named(to_user);
-  r jsonb;
+  assignee uuid := tenancy.user_named(to_user);
+  changed jsonb;
 begin
-  if not tenancy.reaches(u, a.tenant_id, 'claim') then
-    raise exception '% does not review this clinic', to_user using errcode = '42501';
+  if not tenancy.reaches(assignee, the_anomaly.tenant_id, 'claim') then
+    raise exception 'no grant lets % claim anomalies of this clinic', to_user using errcode = '42501',
+        hint = 'assign somebody who reviews it, or have an administrator add a grant: ward grant add';
   end if;
-  perform review.require_no_conflict(u, a.id, a.actor_id, a.subject_id);
-  if a.state in ('closed', 'merged', 'suppressed', 'pending_approval') then
-    raise exception 'this anomaly is %', a.state using errcode = '55000';
+  perform review.require_no_conflict(assignee, the_anomaly.id, the_anomaly.actor_id, the_anomaly.subject_id);
+  if the_anomaly.state in ('closed', 'merged', 'suppressed', 'pending_approval') then
+    raise exception 'this anomaly is %: only an open one can be assigned', the_anomaly.state using errcode = '55000';
   end if;
-  r := review.change(
-    a, expected_version, 'assign', case when a.state = 'new' then 'claimed' else a.state end, who,
-    core.require_reason(reason)
+  changed := review.change(
+    anomaly => the_anomaly, expected_version => expected_version, action => 'assign',
+    to_state => case when the_anomaly.state = 'new' then 'claimed' else the_anomaly.state end,
+    who => who, reason => core.require_reason(reason)
   );
-  update review.anomaly x set assigned_to = u, lease_until = null where x.id = a.id;
-  return r;
+  update review.anomaly a set assigned_to = assignee, lease_until = null where a.id = the_anomaly.id;
+  return changed;
 end $$;
 
 grant execute on function review.assign to ward_reviewer;

@@ -1,46 +1,40 @@
-create or replace function review.breach_row(a review.anomaly)
+-- A breach as lists show it, with its deadlines.
+create or replace function review.breach_row(anomaly review.anomaly)
   returns jsonb
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare s review.assessment;
+declare assessed review.assessment;
 begin
-  select * into s
-  from review.assessment x
-  where x.id::text = (
-    select v.value
-    from review.disposition_value v
-    where v.anomaly_id = a.id and v.version = a.closed_version and v.field = 'assessment'
+  select * into assessed
+  from review.assessment fa
+  where fa.id::text = (
+    select dv.value
+    from review.disposition_value dv
+    where dv.anomaly_id = anomaly.id and dv.version = anomaly.closed_version and dv.field = 'assessment'
   );
   return (
     select jsonb_build_object(
-      'id', a.id, 'tenant', t.slug, 'tenant_name', t.name, 'region', t.region, 'rule_id', a.rule_id, 'actor', u.slug,
-      'state', a.state, 'discovered_on', a.discovered_on, 'first_at', a.first_at, 'last_at', a.last_at,
+      'id', anomaly.id, 'tenant', t.slug, 'tenant_name', t.name, 'region', t.region, 'rule_id', anomaly.rule_id,
+      'actor', u.slug, 'state', anomaly.state, 'discovered_on', anomaly.discovered_on, 'first_at', anomaly.first_at,
+      'last_at', anomaly.last_at,
       'affected', (
-        select v.value::int
-        from review.disposition_value v
-        where v.anomaly_id = a.id and v.version = a.closed_version and v.field = 'affected'
+        select dv.value::int
+        from review.disposition_value dv
+        where dv.anomaly_id = anomaly.id and dv.version = anomaly.closed_version and dv.field = 'affected'
       ),
       'residents', (
-        select v.value
-        from review.disposition_value v
-        where v.anomaly_id = a.id and v.version = a.closed_version and v.field = 'residents'
+        select dv.value
+        from review.disposition_value dv
+        where dv.anomaly_id = anomaly.id and dv.version = anomaly.closed_version and dv.field = 'residents'
       ),
-      'summary', a.summary, 'close_reason', a.close_reason, 'nature', s.nature, 'mitigated', s.mitigated,
-      'closed_by', tenancy.slug_of(a.closed_by),
-      'approved_by', case when a.approved_by is not null then tenancy.slug_of(a.approved_by) end,
-      'due_on', nullif(a.due_on, 'infinity'),
-      'deadlines', (
-        select coalesce(
-          jsonb_agg(jsonb_build_object(
-            'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-          ) order by d.due_on, d.recipient),
-          '[]'
-        )
-        from review.notification_deadlines(a) d
-      )
+      'summary', anomaly.summary, 'close_reason', anomaly.close_reason, 'nature', assessed.nature,
+      'mitigated', assessed.mitigated, 'closed_by', tenancy.slug_of(anomaly.closed_by),
+      'approved_by', case when anomaly.approved_by is not null then tenancy.slug_of(anomaly.approved_by) end,
+      'due_on', nullif(anomaly.due_on, 'infinity'),
+      'deadlines', review.deadlines(anomaly)
     )
-    from tenancy.tenant t left join tenancy.users u on u.id = a.actor_id
-    where t.id = a.tenant_id
+    from tenancy.tenant t left join tenancy.users u on u.id = anomaly.actor_id
+    where t.id = anomaly.tenant_id
   );
 end $$;

@@ -10,45 +10,57 @@ create or replace function review.browse(ask uuid, filter jsonb default '{}')
   set jit = off
 as $$
 declare
-  c jsonb := tenancy.claims();
-  who uuid := tenancy.reviewer('browse', null, c);
-  f jsonb := coalesce(filter, '{}');
-  cond text;
-  lead text;
+  claims jsonb := tenancy.claims();
+  who uuid := tenancy.reviewer('browse', null, claims);
+  checked jsonb := coalesce(filter, '{}');
+  condition text;
+  first_columns text;
   ordering text;
   found_ids uuid[];
   tenants uuid[];
   shown jsonb;
-  n int := coalesce((f->>'limit')::int, 100);
-  p review.anomaly;
+  page_size int := coalesce((checked->>'limit')::int, 100);
+  last_seen review.anomaly;
 begin
-  if n not between 1 and 500 then raise exception 'a page is 1 to 500 anomalies' using errcode = '22023'; end if;
-  select x.cond, x.lead into cond, lead from review.condition(f, who) x;
-  ordering := case coalesce(f->>'sort', 'worst')
+  if page_size not between 1 and 500 then
+    raise exception 'a page of the queue has 1 to 500 anomalies, not %', page_size using errcode = '22023';
+  end if;
+  select c.condition, c.first_columns into condition, first_columns from review.condition(checked, who) c;
+  ordering := case coalesce(checked->>'sort', 'worst')
     when 'worst' then 'a.rank, a.created_at, a.id'
     when 'due' then 'a.due_on, a.rank, a.id'
     when 'close' then 'a.close_by, a.rank, a.id'
   end;
-  if ordering is null then raise exception 'the queue is sorted by worst, due or close' using errcode = '22023'; end if;
-  ordering := concat_ws(', ', lead, ordering);
-  if f ? 'after' then
-    select * into p
+  if ordering is null then
+    raise exception 'the queue is sorted by worst, due or close, not by "%"', checked->>'sort' using errcode = '22023';
+  end if;
+  ordering := concat_ws(', ', first_columns, ordering);
+  if checked ? 'after' then
+    select * into last_seen
     from review.anomaly a
-    where a.id = (f->>'after')::uuid and tenancy.reaches(who, a.tenant_id, 'browse');
+    where a.id = (checked->>'after')::uuid and tenancy.reaches(who, a.tenant_id, 'browse');
     if not found then
-      raise exception 'no anomaly "%" within your reach to continue after', f->>'after' using errcode = '02000';
+      raise exception 'no anomaly "%" within your reach to continue after', checked->>'after' using errcode = '02000';
     end if;
-    cond := cond || format(' and (%s) > (select %s from review.anomaly a where a.id = %L)', ordering, ordering, p.id);
+    condition := condition
+      || format(' and (%s) > (select %s from review.anomaly a where a.id = %L)', ordering, ordering, last_seen.id);
   end if;
   -- the simplest statement that does it, since it is planned each time
   execute format(
     'select array_agg(a.id), array_agg(a.tenant_id) from (select a.id, a.tenant_id from review.anomaly a where %1$s '
       'order by %2$s limit %3$s) a',
-    cond, ordering, n
+    condition, ordering, page_size
   ) into found_ids, tenants;
-  select jsonb_object_agg(x.tenant, x.ids) into shown
-  from (select x.tenant, jsonb_agg(x.id) as ids from unnest(tenants, found_ids) x(tenant, id) group by x.tenant) x;
-  perform tenancy.look(ask, 'queue', 'browse', shown, f, coalesce(found_ids, '{}'), null, c);
+  select jsonb_object_agg(by_clinic.tenant, by_clinic.ids) into shown
+  from (
+    select listed.tenant, jsonb_agg(listed.id) as ids
+    from unnest(tenants, found_ids) listed(tenant, id)
+    group by listed.tenant
+  ) by_clinic;
+  perform tenancy.look(
+    ask => ask, what => 'queue', action => 'browse', shown => shown, filter => checked,
+    ids => coalesce(found_ids, '{}'), tenant => null, c => claims
+  );
 end $$;
 
 grant execute on function review.browse to ward_reviewer;

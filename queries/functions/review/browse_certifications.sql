@@ -1,3 +1,4 @@
+-- Records a look at the certifications within the reviewer's reach.
 create or replace function review.browse_certifications(ask uuid)
   returns void
   language plpgsql volatile security definer
@@ -6,8 +7,8 @@ as $$
 declare who uuid := tenancy.reviewer('browse');
 begin
   perform tenancy.look(
-    ask, 'certifications', 'browse', null, '{}',
-    (select array_agg(c.id) from review.certification_rows(who, 'infinity') c)
+    ask => ask, what => 'certifications', action => 'browse', shown => null, filter => '{}',
+    ids => (select array_agg(c.id) from review.certification_rows(who, 'infinity') c)
   );
 end $$;
 

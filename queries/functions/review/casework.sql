@@ -1,46 +1,43 @@
--- What details have besides the anomaly, its evidence, notes and history.
-create or replace function review.casework(a review.anomaly)
+-- What the details of an anomaly show besides the anomaly itself, its evidence, notes and history.
+create or replace function review.casework(anomaly review.anomaly)
   returns jsonb
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   return jsonb_build_object(
-    'log_facts', review.log_facts(a),
+    'log_facts', review.log_facts(anomaly),
     'assessments', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'id', s.id, 'nature', s.nature, 'recipient', s.recipient, 'acquired', s.acquired, 'mitigated', s.mitigated,
-        'outcome', s.outcome, 'facts', s.facts, 'by', tenancy.slug_of(s.by_user), 'at', s.at
-      ) order by s.id)
-      from review.assessment s
-      where s.anomaly_id = a.id
+        'id', assessed.id, 'nature', assessed.nature, 'recipient', assessed.recipient, 'acquired', assessed.acquired,
+        'mitigated', assessed.mitigated, 'outcome', assessed.outcome, 'facts', assessed.facts,
+        'by', tenancy.slug_of(assessed.by_user), 'at', assessed.at
+      ) order by assessed.id)
+      from review.assessment assessed
+      where assessed.anomaly_id = anomaly.id
     ), '[]'),
     'closing', coalesce((
-      select jsonb_agg(jsonb_build_object('name', v.field, 'value', v.value) order by f.position)
-      from review.disposition_value v join review.disposition_field f using (disposition, field)
-      where v.anomaly_id = a.id and v.version = a.closed_version
+      select jsonb_agg(jsonb_build_object('name', dv.field, 'value', dv.value) order by df.position)
+      from review.disposition_value dv join review.disposition_field df using (disposition, field)
+      where dv.anomaly_id = anomaly.id and dv.version = anomaly.closed_version
     ), '[]'),
-    'deadlines', coalesce((
-      select jsonb_agg(jsonb_build_object(
-        'recipient', d.recipient, 'due_on', d.due_on, 'why', d.why, 'made_on', d.made_on
-      ) order by d.due_on, d.recipient)
-      from review.notification_deadlines(a) d
-    ), '[]'),
+    'deadlines', review.deadlines(anomaly),
     'discoveries', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'discovered_on', d.discovered_on, 'reason', d.reason, 'by', tenancy.slug_of(d.by_user), 'at', d.at,
-        'accepted', y.accepted, 'answer', y.reason,
-        'answered_by', case when y.id is not null then tenancy.slug_of(y.by_user) end
-      ) order by d.id)
-      from review.discovery d left join review.discovery y on y.answers = d.id
-      where d.anomaly_id = a.id and d.answers is null
+        'discovered_on', proposal.discovered_on, 'reason', proposal.reason, 'by', tenancy.slug_of(proposal.by_user),
+        'at', proposal.at, 'accepted', answer.accepted, 'answer', answer.reason,
+        'answered_by', case when answer.id is not null then tenancy.slug_of(answer.by_user) end
+      ) order by proposal.id)
+      from review.discovery proposal left join review.discovery answer on answer.answers = proposal.id
+      where proposal.anomaly_id = anomaly.id and proposal.answers is null
     ), '[]'),
     'holds', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'until', h.until, 'written', h.written, 'official', h.official, 'by', tenancy.slug_of(h.by_user), 'at', h.at
-      ) order by h.id)
-      from review.law_hold h
-      where h.anomaly_id = a.id
+        'until', lh.until, 'written', lh.written, 'official', lh.official, 'by', tenancy.slug_of(lh.by_user),
+        'at', lh.at
+      ) order by lh.id)
+      from review.law_hold lh
+      where lh.anomaly_id = anomaly.id
     ), '[]'),
     'notices', coalesce((
       select jsonb_agg(jsonb_build_object(
@@ -48,28 +45,28 @@ begin
         'at', n.at
       ) order by n.id)
       from review.notice n
-      where n.anomaly_id = a.id
+      where n.anomaly_id = anomaly.id
     ), '[]'),
     'links', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'id', o.id,
+        'id', a.id,
         'kind', case
-          when l.anomaly_id = a.id then l.kind
+          when l.anomaly_id = anomaly.id then l.kind
           else case l.kind when 'duplicate' then 'merged_here' else l.kind end
         end,
-        'state', o.state, 'rule_id', o.rule_id, 'reason', l.reason, 'by', tenancy.slug_of(l.by_user), 'at', l.at
+        'state', a.state, 'rule_id', a.rule_id, 'reason', l.reason, 'by', tenancy.slug_of(l.by_user), 'at', l.at
       ) order by l.at)
       from review.link l
-        join review.anomaly o on o.id = case when l.anomaly_id = a.id then l.other_id else l.anomaly_id end
-      where a.id in (l.anomaly_id, l.other_id) and tenancy.reaches(tenancy.user_id(), o.tenant_id, 'browse')
+        join review.anomaly a on a.id = case when l.anomaly_id = anomaly.id then l.other_id else l.anomaly_id end
+      where anomaly.id in (l.anomaly_id, l.other_id) and tenancy.reaches(tenancy.user_id(), a.tenant_id, 'browse')
     ), '[]'),
     'files', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'sha256', encode(f.sha256, 'hex'), 'name', f.name, 'bytes', f.bytes, 'by', tenancy.slug_of(f.by_user),
-        'at', f.at
-      ) order by f.at)
-      from review.attachment f
-      where f.anomaly_id = a.id
+        'sha256', encode(att.sha256, 'hex'), 'name', att.name, 'bytes', att.bytes, 'by', tenancy.slug_of(att.by_user),
+        'at', att.at
+      ) order by att.at)
+      from review.attachment att
+      where att.anomaly_id = anomaly.id
     ), '[]')
   );
 end $$;

@@ -1,3 +1,4 @@
+-- The certifications until a time whose clinics are all within a person's reach, with their approvals until then.
 create or replace function review.certification_rows(who uuid, until timestamptz)
   returns table (
     id uuid,
@@ -23,12 +24,13 @@ create or replace function review.certification_rows(who uuid, until timestamptz
 as $$
   select c.id, b.id, b.from_at, b.to_at, b.as_of,
     (select string_agg(t.slug, ' ' order by t.slug collate "C") from tenancy.tenant t where t.id = any (b.tenants)),
-    encode(m.sha256, 'hex'), r.slug, r.name, c.statement, c.at, c.event_id, p.slug, p.name, a.reason, a.at, a.event_id
+    encode(bm.sha256, 'hex'), reviewer.slug, reviewer.name, c.statement, c.at, c.event_id, approver.slug, approver.name,
+    ca.reason, ca.at, ca.event_id
   from review.certification c
     join review.bundle b on b.id = c.bundle_id
-    join review.bundle_manifest m on m.bundle_id = b.id
-    join tenancy.users r on r.id = c.reviewer_id
-    left join review.certification_approval a on a.certification_id = c.id and a.at <= until
-    left join tenancy.users p on p.id = a.approver_id
+    join review.bundle_manifest bm on bm.bundle_id = b.id
+    join tenancy.users reviewer on reviewer.id = c.reviewer_id
+    left join review.certification_approval ca on ca.certification_id = c.id and ca.at <= until
+    left join tenancy.users approver on approver.id = ca.approver_id
   where c.at <= until and review.may_everywhere(certification_rows.who, b.tenants, 'browse')
 $$;

@@ -1,4 +1,4 @@
--- A closing has what its disposition demands, whoever wrote it.
+-- Refuses a closing that lacks what its disposition demands, whoever writes it.
 create or replace function review.check_closing()
   returns trigger
   language plpgsql security definer
@@ -6,37 +6,39 @@ create or replace function review.check_closing()
 as $$
 declare lacks text;
 begin
-  select string_agg(f.field, ', ' order by f.position) into lacks
-  from review.disposition_field f
-  where f.disposition = new.disposition
-    and f.needed
-    and f.alternative is null
+  select string_agg(df.field, ', ' order by df.position) into lacks
+  from review.disposition_field df
+  where df.disposition = new.disposition
+    and df.needed
+    and df.alternative is null
     and not exists (
-      select from review.disposition_value v
-      where v.anomaly_id = new.id
-        and v.version = new.closed_version
-        and v.disposition = f.disposition
-        and v.field = f.field
+      select from review.disposition_value dv
+      where dv.anomaly_id = new.id
+        and dv.version = new.closed_version
+        and dv.disposition = df.disposition
+        and dv.field = df.field
     );
   if lacks is null
     and exists (
-      select from review.disposition_field f where f.disposition = new.disposition and f.alternative is not null
+      select from review.disposition_field df where df.disposition = new.disposition and df.alternative is not null
     )
     and not exists (
-      select from review.disposition_field f
-        left join review.disposition_value v on v.anomaly_id = new.id
-          and v.version = new.closed_version
-          and v.disposition = f.disposition
-          and v.field = f.field
-      where f.disposition = new.disposition and f.alternative is not null
-      group by f.alternative having bool_and(v.field is not null)
+      select from review.disposition_field df
+        left join review.disposition_value dv on dv.anomaly_id = new.id
+          and dv.version = new.closed_version
+          and dv.disposition = df.disposition
+          and dv.field = df.field
+      where df.disposition = new.disposition and df.alternative is not null
+      group by df.alternative having bool_and(dv.field is not null)
     )
   then
-    select string_agg(x.fields, ', or ' order by x.p) into lacks
+    select string_agg(alternative.fields, ', or ' order by alternative.position) into lacks
     from (
-      select string_agg(f.field, ' and ' order by f.position) fields, min(f.position) p from review.disposition_field f
-      where f.disposition = new.disposition and f.alternative is not null group by f.alternative
-    ) x;
+      select string_agg(df.field, ' and ' order by df.position) as fields, min(df.position) as position
+      from review.disposition_field df
+      where df.disposition = new.disposition and df.alternative is not null
+      group by df.alternative
+    ) alternative;
   end if;
   if lacks is not null then
     raise exception 'closing as % needs: %', new.disposition, lacks
@@ -44,26 +46,28 @@ begin
   end if;
   if new.disposition = 'breach' then
     if (
-      select coalesce(sum(split_part(x, ':', 2)::bigint), 0)
-      from review.disposition_value v, regexp_split_to_table(v.value, ',') x
-      where v.anomaly_id = new.id and v.version = new.closed_version and v.field = 'residents'
+      select coalesce(sum(split_part(entry, ':', 2)::bigint), 0)
+      from review.disposition_value dv, regexp_split_to_table(dv.value, ',') entry
+      where dv.anomaly_id = new.id and dv.version = new.closed_version and dv.field = 'residents'
     ) > (
-      select v.value::bigint
-      from review.disposition_value v
-      where v.anomaly_id = new.id and v.version = new.closed_version and v.field = 'affected'
+      select dv.value::bigint
+      from review.disposition_value dv
+      where dv.anomaly_id = new.id and dv.version = new.closed_version and dv.field = 'affected'
     ) then
-      raise exception 'more residents than individuals affected' using errcode = '22023';
+      raise exception 'the residents of all States are more than the individuals affected'
+        using errcode = '22023', hint = 'correct affected or residents';
     end if;
     if new.state = 'pending_approval'
       and exists (
-        select from review.discovery d
-        where d.anomaly_id = new.id
-          and d.answers is null
-          and not exists (select from review.discovery y where y.answers = d.id)
+        select from review.discovery proposal
+        where proposal.anomaly_id = new.id
+          and proposal.answers is null
+          and not exists (select from review.discovery answer where answer.answers = proposal.id)
       )
     then
-      raise exception 'another date of discovery waits for a second person: that is decided first'
-        using errcode = '55000';
+      raise exception
+        'another date of discovery is proposed: a second person has to confirm or refuse it before the closing'
+        using errcode = '55000', hint = 'ward queue confirm';
     end if;
   end if;
   return null;

@@ -1,71 +1,81 @@
--- One answer of a closing is what its field asks for.
+-- Refuses an answer of a closing that is not what its field asks for.
 create or replace function review.check_value()
   returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  f review.disposition_field;
-  a review.anomaly;
-  ok boolean;
-  v text := new.value;
+  field review.disposition_field;
+  anomaly review.anomaly;
+  fits boolean;
+  answer text := new.value;
 begin
-  select * into f from review.disposition_field x where x.disposition = new.disposition and x.field = new.field;
+  select * into field from review.disposition_field df where df.disposition = new.disposition and df.field = new.field;
   if not found then return new; end if;  -- the foreign key says so
-  select * into a from review.anomaly x where x.id = new.anomaly_id;
-  ok := case f.kind
-    when 'text' then length(btrim(v)) between 4 and 2000
-    when 'choice' then v = any (f.choices)
-    when 'count' then v ~ '^[1-9][0-9]{0,8}$'
-    when 'past' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between '2000-01-01' and core.today()
-    when 'future' then v ~ '^\d{4}-\d\d-\d\d$' and v::date between core.today() + 1 and core.today() + 366
-    when 'discovery' then v = a.discovered_on::text
-    when 'states' then v ~ '^[A-Z]{2}:[0-9]{1,9}(,[A-Z]{2}:[0-9]{1,9})*$'
-      and not exists (select from regexp_split_to_table(v, ',') x group by left(x, 2) having count(*) > 1)
+  select * into anomaly from review.anomaly a where a.id = new.anomaly_id;
+  fits := case field.kind
+    when 'text' then length(btrim(answer)) between 4 and 2000
+    when 'choice' then answer = any (field.choices)
+    when 'count' then answer ~ '^[1-9][0-9]{0,8}$'
+    when 'past' then answer ~ '^\d{4}-\d\d-\d\d$' and answer::date between '2000-01-01' and core.today()
+    when 'future' then answer ~ '^\d{4}-\d\d-\d\d$' and answer::date between core.today() + 1 and core.today() + 366
+    when 'discovery' then answer = anomaly.discovered_on::text
+    when 'states' then answer ~ '^[A-Z]{2}:[0-9]{1,9}(,[A-Z]{2}:[0-9]{1,9})*$'
+      and not exists (select from regexp_split_to_table(answer, ',') entry group by left(entry, 2) having count(*) > 1)
     when 'assessment' then exists (
-      select from review.assessment s
-      where s.id::text = v
-        and s.anomaly_id = a.id
-        and s.outcome = case new.disposition when 'breach' then 'breach' else 'low_probability' end
-        and not exists (select from review.assessment later where later.anomaly_id = a.id and later.id > s.id)
+      select from review.assessment assessed
+      where assessed.id::text = answer
+        and assessed.anomaly_id = anomaly.id
+        and assessed.outcome = case new.disposition when 'breach' then 'breach' else 'low_probability' end
+        and not exists (
+          select from review.assessment later where later.anomaly_id = anomaly.id and later.id > assessed.id
+        )
     )
     when 'anomaly' then exists (
-      select from review.anomaly x
-      where x.id::text = v and x.tenant_id = a.tenant_id and x.id <> a.id and x.state <> 'merged'
+      select from review.anomaly a
+      where a.id::text = answer and a.tenant_id = anomaly.tenant_id and a.id <> anomaly.id and a.state <> 'merged'
     )
     when 'manifest' then exists (
-      select from tenancy.service_permission p
-      where p.user_id = a.actor_id
-        and (p.tenant_id is null or p.tenant_id = a.tenant_id)
-        and p.action || ' ' || p.record_table = v
+      select from tenancy.service_permission sp
+      where sp.user_id = anomaly.actor_id
+        and (sp.tenant_id is null or sp.tenant_id = anomaly.tenant_id)
+        and sp.action || ' ' || sp.record_table = answer
     )
     when 'row' then case
-      when v ~ '^event:[0-9]{1,18}$'
-      then exists (select from audit.event e where e.event_id = substr(v, 7)::bigint and e.tenant_id = a.tenant_id)
-      when v ~ '^[a-z_0-9.]+/[0-9a-f-]{36}$' then exists (
-        select from tenancy.record r
-        where r.record_id = split_part(v, '/', 2)::uuid
-          and r.record_table = split_part(v, '/', 1)
-          and r.tenant_id = a.tenant_id
+      when answer ~ '^event:[0-9]{1,18}$' then exists (
+        select from audit.event e where e.event_id = substr(answer, 7)::bigint and e.tenant_id = anomaly.tenant_id
+      )
+      when answer ~ '^[a-z_0-9.]+/[0-9a-f-]{36}$' then exists (
+        select from tenancy.record rec
+        where rec.record_id = split_part(answer, '/', 2)::uuid
+          and rec.record_table = split_part(answer, '/', 1)
+          and rec.tenant_id = anomaly.tenant_id
       )
     end
   end;
-  if not coalesce(ok, false) then
+  if not coalesce(fits, false) then
     raise exception '%',
-      format('%s: %s', f.field, case f.kind
-        when 'text' then 'at least four characters are needed: ' || f.note
-        when 'choice' then 'one of ' || array_to_string(f.choices, ', ')
-        when 'count' then 'a number from 1 is needed'
-        when 'past' then 'a day like 2026-01-31 is needed, not in the future'
-        when 'future' then 'a day like 2026-01-31 is needed, within a year from tomorrow on'
-        when 'discovery' then 'it is ' || a.discovered_on || '; another one is proposed and confirmed first'
-        when 'states' then 'write the residents of each State once, as CA:12,NV:3'
-        when 'assessment' then 'the newest four-factor assessment must say '
-          || case new.disposition when 'breach' then 'breach' else 'low_probability' end
-        when 'anomaly' then 'another anomaly of the same clinic is needed, one that is not merged itself'
-        when 'manifest' then 'no such entry is declared for this service account'
-        else 'no such row at this clinic: "public.appointments/ID" or "event:NUMBER"'
-      end)
+      case field.kind
+        when 'text' then format('%s needs 4 to 2,000 characters: %s', field.field, field.note)
+        when 'choice' then format('%s must be one of these: %s', field.field, array_to_string(field.choices, ', '))
+        when 'count' then format('%s must be a whole number of at least 1', field.field)
+        when 'past' then format('%s must be a day like 2026-01-31 that is not in the future', field.field)
+        when 'future'
+        then format('%s must be a day like 2026-01-31, tomorrow at the earliest, within a year', field.field)
+        when 'discovery' then format(
+          '%s must be %s: another date of discovery is proposed first, and confirmed by a second person', field.field,
+          anomaly.discovered_on
+        )
+        when 'states' then format('%s must list each State once with its residents, as CA:12,NV:3', field.field)
+        when 'assessment' then format(
+          '%s must be the newest four-factor assessment of this anomaly, and say %s', field.field,
+          case new.disposition when 'breach' then 'breach' else 'low_probability' end
+        )
+        when 'anomaly'
+        then format('%s must be another anomaly of the same clinic that is not merged itself', field.field)
+        when 'manifest' then format('%s must be an entry that is declared for this service account', field.field)
+        else format('%s must be a row of this clinic: "public.appointments/ID" or "event:NUMBER"', field.field)
+      end
       using errcode = '22023';
   end if;
   return new;

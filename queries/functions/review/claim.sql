@@ -1,30 +1,36 @@
+-- Claims an anomaly: assigned to the reviewer, who may edit it for review.edit_time().
 create or replace function review.claim(anomaly text, expected_version int)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly := review.anomaly_within(anomaly, 'claim');
+  the_anomaly review.anomaly := review.anomaly_within(anomaly, 'claim');
   who uuid := tenancy.user_id();
-  r jsonb;
+  changed jsonb;
 begin
-  perform review.require_claimable(a);
-  if a.assigned_to is distinct from who and a.lease_until > clock_timestamp() then
+  perform review.require_claimable(the_anomaly);
+  if the_anomaly.assigned_to is distinct from who and the_anomaly.lease_until > clock_timestamp() then
     raise exception '% is editing this anomaly until %',
-      tenancy.slug_of(a.assigned_to), to_char(a.lease_until at time zone 'UTC', 'HH24:MI "UTC"')
+      tenancy.slug_of(the_anomaly.assigned_to), to_char(the_anomaly.lease_until at time zone 'UTC', 'HH24:MI "UTC"')
       using errcode = 'WARD3', hint = 'ask, or take it over with a reason';
   end if;
   -- what somebody has begun, or was given, is theirs; a claim that nothing came of is not
-  if a.assigned_to <> who and a.state <> 'new' and not (a.state = 'claimed' and a.lease_until is not null) then
-    raise exception 'this anomaly is %''s', tenancy.slug_of(a.assigned_to)
+  if the_anomaly.assigned_to <> who
+    and the_anomaly.state <> 'new'
+    and not (the_anomaly.state = 'claimed' and the_anomaly.lease_until is not null)
+  then
+    raise exception 'this anomaly is %''s', tenancy.slug_of(the_anomaly.assigned_to)
       using errcode = 'WARD3', hint = 'take it over with a reason';
   end if;
-  r := review.change(
-    a, expected_version, 'claim', case when a.state = 'new' then 'claimed' else a.state end, who, null
+  changed := review.change(
+    anomaly => the_anomaly, expected_version => expected_version, action => 'claim',
+    to_state => case when the_anomaly.state = 'new' then 'claimed' else the_anomaly.state end,
+    who => who, reason => null
   );
-  update review.anomaly x set assigned_to = who, lease_until = clock_timestamp() + interval '30 minutes'
-  where x.id = a.id;
-  return r;
+  update review.anomaly a set assigned_to = who, lease_until = clock_timestamp() + review.edit_time()
+  where a.id = the_anomaly.id;
+  return changed;
 end $$;
 
 grant execute on function review.claim to ward_reviewer;

@@ -1,7 +1,7 @@
--- Closes what the caller may close: final at once, or pending the approval of somebody else where the tier or the
--- disposition asks for a second person. One closed as a duplicate is merged into the other.
+-- Closes an anomaly that the caller may close: at once, or pending the approval of another person if the tier or the
+-- disposition asks for a second one. A duplicate is merged into the other anomaly.
 create or replace function review.close_anomaly(
-  a review.anomaly,
+  anomaly review.anomaly,
   expected_version int,
   disposition text,
   reason text,
@@ -14,29 +14,35 @@ create or replace function review.close_anomaly(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  d review.disposition;
-  r jsonb;
+  the_disposition review.disposition;
+  changed jsonb;
 begin
-  select * into d from review.disposition x where x.name = disposition;
+  select * into the_disposition from review.disposition d where d.name = disposition;
   if not found then
-    raise exception 'no disposition "%": one of %',
-      disposition, (select string_agg(x.name, ', ' order by x.name) from review.disposition x)
-      using errcode = '22023';
+    raise exception 'no disposition "%": choose one of %',
+      disposition, (select string_agg(d.name, ', ' order by d.name) from review.disposition d)
+      using errcode = '22023', hint = 'ward queue dispositions explains them';
   end if;
   reason := core.require_reason(reason);
-  perform review.locked_at_version(a.id, expected_version);
-  perform review.fill(a, expected_version + 1, disposition, coalesce(fields, '{}'), who);
-  -- the columns that a closed state demands come first
-  update review.anomaly x
-  set disposition = d.name, closed_by = who, closed_at = clock_timestamp(), close_reason = close_anomaly.reason,
-    approved_by = null, closed_version = expected_version + 1
-  where x.id = a.id;
-  r := review.change(
-    a, expected_version, 'close',
-    case when d.second_person or a.tier = 'A' then 'pending_approval' else review.final_state(d.name) end,
-    who, reason, disposition, extra
+  perform review.locked_at_version(anomaly.id, expected_version);
+  perform review.fill(
+    anomaly => anomaly, version => expected_version + 1, disposition => disposition, fields => coalesce(fields, '{}'),
+    who => who
   );
-  update review.anomaly x set lease_until = null where x.id = a.id;
-  perform review.settle(a.id, who);
-  return r;
+  -- the columns that a closed state demands come first
+  update review.anomaly a
+  set disposition = the_disposition.name, closed_by = who, closed_at = clock_timestamp(),
+    close_reason = close_anomaly.reason, approved_by = null, closed_version = expected_version + 1
+  where a.id = anomaly.id;
+  changed := review.change(
+    anomaly => anomaly, expected_version => expected_version, action => 'close',
+    to_state => case
+      when the_disposition.second_person or anomaly.tier = 'A' then 'pending_approval'
+      else review.final_state(the_disposition.name)
+    end,
+    who => who, reason => reason, disposition => disposition, extra => extra
+  );
+  update review.anomaly a set lease_until = null where a.id = anomaly.id;
+  perform review.settle(anomaly.id, who);
+  return changed;
 end $$;

@@ -1,5 +1,6 @@
--- Why this person has no say in an anomaly, or null: they, under whatever account, did what it is about, or it is about
--- a patient who they are (review.person_link) or whose portal identity is theirs.
+-- Why a person has a conflict of interest in an anomaly, or null: under one of their accounts they did what it is
+-- about (actor), or it is about a patient who they are by review.person_link or by a portal identity of theirs
+-- (patient).
 create or replace function review.conflict_of_interest(who uuid, anomaly uuid, actor uuid, subject uuid)
   returns text
   language plpgsql stable security definer
@@ -19,7 +20,7 @@ begin
   end if;
   if charts is null then return null; end if;
   if subject = any (charts)
-    or exists (select from review.evidence v where v.anomaly_id = anomaly and v.subject_id = any (charts))
+    or exists (select from review.evidence ev where ev.anomaly_id = anomaly and ev.subject_id = any (charts))
   then
     return 'patient';
   end if;

@@ -1,15 +1,18 @@
-create or replace function review.delivery_event(d review.delivery, state text)
+-- Writes the worker's event of a delivery that came to an end. state: delivered or failed.
+create or replace function review.delivery_event(delivery review.delivery, state text)
   returns bigint
   language sql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into audit.event (tenant_id, user_id, actor_kind, action, detail)
-  select n.tenant_id, u.id, 'service', 'ship',
-    jsonb_strip_nulls(jsonb_build_object(
-      'what', 'alert', 'state', delivery_event.state, 'alert', n.id, 'delivery', d.id, 'kind', n.kind,
-      'anomaly', n.anomaly_id, 'target', d.target, 'attempts', d.attempts,
-      'error', case when delivery_event.state = 'failed' then d.error end
+  select audit.write_worker(
+    tenant => al.tenant_id,
+    action => 'ship',
+    detail => jsonb_strip_nulls(jsonb_build_object(
+      'what', 'alert', 'state', delivery_event.state, 'alert', al.id, 'delivery', delivery.id, 'kind', al.kind,
+      'anomaly', al.anomaly_id, 'target', delivery.target, 'attempts', delivery.attempts,
+      'error', case when delivery_event.state = 'failed' then delivery.error end
     ))::text
-  from review.alert n, tenancy.users u
-  where n.id = d.alert_id and u.slug = 'ward-worker' returning event_id
+  )
+  from review.alert al
+  where al.id = delivery.alert_id
 $$;

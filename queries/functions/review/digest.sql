@@ -1,4 +1,4 @@
--- What a day's digest says. since: the digest before it.
+-- What the digest of a day says. since: the time of the digest before it.
 create or replace function review.digest(since timestamptz)
   returns jsonb
   language sql stable security definer
@@ -18,46 +18,48 @@ as $$
       'new', count(*) filter (where o.created_at > since)
     ),
     'tenants', coalesce((
-      select jsonb_agg(to_jsonb(x) order by x.critical desc, x.high desc, x.medium desc, x.low desc, x.tenant)
+      select jsonb_agg(
+        to_jsonb(line) order by line.critical desc, line.high desc, line.medium desc, line.low desc, line.tenant
+      )
       from (
-        select q.slug as tenant, count(*) filter (where q.severity = 'critical') as critical,
-          count(*) filter (where q.severity = 'high') as high, count(*) filter (where q.severity = 'medium') as medium,
-          count(*) filter (where q.severity = 'low') as low
-        from open q
-        group by q.slug order by 2 desc, 3 desc, 4 desc, 5 desc, 1 limit 100
-      ) x
+        select o.slug as tenant, count(*) filter (where o.severity = 'critical') as critical,
+          count(*) filter (where o.severity = 'high') as high, count(*) filter (where o.severity = 'medium') as medium,
+          count(*) filter (where o.severity = 'low') as low
+        from open o
+        group by o.slug order by 2 desc, 3 desc, 4 desc, 5 desc, 1 limit 100
+      ) line
     ), '[]'),
     'oldest', (
       select jsonb_build_object(
-        'tenant', q.slug, 'anomaly_id', q.id, 'rule_id', q.rule_id, 'severity', q.severity, 'found_at', q.created_at
+        'tenant', o.slug, 'anomaly_id', o.id, 'rule_id', o.rule_id, 'severity', o.severity, 'found_at', o.created_at
       )
-      from open q
-      order by q.created_at, q.id limit 1
+      from open o
+      order by o.created_at, o.id limit 1
     ),
     'clocks', coalesce((
-      select jsonb_agg(to_jsonb(x))
+      select jsonb_agg(to_jsonb(line))
       from (
         select c.slug as tenant, c.anomaly_id, c.due_on, c.days_left
         from clocks c
         order by c.due_on, c.anomaly_id limit 50
-      ) x
+      ) line
     ), '[]'),
     'clocks_overdue', (select count(*) from clocks c where c.days_left < 0),
     'clocks_under_ten_days', (select count(*) from clocks c where c.days_left >= 0),
     'late', coalesce((
-      select jsonb_agg(distinct q.facts->>'what')
-      from open q
-      where q.rule_id = 'S02-late-rule'
-        and (q.facts->>'what' = 'sealing' or exists (select from review.rule r where r.id = q.facts->>'what'))
+      select jsonb_agg(distinct o.facts->>'what')
+      from open o
+      where o.rule_id = 'S02-late-rule'
+        and (o.facts->>'what' = 'sealing' or exists (select from review.rule r where r.id = o.facts->>'what'))
     ), '[]'),
     'failed', coalesce((
-      select jsonb_agg(to_jsonb(x))
+      select jsonb_agg(to_jsonb(line))
       from (
         select d.target, count(*) as alerts
         from review.delivery d
         where d.state = 'failed' and d.done_at > since
         group by d.target order by 1
-      ) x
+      ) line
     ), '[]'),
     'waiting', (select count(*) from review.delivery d where d.state = 'waiting'),
     'suppressions', review.suppressions_ending()

@@ -1,3 +1,4 @@
+-- The dispositions that review.browse_settings leased.
 create or replace function review.disposition_list()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- The dispositions and what each asks for, as they apply to an anomaly of a tier; null: as they are in general.
 create or replace function review.dispositions(tier text)
   returns jsonb
   language plpgsql stable security definer
@@ -11,11 +12,11 @@ begin
       'bulk', d.bulk and dispositions.tier is distinct from 'A', 'note', d.note,
       'fields', coalesce((
         select jsonb_agg(jsonb_build_object(
-          'name', f.field, 'kind', f.kind, 'alternative', f.alternative, 'needed', f.needed,
-          'choices', coalesce(to_jsonb(f.choices), '[]'), 'note', f.note
-        ) order by f.position)
-        from review.disposition_field f
-        where f.disposition = d.name
+          'name', df.field, 'kind', df.kind, 'alternative', df.alternative, 'needed', df.needed,
+          'choices', coalesce(to_jsonb(df.choices), '[]'), 'note', df.note
+        ) order by df.position)
+        from review.disposition_field df
+        where df.disposition = d.name
       ), '[]')
     ) order by d.name)
     from review.disposition d

@@ -1,4 +1,4 @@
--- Deliveries that wait and have no job that lives: River's are delivered by whichever worker takes them.
+-- Deliveries that wait and have no live job. Those with a job are delivered by whichever worker takes it.
 create or replace function review.due_deliveries(most int)
   returns setof uuid
   language plpgsql stable security definer
@@ -9,10 +9,10 @@ begin
   from review.delivery d
   where d.state = 'waiting'
     and not exists (
-      select from river.river_job j
-      where j.kind = 'alert'
-        and j.args @> jsonb_build_object('delivery', d.id)
-        and j.state not in ('completed', 'cancelled', 'discarded')
+      select from river.river_job job
+      where job.kind = 'alert'
+        and job.args @> jsonb_build_object('delivery', d.id)
+        and job.state not in ('completed', 'cancelled', 'discarded')
     )
   order by d.created_at limit most;
 end $$;

@@ -1,3 +1,4 @@
+-- Refuses a new anomaly in any state but new or suppressed.
 create or replace function review.enters_the_queue()
   returns trigger
   language plpgsql volatile
@@ -5,7 +6,8 @@ create or replace function review.enters_the_queue()
 as $$
 begin
   if new.state not in ('new', 'suppressed') then
-    raise exception 'an anomaly is new, or suppressed' using errcode = '42501';
+    raise exception 'an anomaly cannot enter the queue as "%": it begins as new or suppressed', new.state
+      using errcode = '42501';
   end if;
   return new;
 end $$;

@@ -1,6 +1,6 @@
--- The sealed event of what was done to something at a time, by what its detail says.
+-- The sealed event in which something was done, found by its time, within a minute, and what its detail says.
 create or replace function review.event_of(
-  s review.bundle_scope, tenant uuid, action text, at timestamptz, detail jsonb
+  scope review.bundle_scope, tenant uuid, action text, at timestamptz, detail jsonb
 )
   returns bigint
   language sql stable
@@ -12,5 +12,5 @@ as $$
     and e.recorded_at between event_of.at - interval '1 minute' and event_of.at + interval '1 minute'
     and e.action = event_of.action
     and e.detail::jsonb @> event_of.detail
-    and e.sealed_at <= (s).as_of
+    and e.sealed_at <= (scope).as_of
 $$;

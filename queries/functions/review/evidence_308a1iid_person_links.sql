@@ -1,36 +1,37 @@
--- Which people were said to be which patients in the period: it decides who has no say in an anomaly, and what rules
--- about one's own record find.
-create or replace function review.evidence_308a1iiD_person_links(s review.bundle_scope)
+-- 164.308(a)(1)(ii)(D): which people were declared to be which patients in the period. Such a link decides who has a
+-- conflict of interest, and what rules about one's own record find.
+create or replace function review.evidence_308a1iiD_person_links(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select to_json(x)
+  select to_json(line)
   from (
-    select t.slug as tenant, u.slug as "user", u.id as user_id, l.patient_id, d.by_user as declared_by,
-      l.at as declared_at, e.by_user as withdrawn_by, e.at as withdrawn_at, d.event_id, e.event_id as withdrawn_as
-    from review.person_link_log l
-      join tenancy.tenant t on t.id = l.tenant_id
-      join tenancy.users u on u.id = l.user_id
-      left join lateral (select y.* from review.supplied_by(s, l) y) d on true
+    select t.slug as tenant, u.slug as "user", u.id as user_id, pll.patient_id, declared.by_user as declared_by,
+      pll.at as declared_at, withdrawn.by_user as withdrawn_by, withdrawn.at as withdrawn_at, declared.event_id,
+      withdrawn.event_id as withdrawn_as
+    from review.person_link_log pll
+      join tenancy.tenant t on t.id = pll.tenant_id
+      join tenancy.users u on u.id = pll.user_id
+      left join lateral (select supplied.* from review.supplied_by(scope, pll) supplied) declared on true
       left join lateral (
-        select r.at, y.*
+        select removal.at, supplied.*
         from (
-          select r.*
-          from review.person_link_log r
-          where (r.tenant_id, r.user_id, r.patient_id) = (l.tenant_id, l.user_id, l.patient_id)
-            and r.id > l.id
-            and r.removed
-            and r.at <= (s).as_of
-          order by r.id limit 1
-        ) r
-          left join lateral review.supplied_by(s, r) y on true
-      ) e on true
-    where not l.removed
-      and l.tenant_id = any ((s).tenants)
-      and l.at <= (s).as_of
-      and l.at < (s).to_at
-      and (e.at is null or e.at >= (s).from_at)
-    order by l.at, l.id
-  ) x
+          select later.*
+          from review.person_link_log later
+          where (later.tenant_id, later.user_id, later.patient_id) = (pll.tenant_id, pll.user_id, pll.patient_id)
+            and later.id > pll.id
+            and later.removed
+            and later.at <= (scope).as_of
+          order by later.id limit 1
+        ) removal
+          left join lateral review.supplied_by(scope, removal) supplied on true
+      ) withdrawn on true
+    where not pll.removed
+      and pll.tenant_id = any ((scope).tenants)
+      and pll.at <= (scope).as_of
+      and pll.at < (scope).to_at
+      and (withdrawn.at is null or withdrawn.at >= (scope).from_at)
+    order by pll.at, pll.id
+  ) line
 $$;

@@ -1,62 +1,66 @@
--- Suppressions that were asked for or in force in the period, as they stood. What one held back is counted from the
--- findings themselves: its own counter knows no past.
-create or replace function review.evidence_308a1iiD_suppressions(s review.bundle_scope)
+-- 164.308(a)(1)(ii)(D): suppressions that were asked for or in force in the period, as they stood. What one held back
+-- is counted from the anomalies themselves, since its own counter has no past.
+create or replace function review.evidence_308a1iiD_suppressions(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select to_json(x)
+  select to_json(line)
   from (
-    select p.id as suppression_id, t.slug as tenant, p.rule_id, p.tier, u.slug as actor, p.patient_id, p.record_id,
-      p.action, p.reason, p.ticket, c.slug as asked_by, p.created_at as asked_at, a.slug as approved_by, v.approved_at,
-      p.starts_at, p.expires_at, b.slug as ended_by, v.ended_at, p.renews,
+    select s.id as suppression_id, t.slug as tenant, s.rule_id, s.tier, u.slug as actor, s.patient_id, s.record_id,
+      s.action, s.reason, s.ticket, creator.slug as asked_by, s.created_at as asked_at, approver.slug as approved_by,
+      known.approved_at, s.starts_at, s.expires_at, ender.slug as ended_by, known.ended_at, s.renews,
       case
-        when v.ended_at is not null then 'ended'
-        when p.expires_at <= (s).as_of then 'expired'
-        when v.approved_at is null then 'pending'
-        when p.starts_at > (s).as_of then 'approved'
+        when known.ended_at is not null then 'ended'
+        when s.expires_at <= (scope).as_of then 'expired'
+        when known.approved_at is null then 'pending'
+        when s.starts_at > (scope).as_of then 'approved'
         else 'active'
       end as state,
-      h.n as held_back, h.ids as anomaly_ids, h.events as evidence_event_ids, p.event_id,
+      held.n as held_back, held.ids as anomaly_ids, held.events as evidence_event_ids, s.event_id,
       review.event_of(
-        s, p.tenant_id, 'suppress', v.approved_at, jsonb_build_object('what', 'approved', 'suppression', p.id)
+        scope => scope, tenant => s.tenant_id, action => 'suppress', at => known.approved_at,
+        detail => jsonb_build_object('what', 'approved', 'suppression', s.id)
       ) as approved_as,
       review.event_of(
-        s, p.tenant_id, 'suppress', v.ended_at, jsonb_build_object('what', 'ended', 'suppression', p.id)
+        scope => scope, tenant => s.tenant_id, action => 'suppress', at => known.ended_at,
+        detail => jsonb_build_object('what', 'ended', 'suppression', s.id)
       ) as ended_as
-    from review.suppression p
-      join tenancy.tenant t on t.id = p.tenant_id
-      join tenancy.users c on c.id = p.created_by
-      left join tenancy.users u on u.id = p.actor_id
+    from review.suppression s
+      join tenancy.tenant t on t.id = s.tenant_id
+      join tenancy.users creator on creator.id = s.created_by
+      left join tenancy.users u on u.id = s.actor_id
       cross join lateral (
-        select case when p.approved_at <= (s).as_of then p.approved_at end as approved_at,
-          case when p.ended_at <= (s).as_of then p.ended_at end as ended_at
-      ) v
-      left join tenancy.users a on a.id = p.approved_by and v.approved_at is not null
-      left join tenancy.users b on b.id = p.ended_by and v.ended_at is not null
+        select case when s.approved_at <= (scope).as_of then s.approved_at end as approved_at,
+          case when s.ended_at <= (scope).as_of then s.ended_at end as ended_at
+      ) known
+      left join tenancy.users approver on approver.id = s.approved_by and known.approved_at is not null
+      left join tenancy.users ender on ender.id = s.ended_by and known.ended_at is not null
       cross join lateral (
-        select count(*) as n, string_agg(y.id::text, ' ' order by y.id) as ids,
-          string_agg(y.events, ' ' order by y.id) as events
+        select count(*) as n, string_agg(held_back.id::text, ' ' order by held_back.id) as ids,
+          string_agg(held_back.events, ' ' order by held_back.id) as events
         from (
-          select y.id,
+          select a.id,
             (
-              select string_agg(z.event_id::text, ' ' order by z.event_id)
+              select string_agg(sealed.event_id::text, ' ' order by sealed.event_id)
               from (
-                select w.event_id
-                from review.evidence w
-                  join audit.chain k on k.event_id = w.event_id
-                  left join review.run r on r.run_id = w.added_by_run
-                where w.anomaly_id = y.id and k.sealed_at <= (s).as_of and coalesce(r.finished_at <= (s).as_of, true)
-                order by w.event_id limit 2000
-              ) z
+                select ev.event_id
+                from review.evidence ev
+                  join audit.chain c on c.event_id = ev.event_id
+                  left join review.run run on run.run_id = ev.added_by_run
+                where ev.anomaly_id = a.id
+                  and c.sealed_at <= (scope).as_of
+                  and coalesce(run.finished_at <= (scope).as_of, true)
+                order by ev.event_id limit 2000
+              ) sealed
             ) as events
-          from review.anomaly y
-          where y.suppression_id = p.id and y.created_at <= (s).as_of
-        ) y
-      ) h
-    where p.tenant_id = any ((s).tenants)
-      and p.created_at < (s).to_at
-      and coalesce(v.ended_at, p.expires_at) >= (s).from_at
-    order by p.created_at, p.id
-  ) x
+          from review.anomaly a
+          where a.suppression_id = s.id and a.created_at <= (scope).as_of
+        ) held_back
+      ) held
+    where s.tenant_id = any ((scope).tenants)
+      and s.created_at < (scope).to_at
+      and coalesce(known.ended_at, s.expires_at) >= (scope).from_at
+    order by s.created_at, s.id
+  ) line
 $$;

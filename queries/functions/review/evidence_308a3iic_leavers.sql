@@ -1,68 +1,69 @@
--- 164.308(a)(3)(ii)(C)
-create or replace function review.evidence_308a3iiC_leavers(s review.bundle_scope)
+-- 164.308(a)(3)(ii)(C): memberships that were terminated in the period, and what happened under them after their end.
+create or replace function review.evidence_308a3iiC_leavers(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with f as (
-    select y.actor_id, y.tenant, string_agg(y.id || ' ' || y.state, '; ' order by y.id) as anomalies
-    from review.anomalies_as_of(s) y
-    where y.rule_id like 'A03%'
-    group by y.actor_id, y.tenant
+  with late_use as (
+    select a.actor_id, a.tenant, string_agg(a.id || ' ' || a.state, '; ' order by a.id) as anomalies
+    from review.anomalies_as_of(scope) a
+    where a.rule_id like 'A03%'
+    group by a.actor_id, a.tenant
   )
-  select to_json(x)
+  select to_json(line)
   from (
     select m.id as membership_id, t.slug as tenant, u.slug as "user", u.id as user_id, u.kind, m.role, m.started_at,
-      m.ended_on, m.terminated_at as disabled_at, b.slug as disabled_by,
+      m.ended_on, m.terminated_at as disabled_at, terminator.slug as disabled_by,
       round(
         extract(epoch from m.terminated_at - (m.ended_on + 1)::timestamp at time zone 'UTC') / 3600, 2
       ) as lag_hours,
-      l.disabled_at as account_disabled_at, e.recorded_at as last_event_at, e.event_id as last_event_id,
-      a.n as events_after_end, a.ids as events_after_end_ids, f.anomalies, m.reason, k.event_id
+      account.disabled_at as account_disabled_at, newest.recorded_at as last_event_at, newest.event_id as last_event_id,
+      later.n as events_after_end, later.ids as events_after_end_ids, late_use.anomalies, m.reason, termination.event_id
     from tenancy.membership m
       join tenancy.tenant t on t.id = m.tenant_id
       join tenancy.users u on u.id = m.user_id
-      left join tenancy.users b on b.id = m.terminated_by
-      left join f on f.actor_id = m.user_id and f.tenant = t.slug
+      left join tenancy.users terminator on terminator.id = m.terminated_by
+      left join late_use on late_use.actor_id = m.user_id and late_use.tenant = t.slug
       left join lateral (
-        select y.disabled_at
-        from tenancy.user_log y
-        where y.user_id = m.user_id and y.at <= (s).as_of
-        order by y.id desc limit 1
-      ) l on true
+        select ul.disabled_at
+        from tenancy.user_log ul
+        where ul.user_id = m.user_id and ul.at <= (scope).as_of
+        order by ul.id desc limit 1
+      ) account on true
       left join lateral (
-        select y.recorded_at, y.event_id
-        from review.sealed_event y
-        where y.tenant_id = m.tenant_id and y.user_id = m.user_id and y.sealed_at <= (s).as_of
-        order by y.recorded_at desc, y.event_id desc limit 1
-      ) e on true
+        select e.recorded_at, e.event_id
+        from review.sealed_event e
+        where e.tenant_id = m.tenant_id and e.user_id = m.user_id and e.sealed_at <= (scope).as_of
+        order by e.recorded_at desc, e.event_id desc limit 1
+      ) newest on true
       left join lateral (
-        select count(*) as n, string_agg(z.event_id::text, ' ' order by z.event_id) filter (where z.r <= 2000) as ids
+        select count(*) as n,
+          string_agg(numbered.event_id::text, ' ' order by numbered.event_id) filter (where numbered.r <= 2000) as ids
         from (
-          select y.event_id, row_number() over (order by y.event_id) as r
-          from review.sealed_event y
-          where y.tenant_id = m.tenant_id
-            and y.user_id = m.user_id
-            and y.membership_id = m.id
-            and y.sealed_at <= (s).as_of
-            and coalesce(y.occurred_at, y.recorded_at)
+          select e.event_id, row_number() over (order by e.event_id) as r
+          from review.sealed_event e
+          where e.tenant_id = m.tenant_id
+            and e.user_id = m.user_id
+            and e.membership_id = m.id
+            and e.sealed_at <= (scope).as_of
+            and coalesce(e.occurred_at, e.recorded_at)
               >= coalesce((m.ended_on + 1)::timestamp at time zone 'UTC', m.terminated_at)
-        ) z
-      ) a on true
+        ) numbered
+      ) later on true
       left join lateral (
-        select y.event_id
-        from review.sealed_event y
-        where y.tenant_id = m.tenant_id
-          and y.recorded_at between m.terminated_at - interval '1 minute' and m.terminated_at + interval '1 minute'
-          and y.action = 'terminate'
-          and y.detail::jsonb->>'membership' = m.id::text
-          and y.sealed_at <= (s).as_of
-        order by y.event_id limit 1
-      ) k on true
-    where m.tenant_id = any ((s).tenants)
-      and m.terminated_at >= (s).from_at
-      and m.terminated_at < (s).to_at
-      and m.terminated_at <= (s).as_of
+        select e.event_id
+        from review.sealed_event e
+        where e.tenant_id = m.tenant_id
+          and e.recorded_at between m.terminated_at - interval '1 minute' and m.terminated_at + interval '1 minute'
+          and e.action = 'terminate'
+          and e.detail::jsonb->>'membership' = m.id::text
+          and e.sealed_at <= (scope).as_of
+        order by e.event_id limit 1
+      ) termination on true
+    where m.tenant_id = any ((scope).tenants)
+      and m.terminated_at >= (scope).from_at
+      and m.terminated_at < (scope).to_at
+      and m.terminated_at <= (scope).as_of
     order by m.terminated_at, m.id
-  ) x
+  ) line
 $$;

@@ -1,49 +1,49 @@
--- Which accounts were said to be one person's in the period: where both are within reach.
-create or replace function review.evidence_312a2i_account_links(s review.bundle_scope)
+-- 164.312(a)(2)(i): which accounts were declared to be one person's in the period, if both are within reach.
+create or replace function review.evidence_312a2i_account_links(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select to_json(x)
+  select to_json(line)
   from (
-    select u.slug as "user", o.slug as same_as, l.reason, b.slug as linked_by, l.linked_at, c.slug as ended_by,
-      e.at as ended_at, e.reason as end_reason,
+    select u.slug as "user", other.slug as same_as, al.reason, linker.slug as linked_by, al.linked_at,
+      ender.slug as ended_by, ended.at as ended_at, ended.reason as end_reason,
       review.event_of(
-        s, tenancy.installation(), 'configure', l.linked_at,
-        jsonb_build_object('accounts', jsonb_build_array(l.user_id, l.same_as), 'one_person', true)
+        scope => scope, tenant => tenancy.installation(), action => 'configure', at => al.linked_at,
+        detail => jsonb_build_object('accounts', jsonb_build_array(al.user_id, al.same_as), 'one_person', true)
       ) as event_id,
       coalesce(
         review.event_of(
-          s, tenancy.installation(), 'configure', e.at,
-          jsonb_build_object('accounts', jsonb_build_array(l.user_id, l.same_as), 'one_person', false)
+          scope => scope, tenant => tenancy.installation(), action => 'configure', at => ended.at,
+          detail => jsonb_build_object('accounts', jsonb_build_array(al.user_id, al.same_as), 'one_person', false)
         ),
         review.event_of(
-          s, tenancy.installation(), 'configure', e.at,
-          jsonb_build_object('accounts', jsonb_build_array(l.same_as, l.user_id), 'one_person', false)
+          scope => scope, tenant => tenancy.installation(), action => 'configure', at => ended.at,
+          detail => jsonb_build_object('accounts', jsonb_build_array(al.same_as, al.user_id), 'one_person', false)
         )
       ) as ended_as
-    from tenancy.account_link l
-      join tenancy.users u on u.id = l.user_id
-      join tenancy.users o on o.id = l.same_as
-      join tenancy.users b on b.id = l.linked_by
+    from tenancy.account_link al
+      join tenancy.users u on u.id = al.user_id
+      join tenancy.users other on other.id = al.same_as
+      join tenancy.users linker on linker.id = al.linked_by
       cross join lateral (
-        select case when l.ended_at <= (s).as_of then l.ended_at end as at,
-          case when l.ended_at <= (s).as_of then l.end_reason end as reason
-      ) e
-      left join tenancy.users c on c.id = l.ended_by and e.at is not null
-    where l.linked_at <= (s).as_of
-      and l.linked_at < (s).to_at
-      and (e.at is null or e.at >= (s).from_at)
+        select case when al.ended_at <= (scope).as_of then al.ended_at end as at,
+          case when al.ended_at <= (scope).as_of then al.end_reason end as reason
+      ) ended
+      left join tenancy.users ender on ender.id = al.ended_by and ended.at is not null
+    where al.linked_at <= (scope).as_of
+      and al.linked_at < (scope).to_at
+      and (ended.at is null or ended.at >= (scope).from_at)
       and (
-        tenancy.installation() = any ((s).tenants)
+        tenancy.installation() = any ((scope).tenants)
         or not exists (
-          select from unnest(array[l.user_id, l.same_as]) a
+          select from unnest(array[al.user_id, al.same_as]) account
           where not exists (
             select from tenancy.membership m
-            where m.user_id = a and m.tenant_id = any ((s).tenants) and m.started_at <= (s).as_of
+            where m.user_id = account and m.tenant_id = any ((scope).tenants) and m.started_at <= (scope).as_of
           )
         )
       )
-    order by l.linked_at, l.id
-  ) x
+    order by al.linked_at, al.id
+  ) line
 $$;

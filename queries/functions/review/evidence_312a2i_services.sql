@@ -1,44 +1,51 @@
-create or replace function review.evidence_312a2i_services(s review.bundle_scope)
+-- 164.312(a)(2)(i): service accounts, their owners and what was declared for them.
+create or replace function review.evidence_312a2i_services(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select to_json(x)
+  select to_json(line)
   from (
-    select u.slug as service, u.id as user_id, o.slug as owner, o.name as owner_name, l.disabled_at, p.action,
-      p.record_table,
-      coalesce(t.slug, case when p.action is not null then '*' end) as tenant,
-      p.from_hour, p.to_hour, p.at as declared_at,
+    select u.slug as service, u.id as user_id, owned_by.slug as owner, owned_by.name as owner_name, account.disabled_at,
+      declared.action, declared.record_table,
+      coalesce(t.slug, case when declared.action is not null then '*' end) as tenant,
+      declared.from_hour, declared.to_hour, declared.at as declared_at,
       (
         select min(e.event_id)
-        from audit.event e join audit.chain k on k.event_id = e.event_id
-        where e.xid = p.xid and e.action = 'configure' and e.tenant_id = any ((s).tenants) and k.sealed_at <= (s).as_of
+        from audit.event e join audit.chain c on c.event_id = e.event_id
+        where e.xid = declared.xid
+          and e.action = 'configure'
+          and e.tenant_id = any ((scope).tenants)
+          and c.sealed_at <= (scope).as_of
       ) as event_id
     from tenancy.users u
       left join lateral (
-        select y.owner_id, y.disabled_at
-        from tenancy.user_log y
-        where y.user_id = u.id and y.at <= (s).as_of
-        order by y.id desc limit 1
-      ) l on true
-      left join tenancy.users o on o.id = l.owner_id
+        select ul.owner_id, ul.disabled_at
+        from tenancy.user_log ul
+        where ul.user_id = u.id and ul.at <= (scope).as_of
+        order by ul.id desc limit 1
+      ) account on true
+      left join tenancy.users owned_by on owned_by.id = account.owner_id
       left join (
-        select distinct on (y.user_id, y.tenant_id, y.action, y.record_table, y.from_hour) y.*
-        from tenancy.service_permission_log y
-        where y.at <= (s).as_of
-        order by y.user_id, y.tenant_id, y.action, y.record_table, y.from_hour, y.id desc
-      ) p on p.user_id = u.id and not p.removed and (p.tenant_id is null or p.tenant_id = any ((s).tenants))
-      left join tenancy.tenant t on t.id = p.tenant_id
+        select distinct on (spl.user_id, spl.tenant_id, spl.action, spl.record_table, spl.from_hour) spl.*
+        from tenancy.service_permission_log spl
+        where spl.at <= (scope).as_of
+        order by spl.user_id, spl.tenant_id, spl.action, spl.record_table, spl.from_hour, spl.id desc
+      ) declared on declared.user_id = u.id
+        and not declared.removed
+        and (declared.tenant_id is null or declared.tenant_id = any ((scope).tenants))
+      left join tenancy.tenant t on t.id = declared.tenant_id
     where u.kind = 'service'
-      and u.slug <> 'ward-worker'
-      and u.created_at <= (s).as_of
+      and u.id is distinct from (select tenancy.worker())
+      and u.created_at <= (scope).as_of
       and (
-        tenancy.installation() = any ((s).tenants)
+        tenancy.installation() = any ((scope).tenants)
         or exists (
           select from tenancy.membership m
-          where m.user_id = u.id and m.tenant_id = any ((s).tenants) and m.started_at <= (s).as_of
+          where m.user_id = u.id and m.tenant_id = any ((scope).tenants) and m.started_at <= (scope).as_of
         )
       )
-    order by u.slug collate "C", p.record_table collate "C", p.action, t.slug collate "C" nulls first, p.from_hour
-  ) x
+    order by u.slug collate "C", declared.record_table collate "C", declared.action, t.slug collate "C" nulls first,
+      declared.from_hour
+  ) line
 $$;

@@ -1,60 +1,58 @@
-create or replace function review.evidence_312b_gaps(s review.bundle_scope)
+-- 164.312(b): what the lists of this bundle lack: periods skipped, runs that failed, rules not enabled, rows lost,
+-- months in the archive only.
+create or replace function review.evidence_312b_gaps(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with every as (
-    select l.rule_id, (l.front_matter->>'every')::interval as every
-    from (
-      select distinct on (l.rule_id) l.* from review.rule_log l where l.at <= (s).as_of order by l.rule_id, l.id desc
-    ) l
+  with rule as (
+    select r.rule_id, r.at, r.missing, (r.front_matter->>'every')::interval as every from review.rules_as_of(scope) r
   )
-  select to_json(x)
+  select to_json(line)
   from (
-    select 'rule period skipped' as kind, r.rule_id as subject, r.period_start as from_at, r.period_end as to_at,
-      'the run at its end covers it' as what, null::bigint as event_id, r.run_id::text as run_id
-    from review.run r join every v on v.rule_id = r.rule_id
-    where r.status = 'ok'
-      and r.period_end > (s).from_at
-      and r.period_end <= (s).to_at
-      and r.finished_at <= (s).as_of
-      and r.period_end - r.period_start > v.every
+    select 'rule period skipped' as kind, run.rule_id as subject, run.period_start as from_at, run.period_end as to_at,
+      'the run at its end covers it' as what, null::bigint as event_id, run.run_id::text as run_id
+    from review.run run join rule r on r.rule_id = run.rule_id
+    where run.status = 'ok'
+      and run.period_end > (scope).from_at
+      and run.period_end <= (scope).to_at
+      and run.finished_at <= (scope).as_of
+      and run.period_end - run.period_start > r.every
     union all
-    select 'rule run failed', r.rule_id, r.started_at, r.finished_at, r.error, r.recorded_as, r.run_id::text
-    from review.run r
-    where r.status = 'error'
-      and r.finished_at >= (s).from_at
-      and r.finished_at < (s).to_at
-      and r.finished_at <= (s).as_of
+    select 'rule run failed', run.rule_id, run.started_at, run.finished_at, run.error, run.recorded_as, run.run_id::text
+    from review.run run
+    where run.status = 'error'
+      and run.finished_at >= (scope).from_at
+      and run.finished_at < (scope).to_at
+      and run.finished_at <= (scope).as_of
     union all
-    select 'rule not run to the end', v.rule_id, greatest(m.until, (s).from_at), (s).to_at, 'no later period has run',
-      null, null
-    from every v
+    select 'rule not run to the end', r.rule_id, greatest(done.until, (scope).from_at), (scope).to_at,
+      'no later period has run', null, null
+    from rule r
       left join lateral (
-        select max(r.period_end) as until
-        from review.run r
-        where r.rule_id = v.rule_id and r.status = 'ok' and r.finished_at <= (s).as_of
-      ) m on true
-    where coalesce(m.until, '-infinity') < (s).to_at - v.every
+        select max(run.period_end) as until
+        from review.run run
+        where run.rule_id = r.rule_id and run.status = 'ok' and run.finished_at <= (scope).as_of
+      ) done on true
+    where coalesce(done.until, '-infinity') < (scope).to_at - r.every
     union all
-    select 'rule not enabled', l.rule_id, l.at, null, 'needs ' || array_to_string(l.missing, ', '), null, null
-    from (
-      select distinct on (l.rule_id) l.* from review.rule_log l where l.at <= (s).as_of order by l.rule_id, l.id desc
-    ) l
-    where l.missing <> '{}'
+    select 'rule not enabled', r.rule_id, r.at, null, 'needs ' || array_to_string(r.missing, ', '), null,
+      null
+    from rule r
+    where r.missing <> '{}'
     union all
     select 'rows lost before the chain went on', t.slug, null, r.sealed_at, 'the chain goes on at ' || r.seq,
       r.event_id, null
     from audit.resume r join tenancy.tenant t on t.id = r.tenant_id
-    where r.tenant_id = any ((s).tenants) and r.sealed_at >= (s).from_at and r.sealed_at <= (s).as_of
+    where r.tenant_id = any ((scope).tenants) and r.sealed_at >= (scope).from_at and r.sealed_at <= (scope).as_of
     union all
     select 'events in the archive only', to_char(p.month, 'YYYY-MM'), p.month::timestamp at time zone 'UTC',
       (p.month + interval '1 month') at time zone 'UTC',
       'rows of these lists that rest on events of this month are missing here',
       p.event_id, null
     from audit.pruned p
-    where (p.month + interval '1 month') at time zone 'UTC' > (s).from_at
-      and p.month::timestamp at time zone 'UTC' < (s).to_at
-  ) x
-  order by x.from_at nulls first, x.kind, x.subject collate "C", x.run_id
+    where (p.month + interval '1 month') at time zone 'UTC' > (scope).from_at
+      and p.month::timestamp at time zone 'UTC' < (scope).to_at
+  ) line
+  order by line.from_at nulls first, line.kind, line.subject collate "C", line.run_id
 $$;

@@ -1,5 +1,6 @@
-create or replace function review.evidence_402_breaches(s review.bundle_scope)
+-- 164.402: anomalies that were closed as breaches in the period.
+create or replace function review.evidence_402_breaches(scope review.bundle_scope)
   returns setof json
   language sql stable
   set search_path = pg_catalog, pg_temp
-as $$ select x from review.closed_as(s, 'breach') x $$;
+as $$ select closed from review.closed_as(scope, 'breach') closed $$;

@@ -1,4 +1,4 @@
--- How much of what somebody did at a clinic within a time was explained, by which filter: [{"filter", "title",
+-- How many of a person's accesses at a clinic within a time were explained, by filter and reason: [{"filter", "title",
 -- "reason", "accesses", "inherited"}].
 create or replace function review.explained_for(tenant uuid, actor uuid, first timestamptz, last timestamptz)
   returns jsonb
@@ -8,12 +8,15 @@ as $$
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
-        'filter', x.filter, 'title', r.title, 'reason', x.reason, 'accesses', x.accesses, 'inherited', x.inherited
-      ) order by x.accesses desc, x.filter, x.reason
+        'filter', counted.filter, 'title', r.title, 'reason', counted.reason, 'accesses', counted.accesses,
+        'inherited', counted.inherited
+      ) order by counted.accesses desc, counted.filter, counted.reason
     ),
     '[]'
   )
-  from (select e.filter, e.reason, count(*) as accesses, count(e.inherited_from) as inherited from review.explanation e
-    where e.tenant_id = tenant and e.user_id = actor and e.at between first and last group by e.filter, e.reason) x
-    join review.rule r on r.id = x.filter
+  from (
+    select ex.filter, ex.reason, count(*) as accesses, count(ex.inherited_from) as inherited from review.explanation ex
+    where ex.tenant_id = tenant and ex.user_id = actor and ex.at between first and last group by ex.filter, ex.reason
+  ) counted
+    join review.rule r on r.id = counted.filter
 $$;

@@ -1,41 +1,44 @@
--- Stores the answers of a closing. What the database knows by itself needs not be given: the date of discovery and the
--- newest assessment. An anomaly is named by its beginning.
-create or replace function review.fill(a review.anomaly, version int, disposition text, fields jsonb, who uuid)
+-- Stores the answers of a closing. The database adds the date of discovery and the newest assessment, unless they are
+-- given. An answer that is an anomaly may be the beginning of its id.
+create or replace function review.fill(anomaly review.anomaly, version int, disposition text, fields jsonb, who uuid)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  f record;
+  answer record;
   unknown text;
   known jsonb;
 begin
-  if jsonb_typeof(fields) <> 'object' then raise exception 'fields are a JSON object' using errcode = '22023'; end if;
-  select string_agg(k, ', ' order by k) into unknown
-  from jsonb_object_keys(fields) k
-  where not exists (select from review.disposition_field x where x.disposition = fill.disposition and x.field = k);
+  if jsonb_typeof(fields) <> 'object' then
+    raise exception 'the fields of a closing are a JSON object, not a JSON %', jsonb_typeof(fields)
+      using errcode = '22023';
+  end if;
+  select string_agg(key, ', ' order by key) into unknown
+  from jsonb_object_keys(fields) key
+  where not exists (select from review.disposition_field df where df.disposition = fill.disposition and df.field = key);
   if unknown is not null then
-    raise exception '% does not ask for: %', disposition, unknown
+    raise exception 'closing as % does not ask for %', disposition, unknown
       using errcode = '22023', hint = 'ward queue dispositions says what each asks for';
   end if;
-  known := jsonb_build_object('discovered_on', a.discovered_on);
+  known := jsonb_build_object('discovered_on', anomaly.discovered_on);
   if not coalesce(fields ? 'unassessed', false) then
     known := known || coalesce((
-      select jsonb_build_object('assessment', s.id::text)
-      from review.assessment s
-      where s.anomaly_id = a.id
-      order by s.id desc limit 1
+      select jsonb_build_object('assessment', assessed.id::text)
+      from review.assessment assessed
+      where assessed.anomaly_id = anomaly.id
+      order by assessed.id desc limit 1
     ), '{}');
   end if;
-  for f in
-    select x.field, x.kind, coalesce(nullif(btrim(fields->>x.field), ''), known->>x.field) as value
-    from review.disposition_field x
-    where x.disposition = fill.disposition
-    order by x.position
+  for answer in
+    select df.field, df.kind, coalesce(nullif(btrim(fields->>df.field), ''), known->>df.field) as value
+    from review.disposition_field df
+    where df.disposition = fill.disposition
+    order by df.position
   loop
-    continue when f.value is null;
-    if f.kind = 'anomaly' then f.value := (review.anomaly_within(f.value, 'browse')).id::text; end if;
+    continue when answer.value is null;
+    if answer.kind = 'anomaly' then answer.value := (review.anomaly_within(answer.value, 'browse')).id::text; end if;
     insert into review.disposition_value (anomaly_id, version, disposition, field, value, by_user)
-    values (a.id, fill.version, fill.disposition, f.field, f.value, who);
+    values (anomaly.id, fill.version, fill.disposition, answer.field, answer.value, who);
   end loop;
 end $$;

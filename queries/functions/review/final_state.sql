@@ -1,3 +1,4 @@
+-- The state in which a disposition leaves an anomaly.
 create or replace function review.final_state(disposition text)
   returns text
   language plpgsql immutable

@@ -1,3 +1,4 @@
+-- The hour of the day of a time, in UTC.
 create or replace function review.hour_of(at timestamptz)
   returns int
   language sql immutable

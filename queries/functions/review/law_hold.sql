@@ -1,3 +1,4 @@
+-- Records that a law-enforcement official asked to delay notices until a day (164.412).
 create or replace function review.law_hold(
   anomaly text, expected_version int, until date, written boolean, official text
 )
@@ -6,30 +7,31 @@ create or replace function review.law_hold(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly := review.anomaly_within(anomaly, 'note');
+  the_anomaly review.anomaly := review.anomaly_within(anomaly, 'note');
   who uuid := tenancy.user_id();
-  r jsonb;
+  changed jsonb;
   by_whom text := btrim(official);
 begin
   if until is null or until <= core.today() then
-    raise exception 'a hold ends on a day to come' using errcode = '22023';
+    raise exception 'a law-enforcement hold must end after today, not on %', coalesce(until::text, 'no day')
+      using errcode = '22023';
   end if;
   if not written and until > core.today() + 30 then
     raise exception
-      'an official''s word holds for 30 days at most: after that the statement has to be in writing (164.412)'
+      'an oral statement of an official holds for 30 days at most: a longer hold needs it in writing (164.412)'
       using errcode = '22023';
   end if;
   if length(coalesce(by_whom, '')) < 4 then
-    raise exception 'a hold names the official who asks for it' using errcode = '22023';
+    raise exception 'a law-enforcement hold needs the name of the official who asks for it' using errcode = '22023';
   end if;
-  r := review.change(
-    a, expected_version, 'note', a.state, who, 'law-enforcement hold until ' || until, null,
-    jsonb_build_object('held_until', until)
+  changed := review.change(
+    anomaly => the_anomaly, expected_version => expected_version, action => 'note', to_state => the_anomaly.state,
+    who => who, reason => 'law-enforcement hold until ' || until, extra => jsonb_build_object('held_until', until)
   );
   insert into review.law_hold (anomaly_id, until, written, official, by_user, event_id)
-  values (a.id, law_hold.until, law_hold.written, by_whom, who, (r->>'event_id')::bigint);
-  perform review.settle(a.id, who);
-  return r;
+  values (the_anomaly.id, law_hold.until, law_hold.written, by_whom, who, (changed->>'event_id')::bigint);
+  perform review.settle(the_anomaly.id, who);
+  return changed;
 end $$;
 
 grant execute on function review.law_hold to ward_reviewer;

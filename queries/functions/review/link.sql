@@ -1,24 +1,29 @@
+-- Links two anomalies as related.
 create or replace function review.link(anomaly text, other text, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly := review.anomaly_within(anomaly, 'note');
-  b review.anomaly := review.anomaly_within(other, 'note');
+  the_anomaly review.anomaly := review.anomaly_within(anomaly, 'note');
+  other_anomaly review.anomaly := review.anomaly_within(other, 'note');
   who uuid := tenancy.user_id();
-  e bigint;
+  event_id bigint;
 begin
-  if a.id = b.id then raise exception 'an anomaly is linked to another one' using errcode = '22023'; end if;
-  e := audit.write(
-    a.tenant_id, 'note', 'ok',
-    jsonb_build_object('anomaly', a.id, 'linked_to', b.id)::text,
-    null, null, a.subject_id, 'audit'
+  if the_anomaly.id = other_anomaly.id then
+    raise exception 'an anomaly cannot be linked to itself' using errcode = '22023';
+  end if;
+  event_id := audit.write(
+    tenant => the_anomaly.tenant_id, action => 'note',
+    detail => jsonb_build_object('anomaly', the_anomaly.id, 'linked_to', other_anomaly.id)::text,
+    subject_id => the_anomaly.subject_id, purpose => 'audit'
   );
   insert into review.link (anomaly_id, other_id, kind, reason, by_user)
-  values (a.id, b.id, 'related', core.require_reason(reason), who);
-  return jsonb_build_object('id', a.id, 'state', a.state, 'version', a.version, 'event_id', e);
-exception when unique_violation then raise exception 'these two are linked already' using errcode = '23505';
+  values (the_anomaly.id, other_anomaly.id, 'related', core.require_reason(reason), who);
+  return jsonb_build_object(
+    'id', the_anomaly.id, 'state', the_anomaly.state, 'version', the_anomaly.version, 'event_id', event_id
+  );
+exception when unique_violation then raise exception 'these two anomalies are linked already' using errcode = '23505';
 end $$;
 
 grant execute on function review.link to ward_reviewer;

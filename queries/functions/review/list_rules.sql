@@ -1,3 +1,4 @@
+-- The rules, with how many anomalies each has open.
 create or replace function review.list_rules()
   returns setof jsonb
   language plpgsql volatile security definer
@@ -10,7 +11,7 @@ begin
     'own', r.own, 'enabled', r.missing = '{}', 'missing', r.missing, 'explained', r.explained, 'loaded_at', r.loaded_at,
     'content_hash', r.content_hash, 'front_matter', r.front_matter, 'last_run_at', r.last_run_at,
     'cursor_batch', r.cursor_batch,
-    'open', (select count(*) from review.anomaly x where x.rule_id = r.id and x.open)
+    'open', (select count(*) from review.anomaly a where a.rule_id = r.id and a.open)
   )
   from review.rule r
   order by r.id;

@@ -5,10 +5,10 @@ create or replace function review.list_tenants()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return query select t || jsonb_build_object(
-    'open_anomalies', (select count(*) from review.anomaly x where x.tenant_id = (t->>'id')::uuid and x.open)
+  return query select listed || jsonb_build_object(
+    'open_anomalies', (select count(*) from review.anomaly a where a.tenant_id = (listed->>'id')::uuid and a.open)
   )
-  from tenancy.list_tenants() t;
+  from tenancy.list_tenants() listed;
 end $$;
 
 grant execute on function review.list_tenants to ward_reviewer;

@@ -1,6 +1,6 @@
--- What the log says to factors (i) to (iii): tables, patients and records, who, how often it was seen, exported,
--- denied.
-create or replace function review.log_facts(a review.anomaly)
+-- What the log says about factors (i) to (iii) of 164.402(2): tables, patients and records, who, and how often records
+-- were shown, exported or denied.
+create or replace function review.log_facts(anomaly review.anomaly)
   returns jsonb
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
@@ -9,20 +9,20 @@ begin
   return (
     select jsonb_build_object(
       'events', count(*),
-      'shown', count(*) filter (where e.outcome = 'ok' and e.action in ('view', 'export')),
-      'exported', count(*) filter (where e.outcome = 'ok' and e.action = 'export'),
-      'denied', count(*) filter (where e.outcome = 'denied'), 'patients', count(distinct e.subject_id),
-      'records', count(distinct (e.record_table, e.record_id)) filter (where e.record_id is not null),
-      'tables', coalesce(jsonb_agg(distinct e.record_table) filter (where e.record_table is not null), '[]'),
-      'sessions', count(distinct e.session_id), 'first_at', min(e.at), 'last_at', max(e.at),
-      'actor', tenancy.slug_of(a.actor_id),
+      'shown', count(*) filter (where ev.outcome = 'ok' and ev.action in ('view', 'export')),
+      'exported', count(*) filter (where ev.outcome = 'ok' and ev.action = 'export'),
+      'denied', count(*) filter (where ev.outcome = 'denied'), 'patients', count(distinct ev.subject_id),
+      'records', count(distinct (ev.record_table, ev.record_id)) filter (where ev.record_id is not null),
+      'tables', coalesce(jsonb_agg(distinct ev.record_table) filter (where ev.record_table is not null), '[]'),
+      'sessions', count(distinct ev.session_id), 'first_at', min(ev.at), 'last_at', max(ev.at),
+      'actor', tenancy.slug_of(anomaly.actor_id),
       'roles', coalesce((
         select jsonb_agg(distinct m.role)
         from tenancy.membership m
-        where m.user_id = a.actor_id and m.tenant_id = a.tenant_id
+        where m.user_id = anomaly.actor_id and m.tenant_id = anomaly.tenant_id
       ), '[]')
     )
-    from review.evidence e
-    where e.anomaly_id = a.id
+    from review.evidence ev
+    where ev.anomaly_id = anomaly.id
   );
 end $$;

@@ -1,3 +1,4 @@
+-- Keeps the history of links between people and patients.
 create or replace function review.log_person_link()
   returns trigger
   language plpgsql security definer

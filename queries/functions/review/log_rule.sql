@@ -1,3 +1,4 @@
+-- Keeps the history of rules: each version, text and set of missing inputs.
 create or replace function review.log_rule()
   returns trigger
   language plpgsql security definer

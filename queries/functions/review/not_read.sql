@@ -1,5 +1,5 @@
--- Who has not read the events up to a batch: what was never looked at must not go. A rule that has not run for thirty
--- days is retired.
+-- Says who has not read the events up to a batch, or null: events that were never looked at must not be pruned. A rule
+-- that has not run for thirty days counts as retired.
 create or replace function review.not_read(batch bigint)
   returns text
   language sql stable security definer

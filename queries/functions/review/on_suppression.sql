@@ -1,4 +1,4 @@
--- Approved once, ended once, counted up; nothing else of it changes. A renewal is a row of its own.
+-- Refuses every change of a suppression but one approval, one end, and its counters. A renewal is a row of its own.
 create or replace function review.on_suppression()
   returns trigger
   language plpgsql volatile
@@ -7,10 +7,11 @@ as $$
 begin
   if tg_op = 'INSERT' then
     if new.approved_by is not null or new.ended_at is not null or new.hits <> 0 then
-      raise exception 'a suppression begins without approval' using errcode = '42501';
+      raise exception 'a suppression is inserted without approval, end and hits'
+        using errcode = '42501', hint = 'it is approved and ended afterwards';
     end if;
     if new.tier is distinct from (select r.tier from review.rule r where r.id = new.rule_id) then
-      raise exception 'the rule is of another tier' using errcode = '22023';
+      raise exception 'rule % is not of tier %', new.rule_id, new.tier using errcode = '22023';
     end if;
     return new;
   end if;
@@ -25,7 +26,8 @@ begin
     or new.hits < old.hits
     or old.approved_by is null and new.approved_by is not null and old.ended_at is not null
   then
-    raise exception 'a suppression is not changed: renew it' using errcode = '42501';
+    raise exception 'a suppression cannot be changed'
+      using errcode = '42501', hint = 'end it and ask for another, or renew it';
   end if;
   return new;
 end $$;

@@ -1,4 +1,4 @@
--- The page that review.browse recorded, in its order.
+-- The page of the queue that review.browse recorded, in its order.
 create or replace function review.page()
   returns setof review.anomaly_row
   language plpgsql volatile security definer
@@ -7,13 +7,13 @@ create or replace function review.page()
   set jit = off
 as $$
 declare
-  k tenancy.disclosure := tenancy.the_ask('queue');
-  reach uuid[] := tenancy.reach(k.user_id, 'browse');
+  ask tenancy.disclosure := tenancy.the_ask('queue');
+  reach uuid[] := tenancy.reach(ask.user_id, 'browse');
 begin
-  return query select r.*
-  from unnest(k.ids) with ordinality x(id, n) join review.anomaly_row r on r.id = x.id
-  where reach is null or r.tenant_id = any (reach)
-  order by x.n;
+  return query select ar.*
+  from unnest(ask.ids) with ordinality shown(id, place) join review.anomaly_row ar on ar.id = shown.id
+  where reach is null or ar.tenant_id = any (reach)
+  order by shown.place;
 end $$;
 
 grant execute on function review.page to ward_reviewer;

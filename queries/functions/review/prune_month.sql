@@ -1,4 +1,5 @@
--- Drops a month that every rule has read: audit.prune_month does it, and what it did is undone where a rule has not.
+-- Drops a month of events that every rule has read. audit.prune_month drops it; if a rule has not read it, the refusal
+-- here undoes that.
 create or replace function review.prune_month(
   request bigint, expected_rows bigint, expected_digest bytea, parts text[], head_size bigint
 )
@@ -12,7 +13,10 @@ declare
 begin
   select * into done from audit.prune_month(request, expected_rows, expected_digest, parts, head_size);
   behind := review.not_read(done.newest_batch);
-  if behind is not null then raise exception '%', behind using errcode = '55000'; end if;
+  if behind is not null then
+    raise exception '%', behind
+      using errcode = '55000', hint = 'ward worker goes on with it; ask for the prune again later';
+  end if;
   return done.prune_event;
 end $$;
 

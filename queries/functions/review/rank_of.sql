@@ -1,3 +1,4 @@
+-- The rank of a severity: 1 for critical to 4 for low.
 create or replace function review.rank_of(severity text)
   returns int
   language sql immutable

@@ -1,3 +1,5 @@
+-- Works out anew by when somebody must be notified, for the anomalies of a clinic or of all (null), after a term
+-- changed.
 create or replace function review.recount(tenant uuid)
   returns void
   language plpgsql volatile security definer
@@ -5,7 +7,6 @@ create or replace function review.recount(tenant uuid)
 as $$
 begin
   update review.anomaly a
-  set due_on
-    = coalesce((select min(d.due_on) from review.notification_deadlines(a) d where d.made_on is null), 'infinity')
+  set due_on = review.next_deadline(a)
   where (tenant is null or a.tenant_id = tenant) and (a.state not in ('closed', 'merged') or a.disposition = 'breach');
 end $$;

@@ -1,25 +1,36 @@
+-- Reopens a closed or merged anomaly, unless a newer one of the same matter is open.
 create or replace function review.reopen(anomaly text, expected_version int, reason text)
   returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly := review.anomaly_within(anomaly, 'reopen');
+  the_anomaly review.anomaly := review.anomaly_within(anomaly, 'reopen');
   who uuid := tenancy.user_id();
-  r jsonb;
+  newer uuid;
+  changed jsonb;
 begin
-  if a.state not in ('closed', 'merged') then
-    raise exception 'this anomaly is %, not closed', a.state using errcode = '55000';
+  if the_anomaly.state not in ('closed', 'merged') then
+    raise exception 'this anomaly is %: only a closed or merged one can be reopened', the_anomaly.state
+      using errcode = '55000';
   end if;
-  if exists (select from review.anomaly x where x.key = a.key and x.id <> a.id and x.open) then
-    raise exception 'it has happened again since: work the newer anomaly' using errcode = '55000';
+  select a.id into newer
+  from review.anomaly a
+  where a.key = the_anomaly.key and a.id <> the_anomaly.id and a.open
+  limit 1;
+  if newer is not null then
+    raise exception 'the same has happened again since: work the newer anomaly %', left(newer::text, 8)
+      using errcode = '55000';
   end if;
-  r := review.change(a, expected_version, 'reopen', 'in_review', who, core.require_reason(reason));
-  perform review.unclose(a.id);
-  update review.anomaly x set assigned_to = who, lease_until = clock_timestamp() + interval '30 minutes'
-  where x.id = a.id;
-  perform review.settle(a.id, who);
-  return r;
+  changed := review.change(
+    anomaly => the_anomaly, expected_version => expected_version, action => 'reopen', to_state => 'in_review',
+    who => who, reason => core.require_reason(reason)
+  );
+  perform review.unclose(the_anomaly.id);
+  update review.anomaly a set assigned_to = who, lease_until = clock_timestamp() + review.edit_time()
+  where a.id = the_anomaly.id;
+  perform review.settle(the_anomaly.id, who);
+  return changed;
 end $$;
 
 grant execute on function review.reopen to ward_reviewer;

@@ -1,4 +1,4 @@
--- What became of the reviewer's own request: the answer to something recorded, hence no event of its own. done: the
+-- What became of the reviewer's own request. The request was recorded, so reading its answer is no event. done: the
 -- worker is through with it.
 create or replace function review.requested(event bigint)
   returns jsonb
@@ -9,18 +9,18 @@ declare who uuid := tenancy.reviewer('browse');
 begin
   return (
     select jsonb_build_object(
-      'done', j.state in ('completed', 'cancelled', 'discarded'), 'state', j.state,
+      'done', job.state in ('completed', 'cancelled', 'discarded'), 'state', job.state,
       'runs', coalesce((
         select jsonb_agg(jsonb_build_object(
-          'rule_id', r.rule_id, 'matched', r.matched, 'created', r.created, 'merged', r.merged, 'status', r.status,
-          'error', r.error
-        ) order by r.rule_id)
-        from review.run r
-        where r.event_id = event
+          'rule_id', run.rule_id, 'matched', run.matched, 'created', run.created, 'merged', run.merged,
+          'status', run.status, 'error', run.error
+        ) order by run.rule_id)
+        from review.run run
+        where run.event_id = event
       ), '[]')
     )
-    from river.river_job j
-    where j.queue = 'requests' and (j.args->>'event_id')::bigint = event and j.args->>'requested_by' = who::text
+    from river.river_job job
+    where job.queue = 'requests' and (job.args->>'event_id')::bigint = event and job.args->>'requested_by' = who::text
   );
 end $$;
 

@@ -1,4 +1,4 @@
--- The same below the function, whoever writes.
+-- Separates the duties of certifying a period and approving it, whoever writes the row.
 create or replace function review.separate_certification()
   returns trigger
   language plpgsql security definer
@@ -6,7 +6,7 @@ create or replace function review.separate_certification()
 as $$
 begin
   if new.approver_id = any (tenancy.accounts_of(new.reviewer_id)) then
-    raise exception 'who certified a period does not approve it under another account' using errcode = 'WARD2';
+    raise exception 'nobody approves a period that they certified, under whatever account' using errcode = 'WARD2';
   end if;
   return null;
 end $$;

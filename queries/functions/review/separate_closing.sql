@@ -1,25 +1,28 @@
--- The same below the functions, whoever writes.
+-- Separates the duties of closing an anomaly and approving that, and keeps people with a conflict of interest from
+-- acting on it, whoever writes the row.
 create or replace function review.separate_closing()
   returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly;
-  p uuid;
+  anomaly review.anomaly;
+  person uuid;
 begin
   if tg_table_name = 'anomaly' then
-    for p in
-      select distinct x from unnest(array[new.assigned_to, new.closed_by, new.approved_by]) x where x is not null
+    for person in
+      select distinct named
+      from unnest(array[new.assigned_to, new.closed_by, new.approved_by]) named
+      where named is not null
     loop
-      perform review.require_no_conflict(p, new.id, new.actor_id, new.subject_id);
+      perform review.require_no_conflict(person, new.id, new.actor_id, new.subject_id);
     end loop;
     if new.approved_by = any (tenancy.accounts_of(new.closed_by)) then
-      raise exception 'who closed an anomaly does not approve it under another account' using errcode = 'WARD2';
+      raise exception 'nobody approves an anomaly that they closed, under whatever account' using errcode = 'WARD2';
     end if;
     return null;
   end if;
-  select * into a from review.anomaly x where x.id = new.anomaly_id;
-  perform review.require_no_conflict(new.by_user, a.id, a.actor_id, a.subject_id);
+  select * into anomaly from review.anomaly a where a.id = new.anomaly_id;
+  perform review.require_no_conflict(new.by_user, anomaly.id, anomaly.actor_id, anomaly.subject_id);
   return null;
 end $$;

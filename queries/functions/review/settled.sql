@@ -1,5 +1,5 @@
--- The newest batch of which everything was sealed at or before a time. Batches are sealed in order, so a search by
--- halves finds it: looking at every row that has not settled would cost a run of each rule what two days hold.
+-- The newest batch up to which everything was sealed at or before a time. Batches are sealed in order, so a search by
+-- halves finds it: reading every row that has not settled would cost each run of a rule what two days hold.
 create or replace function review.settled(at timestamptz, low bigint)
   returns bigint
   language plpgsql stable
@@ -8,14 +8,14 @@ as $$
 declare
   high bigint;
   mid bigint;
-  c record;
+  sealed record;
 begin
   select max(batch) into high from audit.chain;
   while low < coalesce(high, 0) loop  -- everything up to low has settled, nothing after high has
     mid := low + (high - low + 1) / 2;
-    select x.batch, x.sealed_at into c from audit.chain x where x.batch >= mid order by x.batch limit 1;
-    if c.sealed_at <= at then
-      low := c.batch;
+    select c.batch, c.sealed_at into sealed from audit.chain c where c.batch >= mid order by c.batch limit 1;
+    if sealed.sealed_at <= at then
+      low := sealed.batch;
     else
       high := mid - 1;
     end if;

@@ -1,19 +1,19 @@
--- One membership, with what terminating it would do and leave open.
+-- One membership, with how many anomalies are open on the person there.
 create or replace function review.show_member()
   returns setof jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare a tenancy.disclosure := tenancy.the_ask('list:member');
+declare ask tenancy.disclosure := tenancy.the_ask('list:member');
 begin
-  return query select m || jsonb_build_object(
+  return query select member || jsonb_build_object(
     'open_anomalies', (
       select count(*)
-      from review.anomaly x
-      where x.actor_id = (m->>'user_id')::uuid and x.tenant_id = a.tenant_id and x.open
+      from review.anomaly a
+      where a.actor_id = (member->>'user_id')::uuid and a.tenant_id = ask.tenant_id and a.open
     )
   )
-  from tenancy.show_member() m;
+  from tenancy.show_member() member;
 end $$;
 
 grant execute on function review.show_member to ward_reviewer;

@@ -8,73 +8,77 @@ create or replace function review.supply_input(input text, tenant text, rows jso
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid := tenancy.tenant_named(tenant, 'configure');
-  by_user uuid := tenancy.reviewer_of('configure', t);
-  n int;
+  clinic uuid := tenancy.tenant_named(tenant, 'configure');
+  number int;
   bad int;
 begin
+  perform tenancy.reviewer_of('configure', clinic);
   if not exists (select from review.input i where i.name = supply_input.input) then
-    raise exception 'no input "%"', input
-      using errcode = '02000', hint = (select string_agg(i.name, ', ' order by i.name) from review.input i);
+    raise exception 'there is no input "%"', input using errcode = '02000',
+        hint = 'the inputs are ' || (select string_agg(i.name, ', ' order by i.name) from review.input i);
   end if;
   if jsonb_typeof(rows) is distinct from 'array' or jsonb_array_length(rows) not between 1 and 10000 then
-    raise exception 'rows are a list of 1 to 10,000' using errcode = '22023';
+    raise exception 'the rows of an input are a JSON list of 1 to 10,000 objects' using errcode = '22023';
   end if;
-  select min(x.n) into bad
-  from jsonb_array_elements(rows) with ordinality x(r, n)
-  where jsonb_typeof(x.r) is distinct from 'object'
-    or x.r ? 'user' and not exists (select from tenancy.users u where u.slug = x.r->>'user')
+  select min(line.place) into bad
+  from jsonb_array_elements(rows) with ordinality line(item, place)
+  where jsonb_typeof(line.item) is distinct from 'object'
+    or line.item ? 'user' and not exists (select from tenancy.users u where u.slug = line.item->>'user')
     or case
-      when supply_input.input = 'person_link' then not (x.r ? 'user' and x.r ? 'patient')
-      else num_nonnulls(x.r->'user', x.r->'patient', x.r->'session') <> 1
+      when supply_input.input = 'person_link' then not (line.item ? 'user' and line.item ? 'patient')
+      else num_nonnulls(line.item->'user', line.item->'patient', line.item->'session') <> 1
     end;
   if bad is not null then
     raise exception 'row % does not name the user, patient or session that % is about', bad, input
       using errcode = '22023';
   end if;
-  n := jsonb_array_length(rows);
-  perform audit.write(t, 'configure', 'ok', jsonb_build_object(
-    'what', 'input supplied', 'input', input, 'rows', n,
-    'removed', (select count(*) from jsonb_array_elements(rows) x where x @> '{"remove": true}')
+  number := jsonb_array_length(rows);
+  perform audit.write(clinic, 'configure', 'ok', jsonb_build_object(
+    'what', 'input supplied', 'input', input, 'rows', number,
+    'removed', (select count(*) from jsonb_array_elements(rows) item where item @> '{"remove": true}')
   )::text);
   begin
     if input = 'person_link' then
-      delete from review.person_link l
-      using jsonb_array_elements(rows) x join tenancy.users u on u.slug = x->>'user'
-      where l.tenant_id = t and l.user_id = u.id and l.patient_id = (x->>'patient')::uuid and x @> '{"remove": true}';
+      delete from review.person_link pl
+      using jsonb_array_elements(rows) item join tenancy.users u on u.slug = item->>'user'
+      where pl.tenant_id = clinic
+        and pl.user_id = u.id
+        and pl.patient_id = (item->>'patient')::uuid
+        and item @> '{"remove": true}';
       insert into review.person_link (tenant_id, user_id, patient_id)
-      select distinct t, u.id, (x->>'patient')::uuid
-      from jsonb_array_elements(rows) x join tenancy.users u on u.slug = x->>'user'
-      where not x @> '{"remove": true}'
+      select distinct clinic, u.id, (item->>'patient')::uuid
+      from jsonb_array_elements(rows) item join tenancy.users u on u.slug = item->>'user'
+      where not item @> '{"remove": true}'
       on conflict do nothing;  -- what is said again was known before
-      return n;
+      return number;
     end if;
-    delete from review.trait l
-    using jsonb_array_elements(rows) x left join tenancy.users u on u.slug = x->>'user'
-    where l.tenant_id = t
-      and l.input = supply_input.input
-      and coalesce(l.user_id, l.patient_id, l.session_id)
-        = coalesce(u.id, (x->>'patient')::uuid, (x->>'session')::uuid);
+    delete from review.trait trait
+    using jsonb_array_elements(rows) item left join tenancy.users u on u.slug = item->>'user'
+    where trait.tenant_id = clinic
+      and trait.input = supply_input.input
+      and coalesce(trait.user_id, trait.patient_id, trait.session_id)
+        = coalesce(u.id, (item->>'patient')::uuid, (item->>'session')::uuid);
     insert into review.trait (input, tenant_id, user_id, patient_id, session_id, key, at)
-    select supply_input.input, t, u.id, (x->>'patient')::uuid, (x->>'session')::uuid,
+    select supply_input.input, clinic, u.id, (item->>'patient')::uuid, (item->>'session')::uuid,
       decode(
         tenancy.fingerprint(
-          'input|' || supply_input.input || '|' || regexp_replace(lower(x->>'value'), '[^[:alnum:]]', '', 'g')
+          'input|' || supply_input.input || '|' || regexp_replace(lower(item->>'value'), '[^[:alnum:]]', '', 'g')
         ),
         'hex'
       ),
-      (x->>'at')::timestamptz
-    from jsonb_array_elements(rows) x left join tenancy.users u on u.slug = x->>'user'
-    where not x @> '{"remove": true}';
+      (item->>'at')::timestamptz
+    from jsonb_array_elements(rows) item left join tenancy.users u on u.slug = item->>'user'
+    where not item @> '{"remove": true}';
   exception
     -- their messages would repeat the row
     when data_exception then
       raise exception 'a row of % has a value that is no id or time', input using errcode = '22023';
     when check_violation then
       raise exception 'a row of % lacks what it needs: value or at', input using errcode = '22023';
-    when unique_violation then raise exception '% names somebody twice', input using errcode = '22023';
+    when unique_violation then
+      raise exception 'the rows of % name a user, patient or session twice', input using errcode = '22023';
   end;
-  return n;
+  return number;
 end $$;
 
 grant execute on function review.supply_input to ward_reviewer;

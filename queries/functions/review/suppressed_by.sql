@@ -1,5 +1,5 @@
--- The suppression in force that a match falls under: all of its evidence is about the same person, patient, record and
--- action as it says; null: none. What its two people did themselves falls under none of theirs.
+-- The suppression in force that a match falls under, or null: all of its evidence is about the person, patient, record
+-- and action that it names. What its two people did themselves falls under none of theirs.
 create or replace function review.suppressed_by(rule text, tenant uuid, actor uuid, events bigint[])
   returns uuid
   language plpgsql stable
@@ -18,12 +18,12 @@ begin
       and s.expires_at > clock_timestamp()
       and cardinality(events) > 0
       and not exists (
-        select from unnest(events) x(id)
-          cross join lateral (select * from review.access a where a.event_id = x.id offset 0) a
+        select from unnest(events) listed(id)
+          cross join lateral (select * from review.access a where a.event_id = listed.id offset 0) reached
         where (
-          s.patient_id is not null and a.patient_id is distinct from s.patient_id
-          or s.record_id is not null and a.record_id is distinct from s.record_id
-          or s.action is not null and a.action is distinct from s.action
+          s.patient_id is not null and reached.patient_id is distinct from s.patient_id
+          or s.record_id is not null and reached.record_id is distinct from s.record_id
+          or s.action is not null and reached.action is distinct from s.action
         )
       )
       and (actor is null or not actor = any (tenancy.accounts_of(s.created_by) || tenancy.accounts_of(s.approved_by)))

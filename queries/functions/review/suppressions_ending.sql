@@ -1,5 +1,4 @@
--- The suppressions that end within two weeks, where this installation has any: what they hold back then comes to the
--- queue.
+-- The suppressions that end within two weeks. What they hold back comes to the queue then.
 create or replace function review.suppressions_ending()
   returns jsonb
   language plpgsql stable security definer
@@ -10,18 +9,18 @@ begin
   return (
     select coalesce(
       jsonb_agg(jsonb_build_object(
-        'id', s.id, 'rule_id', s.rule_id, 'tenant', t.slug, 'expires_at', s.expires_at
-      ) order by s.expires_at, s.id),
+        'id', ending.id, 'rule_id', ending.rule_id, 'tenant', t.slug, 'expires_at', ending.expires_at
+      ) order by ending.expires_at, ending.id),
       '[]'
     )
     from (
       select *
-      from review.suppression x
-      where x.approved_at is not null
-        and x.ended_at is null
-        and x.expires_at between clock_timestamp() and clock_timestamp() + interval '14 days'
-      order by x.expires_at, x.id limit 50
-    ) s
-      join tenancy.tenant t on t.id = s.tenant_id
+      from review.suppression s
+      where s.approved_at is not null
+        and s.ended_at is null
+        and s.expires_at between clock_timestamp() and clock_timestamp() + interval '14 days'
+      order by s.expires_at, s.id limit 50
+    ) ending
+      join tenancy.tenant t on t.id = ending.tenant_id
   );
 end $$;

@@ -1,5 +1,5 @@
--- In the transaction that makes the anomaly. What is late is a rule's id, or "sealing"; anything else that stood there
--- would be somebody's text.
+-- Enters the alert of a new anomaly, in the transaction that makes it. The "what" of a late rule is told only if it is
+-- a rule's id or "sealing", since anything else could be somebody's text.
 create or replace function review.tell_anomaly()
   returns trigger
   language plpgsql security definer
@@ -7,10 +7,10 @@ create or replace function review.tell_anomaly()
 as $$
 begin
   perform review.tell(
-    'anomaly/' || new.id,
-    case when new.rule_id = 'S02-late-rule' then 'late' else 'anomaly' end,
-    new.tenant_id, new.id, new.severity,
-    jsonb_strip_nulls(jsonb_build_object(
+    matter => 'anomaly/' || new.id,
+    kind => case when new.rule_id = 'S02-late-rule' then 'late' else 'anomaly' end,
+    tenant => new.tenant_id, anomaly => new.id, severity => new.severity,
+    content => jsonb_strip_nulls(jsonb_build_object(
       'rule_id', new.rule_id, 'tier', new.tier, 'found_at', new.created_at,
       'what', case
         when new.rule_id = 'S02-late-rule'

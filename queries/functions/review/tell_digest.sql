@@ -1,4 +1,5 @@
--- The digest of a day, unless that day has one: null then. day is the date in the time zone of the settings.
+-- Enters the digest of a day, and returns its id; null if that day has one. day: the date in the time zone of the
+-- settings.
 create or replace function review.tell_digest(day date)
   returns uuid
   language plpgsql volatile security definer
@@ -6,13 +7,13 @@ create or replace function review.tell_digest(day date)
 as $$
 declare last timestamptz;
 begin
-  if exists (select from review.alert n where n.matter = 'digest/' || day) then return null; end if;
-  select coalesce(max(n.created_at), clock_timestamp() - interval '1 day') into last
-  from review.alert n
-  where n.kind = 'digest' and n.created_at > clock_timestamp() - interval '35 days';
+  if exists (select from review.alert al where al.matter = 'digest/' || day) then return null; end if;
+  select coalesce(max(al.created_at), clock_timestamp() - interval '1 day') into last
+  from review.alert al
+  where al.kind = 'digest' and al.created_at > clock_timestamp() - interval '35 days';
   return review.tell(
-    'digest/' || day, 'digest', tenancy.installation(), null, 'low',
-    jsonb_build_object('day', day, 'digest', review.digest(last))
+    matter => 'digest/' || day, kind => 'digest', tenant => tenancy.installation(), anomaly => null, severity => 'low',
+    content => jsonb_build_object('day', day, 'digest', review.digest(last))
   );
 end $$;
 

@@ -1,48 +1,50 @@
--- What time alone changes: a claim that nothing came of for 30 minutes is new again (whom it is assigned to stays), and
--- an undetermined one comes back on its day. By the worker, each with its event.
+-- Does what time alone changes, with an event of the worker's for each, and returns how many. A claim without an edit
+-- for review.edit_time() is new again (it stays assigned), and an undetermined anomaly comes back on its day.
 create or replace function review.tidy()
   returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a review.anomaly;
-  n int := 0;
-  e bigint;
-  worker uuid;
+  anomaly review.anomaly;
+  changed int := 0;
+  event_id bigint;
+  worker uuid := tenancy.worker();
   back boolean;
   why text;
 begin
-  select u.id into worker from tenancy.users u where u.slug = 'ward-worker';
-  for a in
+  for anomaly in
     select *
-    from review.anomaly x
-    where (x.state = 'claimed' and x.lease_until < clock_timestamp())
-      or (x.review_on <= core.today() and x.state = 'closed'
-        and not exists (select from review.anomaly y where y.key = x.key and y.id <> x.id and y.open))
-    order by x.id limit 500 for update skip locked
+    from review.anomaly a
+    where (a.state = 'claimed' and a.lease_until < clock_timestamp())
+      or (a.review_on <= core.today() and a.state = 'closed'
+        and not exists (select from review.anomaly newer where newer.key = a.key and newer.id <> a.id and newer.open))
+    order by a.id limit 500 for update skip locked
   loop
-    back := a.state = 'closed';
+    back := anomaly.state = 'closed';
     why := case
       when back then 'undetermined: the day to look again has come'
-      else 'nobody edited it for 30 minutes'
+      else format('nobody edited it for %s minutes', extract(epoch from review.edit_time())::int / 60)
     end;
-    insert into audit.event (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
+    insert into audit.event as e (tenant_id, user_id, actor_kind, action, subject_id, purpose, detail)
     values (
-      a.tenant_id, worker, 'service', case when back then 'reopen' else 'assign' end, a.subject_id, 'system',
-      jsonb_build_object('anomaly', a.id, 'from', a.state, 'to', 'new', 'version', a.version + 1, 'reason', why)::text
-    ) returning event_id into e;
-    update review.anomaly x
-    set state = 'new', version = a.version + 1, lease_until = null,
-      assigned_to = case when not back then x.assigned_to end
-    where x.id = a.id;
-    if back then perform review.unclose(a.id); end if;
+      anomaly.tenant_id, worker, 'service', case when back then 'reopen' else 'assign' end, anomaly.subject_id,
+      'system',
+      jsonb_build_object(
+        'anomaly', anomaly.id, 'from', anomaly.state, 'to', 'new', 'version', anomaly.version + 1, 'reason', why
+      )::text
+    ) returning e.event_id into event_id;
+    update review.anomaly a
+    set state = 'new', version = anomaly.version + 1, lease_until = null,
+      assigned_to = case when not back then a.assigned_to end
+    where a.id = anomaly.id;
+    if back then perform review.unclose(anomaly.id); end if;
     insert into review.transition (anomaly_id, version, from_state, to_state, reason, evidence, event_id)
-    values (a.id, a.version + 1, a.state, 'new', why, a.evidence_count, e);
-    perform review.settle(a.id, worker);
-    n := n + 1;
+    values (anomaly.id, anomaly.version + 1, anomaly.state, 'new', why, anomaly.evidence_count, event_id);
+    perform review.settle(anomaly.id, worker);
+    changed := changed + 1;
   end loop;
-  return n;
+  return changed;
 end $$;
 
 grant execute on function review.tidy to ward_worker;

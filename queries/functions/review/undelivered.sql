@@ -1,31 +1,36 @@
--- An attempt failed; finally: it was the last one. Then the other targets are told, once a day, that this one is not
--- reached.
+-- Notes that an attempt to deliver failed. finally: it was the last one; then the other targets are told, once a day,
+-- that this one is not reached.
 create or replace function review.undelivered(delivery uuid, why text, finally boolean)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  d review.delivery;
-  n review.alert;
+  the_delivery review.delivery;
+  the_alert review.alert;
 begin
-  select * into d from review.delivery x where x.id = undelivered.delivery and x.state = 'waiting' for update;
+  select * into the_delivery
+  from review.delivery d
+  where d.id = undelivered.delivery and d.state = 'waiting'
+  for update;
   if not found then return; end if;
-  d.attempts := d.attempts + 1;
-  d.error := left(why, 200);
+  the_delivery.attempts := the_delivery.attempts + 1;
+  the_delivery.error := left(why, 200);
   if not finally then
-    update review.delivery x set attempts = d.attempts, error = d.error where x.id = d.id;
+    update review.delivery d set attempts = the_delivery.attempts, error = the_delivery.error
+    where d.id = the_delivery.id;
     return;
   end if;
-  update review.delivery x
-  set state = 'failed', attempts = d.attempts, error = d.error, done_at = clock_timestamp(),
-    event_id = review.delivery_event(d, 'failed')
-  where x.id = d.id;
-  select * into n from review.alert x where x.id = d.alert_id;
-  if n.kind <> 'failing' then
+  update review.delivery d
+  set state = 'failed', attempts = the_delivery.attempts, error = the_delivery.error, done_at = clock_timestamp(),
+    event_id = review.delivery_event(the_delivery, 'failed')
+  where d.id = the_delivery.id;
+  select * into the_alert from review.alert al where al.id = the_delivery.alert_id;
+  if the_alert.kind <> 'failing' then
     perform review.tell(
-      'failing/' || d.target || '/' || core.today(), 'failing', tenancy.installation(), null, 'high',
-      jsonb_build_object('what', d.target), d.target
+      matter => 'failing/' || the_delivery.target || '/' || core.today(),
+      kind => 'failing', tenant => tenancy.installation(), anomaly => null, severity => 'high',
+      content => jsonb_build_object('what', the_delivery.target), except_target => the_delivery.target
     );
   end if;
 end $$;

@@ -13,19 +13,19 @@ create or replace function review.usual(
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with h as (
-    select a.day, a.patients
-    from review.activity a
-    where a.tenant_id = usual.tenant
-      and a.user_id = usual.who
-      and a.day < usual.before
-      and a.day >= usual.before - usual.days
+  with worked_days as (
+    select act.day, act.patients
+    from review.activity act
+    where act.tenant_id = usual.tenant
+      and act.user_id = usual.who
+      and act.day < usual.before
+      and act.day >= usual.before - usual.days
   ),
-  m as (select percentile_cont(0.5) within group (order by h.patients) as median from h)
-  select max(m.median),
-    percentile_cont(0.5) within group (order by abs(h.patients - m.median)),
-    count(*), jsonb_agg(h.patients order by h.day)
-  from h, m
+  middle as (select percentile_cont(0.5) within group (order by worked_days.patients) as median from worked_days)
+  select max(middle.median),
+    percentile_cont(0.5) within group (order by abs(worked_days.patients - middle.median)),
+    count(*), jsonb_agg(worked_days.patients order by worked_days.day)
+  from worked_days, middle
 $$;
 
 grant execute on function review.usual to ward_rule, ward_worker;

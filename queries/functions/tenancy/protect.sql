@@ -1,7 +1,12 @@
 -- Protects a table, or protects it anew after its columns changed. Run by its owner (or a role that may act as the
 -- owner); refuses with every obstacle named, and then changes nothing. subject names the patient's column, open the
--- columns that are not PHI (a version for optimistic locking, say).
-create or replace function tenancy.protect(t regclass, subject text default null, open text[] default '{}')
+-- columns that are not PHI (a version for optimistic locking, say). reindex false: the rows that are there are known.
+create or replace function tenancy.protect(
+  t regclass,
+  subject text default null,
+  open text[] default '{}',
+  reindex boolean default true
+)
   returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
@@ -79,7 +84,7 @@ begin
   end loop;
   perform tenancy.enter_schema(t);
   perform tenancy.make_view(t);
-  perform tenancy.reindex(t);
+  if reindex then perform tenancy.reindex(t); end if;
 end $$;
 
 grant execute on function tenancy.protect to ward_migrate;

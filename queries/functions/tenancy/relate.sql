@@ -1,6 +1,6 @@
 -- columns: {"user", "patient", "from"} and optionally {"to", "author", "void", "known"}, each naming a column of the
--- protected table.
-create or replace function tenancy.relate(t regclass, kind text, columns jsonb)
+-- protected table. reindex false: the rows that are there are known.
+create or replace function tenancy.relate(t regclass, kind text, columns jsonb, reindex boolean default true)
   returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
@@ -30,7 +30,7 @@ begin
       'tenancy.on_relation(%L)',
     kind, t, kind
   );
-  perform tenancy.reindex(t);
+  if reindex then perform tenancy.reindex(t); end if;
 end $$;
 
 grant execute on function tenancy.relate to ward_migrate;

@@ -33,7 +33,7 @@ begin
     end if;
   end loop;
   execute format('revoke all on %s from ward_app, ward_reader', t);
-  event := tenancy.unregister(t, reason);
+  event := tenancy.unregister(t::text, reason);
   perform tenancy.leave_schema(t);
   return event;
 end $$;
