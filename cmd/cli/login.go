@@ -211,6 +211,33 @@ func readLine(r io.Reader) (string, error) {
 	return string(line), nil
 }
 
+// ask reads the answer to a question: one line, and no more of what is typed ahead. An answer that the end of the input
+// cuts off is none, and so "". It ends with ctx, since a read from a terminal does not end by itself.
+func (a *app) ask(ctx context.Context, question string) (string, error) {
+	a.tell("%s", question)
+	type answer struct {
+		line string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		line, err := readLine(a.In)
+		if errors.Is(err, io.EOF) {
+			line, err = "", nil
+		}
+		read <- answer{strings.TrimSpace(line), err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", fmt.Errorf("wait for an answer: %w", ctx.Err())
+	case got := <-read:
+		if got.err != nil {
+			return "", fmt.Errorf("read the answer: %w", got.err)
+		}
+		return got.line, nil
+	}
+}
+
 func (a *app) logoutCmd() *cobra.Command {
 	var everywhere bool
 	c := &cobra.Command{

@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -209,12 +206,12 @@ func (a *app) confirmTermination(cmd *cobra.Command, s *tenancy.Session, members
 	if yes {
 		return c.UserID.String(), nil
 	}
-	a.tell("Type %s to terminate, nothing to leave it: ", c.UserID.String()[:6])
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read confirmation: %w", err)
+	line, err := a.ask(cmd.Context(), fmt.Sprintf("Type %s to terminate, nothing to leave it: ",
+		c.UserID.String()[:6]))
+	if err != nil {
+		return "", err
 	}
-	if line = strings.TrimSpace(line); line == "" {
+	if line == "" {
 		return "", codeError{exitFailed, "left as it is"}
 	}
 	return line, nil

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,22 +86,8 @@ func (f *migrateFlags) check(a *app) (url string, err error) {
 
 // migration is what ward migrate --dry-run --json prints.
 type migration struct {
-	From      string           `json:"from"` // "": ward is not installed
-	To        string           `json:"to"`
-	Tables    []string         `json:"tables"`
-	Make      []migrate.Change `json:"make"`
-	Drop      []migrate.Change `json:"drop"`
-	Protected []string         `json:"protected"`
-	Lost      []migrate.Lost   `json:"lost"`
-	River     []string         `json:"river"`
-	Takes     []migrate.Take   `json:"takes"`
-	Obstacles []inTheWay       `json:"obstacles"`
-}
-
-// inTheWay is a migrate.Obstacle.
-type inTheWay struct {
-	What string   `json:"what"`
-	Mend []string `json:"mend"`
+	migrate.Plan
+	River []string `json:"river"`
 }
 
 func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
@@ -116,7 +101,16 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 	if len(plan.Obstacles) > 0 {
 		return &migrate.ObstaclesError{Obstacles: plan.Obstacles}
 	}
-	if err := a.confirmTakes(plan.Takes, f.yes); err != nil {
+	// before anything changes: a rule that does not parse is no reason to stop halfway
+	settings, err := a.settings()
+	if err != nil {
+		return err
+	}
+	rules, err := settings.rules()
+	if err != nil {
+		return err
+	}
+	if err := a.confirmTakes(ctx, plan.Takes, f.yes); err != nil {
 		return err
 	}
 	applied, failed := worker.Migrate(ctx, url, migrate.Options{Said: func(text string) { a.say("%s", text) }})
@@ -127,14 +121,6 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 		return failed
 	}
 	// reviewers see the rules, and S02 what has never run, before a worker has
-	settings, err := a.settings()
-	if err != nil {
-		return err
-	}
-	rules, err := settings.rules()
-	if err != nil {
-		return err
-	}
 	if err := errors.Join(failed, worker.Register(ctx, url, rules)); err != nil {
 		return err
 	}
@@ -146,7 +132,7 @@ func (a *app) migrate(ctx context.Context, url string, f migrateFlags) error {
 }
 
 // confirmTakes asks before rights are taken from PUBLIC. What a platform refuses is not asked for.
-func (a *app) confirmTakes(takes []migrate.Take, yes bool) error {
+func (a *app) confirmTakes(ctx context.Context, takes []migrate.Take, yes bool) error {
 	var real []migrate.Take
 	for _, t := range takes {
 		if !t.Refused {
@@ -163,74 +149,61 @@ func (a *app) confirmTakes(takes []migrate.Take, yes bool) error {
 	}
 	a.say("This takes rights from PUBLIC, which would let any login get around ward:\n  %s", lines)
 	a.say("A login that needs one can be granted it by name; ward migrate --remove gives all of them back.")
-	a.tell("Type yes to go on, nothing to leave it: ")
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read confirmation: %w", err)
+	line, err := a.ask(ctx, "Type yes to go on, nothing to leave it: ")
+	if err != nil {
+		return err
 	}
-	if strings.TrimSpace(line) != "yes" {
+	if line != "yes" {
 		return codeError{exitFailed, "left as it is"}
 	}
 	return nil
 }
 
 func (a *app) printMigration(p *migrate.Plan, rivers []string) error {
-	m := migration{From: p.From, To: p.To, Tables: filled(p.Tables), Make: filled(p.Make), Drop: filled(p.Drop),
-		Protected: filled(p.Protected), Lost: filled(p.Lost), River: filled(rivers), Takes: filled(p.Takes), Obstacles: []inTheWay{}}
-	for _, o := range p.Obstacles {
-		m.Obstacles = append(m.Obstacles, inTheWay{o.What, filled(o.Mend)})
-	}
 	var err error
 	if a.asJSON {
-		err = json.NewEncoder(a.Out).Encode(m)
+		err = json.NewEncoder(a.Out).Encode(migration{*p, append([]string{}, rivers...)})
 	} else {
-		_, err = io.WriteString(a.Out, m.text(p))
+		_, err = io.WriteString(a.Out, planText(p, rivers))
 	}
 	if err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
-	if len(m.Obstacles) > 0 {
+	if len(p.Obstacles) > 0 {
 		return codeError{code: exitProblem}
 	}
 	return nil
 }
 
-func filled[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
-}
-
-func (m *migration) text(p *migrate.Plan) string {
+func planText(p *migrate.Plan, rivers []string) string {
 	var b strings.Builder
-	from := m.From
+	from := p.From
 	if from == "" {
 		from = "none"
 	}
-	fmt.Fprintf(&b, "release %s -> %s\n", from, m.To)
-	changes := append(p.Changes(), m.River...)
+	fmt.Fprintf(&b, "release %s -> %s\n", from, p.To)
+	changes := append(p.Changes(), rivers...)
 	for _, l := range changes {
 		fmt.Fprintln(&b, l)
 	}
-	if len(changes)+len(m.Takes) == 0 {
+	if len(changes)+len(p.Takes) == 0 {
 		b.WriteString("nothing to change\n")
 	}
-	for _, l := range m.Lost {
+	for _, l := range p.Lost {
 		fmt.Fprintln(&b, clean(l.String()))
 	}
-	if len(m.Takes) > 0 {
+	if len(p.Takes) > 0 {
 		b.WriteString("taken from PUBLIC:\n")
 	}
-	for _, l := range migrate.TakeLines(m.Takes) {
+	for _, l := range migrate.TakeLines(p.Takes) {
 		fmt.Fprintf(&b, "  %s\n", clean(l))
 	}
-	if len(m.Obstacles) == 0 {
+	if len(p.Obstacles) == 0 {
 		b.WriteString("nothing is in the way\n")
 		return b.String()
 	}
 	b.WriteString("in the way:\n")
-	for _, o := range m.Obstacles {
+	for _, o := range p.Obstacles {
 		fmt.Fprintf(&b, "  %s\n", clean(o.What))
 		for _, s := range o.Mend {
 			fmt.Fprintf(&b, "    %s;\n", clean(s))

@@ -73,13 +73,13 @@ func TestRightsAreTakenOnAYes(t *testing.T) {
 	for answer, want := range map[string]bool{"yes\n": true, "y\n": false, "\n": false, "": false} {
 		var said strings.Builder
 		a := &app{Env: &Env{In: strings.NewReader(answer), Err: &said, Terminal: func() bool { return true }}}
-		if err := a.confirmTakes(takes, false); (err == nil) != want {
+		if err := a.confirmTakes(t.Context(), takes, false); (err == nil) != want {
 			t.Errorf("%q: %v", answer, err)
 		}
 		if !strings.Contains(said.String(), "lost by clinic_app") || strings.Contains(said.String(), "advisory") {
 			t.Errorf("said %q", said.String())
 		}
-		if err := a.confirmTakes(takes[1:], false); err != nil {
+		if err := a.confirmTakes(t.Context(), takes[1:], false); err != nil {
 			t.Errorf("asks for what stays: %v", err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/ward-health/ward/audit"
 	"github.com/ward-health/ward/controls"
 	"github.com/ward-health/ward/internal/bench"
+	"github.com/ward-health/ward/queries/migrate"
 	"github.com/ward-health/ward/review"
 	"github.com/ward-health/ward/review/ruletest"
 	"github.com/ward-health/ward/tenancy"
@@ -90,6 +91,8 @@ func kind(t reflect.Type) string {
 		return "list of " + kind(t.Elem())
 	case t.Kind() == reflect.Struct && t.Name() == "":
 		return "object"
+	case t == reflect.TypeFor[migrate.Obstacle](): // controls has an Obstacle of its own
+		return "object MigrateObstacle"
 	case t.Kind() == reflect.Struct:
 		return "object " + t.Name()
 	case t.Kind() == reflect.Map:

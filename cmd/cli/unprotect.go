@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ward-health/ward/tenancy"
+	"github.com/ward-health/ward/controls"
 )
 
 // unprotected is what ward unprotect --json prints.
@@ -34,12 +34,12 @@ table's owner do not come back by themselves.`,
 			if err != nil {
 				return err
 			}
-			db, err := tenancy.Open(cmd.Context(), url)
+			db, err := known(cmd.Context(), url)
 			if err != nil {
 				return err
 			}
 			defer db.Close()
-			event, err := db.Unprotect(cmd.Context(), args[0], reason)
+			event, err := controls.Unprotect(cmd.Context(), db.Pool(), args[0], reason)
 			if err != nil {
 				return err
 			}

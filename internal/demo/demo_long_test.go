@@ -296,6 +296,17 @@ func ofAnotherVersion(t *testing.T, dir string) {
 	if err := migrate.Check(t.Context(), conn); err != nil {
 		t.Errorf("after the upgrade: %v", err)
 	}
+	// a later River under the same schema of ward's
+	change("delete from river.river_migration where version = 6")
+	change("create index river_job_kind_unique_key_idx on river.river_job (kind)")
+	if _, err := open(t, dir).Start(t.Context()); err != nil {
+		t.Errorf("a demo with an earlier River: %v", err)
+	}
+	var newest int
+	err = conn.QueryRow(t.Context(), "select max(version) from river.river_migration").Scan(&newest)
+	if err != nil || newest != 6 {
+		t.Errorf("River is at %d: %v", newest, err)
+	}
 	change("insert into core.table_file (version, name, sum) values (99999, '99999_later.sql', '')")
 	if _, err := open(t, dir).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "ward demo reset") {
 		t.Errorf("a demo of a later release: %v", err)

@@ -10,8 +10,8 @@ import (
 
 // upgrade brings a demo that another build of ward has made to this one's schema.
 func (d *Demo) upgrade(ctx context.Context) error {
-	plan, err := migrate.Look(ctx, d.Database("postgres"), migrate.Options{})
-	if err == nil && !plan.Empty() {
+	plan, rivers, err := worker.Look(ctx, d.Database("postgres"), migrate.Options{})
+	if err == nil && (!plan.Empty() || len(rivers) > 0) {
 		err = d.migrate(ctx)
 	}
 	if err != nil {

@@ -71,6 +71,13 @@ func Library(t testing.TB) string {
 	return Given(t, files[0], err)
 }
 
+// HasClient says whether the PostgreSQL installation in dir has a client program. It is for a test that is worth running
+// without, on that version of the server.
+func HasClient(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
 // Client is the file of a client program of the PostgreSQL installation in dir, such as psql. A package of the server
 // alone has none; then the test is skipped.
 func Client(t testing.TB, dir, name string) string {

@@ -64,6 +64,9 @@ func (m *maker) make(ctx context.Context, o Object) (signature string, err error
 		if err = m.dropTriggers(ctx, o.Name); err == nil {
 			_, err = m.db.Exec(ctx, o.SQL, pgx.QueryExecModeSimpleProtocol)
 		}
+		if err == nil {
+			err = m.makePartitionTriggers(ctx, o.Name)
+		}
 	}
 	if err != nil {
 		return "", explain(err)
@@ -114,17 +117,18 @@ func explain(err error) error {
 	return err
 }
 
-// dropTriggers drops all triggers of one of ward's tables, those that somebody added too: its file makes what belongs
-// there.
+// dropTriggers drops all triggers of one of ward's tables and of its partitions, those that somebody added too: its
+// file makes what belongs there.
 func (m *maker) dropTriggers(ctx context.Context, table string) error {
-	names, err := texts(ctx, m.db, `select quote_ident(t.tgname) from pg_trigger t
-		where t.tgrelid = to_regclass($1) and not t.tgisinternal and t.tgparentid = 0`, table)
+	statements, err := texts(ctx, m.db, `select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
+		from pg_trigger t where not t.tgisinternal and t.tgparentid = 0
+		and (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid from pg_partition_tree(to_regclass($1))))`, table)
 	if err != nil {
 		return fmt.Errorf("list the triggers of %s: %w", table, err)
 	}
-	for _, n := range names {
-		if _, err := m.db.Exec(ctx, "drop trigger "+n+" on "+table); err != nil {
-			return fmt.Errorf("drop trigger %s on %s: %w", n, table, err)
+	for _, s := range statements {
+		if _, err := m.db.Exec(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
 	return nil

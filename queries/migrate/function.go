@@ -172,18 +172,30 @@ func dropFunction(ctx context.Context, tx pgx.Tx, c Change) error {
 	})
 }
 
-// own gives a function that another role owns to the one that its file names.
-func (m *maker) own(ctx context.Context, o Object, signature string) error {
-	var other bool
-	err := m.db.QueryRow(ctx, `select exists (select from pg_proc p
-		where p.oid = to_regprocedure($1) and p.proowner <> $2::regrole)`,
-		signature, o.Owner).Scan(&other)
-	if err != nil || !other {
-		return err
+// own gives a function or view that another role owns to the one that its file names. A login that may not act as the
+// other role is told the statement.
+func (m *maker) own(ctx context.Context, o Object, name string) error {
+	owner := "select proowner from pg_proc where oid = to_regprocedure($1)"
+	if o.Kind == KindView {
+		owner = "select relowner from pg_class where oid = to_regclass($1)"
+	}
+	var other string
+	var may bool
+	err := m.db.QueryRow(ctx, `select quote_ident(r.rolname), pg_has_role(session_user, r.oid, 'member')
+		from pg_roles r where r.oid = (`+owner+`) and r.oid <> $2::regrole`, name, o.Owner).Scan(&other, &may)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up its owner: %w", err)
 	}
 	role := pgx.Identifier{o.Owner}.Sanitize()
-	_, err = m.db.Exec(ctx, "reset role; alter function "+signature+" owner to "+role+"; set local role "+role,
-		pgx.QueryExecModeSimpleProtocol)
+	give := fmt.Sprintf("alter %s %s owner to %s", o.Kind, name, role)
+	if !may {
+		return fmt.Errorf("it belongs to %s, as which this login may not act: as %s or a superuser, run %s; "+
+			"then migrate again", other, other, give)
+	}
+	_, err = m.db.Exec(ctx, "reset role; "+give+"; set local role "+role, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return fmt.Errorf("give it to %s: %w", o.Owner, err)
 	}
@@ -192,23 +204,26 @@ func (m *maker) own(ctx context.Context, o Object, signature string) error {
 
 // ungrant takes away what the catalog grants on a function or view, which may be more than its file says.
 func (m *maker) ungrant(ctx context.Context, kind, name string) error {
-	catalog, acl, oid := "pg_proc", "proacl", "regprocedure"
+	grants := `select '', a.* from pg_proc c cross join lateral aclexplode(c.proacl) a
+		where c.oid = to_regprocedure($1)`
+	object := "function " + name
 	if kind == KindView {
-		catalog, acl, oid = "pg_class", "relacl", "regclass"
+		grants = `select '', a.* from pg_class c cross join lateral aclexplode(c.relacl) a where c.oid = to_regclass($1)
+			union all
+			select format('(%I)', f.attname), a.* from pg_attribute f cross join lateral aclexplode(f.attacl) a
+			where f.attrelid = to_regclass($1)`
+		object = name
 	}
-	grantees, err := texts(ctx, m.db, fmt.Sprintf(`
-		select distinct case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end
-		from %s c cross join lateral aclexplode(c.%s) a
-		where c.oid = to_%s($1) and a.grantee <> a.grantor`, catalog, acl, oid), name)
+	revokes, err := texts(ctx, m.db, `
+		select distinct format('revoke all %s on %s from %s cascade', g.of_column, $2::text,
+			case when g.grantee = 0 then 'public' else quote_ident(g.grantee::regrole::text) end)
+		from (`+grants+`) g (of_column, grantor, grantee, privilege, grantable) where g.grantee <> g.grantor`,
+		name, object)
 	if err != nil {
 		return fmt.Errorf("read its grants: %w", err)
 	}
-	object := name
-	if kind == KindFunction {
-		object = "function " + name
-	}
-	for _, g := range grantees {
-		if _, err := m.db.Exec(ctx, "revoke all on "+object+" from "+g+" cascade"); err != nil {
+	for _, r := range revokes {
+		if _, err := m.db.Exec(ctx, r); err != nil {
 			return fmt.Errorf("take its grants away: %w", err)
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ward-health/ward/queries"
 )
@@ -30,25 +30,36 @@ func (e *SchemaError) Error() string {
 		e.Program, e.Hint)
 }
 
+const installFirst = "run ward migrate on it first"
+
+// ownRelease is the release of this program, whose files are part of it. They are read once.
+var ownRelease = sync.OnceValues(func() (*release, error) { return readRelease(queries.Schema(), queries.Version) })
+
 // Check compares the database's release with the program's own. Every login of ward's may ask. Errors: a *SchemaError
 // when they differ, in either direction: an older program would write what the schema no longer means, a newer one
 // would call what is not there.
 func Check(ctx context.Context, db querier) error {
-	r, err := readRelease(queries.Schema(), queries.Version)
+	r, err := ownRelease()
 	if err != nil {
 		return err
 	}
 	e := &SchemaError{Program: r.Version}
 	var tables int
 	var sum string
+	there, err := isWards(ctx, db, "core", "release")
+	if err != nil {
+		return err
+	}
+	if !there {
+		e.Hint = installFirst
+		return e
+	}
 	err = db.QueryRow(ctx, "select version, tables, sum from core.release").Scan(&e.Database, &tables, &sum)
-	var missing *pgconn.PgError
 	switch {
 	case err == nil && sum == r.Sum:
 		return nil
-	case errors.As(err, &missing) && (missing.Code == "42P01" || missing.Code == "3F000"),
-		errors.Is(err, pgx.ErrNoRows):
-		e.Hint = "run ward migrate on it first"
+	case errors.Is(err, pgx.ErrNoRows):
+		e.Hint = installFirst
 		return e
 	case err != nil:
 		return fmt.Errorf("ask the database for its release: %w", err)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/ward-health/ward/queries"
 )
 
 // LockTimeout is how long an upgrade waits for one lock that somebody else holds, before it gives up what it has and
@@ -31,7 +29,7 @@ type Options struct {
 
 func (o Options) release() (*release, error) {
 	if o.Files == nil {
-		return readRelease(queries.Schema(), queries.Version)
+		return ownRelease()
 	}
 	return readRelease(o.Files, o.Version)
 }
@@ -53,6 +51,7 @@ func Look(ctx context.Context, url string, o Options) (p *Plan, err error) {
 		}
 		x, err := p.examine(ctx, tx)
 		p.Obstacles, p.Takes = x.obstacles, x.takes
+		p.listed()
 		return err
 	})
 	return p, err
@@ -126,10 +125,9 @@ func upgrade(ctx context.Context, tx pgx.Tx, r *release, said func(string)) (*Pl
 			return nil, err
 		}
 	}
-	if err := x.take(ctx, tx, first, said); err != nil {
+	if p.Takes, err = x.take(ctx, tx, first, said); err != nil {
 		return nil, err
 	}
-	p.Takes = x.takes
 	if _, err := tx.Exec(ctx, "select audit.ensure_months()"); err != nil {
 		return nil, fmt.Errorf("make the months of the audit log: %w", err)
 	}

@@ -126,11 +126,16 @@ func TestChangedFunction(t *testing.T) {
 	}
 }
 
-// What somebody changed by hand is told and put back: a body, a grant, an owner, a trigger that was dropped or added, a
-// view, a function that was dropped.
+// What somebody changed by hand is told and put back: a body, a grant, an owner, a trigger that was dropped, disabled
+// or added, also that of a month alone, a view, a function that was dropped.
 func TestChangedByHand(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
+	const remembered = "select md5(string_agg(kind || name || live, ',' order by kind, name)) from core.object"
+	was := wardtest.One[string](e, remembered)
+	month := wardtest.One[string](e, "select max(inhrelid::regclass::text) from pg_inherits "+
+		"where inhparent = 'audit.event'::regclass")
+	const event = "triggers audit.event changed by hand"
 	for _, c := range []struct{ sql, want string }{
 		{"create or replace function core.no_delete() returns trigger language plpgsql set search_path = pg_catalog, " +
 			"pg_temp as 'begin return old; end'", "function core.no_delete changed by hand"},
@@ -142,7 +147,16 @@ func TestChangedByHand(t *testing.T) {
 		{"drop trigger append_only on audit.chain", "triggers audit.chain changed by hand"},
 		{"create trigger more before insert on tenancy.users for each row execute function " +
 			"pg_catalog.suppress_redundant_updates_trigger()", "triggers tenancy.users changed by hand"},
+		{"alter table " + month + " disable trigger append_only", event},
+		{"alter table " + month + " enable trigger append_only_truncate", event},
+		{"drop trigger append_only_truncate on " + month, event},
+		{"create trigger zz before insert on " + month + " for each row execute function " +
+			"pg_catalog.suppress_redundant_updates_trigger()", event},
 		{"grant select on review.access to ward_app", "view review.access changed by hand"},
+		{"grant select (tenant_id) on review.access to ward_app", "view review.access changed by hand"},
+		{"alter view review.access owner to postgres", "view review.access changed by hand"},
+		{"alter view review.access owner to ward_keys", "view review.access changed by hand"},
+		{"alter function tenancy.whoami() owner to postgres", "function tenancy.whoami changed by hand"},
 		{"drop function tenancy.whoami()", "function tenancy.whoami missing"},
 	} {
 		if _, err := e.Super.Exec(t.Context(), c.sql); err != nil {
@@ -157,6 +171,9 @@ func TestChangedByHand(t *testing.T) {
 			t.Errorf("%s: seen as %q, %v", c.sql, names(look.Make), err)
 		}
 		run(t, e, migrate.Options{})
+		if wardtest.One[string](e, remembered) != was {
+			t.Errorf("%s: not put back", c.sql)
+		}
 		if again := run(t, e, migrate.Options{}); !again.Empty() {
 			t.Errorf("%s: not put back: %v", c.sql, again.Lines())
 		}
@@ -443,6 +460,14 @@ func TestNoSchema(t *testing.T) {
 	var none *migrate.SchemaError
 	if err := migrate.Check(t.Context(), conn); !errors.As(err, &none) || none.Database != "" {
 		t.Errorf("an empty database: %v", err)
+	}
+	// tables of an application's own by the same name are not ward's, whatever their columns
+	for _, columns := range []string{"version text, sum text", "version text, tables int, sum text"} {
+		exec1(t, conn, "drop schema if exists core cascade", "create schema core",
+			"create table core.release ("+columns+")", "insert into core.release (version) values ('7')")
+		if err := migrate.Check(t.Context(), conn); !errors.As(err, &none) || none.Database != "" {
+			t.Errorf("a release table with %s: %v", columns, err)
+		}
 	}
 	var e *pgconn.PgError
 	if _, err := migrate.Run(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=1",

@@ -17,6 +17,9 @@ const (
 	Changed       = "changed"
 	ChangedByHand = "changed by hand"
 	Missing       = "missing"
+	// What was remembered of these cannot be compared with the catalog.
+	AnotherServer  = "made on another version of PostgreSQL"
+	AnotherRelease = "remembered in the way of another release"
 )
 
 // A Change is an object that Run makes anew.
@@ -42,6 +45,17 @@ type Plan struct {
 	release *release
 	state   *state
 	notOurs []Obstacle // owners of Protected, as whom the login may not act
+}
+
+// listed makes the lists of a plan lists also where they are empty, for JSON.
+func (p *Plan) listed() {
+	p.Tables, p.Protected = append([]string{}, p.Tables...), append([]string{}, p.Protected...)
+	p.Make, p.Drop = append([]Change{}, p.Make...), append([]Change{}, p.Drop...)
+	p.Lost = append([]Lost{}, p.Lost...)
+	p.Takes, p.Obstacles = append([]Take{}, p.Takes...), append([]Obstacle{}, p.Obstacles...)
+	for i := range p.Obstacles {
+		p.Obstacles[i].Mend = append([]string{}, p.Obstacles[i].Mend...)
+	}
 }
 
 // Empty says that the database is at this release.
@@ -201,10 +215,12 @@ func (p *Plan) compareObjects() {
 			why = New
 		case was.Now == "":
 			why = Missing
-		case was.Live != was.Now:
+		case was.differs() == ChangedByHand:
 			why = ChangedByHand
 		case was.Sum != o.Sum:
 			why = Changed
+		case was.differs() != "":
+			why = was.differs()
 		default:
 			continue
 		}

@@ -268,9 +268,6 @@ func (r role) obstacles(s *server, complete bool) []Obstacle {
 	return found
 }
 
-// sharable are the schemas that ward shares with others where they are there already, since its names do not collide.
-var sharable = []string{"core", "tenancy", "audit", "review", "phi", "river"}
-
 // schemaObstacles looks at who could reach ward's objects through a schema that is there already: its owner may drop
 // them, and whoever creates functions in it could have ward's own call theirs.
 func schemaObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, error) {

@@ -146,7 +146,10 @@ func schema(t *testing.T, url string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := needs.Client(t, filepath.Dir(b.Path("postgres")), "pg_dump")
+	if !needs.HasClient(b.Dir, "pg_dump") { // then the tests run on a server that has it, too
+		return nil
+	}
+	program := needs.Client(t, b.Dir, "pg_dump")
 	dump, err := exec.CommandContext(t.Context(), program, "--schema-only", "--exclude-schema=public",
 		"--exclude-schema=phi", "--exclude-table=audit.event_20*", "--dbname="+url).Output()
 	if err != nil {

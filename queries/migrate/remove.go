@@ -60,11 +60,6 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 		return nil, err
 	}
 	defer hangUp(ctx, conn)
-	unlock, err := lock(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	r := remover{release: files, Removal: o}
 	inTx := func(step func(context.Context, pgx.Tx) error) error {
 		return Options{Wait: o.Wait, Said: o.Said}.inTx(ctx, conn, func(tx pgx.Tx) error { return step(ctx, tx) })
@@ -86,6 +81,7 @@ func Remove(ctx context.Context, url string, o Removal) (*Removed, error) {
 type remover struct {
 	Removal
 	release *release // the names of what is ward's are this program's
+	joined  []joined // what the login is a member of until the transaction ends
 	event   *int64
 	done    Removed
 }
@@ -99,7 +95,7 @@ func (r *remover) record(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("record the removal: %w", err)
 	}
-	return nil
+	return r.leave(ctx, tx)
 }
 
 func (r *remover) remove(ctx context.Context, tx pgx.Tx) error {
@@ -132,7 +128,10 @@ func (r *remover) remove(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	return r.dropRoles(ctx, tx)
+	if err := r.dropRoles(ctx, tx); err != nil {
+		return err
+	}
+	return r.leave(ctx, tx)
 }
 
 // shipped stops the sealer, and asks whether the archive has what was sealed.
@@ -171,8 +170,13 @@ func (r *remover) shipped(ctx context.Context, tx pgx.Tx) error {
 	return r.Shipped(ctx, region, heads)
 }
 
-// giveBack gives PUBLIC what was taken from it, and says whether ward had made extension pgcrypto.
+// giveBack gives PUBLIC what was taken from it, and says whether ward had made extension pgcrypto. A right that PUBLIC
+// does not have afterwards was not given back, whatever PostgreSQL said: it refuses with a warning alone.
 func (r *remover) giveBack(ctx context.Context, tx pgx.Tx) (madeExtension bool, err error) {
+	var database string
+	if err := tx.QueryRow(ctx, "select quote_ident(current_database())").Scan(&database); err != nil {
+		return false, fmt.Errorf("ask for the database's name: %w", err)
+	}
 	rows, err := tx.Query(ctx, "select what, give_back from core.taken order by what")
 	if err != nil {
 		return false, fmt.Errorf("read what was taken: %w", err)
@@ -189,21 +193,31 @@ func (r *remover) giveBack(ctx context.Context, tx pgx.Tx) (madeExtension bool, 
 		if err := execHere(ctx, tx, t.GiveBack); err != nil {
 			return false, fmt.Errorf("give back %s: %w", t.What, err)
 		}
-		r.done.GivenBack = append(r.done.GivenBack, t.What)
+	}
+	has, err := readTakes(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range taken {
+		switch {
+		case t.What == madePgcrypto:
+		case slices.ContainsFunc(has, func(x Take) bool { return x.GiveBack == t.GiveBack }):
+			r.done.GivenBack = append(r.done.GivenBack, t.What)
+		default:
+			r.done.Kept = append(r.done.Kept, fmt.Sprintf("taken from PUBLIC: %s: this login may not give it back; "+
+				"a superuser does: %s", t.What, strings.ReplaceAll(t.GiveBack, databaseName, database)))
+		}
 	}
 	return madeExtension, nil
 }
 
 // dropOwned drops everything that ward's roles own here and takes their rights away. RESTRICT is PostgreSQL's own proof
-// that nothing else goes with it. The command also takes rights on other databases away; those are restored.
+// that nothing else goes with it. The command also takes away rights on what the whole cluster shares, and what others
+// were granted by the same roles there; all of those are restored.
 func dropOwned(ctx context.Context, tx pgx.Tx) error {
-	elsewhere, err := texts(ctx, tx, `
-		select format('grant %s on database %I to %I', lower(a.privilege_type), d.datname, r.rolname)
-		  || case when a.is_grantable then ' with grant option' else '' end
-		from pg_database d cross join aclexplode(d.datacl) a join pg_roles r on r.oid = a.grantee
-		where d.datname <> current_database() and r.rolname = any ($1) and a.grantee <> d.datdba`, roleNames())
+	shared, err := texts(ctx, tx, sharedRights)
 	if err != nil {
-		return fmt.Errorf("read rights on other databases: %w", err)
+		return fmt.Errorf("read rights in the cluster: %w", err)
 	}
 	defaults, err := texts(ctx, tx, defaultPrivileges, roleNames())
 	if err != nil {
@@ -226,13 +240,48 @@ func dropOwned(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("drop what is ward's: %w", err)
 	}
-	for _, grant := range elsewhere {
-		if _, err := tx.Exec(ctx, grant); err != nil {
-			return fmt.Errorf("restore a right on another database: %w", err)
+	return restore(ctx, tx, shared)
+}
+
+// restore grants what is not there any more of the rights in the cluster, and makes sure that it is there.
+func restore(ctx context.Context, tx pgx.Tx, shared []string) error {
+	for try := range 2 {
+		left, err := texts(ctx, tx, sharedRights)
+		if err != nil {
+			return fmt.Errorf("read rights in the cluster: %w", err)
+		}
+		for _, grant := range shared {
+			if slices.Contains(left, grant) {
+				continue
+			}
+			if try > 0 {
+				return fmt.Errorf("a right in another part of the cluster would be lost, and this login may not "+
+					"restore it (%s): remove ward as a superuser", grant)
+			}
+			if _, err := tx.Exec(ctx, grant); err != nil {
+				return fmt.Errorf("restore a right in another part of the cluster: %w", err)
+			}
 		}
 	}
 	return nil
 }
+
+// sharedRights are the rights on what all databases of the cluster share, as statements that grant them. Those with a
+// grant option come first: others may rest on them.
+const sharedRights = `
+with shared as (
+  select 'database ' || quote_ident(datname) as object, datdba as owner, datacl as acl from pg_database
+  where datname <> current_database()
+  union all
+  select 'tablespace ' || quote_ident(spcname), spcowner, spcacl from pg_tablespace
+  union all
+  select 'parameter ' || parname, 10, paracl from pg_parameter_acl -- of the superuser
+)
+select distinct on (a.is_grantable, 1) format('grant %s on %s to %s%s', lower(a.privilege_type), s.object,
+    case when a.grantee = 0 then 'public' else quote_ident(a.grantee::regrole::text) end,
+    case when a.is_grantable then ' with grant option' else '' end)
+from shared s cross join aclexplode(s.acl) a where a.grantee <> s.owner
+order by a.is_grantable desc, 1`
 
 // defaultPrivileges are the statements that reset the default privileges of ward's roles: DROP OWNED BY trips over an
 // entry of one role that names another one.
@@ -274,6 +323,10 @@ func (r *remover) dropPgcrypto(ctx context.Context, tx pgx.Tx) error {
 		var e *pgconn.PgError
 		switch {
 		case err == nil:
+			return nil
+		case errors.As(err, &e) && e.Code == "42501":
+			r.done.Kept = append(r.done.Kept, "extension pgcrypto, which ward had made: this login does not own it; "+
+				"its owner drops it: drop extension pgcrypto")
 			return nil
 		case !errors.As(err, &e) || e.Code != "2BP01":
 			return fmt.Errorf("drop extension pgcrypto: %w", err)

@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// examine refuses with everything that stands in the way of the removal.
+// examine refuses with everything that stands in the way of the removal. Until the transaction ends or r.leave is
+// called, the login is then a member of ward's roles.
 func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 	there, err := isWards(ctx, tx, "core", "release")
 	if err != nil {
@@ -18,24 +19,33 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 	if !there {
 		return ErrNotInstalled
 	}
-	at, err := readState(ctx, tx)
-	if err != nil {
-		return err
-	}
-	if at.sum != r.release.Sum {
-		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: "+
-			"migrate first, or "+
-			"remove with the program that migrated last", at.version, r.release.Version)
-	}
 	s, err := readServer(ctx, tx)
 	if err != nil {
 		return err
 	}
 	found := s.removers()
-	if len(found) == 0 && !s.superuser {
-		if err := joinAll(ctx, tx, s); err != nil {
+	r.joined = nil
+	if !s.superuser {
+		lacks, err := r.join(ctx, tx, s, len(found) == 0)
+		if err != nil {
 			return err
 		}
+		found = append(found, lacks...)
+	}
+	if len(found) > 0 { // such a login may not look further
+		return &ObstaclesError{found}
+	}
+	// The lock of lock(). Only now: ward takes advisory locks from PUBLIC.
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtext('ward migrate'))"); err != nil {
+		return fmt.Errorf("wait for a migration: %w", err)
+	}
+	var version, sum string
+	if err := tx.QueryRow(ctx, "select version, sum from core.release").Scan(&version, &sum); err != nil {
+		return fmt.Errorf("read the release of the database: %w", err)
+	}
+	if sum != r.release.Sum {
+		return fmt.Errorf("the database is at release %s, and this program is %s with another schema: migrate first, "+
+			"or remove with the program that migrated last", version, r.release.Version)
 	}
 	others, err := r.others(ctx, tx)
 	if err != nil {
@@ -54,7 +64,7 @@ func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("look what needs ward's objects: %w", err)
 	}
-	if found = slices.Concat(found, others, needing); len(found) > 0 {
+	if found := slices.Concat(others, needing); len(found) > 0 {
 		return &ObstaclesError{found}
 	}
 	return nil
@@ -103,32 +113,17 @@ func (s *server) removers() []Obstacle {
 	return found
 }
 
-// joinAll makes a login that is no superuser a member of all of ward's roles: what they own and may is theirs to drop.
-func joinAll(ctx context.Context, tx pgx.Tx, s *server) error {
-	for _, role := range roleNames() {
-		var member bool
-		err := tx.QueryRow(ctx, "select pg_has_role($1, 'usage')", role).Scan(&member)
-		if err == nil && !member {
-			_, err = tx.Exec(ctx, fmt.Sprintf("grant %s to %s", role, s.login))
-		}
-		if err != nil {
-			return fmt.Errorf("act as %s: %w", role, err)
-		}
-	}
-	return nil
-}
-
-// ownSchemas are the schemas that ward's objects are in, phi and River's too.
-var ownSchemas = append(slices.Clone(schemas), "phi", "river")
-
 // A registered table that was dropped since is no longer protected.
 const protectedTables = `
 select record_table from tenancy.phi_table where to_regclass(record_table) is not null order by 1`
 
+// pg_stat_activity is refused to a login that is no superuser, since ward takes what it rests on from PUBLIC.
 const connected = `
-select usename || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
-from pg_stat_activity where datname = current_database() and usename = any ($1) and pid <> pg_backend_pid()
-group by usename order by usename`
+select r.rolname || ' is connected' || case when count(*) > 1 then ' ' || count(*) || ' times' else '' end
+from (select pg_stat_get_backend_idset() as id) b join pg_roles r on r.oid = pg_stat_get_backend_userid(b.id)
+where pg_stat_get_backend_dbid(b.id) = (select oid from pg_database where datname = current_database())
+  and r.rolname = any ($1) and pg_stat_get_backend_pid(b.id) <> pg_backend_pid()
+group by r.rolname order by r.rolname`
 
 // foreignOwned are objects that a role of ward's owns and that no release has made: an application's table, say,
 // which was given to ward_owner when it was protected. It may be in a schema that ward shares.

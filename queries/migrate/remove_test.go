@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -44,7 +45,7 @@ func (s *site) remove(o migrate.Removal) (*migrate.Removed, error) {
 	if o.Reason == "" {
 		o.Reason = "the trial is over"
 	}
-	return migrate.Remove(s.t.Context(), s.url, o)
+	return migrate.Remove(s.t.Context(), cmp.Or(s.remover, s.url), o)
 }
 
 // refused requires a refusal that says every one of these, and that changed nothing.
@@ -266,7 +267,10 @@ func TestRemoveWhereRolesAreShared(t *testing.T) {
 	exec1(t, s.super, "create database second")
 	second := s.cluster.DSN(postgres.SuperuserRole, "second")
 	s.install(second)
-	exec1(t, s.super, "revoke connect on database second from public")
+	exec1(t, s.super, "revoke connect on database second from public",
+		"grant create on database second to ward_app with grant option",
+		"set role ward_app", "grant create on database second to clinic_app", "reset role",
+		"grant create on tablespace pg_default to ward_worker", "grant set on parameter work_mem to ward_worker")
 	before := s.snapshot()
 	s.initialised()
 	done, err := s.remove(migrate.Removal{DropHistory: true})

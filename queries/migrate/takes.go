@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +28,7 @@ const databaseName = ":database"
 // publicRights are the rights in question that PUBLIC has here, with those who lose them. Advisory locks carry no
 // privileges of their own: any login could hold the sealer's, and nothing would be sealed. Through the other functions
 // one session could look at another's statements, at rows by their physical place, or at objects outside row security.
+// ward's own roles need advisory locks. The login that installed may not have been one that could grant them.
 const publicRights = `
 with wanted as (
   select 1 as n, 'temporary tables' as kind, 'TEMPORARY' as privilege, 'database :database' as object,
@@ -66,7 +68,8 @@ select w.kind, w.privilege || ' on ' || w.object,
     order by 1),
   not (select rolsuper from pg_roles where rolname = current_user) and not pg_has_role(w.owner, 'usage'),
   'grant ' || lower(w.privilege) || ' on ' || w.object || ' to public',
-  'revoke ' || lower(w.privilege) || ' on ' || w.object || ' from public'
+  case w.n when 7 then 'grant execute on ' || w.object || ' to ward_owner, ward_keys, ward_worker, ward_migrate; '
+    else '' end || 'revoke ' || lower(w.privilege) || ' on ' || w.object || ' from public'
 from wanted w
 where exists (select from aclexplode(w.acl) a where a.grantee = 0 and a.privilege_type = w.privilege)
 order by w.n, w.object`
@@ -89,31 +92,32 @@ func readTakes(ctx context.Context, db querier) ([]Take, error) {
 }
 
 // takeAll takes away what it can and remembers it in core.taken, so that an uninstallation gives back that and no more.
-// said is told what a platform refuses.
-func takeAll(ctx context.Context, tx pgx.Tx, takes []Take, said func(string)) error {
+// It returns what it took. said is told what a platform refuses.
+func takeAll(ctx context.Context, tx pgx.Tx, takes []Take, said func(string)) ([]Take, error) {
 	for _, t := range takes {
 		if err := execHere(ctx, tx, t.take); err != nil {
-			return fmt.Errorf("take %s from PUBLIC: %w", t.What, err)
+			return nil, fmt.Errorf("take %s from PUBLIC: %w", t.What, err)
 		}
 	}
 	left, err := readTakes(ctx, tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	kept := map[string]bool{}
-	for _, t := range left {
-		kept[t.What] = true
-		said(fmt.Sprintf("this platform does not let %s be taken from PUBLIC: see docs/SECURITY.md", t.What))
-	}
+	var taken, refused []Take
 	for _, t := range takes {
-		if kept[t.What] {
+		if slices.ContainsFunc(left, func(l Take) bool { return l.What == t.What }) {
+			refused = append(refused, t)
 			continue
 		}
+		taken = append(taken, t)
 		if err := rememberTaken(ctx, tx, t.What, t.GiveBack); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	for _, same := range alike(refused) {
+		said(fmt.Sprintf("this platform does not let these be taken from PUBLIC: %s: see docs/SECURITY.md", brief(same)))
+	}
+	return taken, nil
 }
 
 func rememberTaken(ctx context.Context, db querier, what, giveBack string) error {
@@ -143,19 +147,35 @@ func execHere(ctx context.Context, tx pgx.Tx, statement string) error {
 	return err
 }
 
+// alike groups takes that follow one another and are of one kind, and refused or not.
+func alike(takes []Take) [][]Take {
+	var groups [][]Take
+	for i, t := range takes {
+		if i > 0 && t.Kind == takes[i-1].Kind && t.Refused == takes[i-1].Refused {
+			last := len(groups) - 1
+			groups[last] = append(groups[last], t)
+			continue
+		}
+		groups = append(groups, []Take{t})
+	}
+	return groups
+}
+
+// brief says takes of one kind in a few words.
+func brief(same []Take) string {
+	text := same[0].Kind + ": " + same[0].What
+	if len(same) > 1 {
+		text += fmt.Sprintf(" and %d more", len(same)-1)
+	}
+	return text
+}
+
 // TakeLines says takes as a person reads them, a line for each kind.
 func TakeLines(takes []Take) []string {
 	var lines []string
-	for i := 0; i < len(takes); {
-		t, n := takes[i], 0
-		for i+n < len(takes) && takes[i+n].Kind == t.Kind && takes[i+n].Refused == t.Refused {
-			n++
-		}
-		line := t.Kind + ": " + t.What
-		if n > 1 {
-			line = fmt.Sprintf("%s: %s and %d more", t.Kind, t.What, n-1)
-		}
-		switch {
+	for _, same := range alike(takes) {
+		line := brief(same)
+		switch t := same[0]; {
 		case t.Refused:
 			line += " (this login may not take it away: it stays)"
 		case len(t.Losers) == 0:
@@ -164,19 +184,19 @@ func TakeLines(takes []Take) []string {
 			line += " (lost by " + strings.Join(t.Losers, ", ") + ")"
 		}
 		lines = append(lines, line)
-		i += n
 	}
 	return lines
 }
 
-// take takes away what the examination found. That ward made the extension is remembered too.
-func (x examination) take(ctx context.Context, tx pgx.Tx, first bool, said func(string)) error {
+// take takes away what the examination found, and returns what was taken. That ward made the extension is remembered
+// too.
+func (x examination) take(ctx context.Context, tx pgx.Tx, first bool, said func(string)) ([]Take, error) {
 	if said == nil {
 		said = func(string) {}
 	}
 	if first && x.server.pgcrypto == "" {
 		if err := rememberTaken(ctx, tx, madePgcrypto, "drop extension pgcrypto"); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	return takeAll(ctx, tx, x.takes, said)

@@ -4,11 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// session are the settings of the connection. In what words the catalog describes an object depends on all but the
+// first, and a database or a login may have others of its own.
+var session = map[string]string{
+	"application_name":      "ward migrate",
+	"search_path":           "pg_catalog",
+	"quote_all_identifiers": "off",
+	"datestyle":             "ISO, MDY",
+	"intervalstyle":         "postgres",
+	"timezone":              "UTC",
+	"bytea_output":          "hex",
+	"extra_float_digits":    "1",
+}
 
 // connect opens the one connection that everything runs on.
 func connect(ctx context.Context, url string) (*pgx.Conn, error) {
@@ -16,7 +30,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	config.RuntimeParams["application_name"] = "ward migrate"
+	maps.Copy(config.RuntimeParams, session)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to migrate: %w", err)
@@ -37,7 +51,7 @@ func lock(ctx context.Context, conn *pgx.Conn) (unlock func(), err error) {
 	}, nil
 }
 
-// inTx runs do in a transaction that waits LockTimeout for a lock and finds only what names its schema. It runs do in
+// inTx runs do in a transaction that waits LockTimeout for a lock. It runs do in
 // another transaction where a lock was not to be had, until Options.Wait is over.
 func (o Options) inTx(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
 	wait := o.Wait
@@ -48,8 +62,7 @@ func (o Options) inTx(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error
 	pause := 100 * time.Millisecond
 	for {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d; set local search_path = pg_catalog",
-				LockTimeout.Milliseconds()), pgx.QueryExecModeSimpleProtocol)
+			_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", LockTimeout.Milliseconds()))
 			if err != nil {
 				return fmt.Errorf("bound the wait for locks: %w", err)
 			}

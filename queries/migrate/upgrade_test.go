@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -18,10 +19,12 @@ func function(head, body string) string {
 		"  set search_path = pg_catalog, pg_temp\nas $$\n" + body + "\n$$;\n"
 }
 
-func super(t *testing.T, e *wardtest.Env, sql string) {
+func super(t *testing.T, e *wardtest.Env, statements ...string) {
 	t.Helper()
-	if _, err := e.Super.Exec(t.Context(), sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
+	for _, sql := range statements {
+		if _, err := e.Super.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
 	}
 }
 

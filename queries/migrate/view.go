@@ -13,6 +13,9 @@ import (
 // makeView runs a view's file. Where PostgreSQL cannot replace the view, it is dropped with those of ward's views that
 // rest on it: the plan makes these anew too, but for those that no file defines any more.
 func (m *maker) makeView(ctx context.Context, o Object) error {
+	if err := m.own(ctx, o, o.Name); err != nil {
+		return err
+	}
 	if err := m.ungrant(ctx, KindView, o.Name); err != nil {
 		return err
 	}
