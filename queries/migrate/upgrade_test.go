@@ -82,6 +82,7 @@ func TestGoneObjects(t *testing.T) {
 			"begin return x; end"),
 		"views/core/v_gone.sql":    "create or replace view core.v_gone as select core.a_gone() as one;\n",
 		"views/core/b_gone.sql":    "create or replace view core.b_gone as select one from core.v_gone;\n",
+		"views/core/w_gone.sql":    "create or replace view core.w_gone as select one from core.v_gone;\n",
 		"views/core/on_base.sql":   "create or replace view core.on_base as select two from core.base;\n",
 		"views/core/on_ranked.sql": "create or replace view core.on_ranked as select core.rank(2) as rank;\n",
 	}
@@ -181,9 +182,12 @@ func TestLostTables(t *testing.T) {
 	p := run(t, e, changedGenerator(t))
 	var lost []string
 	for _, l := range p.Lost {
-		lost = append(lost, l.Table)
+		lost = append(lost, l.Table+": "+l.Why)
 	}
-	if !slices.Equal(lost, []string{"public.anew", "public.gone", "public.renamed"}) ||
+	if !slices.Equal(lost, []string{
+		"public.anew: nothing protects it any more: protect it again, or forget it",
+		"public.gone: it was dropped or renamed", "public.renamed: it was dropped or renamed",
+	}) ||
 		!slices.Contains(p.Protected, "public.patients") {
 		t.Errorf("lost %v, protected %v", lost, p.Protected)
 	}
