@@ -176,7 +176,8 @@ func (a *app) confirmTakes(takes []migrate.Take, yes bool) error {
 
 func (a *app) printMigration(p *migrate.Plan, rivers []string) error {
 	m := migration{From: p.From, To: p.To, Tables: filled(p.Tables), Make: filled(p.Make), Drop: filled(p.Drop),
-		Protected: filled(p.Protected), Lost: filled(p.Lost), River: filled(rivers), Takes: filled(p.Takes), Obstacles: []inTheWay{}}
+		Protected: filled(p.Protected), Lost: filled(p.Lost), River: filled(rivers),
+		Takes: filled(p.Takes), Obstacles: []inTheWay{}}
 	for _, o := range p.Obstacles {
 		m.Obstacles = append(m.Obstacles, inTheWay{o.What, filled(o.Mend)})
 	}

@@ -32,8 +32,8 @@ func changedGenerator(t *testing.T) migrate.Options {
 		"-- another release\n"})
 }
 
-// A numbered file may drop an index, a table or a type of ward's and make it anew. An object of somebody else's that has
-// the name is in the way.
+// A numbered file may drop an index, a table or a type of ward's and make it anew. An object of somebody else's that
+// has the name is in the way.
 func TestNumberedFileRebuilds(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
@@ -93,7 +93,8 @@ func TestGoneObjects(t *testing.T) {
 	if n := wardtest.One[int](e, "select count(*)::int from pg_class where oid = to_regclass('core.b_gone')"); n != 1 {
 		t.Error("a view that has the name of a function was not made")
 	}
-	kept["functions/core/rank.sql"] = function("core.rank(x int, more int default 0) returns int", "begin return x; end")
+	kept["functions/core/rank.sql"] = function("core.rank(x int, more int default 0) returns int",
+		"begin return x; end")
 	kept["views/core/base.sql"] = "create or replace view core.base as select 1 as one;\n"
 	run(t, e, next(t, kept))
 	for sql, want := range map[string]int{
@@ -174,8 +175,8 @@ func TestLostTables(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
 	for _, table := range []string{"gone", "renamed", "anew"} {
-		super(t, e, "set role ward_owner; create table public."+table+" (tenant_id uuid, id uuid, primary key (tenant_id, "+
-			"id)); select tenancy.protect('public."+table+"'); reset role")
+		super(t, e, "set role ward_owner; create table public."+table+" (tenant_id uuid, id uuid, "+
+			"primary key (tenant_id, id)); select tenancy.protect('public."+table+"'); reset role")
 	}
 	super(t, e, "drop table public.gone cascade; alter table public.renamed rename to other; "+
 		"drop table public.anew cascade; create table public.anew (id int)")
@@ -220,7 +221,8 @@ func TestReindex(t *testing.T) {
 		select tenancy.relate('public.visits', 'visit', '{"user": "user_id", "patient": "patient_id", "from": "at"}');
 		reset role`)
 	for _, table := range []string{"tenancy.record", "tenancy.relationship"} {
-		if n := wardtest.One[int](e, "select count(*)::int from "+table+" where record_table = 'public.visits'"); n != rows {
+		n := wardtest.One[int](e, "select count(*)::int from "+table+" where record_table = 'public.visits'")
+		if n != rows {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
@@ -271,7 +273,9 @@ func TestUnfinished(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	all := strings.Join(done, "\n")
-	for _, want := range []string{"function tenancy.protect (changed)", "protected table public.b_visits", "river 001"} {
+	for _, want := range []string{
+		"function tenancy.protect (changed)", "protected table public.b_visits", "river 001",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("does not say %q: %s", want, all)
 		}
