@@ -417,7 +417,7 @@ func TestProtectedTablesFollowTheGenerator(t *testing.T) {
 	e := wardtest.New(t)
 	const policies = "select count(*)::int from pg_policy where polname = 'tenant_boundary_two'"
 	changed := edited(t, "functions/tenancy/protect.sql", "create policy through_view on",
-		"create policy tenant_boundary_two on %1$s as restrictive to ward_app using (true)', t);\n"+
+		"create policy tenant_boundary_two on %1$s as restrictive to ward_app using (true)', target);\n"+
 			"  execute format('create policy through_view on")
 	p := run(t, e, next(t, map[string]string{"functions/tenancy/protect.sql": changed}))
 	tables := wardtest.One[int](e, "select count(*)::int from tenancy.phi_table")

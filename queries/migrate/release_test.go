@@ -92,8 +92,8 @@ func later(t *testing.T) migrate.Options {
 		"functions/tenancy/list_keys.sql": "",
 		"functions/tenancy/protect.sql": edited(t, "functions/tenancy/protect.sql",
 			"  execute format('create policy through_view on",
-			"  execute format('drop policy if exists more on %s', t);\n"+
-				"  execute format('create policy more on %s as restrictive to ward_app using (true)', t);\n"+
+			"  execute format('drop policy if exists more on %s', target);\n"+
+				"  execute format('create policy more on %s as restrictive to ward_app using (true)', target);\n"+
 				"  execute format('create policy through_view on"),
 	})
 }
