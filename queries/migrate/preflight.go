@@ -200,10 +200,10 @@ func readRoles(ctx context.Context, db querier) ([]role, error) {
 		    case when r.rolcreatedb then 'createdb' end], null),
 		  array(select quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.roleid
 		    where m.member = r.oid and not (r.rolname = 'ward_migrate' and g.rolname = any ($1)) order by 1),
-		  array(select quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.member
+		  array(select distinct quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.member
 		    where m.roleid = r.oid and g.rolname <> all ($1) and not g.rolsuper
-		      and pg_has_role(g.oid, r.oid, case when current_setting('server_version_num')::int < 160000 then 'member'
-		        else 'set' end) order by 1),
+		      -- from 16 on who made a role is a member of it that may not act as it
+		      and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) order by 1),
 		  exists (select from pg_shdepend d where d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid
 		    and (d.deptype = 'o' or d.deptype = 'a' and d.classid <> 'pg_database'::regclass)),
 		  (select rolsuper from pg_roles where rolname = current_user)
