@@ -1,6 +1,8 @@
 package queries_test
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +39,13 @@ func TestWhatTheApplicationCanCall(t *testing.T) {
 		"tenancy.totp_enroll", "tenancy.uncover", "tenancy.user_id", "tenancy.whoami", "tenancy.wipe"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("ward_app can call\n%v, want\n%v", got, want)
+	}
+	page, err := os.ReadFile("../docs/ROLES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := fmt.Sprintf("| the application: %d functions,", len(want)); !strings.Contains(string(page), said) {
+		t.Errorf("docs/ROLES.md does not say %q", said)
 	}
 }
 

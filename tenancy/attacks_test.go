@@ -45,7 +45,7 @@ func TestAttackA1(t *testing.T) {
 		if err := shadowUUID(a, s.harbor); err != nil {
 			t.Fatal(err)
 		}
-		if why := a.begin(casey, uuid.Nil); !strings.Contains(why, "temporary objects") {
+		if why := a.begin(casey, uuid.Nil); !strings.Contains(a.why, "temporary objects") {
 			t.Fatalf("%q", why)
 		}
 	})
@@ -72,7 +72,7 @@ func TestAttackA1(t *testing.T) {
 	t.Run("Q2 temp table in the application's way", func(t *testing.T) {
 		a := s.conn(t) // TEMP is granted still
 		a.must("create temp table patients (tenant_id uuid, id uuid)")
-		if why := a.begin(casey, uuid.Nil); !strings.Contains(why, "temporary objects") {
+		if why := a.begin(casey, uuid.Nil); !strings.Contains(a.why, "temporary objects") {
 			t.Fatalf("%q", why)
 		}
 		a.must("rollback")
@@ -314,7 +314,7 @@ func TestAttackE1E3(t *testing.T) {
 		eventually(t, "the token's end", func() bool {
 			return value[bool](a, "select clock_timestamp() > to_timestamp($1::bigint)", end)
 		})
-		if why := a.identify(short, uuid.Nil); why != "expired" {
+		if why := a.identify(short, uuid.Nil); why != "token_expired" {
 			t.Fatalf("%q", why)
 		}
 	})
@@ -324,7 +324,7 @@ func TestAttackE1E3(t *testing.T) {
 		snapshot := value[string](keeper, "select pg_export_snapshot()")
 		a.must("begin isolation level repeatable read")
 		a.must("set transaction snapshot '" + snapshot + "'")
-		if why := a.identify(s.token("casey@cedar"), uuid.Nil); why != "the transaction is not READ COMMITTED" {
+		if why := a.identify(s.token("casey@cedar"), uuid.Nil); why != "transaction_unfit" {
 			t.Fatalf("%q", why)
 		}
 	})
@@ -342,7 +342,7 @@ func TestAttackL1L2(t *testing.T) {
 		b.accepted(token.Access, d)
 		b.must("declare h cursor with hold for select last_name from phi.patients")
 		b.must("commit")
-		if why := b.begin(s.token("hugo@harbor"), uuid.Nil); !strings.Contains(why, "WITH HOLD") {
+		if why := b.begin(s.token("hugo@harbor"), uuid.Nil); !strings.Contains(b.why, "WITH HOLD") {
 			t.Fatalf("%q", why)
 		}
 	})

@@ -57,7 +57,7 @@ func replayedToken(t *testing.T, s *scene) {
 	if err := session.SignOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if why := b.begin(token, uuid.Nil); why != "session revoked" {
+	if why := b.begin(token, uuid.Nil); why != "session_revoked" {
 		t.Fatalf("after the session's end: %q", why)
 	}
 }
@@ -81,8 +81,8 @@ func sessionSetting(t *testing.T, s *scene) {
 		t.Fatal("an identity outlasts COMMIT AND CHAIN")
 	}
 	a.must("rollback")
-	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', p.claims, true)",
-		"set_config('request.jwt.claims', p.claims, false)")
+	restore := s.without(t, "tenancy.begin", "set_config('request.jwt.claims', proof.claims, true)",
+		"set_config('request.jwt.claims', proof.claims, false)")
 	defer restore()
 	if left() == "" {
 		t.Fatal("does not outlast it without SET LOCAL either")
@@ -95,7 +95,7 @@ func heldCursor(t *testing.T, s *scene) {
 	a.accepted(s.token("casey@cedar"), a.asked(s.token("casey@cedar"), s.mine))
 	a.must("declare h cursor with hold for select last_name from phi.patients")
 	a.must("commit")
-	if why := a.begin(s.token("hugo@harbor"), uuid.Nil); !strings.Contains(why, "WITH HOLD") {
+	if why := a.begin(s.token("hugo@harbor"), uuid.Nil); !strings.Contains(a.why, "WITH HOLD") {
 		t.Fatalf("%q", why)
 	}
 	a.must("rollback")

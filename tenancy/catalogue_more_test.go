@@ -241,7 +241,7 @@ func signals(t *testing.T, s *scene) {
 func hiddenAttempts(t *testing.T, s *scene) {
 	a := s.conn(t)
 	before := s.events("action = 'refuse'")
-	if why := a.begin("no token", uuid.Nil); why != "signature" {
+	if why := a.begin("no token", uuid.Nil); why != "bad_signature" {
 		t.Fatalf("%q", why)
 	}
 	a.must("rollback")
@@ -252,7 +252,7 @@ func hiddenAttempts(t *testing.T, s *scene) {
 	a.must("begin") // and a session rolled back is none
 	token := value[string](a, "select access_token from tenancy.signed_in($1)", ticket)
 	a.must("rollback")
-	if why := a.begin(token, uuid.Nil); why != "token and session differ" {
+	if why := a.begin(token, uuid.Nil); why != "token_mismatch" {
 		t.Fatalf("a session that was never committed: %q", why)
 	}
 }
@@ -381,7 +381,7 @@ func arguments(t *testing.T, s *scene) {
 	a.must("rollback")
 	for _, token := range []string{long, "..", "a.b.c", strings.Repeat(".", 4000),
 		"\u00e9.\u00e9." + strings.Repeat("A", 43), strings.Repeat("A", 4000) + ".A." + strings.Repeat("A", 43)} {
-		if why := a.begin(token, uuid.Nil); why != "signature" {
+		if why := a.begin(token, uuid.Nil); why != "bad_signature" {
 			t.Errorf("a token of %d characters: %q", len(token), why)
 		}
 		a.must("rollback")
@@ -409,7 +409,7 @@ func encodings(t *testing.T, s *scene) {
 		a.sees("Canarycedar")
 		a.must("rollback")
 		a.must("begin")
-		if why, err := a.tryIdentify("\xa0\xff\xfe.\x80.x", uuid.Nil); err == nil && why != "signature" {
+		if why, err := a.tryIdentify("\xa0\xff\xfe.\x80.x", uuid.Nil); err == nil && why != "bad_signature" {
 			t.Fatalf("%s: %q", encoding, why)
 		}
 		a.must("rollback")
@@ -432,7 +432,7 @@ func snapshots(t *testing.T, s *scene) {
 		if level == "repeatable read" {
 			a.must("set transaction snapshot '" + snapshot + "'")
 		}
-		if why := a.identify(s.token("casey@cedar"), uuid.Nil); why != "the transaction is not READ COMMITTED" {
+		if why := a.identify(s.token("casey@cedar"), uuid.Nil); why != "transaction_unfit" {
 			t.Fatalf("%q", why)
 		}
 	}

@@ -139,7 +139,7 @@ func erasedByRollback(t *testing.T, s *scene) {
 		refused(t, a.try(readNames), "42501", "no committed disclosure")
 		a.must("rollback")
 	}
-	restore := s.without(t, "tenancy.disclosed", " and a.xid is distinct from pg_current_xact_id_if_assigned()", "")
+	restore := s.without(t, "tenancy.disclosed", " and d.xid is distinct from pg_current_xact_id_if_assigned()", "")
 	defer restore()
 	before, d := s.events("action = 'view'"), uuid.New()
 	a.accepted(casey, d)

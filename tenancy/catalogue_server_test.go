@@ -293,7 +293,7 @@ func temporaryTable(t *testing.T, s *scene) {
 	s.super(grantTemp)
 	a := s.conn(t)
 	a.must("create temp table patients (id uuid)")
-	if why := a.begin(s.token("casey@cedar"), uuid.Nil); !strings.Contains(why, "temporary objects") {
+	if why := a.begin(s.token("casey@cedar"), uuid.Nil); !strings.Contains(a.why, "temporary objects") {
 		t.Fatalf("%q", why)
 	}
 	a.must("rollback")

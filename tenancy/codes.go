@@ -26,6 +26,49 @@ const (
 	CodeDatabase           Code = "database" // an error of PostgreSQL's own: see SQLSTATE
 )
 
+// Refusal says why an identity was refused. It is stable: programs act on it, also through "reason" with --json.
+// tenancy.begin, tenancy.ask and signing in answer "code: sentence".
+type Refusal string
+
+// Why tenancy.begin and tenancy.ask refuse a token. Signing in and refreshing use some of them too.
+const (
+	RefusedSignature    Refusal = "bad_signature"   // of no key that is valid here
+	RefusedExpired      Refusal = "token_expired"   // refresh it
+	RefusedNotIssued    Refusal = "not_issued"      // by a sign-in or refresh that has committed
+	RefusedMismatch     Refusal = "token_mismatch"  // with its session
+	RefusedRevoked      Refusal = "session_revoked" // signed out, or ended by somebody
+	RefusedSessionEnd   Refusal = "session_expired" // sign in again
+	RefusedDisabled     Refusal = "user_disabled"
+	RefusedMembership   Refusal = "membership_ended"  // terminated
+	RefusedNoGrant      Refusal = "no_grant"          // a reviewer's
+	RefusedApplication  Refusal = "wrong_application" // another one's token, or audience
+	RefusedRegion       Refusal = "wrong_region"      // the clinic lives in another one
+	RefusedClock        Refusal = "clock_back"        // the clock of the server has gone back
+	RefusedTransaction  Refusal = "transaction_unfit" // not READ COMMITTED, or it has an identity
+	RefusedConnection   Refusal = "session_unfit"     // it holds what an earlier user of it may have left
+	RefusedStatement    Refusal = "statement_unfit"   // begin was not a select of its own
+	RefusedSecretInText Refusal = "secret_in_query"   // a token, password or secret was no bind parameter
+)
+
+// Why signing in and refreshing are refused.
+const (
+	RefusedNotAccepted    Refusal = "not_accepted" // one answer for whoever is not signed in
+	RefusedTicket         Refusal = "unknown_ticket"
+	RefusedRefresh        Refusal = "refresh_refused" // sign in again
+	RefusedIdentityToken  Refusal = "not_an_identity_token"
+	RefusedIssuer         Refusal = "unknown_issuer"
+	RefusedKey            Refusal = "unknown_key" // the issuer's keys were not fetched lately
+	RefusedClient         Refusal = "wrong_client"
+	RefusedProviderFactor Refusal = "provider_factor_missing"
+	RefusedProviderClock  Refusal = "clock_wrong" // the provider's, or the server's
+	RefusedTokenUsed      Refusal = "token_used"  // an identity token works once
+	RefusedNotLinked      Refusal = "not_linked"  // nobody here is who the identity token names
+)
+
+// outdated says that a fresh token may be accepted: this one is of a signing key that was retired before its time, or of
+// a session that has refreshed often since.
+func (r Refusal) outdated() bool { return r == RefusedSignature || r == RefusedNotIssued }
+
 // codes maps SQLSTATEs to kinds. WARD1 to WARD6 are ward's own; the others are PostgreSQL's, which ward's functions
 // raise in the sense that PostgreSQL gives them. A test holds every errcode in queries/functions to this table.
 var codes = map[string]Code{

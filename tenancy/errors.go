@@ -3,6 +3,7 @@ package tenancy
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -38,9 +39,16 @@ func rootCause(err error) error {
 	}
 }
 
-// RefusedError says that the database did not accept an identity: why, in its words. The refusal is an event.
+// RefusedError says that the database did not accept an identity. The refusal is an event.
 type RefusedError struct {
-	Why string
+	Code Refusal // for a program
+	Why  string  // a sentence, for a person
+}
+
+// refusedFor reads what tenancy.begin and signing in answer, "code: sentence".
+func refusedFor(answer string) *RefusedError {
+	code, why, _ := strings.Cut(answer, ": ")
+	return &RefusedError{Code: Refusal(code), Why: why}
 }
 
 func (e *RefusedError) Error() string { return "identity refused: " + e.Why }

@@ -29,24 +29,24 @@ func TestEndDoesNotWaitForWhoIsEnded(t *testing.T) {
 		name, user, why string
 		do              func(ctx context.Context, session *tenancy.Session) error
 	}{
-		{"a revoked session", "casey", "session revoked", func(ctx context.Context, held *tenancy.Session) error {
+		{"a revoked session", "casey", "session_revoked", func(ctx context.Context, held *tenancy.Session) error {
 			_, err := root.RevokeSession(ctx, held.Tokens().SessionID.String(), "lost telephone")
 			return err
 		}},
-		{"every session of a person", "casey", "session revoked", func(ctx context.Context, _ *tenancy.Session) error {
+		{"every session of a person", "casey", "session_revoked", func(ctx context.Context, _ *tenancy.Session) error {
 			_, err := root.RevokeSessions(ctx, "casey", "lost telephone")
 			return err
 		}},
-		{"signing out everywhere", "carla", "session revoked", func(ctx context.Context, _ *tenancy.Session) error {
+		{"signing out everywhere", "carla", "session_revoked", func(ctx context.Context, _ *tenancy.Session) error {
 			_, err := s.App("carla", "cedar").SignOutEverywhere(ctx)
 			return err
 		}},
-		{"a terminated membership", "carla", "membership terminated",
+		{"a terminated membership", "carla", "membership_ended",
 			func(ctx context.Context, _ *tenancy.Session) error {
 				_, err := root.Terminate(ctx, member("carla"), id("carla"), "left", nil)
 				return err
 			}},
-		{"a disabled person", "casey", "user disabled", func(ctx context.Context, _ *tenancy.Session) error {
+		{"a disabled person", "casey", "user_disabled", func(ctx context.Context, _ *tenancy.Session) error {
 			_, err := root.DisableUser(ctx, "casey", "left")
 			return err
 		}},

@@ -90,34 +90,34 @@ func TestRefusedTokens(t *testing.T) {
 		flipped = "A"
 	}
 	cases := []struct{ name, token, why string }{
-		{"N1 unknown kid, any signature", forge(t, with(head, "kid", "nope"), claims, []byte("x")), "signature"},
+		{"N1 unknown kid, any signature", forge(t, with(head, "kid", "nope"), claims, []byte("x")), "bad_signature"},
 		{"N1 no kid, signature of 43 A",
 			unsigned(forge(t, map[string]any{"alg": "HS256"}, with(claims, "tid", s.harbor.String()), nil)) + "." +
-				strings.Repeat("A", 43), "signature"},
-		{"N1 kid null", forge(t, with(head, "kid", nil), claims, nil), "signature"},
-		{"another key's signature", forge(t, head, claims, []byte("another key of thirty-two bytes.")), "signature"},
-		{"alg none, no signature", unsigned(forge(t, map[string]any{"alg": "none"}, claims, nil)) + ".", "signature"},
-		{"alg none, with the real kid", forge(t, with(head, "alg", "none"), claims, nil), "signature"},
-		{"alg HS512", forge(t, with(head, "alg", "HS512"), claims, nil), "signature"},
+				strings.Repeat("A", 43), "bad_signature"},
+		{"N1 kid null", forge(t, with(head, "kid", nil), claims, nil), "bad_signature"},
+		{"another key's signature", forge(t, head, claims, []byte("another key of thirty-two bytes.")), "bad_signature"},
+		{"alg none, no signature", unsigned(forge(t, map[string]any{"alg": "none"}, claims, nil)) + ".", "bad_signature"},
+		{"alg none, with the real kid", forge(t, with(head, "alg", "none"), claims, nil), "bad_signature"},
+		{"alg HS512", forge(t, with(head, "alg", "HS512"), claims, nil), "bad_signature"},
 		{"claims changed under a real signature",
-			unsigned(forge(t, head, with(claims, "tid", s.harbor.String()), nil)) + good[len(good)-44:], "signature"},
-		{"one character of the signature changed", good[:len(good)-2] + flipped + last[1:], "signature"},
+			unsigned(forge(t, head, with(claims, "tid", s.harbor.String()), nil)) + good[len(good)-44:], "bad_signature"},
+		{"one character of the signature changed", good[:len(good)-2] + flipped + last[1:], "bad_signature"},
 		// as every text has the empty one in it
-		{"empty", "", "the token stood in the query text: send it as a bind parameter"},
-		{"not a token", "no token", "signature"},
-		{"too long", strings.Repeat("A", 5000), "signature"},
+		{"empty", "", "secret_in_query"},
+		{"not a token", "no token", "bad_signature"},
+		{"too long", strings.Repeat("A", 5000), "bad_signature"},
 		{"not UTF-8 inside",
-			base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + ".e30." + strings.Repeat("A", 43), "signature"},
-		{"expired", s.signed(with(claims, "exp", time.Now().Add(-time.Second).Unix())), "expired"},
-		{"another region's", s.signed(with(claims, "rgn", "eu-central")), "another region's token"},
+			base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + ".e30." + strings.Repeat("A", 43), "bad_signature"},
+		{"expired", s.signed(with(claims, "exp", time.Now().Add(-time.Second).Unix())), "token_expired"},
+		{"another region's", s.signed(with(claims, "rgn", "eu-central")), "wrong_region"},
 		{"X1 another tenant on this session", s.signed(with(claims, "tid", s.harbor.String())),
-			"token and session differ"},
-		{"another user on this session", s.signed(with(claims, "sub", hugoClaims["sub"])), "token and session differ"},
+			"token_mismatch"},
+		{"another user on this session", s.signed(with(claims, "sub", hugoClaims["sub"])), "token_mismatch"},
 		{"another membership on this session", s.signed(with(claims, "mid", hugoClaims["mid"])),
-			"token and session differ"},
-		{"another audience on this session", s.signed(with(claims, "aud", "review")), "token and session differ"},
-		{"a session that is not there", s.signed(with(claims, "sid", uuid.NewString())), "token and session differ"},
-		{"a reviewer's token", s.Reviewer("dana").Tokens().Access, "a token of another application"},
+			"token_mismatch"},
+		{"another audience on this session", s.signed(with(claims, "aud", "review")), "token_mismatch"},
+		{"a session that is not there", s.signed(with(claims, "sid", uuid.NewString())), "token_mismatch"},
+		{"a reviewer's token", s.Reviewer("dana").Tokens().Access, "wrong_application"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { s.refusal(t, a, c.token, c.why) })
@@ -128,25 +128,25 @@ func TestRefusedTokens(t *testing.T) {
 	a.must("rollback")
 
 	s.super("update tenancy.signing_key set retired_at = clock_timestamp()")
-	t.Run("a retired key's", func(t *testing.T) { s.refusal(t, a, good, "signature") })
+	t.Run("a retired key's", func(t *testing.T) { s.refusal(t, a, good, "bad_signature") })
 	s.super("update tenancy.signing_key set retired_at = null")
 	s.super("update tenancy.session set revoked_at = clock_timestamp() where session_id = $1", claims["sid"])
-	t.Run("revoked session", func(t *testing.T) { s.refusal(t, a, good, "session revoked") })
+	t.Run("revoked session", func(t *testing.T) { s.refusal(t, a, good, "session_revoked") })
 	s.super("update tenancy.session set expires_at = clock_timestamp() where session_id = $1", otherClaims["sid"])
-	t.Run("expired session", func(t *testing.T) { s.refusal(t, a, other, "session expired") })
+	t.Run("expired session", func(t *testing.T) { s.refusal(t, a, other, "session_expired") })
 	s.super("update tenancy.users set disabled_at = clock_timestamp() where slug = 'hugo'")
-	t.Run("disabled user", func(t *testing.T) { s.refusal(t, a, hugo, "user disabled") })
+	t.Run("disabled user", func(t *testing.T) { s.refusal(t, a, hugo, "user_disabled") })
 	frank := s.App("frank", "cedar").Tokens().Access
 	s.super("update tenancy.membership set terminated_at = clock_timestamp(), reason = 'left' " +
 		"where user_id = (select id from tenancy.users where slug = 'frank')")
-	t.Run("terminated membership", func(t *testing.T) { s.refusal(t, a, frank, "membership terminated") })
+	t.Run("terminated membership", func(t *testing.T) { s.refusal(t, a, frank, "membership_ended") })
 	away := s.App("carla", "cedar")
 	carla := away.Tokens().Access
 	t.Run("what is not looked up again stays as it is", func(t *testing.T) {
 		for _, sql := range []string{"update tenancy.tenant set region = 'eu-central' where slug = 'cedar'",
 			"update tenancy.application set login_role = 'ward_reviewer' where aud = 'app'"} {
 			if _, err := s.Super.Exec(t.Context(), sql); err == nil ||
-				!strings.Contains(err.Error(), "stays as it is") {
+				!strings.Contains(err.Error(), "cannot be changed") {
 				t.Errorf("%s: %v", sql, err)
 			}
 		}
@@ -160,7 +160,7 @@ func TestRefusedTokens(t *testing.T) {
 	s.super("insert into tenancy.region (name) values ('eu-central')")
 	s.super("update tenancy.instance set region = 'eu-central'")
 	t.Run("the clinic lives in another region", func(t *testing.T) {
-		s.refusal(t, a, carla, "another region's token")
+		s.refusal(t, a, carla, "wrong_region")
 		if _, err := away.DB().Refresh(t.Context(), away.Tokens().Refresh); err == nil {
 			t.Error("a refresh")
 		}
@@ -173,18 +173,18 @@ func TestRefusedTokens(t *testing.T) {
 
 	reviewer := s.connAs(t, "ward_reviewer")
 	t.Run("an application's token as ward_reviewer",
-		func(t *testing.T) { s.refusal(t, reviewer, carla, "a token of another application") })
+		func(t *testing.T) { s.refusal(t, reviewer, carla, "wrong_application") })
 	ana := s.Reviewer("ana").Tokens().Access
 	s.super("update tenancy.reviewer_grant set ended_at = clock_timestamp() where user_id = (select id " +
 		"from tenancy.users where slug = 'ana')")
 	t.Run("a reviewer whose grant ended",
-		func(t *testing.T) { s.refusal(t, reviewer, ana, "no reviewer grant in force") })
+		func(t *testing.T) { s.refusal(t, reviewer, ana, "no_grant") })
 }
 
 // refusal holds that begin refuses the token with this reason, that nothing works after it, and that the event stays.
 func (s *scene) refusal(t *testing.T, a *attacker, token, why string) {
 	t.Helper()
-	before := s.events("action = 'refuse' and outcome = 'denied' and detail::jsonb->>'reason' = $1", why)
+	before := s.events("action = 'refuse' and outcome = 'denied' and detail::jsonb->>'code' = $1", why)
 	if got := a.begin(token, uuid.Nil); got != why {
 		a.must("rollback")
 		t.Fatalf("begin says %q, want %q", got, why)
@@ -193,8 +193,8 @@ func (s *scene) refusal(t *testing.T, a *attacker, token, why string) {
 		t.Fatal("an identity after a refusal")
 	}
 	a.must("commit")
-	if n := s.events("action = 'refuse' and outcome = 'denied' and detail::jsonb->>'reason' = $1", why); n != before+1 {
-		t.Fatalf("%d refuse events with reason %q, want 1", n-before, why)
+	if n := s.events("action = 'refuse' and outcome = 'denied' and detail::jsonb->>'code' = $1", why); n != before+1 {
+		t.Fatalf("%d refuse events with code %q, want 1", n-before, why)
 	}
 }
 
@@ -214,12 +214,12 @@ func TestTerminationBitesAtOnce(t *testing.T) {
 	}
 	refused(t, a.try("select tenancy.tenant_id()"), "28000", "session has ended")
 	a.must("rollback")
-	if why := a.begin(tokens.Access, uuid.Nil); why != "session revoked" {
+	if why := a.begin(tokens.Access, uuid.Nil); why != "session_revoked" {
 		t.Fatalf("begin says %q", why)
 	}
 	a.must("commit")
 	if _, err := session.DB().Refresh(t.Context(),
-		tokens.Refresh); fmt.Sprint(err) != "identity refused: sign in again" {
+		tokens.Refresh); fmt.Sprint(err) != "identity refused: this session cannot be refreshed: sign in again" {
 		t.Fatalf("refresh: %v", err)
 	}
 	if _, err := session.DB().SignIn(t.Context(),
@@ -333,11 +333,12 @@ func TestForgedClaims(t *testing.T) {
 func TestBeginsConditions(t *testing.T) {
 	s := newScene(t)
 	casey := s.token("casey@cedar")
-	const own = "begin was not a select of its own"
+	const own = "statement_unfit"
 	refusal := func(t *testing.T, a *attacker, sql, why string, args ...any) {
 		t.Helper()
 		var got string
-		if err := a.QueryRow(t.Context(), sql, args...).Scan(&got); err != nil || got != why {
+		err := a.QueryRow(t.Context(), sql, args...).Scan(&got)
+		if code, _, _ := strings.Cut(got, ": "); err != nil || code != why {
 			t.Fatalf("%s: %q, %v, want %q", sql, got, err, why)
 		}
 	}
@@ -345,7 +346,7 @@ func TestBeginsConditions(t *testing.T) {
 		t.Run("E2 "+level, func(t *testing.T) {
 			a := s.conn(t)
 			a.must("begin isolation level " + level)
-			if why := a.identify(casey, uuid.Nil); why != "the transaction is not READ COMMITTED" {
+			if why := a.identify(casey, uuid.Nil); why != "transaction_unfit" {
 				t.Fatalf("%q", why)
 			}
 			a.must("commit")
@@ -358,7 +359,7 @@ func TestBeginsConditions(t *testing.T) {
 		a := s.conn(t)
 		a.must("begin")
 		refusal(t, a, "select tenancy.begin('"+casey+"')",
-			"the token stood in the query text: send it as a bind parameter")
+			"secret_in_query")
 		a.must("commit")
 		if n := s.events("action = 'refuse' and detail like '%query text%'"); n != 1 {
 			t.Fatalf("%d events, want 1", n)
@@ -367,7 +368,7 @@ func TestBeginsConditions(t *testing.T) {
 	t.Run("a second begin", func(t *testing.T) {
 		a := s.conn(t)
 		a.accepted(casey, uuid.Nil)
-		if why := a.identify(casey, uuid.Nil); why != "the transaction has an identity already" {
+		if why := a.identify(casey, uuid.Nil); why != "transaction_unfit" {
 			t.Fatalf("%q", why)
 		}
 		if c := value[*string](a, "select tenancy.claims()::text"); c != nil {
@@ -404,16 +405,14 @@ func TestBeginsConditions(t *testing.T) {
 		a.sees("Canarycedar")
 	})
 	for _, left := range []struct{ name, sql, why string }{
-		{"Q1 a statement prepared by SQL", "prepare stmtcache_1(uuid) as select 1",
-			"the session holds a statement prepared by SQL: DISCARD ALL first"},
-		{"L2 a WITH HOLD cursor", "declare h cursor with hold for select 1",
-			"the session holds a WITH HOLD cursor: DISCARD ALL first"},
+		{"Q1 a statement prepared by SQL", "prepare stmtcache_1(uuid) as select 1", "prepared by SQL"},
+		{"L2 a WITH HOLD cursor", "declare h cursor with hold for select 1", "WITH HOLD cursor"},
 	} {
 		t.Run(left.name, func(t *testing.T) {
 			a := s.conn(t)
 			a.must(left.sql)
-			if why := a.begin(casey, uuid.Nil); why != left.why {
-				t.Fatalf("%q", why)
+			if why := a.begin(casey, uuid.Nil); why != "session_unfit" || !strings.Contains(a.why, left.why) {
+				t.Fatalf("%s: %q", why, a.why)
 			}
 			a.must("rollback")
 			a.must("discard all")

@@ -135,48 +135,48 @@ func TestOIDCRefusals(t *testing.T) {
 		"from tenancy.users where slug = 'eli'", issuer)
 	for _, c := range []struct{ name, token, want string }{
 		{"claims changed", fields[0] + "." + base64.RawURLEncoding.EncodeToString(forged) + "." +
-			fields[2], "signature"},
-		{"another's key under the same kid", stranger.idToken(head, claims()), "signature"},
-		{"alg none", p.idToken(with(head, "alg", "none"), claims()), "signature"},
+			fields[2], "bad_signature"},
+		{"another's key under the same kid", stranger.idToken(head, claims()), "bad_signature"},
+		{"alg none", p.idToken(with(head, "alg", "none"), claims()), "bad_signature"},
 		{"alg none, no signature", strings.Join(strings.Split(p.idToken(with(head, "alg", "none"), claims()), ".")[:2],
-			".") + ".", "not an identity token"},
+			".") + ".", "not_an_identity_token"},
 		{"HS256 with the public key as secret",
-			forge(t, with(head, "alg", "HS256"), claims(), p.key.N.Bytes()), "signature"},
-		{"RS512", p.idToken(with(head, "alg", "RS512"), claims()), "signature"},
-		{"unknown kid", p.idToken(with(head, "kid", "two"), claims()), "the key is not"},
-		{"no kid", p.idToken(without(head, "kid"), claims()), "the key is not"},
-		{"kid null", p.idToken(with(head, "kid", nil), claims()), "the key is not"},
-		{"another issuer", p.idToken(head, with(claims(), "iss", "https://evil.example.org")), "the issuer is not"},
-		{"the issuer with a slash", p.idToken(head, with(claims(), "iss", issuer+"/")), "the issuer is not"},
-		{"no issuer", p.idToken(head, without(claims(), "iss")), "the issuer is not"},
-		{"another client", p.idToken(head, with(claims(), "aud", "another")), "another client"},
-		{"no audience", p.idToken(head, without(claims(), "aud")), "another client"},
+			forge(t, with(head, "alg", "HS256"), claims(), p.key.N.Bytes()), "bad_signature"},
+		{"RS512", p.idToken(with(head, "alg", "RS512"), claims()), "bad_signature"},
+		{"unknown kid", p.idToken(with(head, "kid", "two"), claims()), "unknown_key"},
+		{"no kid", p.idToken(without(head, "kid"), claims()), "unknown_key"},
+		{"kid null", p.idToken(with(head, "kid", nil), claims()), "unknown_key"},
+		{"another issuer", p.idToken(head, with(claims(), "iss", "https://evil.example.org")), "unknown_issuer"},
+		{"the issuer with a slash", p.idToken(head, with(claims(), "iss", issuer+"/")), "unknown_issuer"},
+		{"no issuer", p.idToken(head, without(claims(), "iss")), "unknown_issuer"},
+		{"another client", p.idToken(head, with(claims(), "aud", "another")), "wrong_client"},
+		{"no audience", p.idToken(head, without(claims(), "aud")), "wrong_client"},
 		{"several audiences, no azp", p.idToken(head, with(claims(), "aud", []string{clientID, "another"})),
-			"another client"},
+			"wrong_client"},
 		{"several audiences, another's azp", p.idToken(head,
-			with(with(claims(), "aud", []string{clientID, "another"}), "azp", "another")), "another client"},
-		{"another's azp", p.idToken(head, with(claims(), "azp", "another")), "another client"},
-		{"an audience that contains ours", p.idToken(head, with(claims(), "aud", clientID+"-2")), "another client"},
-		{"expired", p.idToken(head, with(claims(), "exp", now-1)), "expired"},
-		{"no exp", p.idToken(head, without(claims(), "exp")), "not an identity token"},
-		{"exp as text", p.idToken(head, with(claims(), "exp", "9999999999")), "not an identity token"},
-		{"old", p.idToken(head, with(claims(), "iat", now-700)), "ten minutes"},
-		{"no iat", p.idToken(head, without(claims(), "iat")), "not an identity token"},
-		{"of the future", p.idToken(head, with(claims(), "iat", now+3600)), "future"},
-		{"not before tomorrow", p.idToken(head, with(claims(), "nbf", now+86400)), "future"},
-		{"iat beyond any date", p.idToken(head, with(claims(), "iat", 1e300)), "future"},
-		{"no subject", p.idToken(head, without(claims(), "sub")), "not an identity token"},
-		{"subject a number", p.idToken(head, with(claims(), "sub", 7)), "not an identity token"},
-		{"an unlinked subject", p.idToken(head, with(claims(), "sub", "nobody")), "linked to no user"},
-		{"a mail address as subject", p.idToken(head, with(claims(), "sub", "dana@example.org")), "linked to no user"},
-		{"an access token (RFC 9068)", p.idToken(with(head, "typ", "at+jwt"), claims()), "not an identity token"},
-		{"a logout token", p.idToken(head, with(claims(), "events", map[string]any{})), "not an identity token"},
-		{"a critical extension", p.idToken(with(head, "crit", []string{"b64"}), claims()), "not an identity token"},
-		{"not base64", "a!.b.c", "not an identity token"},
-		{"not JSON", "YWJj.YWJj.YWJj", "not an identity token"},
-		{"not UTF-8", "_____w._____w._____w", "not an identity token"},
+			with(with(claims(), "aud", []string{clientID, "another"}), "azp", "another")), "wrong_client"},
+		{"another's azp", p.idToken(head, with(claims(), "azp", "another")), "wrong_client"},
+		{"an audience that contains ours", p.idToken(head, with(claims(), "aud", clientID+"-2")), "wrong_client"},
+		{"expired", p.idToken(head, with(claims(), "exp", now-1)), "token_expired"},
+		{"no exp", p.idToken(head, without(claims(), "exp")), "not_an_identity_token"},
+		{"exp as text", p.idToken(head, with(claims(), "exp", "9999999999")), "not_an_identity_token"},
+		{"old", p.idToken(head, with(claims(), "iat", now-700)), "token_expired"},
+		{"no iat", p.idToken(head, without(claims(), "iat")), "not_an_identity_token"},
+		{"of the future", p.idToken(head, with(claims(), "iat", now+3600)), "clock_wrong"},
+		{"not before tomorrow", p.idToken(head, with(claims(), "nbf", now+86400)), "clock_wrong"},
+		{"iat beyond any date", p.idToken(head, with(claims(), "iat", 1e300)), "clock_wrong"},
+		{"no subject", p.idToken(head, without(claims(), "sub")), "not_an_identity_token"},
+		{"subject a number", p.idToken(head, with(claims(), "sub", 7)), "not_an_identity_token"},
+		{"an unlinked subject", p.idToken(head, with(claims(), "sub", "nobody")), "not_linked"},
+		{"a mail address as subject", p.idToken(head, with(claims(), "sub", "dana@example.org")), "not_linked"},
+		{"an access token (RFC 9068)", p.idToken(with(head, "typ", "at+jwt"), claims()), "not_an_identity_token"},
+		{"a logout token", p.idToken(head, with(claims(), "events", map[string]any{})), "not_an_identity_token"},
+		{"a critical extension", p.idToken(with(head, "crit", []string{"b64"}), claims()), "not_an_identity_token"},
+		{"not base64", "a!.b.c", "not_an_identity_token"},
+		{"not JSON", "YWJj.YWJj.YWJj", "not_an_identity_token"},
+		{"not UTF-8", "_____w._____w._____w", "not_an_identity_token"},
 		{"empty", "", ""},
-		{"enormous", strings.Repeat("a", 20000) + ".b.c", "not an identity token"},
+		{"enormous", strings.Repeat("a", 20000) + ".b.c", "not_an_identity_token"},
 	} {
 		before := p.events("action = 'sign_in' and outcome = 'denied'")
 		if got := p.why(c.token); got == "" || !strings.Contains(got, c.want) {
@@ -206,7 +206,7 @@ func TestOIDCTokenWorksOnce(t *testing.T) {
 	for answer := range answers {
 		count[answer]++
 	}
-	if count[""] != 1 || count["the token was used before"] != 19 {
+	if count[""] != 1 || count["token_used"] != 19 {
 		t.Fatalf("of 20 at once one is to be accepted: %v", count)
 	}
 	// the last character of a 256-byte signature carries two bits that decode to nothing
@@ -214,11 +214,11 @@ func TestOIDCTokenWorksOnce(t *testing.T) {
 	last := strings.IndexByte(alphabet, token[len(token)-1])
 	for i := range 4 {
 		again := token[:len(token)-1] + string(alphabet[last/16*16+i])
-		if got := p.why(again); got != "the token was used before" && got != "signature" {
+		if got := p.why(again); got != "token_used" && got != "bad_signature" {
 			t.Errorf("the same signature written otherwise: %q", got)
 		}
 	}
-	if got := p.why(token); got != "the token was used before" {
+	if got := p.why(token); got != "token_used" {
 		t.Errorf("again: %q", got)
 	}
 	h := sha256.Sum256([]byte(token[:strings.LastIndex(token, ".")]))
@@ -259,17 +259,17 @@ func TestOIDCTokenInQueryText(t *testing.T) {
 func TestIdentityLinks(t *testing.T) {
 	p := newProvider(t)
 	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil ||
-		!strings.Contains(err.Error(), "another user's") {
+		!strings.Contains(err.Error(), "linked to another user, and cannot") {
 		t.Errorf("linked to a second user: %v", err)
 	}
 	if err := p.root.UnlinkIdentity(t.Context(), "dana", issuer, "sub-dana", "left the company"); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.why(p.idToken(p.head(), claims())); !strings.Contains(got, "linked to no user") {
+	if got := p.why(p.idToken(p.head(), claims())); !strings.Contains(got, "not_linked") {
 		t.Errorf("unlinked, and %q", got)
 	}
 	if _, err := p.root.LinkIdentity(t.Context(), "eli", issuer, "sub-dana"); err == nil ||
-		!strings.Contains(err.Error(), "another user's") {
+		!strings.Contains(err.Error(), "linked to another user, and cannot") {
 		t.Errorf("linked to another user after unlinking: %v", err)
 	}
 	if _, err := p.root.LinkIdentity(t.Context(), "dana", issuer, "sub-dana"); err != nil {
@@ -299,7 +299,7 @@ func TestIdentityLinks(t *testing.T) {
 	if err := p.root.EndIssuer(t.Context(), issuer, "moved elsewhere"); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.why(p.idToken(p.head(), claims())); !strings.Contains(got, "not declared") {
+	if got := p.why(p.idToken(p.head(), claims())); !strings.Contains(got, "unknown_issuer") {
 		t.Errorf("removed, and %q", got)
 	}
 }
@@ -320,7 +320,7 @@ func TestIdentityRole(t *testing.T) {
 		"'ward_identity'"); n != 1 {
 		t.Errorf("%d events of one change", n)
 	}
-	if got := p.why(old); !strings.Contains(got, "the key is not") {
+	if got := p.why(old); !strings.Contains(got, "unknown_key") {
 		t.Errorf("a token under the old key: %q", got)
 	}
 	if got := p.why(p.idToken(p.head(), claims())); got != "" {
@@ -354,7 +354,7 @@ func TestIdentityRole(t *testing.T) {
 		"select tenancy.put_keys(gen_random_uuid(), '[]')"} {
 		refused(t, a.try(sql), "42501", "permission denied")
 	}
-	callable := value[int](&attacker{t, p.Conn("postgres")},
+	callable := value[int](&attacker{t: t, Conn: p.Conn("postgres")},
 		`select count(*)::int from pg_proc f join pg_namespace n on n.oid = f.pronamespace
 		where n.nspname in ('core', 'tenancy', 'audit', 'review', 'auth', 'phi', 'boundary', 'river')
 			and has_function_privilege('ward_identity', f.oid, 'execute') and has_schema_privilege('ward_identity',
@@ -371,8 +371,8 @@ func TestOIDCRequiredFactor(t *testing.T) {
 	for _, c := range []struct {
 		amr  any
 		want string
-	}{{nil, "second factor that is required"}, {"mfa", "second factor that is required"},
-		{[]string{"pwd", "mfa"}, "second factor that is required"}, {[]string{"pwd", "hwk", "mfa"}, ""}} {
+	}{{nil, "provider_factor_missing"}, {"mfa", "provider_factor_missing"},
+		{[]string{"pwd", "mfa"}, "provider_factor_missing"}, {[]string{"pwd", "hwk", "mfa"}, ""}} {
 		if got := p.why(p.idToken(p.head(), with(claims(), "amr", c.amr))); (got == "") != (c.want == "") ||
 			!strings.Contains(got, c.want) {
 			t.Errorf("amr %v: %q", c.amr, got)
@@ -409,9 +409,9 @@ func TestOIDCSecondFactor(t *testing.T) {
 	for _, c := range []struct{ name, token, code, want string }{
 		{"no code", first, "", codeNeeded}, {"spaces", first, "  ", codeNeeded},
 		{"a wrong code", first, notTOTP(t, secret), codeWrong},
-		{"a right one after it", first, totp(t, secret, step()), "the token was used before"},
+		{"a right one after it", first, totp(t, secret, step()), "token_used"},
 		{"no code", second, "", codeNeeded}, {"a right one", second, totp(t, secret, step()), ""},
-		{"again", second, totp(t, secret, step()+1), "the token was used before"},
+		{"again", second, totp(t, secret, step()+1), "token_used"},
 	} {
 		if got := try(c.token, c.code); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -439,11 +439,11 @@ func TestOIDCChoiceOfTenant(t *testing.T) {
 	if err := try("harbor", ""); err != nil {
 		t.Errorf("with the same token and a clinic: %v", err)
 	}
-	if got := reason(t, try("cedar", "")); got != "the token was used before" {
+	if got := reason(t, try("cedar", "")); got != "token_used" {
 		t.Errorf("and again: %q", got)
 	}
 	token = p.idToken(p.head(), with(with(claims(), "sub", "sub-casey"), "jti", "another"))
-	if got := reason(t, try("cedar", "billing")); !strings.Contains(got, "no membership") {
+	if got := reason(t, try("cedar", "billing")); got != "not_accepted" {
 		t.Errorf("in a role that casey has not: %q", got)
 	}
 }
@@ -456,7 +456,7 @@ func TestOIDCRolledBack(t *testing.T) {
 		a.must("begin")
 		access := value[string](a, "select access_token from tenancy.sign_in_oidc($1, audience => 'review')", token)
 		a.must("rollback")
-		if why := a.begin(access, [16]byte{}); why != "token and session differ" {
+		if why := a.begin(access, [16]byte{}); why != "token_mismatch" {
 			t.Errorf("begin says %q", why)
 		}
 	}

@@ -194,7 +194,7 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 		name, function, part, instead string
 		attack                        func(a *attacker) bool
 	}{
-		{"the look", "tenancy.disclosed", "c ? 'pat'", "false", func(a *attacker) bool {
+		{"the look", "tenancy.disclosed", "claims ? 'pat'", "false", func(a *attacker) bool {
 			got, err := p.shows(a, p.pia, p.mine, p.other)
 			return err == nil && got == "Canarycedar,Canaryother"
 		}},
@@ -204,12 +204,12 @@ func TestPatientWithoutTheDefence(t *testing.T) {
 			// how many there are, at least
 			return err == nil && p.events("action = 'view' and record_id = $1", p.other) == before+1
 		}},
-		{"the write", "tenancy.on_write", "c ? 'pat'", "false", func(a *attacker) bool {
+		{"the write", "tenancy.on_write", "claims ? 'pat'", "false", func(a *attacker) bool {
 			a.accepted(p.pia, uuid.Nil)
 			defer a.must("rollback")
 			return a.try(p.messages, p.cedar, uuid.New(), p.other) == nil
 		}},
-		{"the claim", "tenancy.mint", "'pat', m.patient_id,", "", func(a *attacker) bool {
+		{"the claim", "tenancy.mint", "'pat', member.patient_id,", "", func(a *attacker) bool {
 			got, err := p.shows(a, p.App("pia", "cedar").Tokens().Access, p.other)
 			return err == nil && got == "Canaryother"
 		}},

@@ -231,7 +231,7 @@ func TestLastAdministrator(t *testing.T) {
 	_, err = carla.DisableUser(t.Context(), "root", "would leave one for an hour")
 	denied(t, err, "55000", "without an administrator")
 	_, err = root.DisableUser(t.Context(), "root", "oneself")
-	denied(t, err, "WARD2", "themself")
+	denied(t, err, "WARD2", "yourself")
 	if _, err := root.EndGrant(t.Context(), s.grant("carla", "administrator"), "the hour is over"); err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func TestOnCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := root.AddOnCall(t.Context(), "root", "", "oneself")
-	denied(t, err, "WARD2", "themself")
+	denied(t, err, "WARD2", "yourself")
 	carla := s.Reviewer("carla")
 	who, err := carla.Whoami(t.Context())
 	if err != nil || len(who.Grants) != 0 || len(who.Actions) != 0 || !slices.Equal(who.OnCall, []string{"cedar"}) {
@@ -415,7 +415,7 @@ func TestOnCall(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	_, err = carla.TakeOnCall(t.Context(), "cedar", "portal down", "OPS-2", 4)
-	denied(t, err, "55000", "one on-call grant at a time")
+	denied(t, err, "55000", "this person holds an on-call grant for")
 	if _, err := audit.Open(t.Context(), carla, "cedar", "portal down", "OPS-1", audit.Filter{}); err != nil {
 		t.Fatal(err)
 	}
@@ -461,5 +461,5 @@ func TestOneOnCallGrantAtATime(t *testing.T) {
 			"select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0
 	})
 	a.must("commit")
-	refused(t, <-done, "55000", "one on-call grant at a time")
+	refused(t, <-done, "55000", "this person holds an on-call grant for")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -296,7 +297,10 @@ func (s *Session) pipeline(ctx context.Context, token string, disclosure uuid.UU
 		return &run, nil
 	})
 	if err != nil && run.cutShort(out, err) {
-		out.refused = "an identity that the ask before it still had"
+		var denied *DeniedError
+		if errors.As(err, &denied) { // tenancy.begin's own answer, which it raised
+			out.refused = strings.TrimPrefix(denied.Message, "refused: ")
+		}
 	}
 	if out.refused != "" {
 		if !out.recorded {

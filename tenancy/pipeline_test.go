@@ -171,7 +171,7 @@ func TestPipelineRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := s.events("action = 'refuse'")
 			var refused *tenancy.RefusedError
-			if err := call(); !errors.As(err, &refused) || refused.Why != "session revoked" || shown {
+			if err := call(); !errors.As(err, &refused) || refused.Code != tenancy.RefusedRevoked || shown {
 				t.Fatalf("%v", err)
 			}
 			if n := s.events("action = 'refuse'") - before; n != 1 {

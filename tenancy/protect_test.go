@@ -216,7 +216,7 @@ func TestRelate(t *testing.T) {
 	}
 	owner := s.owner(t)
 	refused(t, owner.try(`select tenancy.relate('public.appointments', 'appointment', '{"user": "provider_id"}')`),
-		"22023", "relate needs")
+		"22023", "the columns of public.appointments need")
 	refused(t, owner.try(`select tenancy.relate('public.appointments', 'appointment',
 			'{"user": "provider_id", "patient": "patient_id", "from": "nope"}')`), "22023", "wrong: nope")
 	refused(t, owner.try(

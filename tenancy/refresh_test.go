@@ -17,21 +17,21 @@ func (s *scene) aged(by string) {
 	s.super("update tenancy.refresh_token set used_at = used_at - $1::text::interval where used_at is not null", by)
 }
 
-const refreshRefused = "identity refused: sign in again"
+const refreshRefused = "identity refused: this session cannot be refreshed: sign in again"
 
 // reused holds that the token is refused as a second use, that the session is revoked by that, and that it stands.
 func (s *scene) reused(t *testing.T, db *tenancy.DB, token string, newest tenancy.Tokens) {
 	t.Helper()
-	before := s.events("action = 'refresh' and outcome = 'denied' and detail like '%used twice: session revoked%'")
+	before := s.events("action = 'refresh' and outcome = 'denied' and detail::jsonb->>'code' = 'token_reused'")
 	if _, err := db.Refresh(t.Context(), token); err == nil || err.Error() != refreshRefused {
 		t.Fatalf("a used refresh token: %v", err)
 	}
-	if n := s.events("action = 'refresh' and outcome = 'denied' and detail like '%used twice: "+
-		"session revoked%'") - before; n != 1 {
+	if n := s.events("action = 'refresh' and outcome = 'denied' and detail::jsonb->>'code' = "+
+		"'token_reused'") - before; n != 1 {
 		t.Fatalf("%d events of the reuse, want 1", n)
 	}
 	a := s.conn(t)
-	if why := a.begin(newest.Access, uuid.Nil); why != "session revoked" {
+	if why := a.begin(newest.Access, uuid.Nil); why != "session_revoked" {
 		t.Fatalf("the newest access token: %q", why)
 	}
 	a.must("rollback")
@@ -210,11 +210,11 @@ func TestRolledBackRefresh(t *testing.T) {
 	a.must("begin")
 	access := value[string](a, "select access_token from tenancy.refresh($1)", stolen)
 	a.must("rollback")
-	s.refusal(t, a, access, "token of no committed sign-in or refresh")
+	s.refusal(t, a, access, "not_issued")
 	s.refresh(t, session.DB(), stolen) // its owner's own refresh commits
-	s.refusal(t, a, access, "token of no committed sign-in or refresh")
+	s.refusal(t, a, access, "not_issued")
 	a.must("begin")
 	access = value[string](a, "select access_token from tenancy.refresh($1)", stolen) // within the grace
 	a.must("rollback")
-	s.refusal(t, a, access, "token of no committed sign-in or refresh")
+	s.refusal(t, a, access, "not_issued")
 }

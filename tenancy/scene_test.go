@@ -69,6 +69,7 @@ func (s *scene) connAs(t *testing.T, role string) *attacker {
 type attacker struct {
 	t *testing.T
 	*pgx.Conn
+	why string // the sentence of the last refusal
 }
 
 func connect(t *testing.T, dsn string) *attacker {
@@ -124,12 +125,14 @@ func (a *attacker) identify(token string, disclosure uuid.UUID) string {
 	return why
 }
 
+// tryIdentify begins an identity; why is the code of a refusal, "" when there was none.
 func (a *attacker) tryIdentify(token string, disclosure uuid.UUID) (why string, err error) {
 	var d *uuid.UUID
 	if disclosure != uuid.Nil {
 		d = &disclosure
 	}
 	err = a.QueryRow(a.t.Context(), "select coalesce(tenancy.begin($1, $2), '')", token, d).Scan(&why)
+	why, a.why, _ = strings.Cut(why, ": ")
 	return why, err
 }
 

@@ -37,7 +37,6 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 	// a service account with a password hash, as an older version or an administrator by hand may have left one
 	s.super("update tenancy.users set password_hash = (select password_hash from tenancy.users where slug = 'casey') " +
 		"where slug = 'svc-etl'")
-	const words = "user, password or clinic not accepted"
 	for name, try := range map[string]func() error{
 		"by password": func() error {
 			_, err := db.SignIn(t.Context(),
@@ -76,7 +75,8 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 	} {
 		before := s.events("action = 'sign_in' and outcome = 'denied'")
 		var r *tenancy.RefusedError
-		if err := try(); !errors.As(err, &r) || r.Why != words {
+		if err := try(); !errors.As(err, &r) || r.Code != tenancy.RefusedNotAccepted ||
+			r.Why != "user, password or clinic not accepted" {
 			t.Errorf("%s: %v", name, err)
 		}
 		if s.events("action = 'sign_in' and outcome = 'denied'") != before+1 {
@@ -89,7 +89,7 @@ func TestServiceSignsInBySecretOnly(t *testing.T) {
 		t.Errorf("a secret in the query text: %q", why)
 	}
 	refused(t, a.try("select tenancy.new_service_secret('svc-etl')"), "42501", "permission denied")
-	restore := s.without(t, "tenancy.sign_in", "u.kind = 'human' and", "")
+	restore := s.without(t, "tenancy.sign_in", "person.kind = 'human' and", "")
 	defer restore()
 	if _, err := db.SignIn(t.Context(),
 		tenancy.Credentials{User: "svc-etl", Password: wardtest.Password, Tenant: "cedar"}); err != nil {

@@ -91,13 +91,6 @@ func (s *Session) fresh(t Tokens, refused string) bool {
 	return t.Refresh == "" || t.Access != refused && s.now().Before(t.Expires.Add(-time.Minute))
 }
 
-// What tenancy.begin says, among others, to a token of a signing key that was retired before its time, and to one of a
-// session that has refreshed often since.
-const (
-	whySignature = "signature"
-	whyNotIssued = "token of no committed sign-in or refresh"
-)
-
 // Tx runs fn in one transaction under the session's identity and commits. disclosure names what an earlier transaction
 // asked for (uuid.Nil: nothing). What fn reads may be used once Tx has returned nil, not before. A refused identity is
 // a *RefusedError, its event committed; where a fresh token may help, the session refreshes and tries once more.
@@ -117,14 +110,14 @@ func (s *Session) withToken(ctx context.Context, fn func(token string) (why stri
 		return err
 	}
 	why, err := fn(token)
-	if err == nil && (why == whySignature || why == whyNotIssued) && s.Tokens().Refresh != "" {
+	if err == nil && why != "" && refusedFor(why).Code.outdated() && s.Tokens().Refresh != "" {
 		if token, err = s.access(ctx, token); err != nil {
 			return err
 		}
 		why, err = fn(token)
 	}
 	if why != "" {
-		return errors.Join(&RefusedError{Why: why}, err)
+		return errors.Join(refusedFor(why), err)
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func TestSignOutEverywhere(t *testing.T) {
 	refused(t, a.try("select tenancy.tenant_id()"), "28000", "session has ended")
 	a.must("rollback")
 	for i, session := range mine {
-		if err := works(t, session); fmt.Sprint(err) != "identity refused: session revoked" {
+		if err := works(t, session); fmt.Sprint(err) != "identity refused: this session was revoked" {
 			t.Errorf("session %d: %v", i, err)
 		}
 		if _, err := session.DB().Refresh(t.Context(), session.Tokens().Refresh); err == nil {
@@ -109,7 +109,7 @@ func TestRevokeSessions(t *testing.T) {
 	if err != nil || done.SessionsEnded != 1 || done.Sessions[0] != one.Tokens().SessionID {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if err := works(t, one); fmt.Sprint(err) != "identity refused: session revoked" || works(t, two) != nil {
+	if err := works(t, one); fmt.Sprint(err) != "identity refused: this session was revoked" || works(t, two) != nil {
 		t.Fatalf("%v", err)
 	}
 	if n := s.events("action = 'revoke' and tenant_id = $1 and detail::jsonb->>'session' = $2 and "+
@@ -149,7 +149,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("the old key verifies for %v s more, want the life of an access token", d)
 	}
 	s.super("update tenancy.signing_key set retire_at = clock_timestamp() where kid = $1", oldHead["kid"])
-	s.refusal(t, a, old, "signature")
+	s.refusal(t, a, old, "bad_signature")
 	s.refresh(t, next.DB(), next.Tokens().Refresh) // the next token that is signed
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.signing_key where kid = $1 and secret is null "+
 		"and retired_at is not null", oldHead["kid"]); n != 1 {
@@ -161,7 +161,7 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.refusal(t, a, before, "signature")
+	s.refusal(t, a, before, "bad_signature")
 	if n := wardtest.One[int](s.Env, "select count(*) from tenancy.signing_key where secret is not null"); n != 1 {
 		t.Errorf("%d keys have a secret, want 1", n)
 	}
@@ -249,7 +249,7 @@ func TestAudiences(t *testing.T) {
 			if aud == login {
 				continue
 			}
-			s.refusal(t, a, tokens[aud].Access, "a token of another application")
+			s.refusal(t, a, tokens[aud].Access, "wrong_application")
 			if _, err := db.Refresh(t.Context(), tokens[aud].Refresh); err == nil {
 				t.Errorf("%s refreshed a token of %s", login, aud)
 			}
@@ -261,7 +261,7 @@ func TestAudiences(t *testing.T) {
 			t.Errorf("%s: %v", aud, err)
 		}
 	}
-	if n := s.events("action = 'refresh' and outcome = 'denied' and detail like '%another application%'"); n != 6 {
+	if n := s.events("action = 'refresh' and outcome = 'denied' and detail::jsonb->>'code' = 'wrong_application'"); n != 6 {
 		t.Errorf("%d events of refused refreshes, want 6", n)
 	}
 	if _, err := s.Super.Exec(t.Context(), "insert into tenancy.session (user_id, aud, expires_at) "+

@@ -66,9 +66,9 @@ func (a *signed) tokens() (Tokens, error) {
 	case a.Needs == "tenant":
 		return Tokens{}, &ChoiceError{Choices: a.Choices}
 	case a.Needs == "second_factor":
-		return Tokens{}, fmt.Errorf("%w: %s", ErrSecondFactor, a.Reason)
+		return Tokens{}, fmt.Errorf("%w: %s", ErrSecondFactor, refusedFor(a.Reason).Why)
 	}
-	return Tokens{}, &RefusedError{Why: a.Reason}
+	return Tokens{}, refusedFor(a.Reason)
 }
 
 // SignIn signs a user in with a password: to a tenant as an application's user, or, with ReviewAudience and no tenant,

@@ -65,9 +65,9 @@ func (s *scene) closed(kind string) {
 	}
 }
 
-// tries counts denied sign-ins by reason.
-func (s *scene) tries(reason string) int {
-	return s.events("action = 'sign_in' and outcome = 'denied' and detail::jsonb->>'reason' = $1", reason)
+// tries counts denied sign-ins by code.
+func (s *scene) tries(code string) int {
+	return s.events("action = 'sign_in' and outcome = 'denied' and detail::jsonb->>'code' = $1", code)
 }
 
 // Signing in says the same to whatever is wrong, and each refusal is an event.
@@ -187,7 +187,7 @@ func TestParallelTriesAreCounted(t *testing.T) {
 	}
 	for _, fetch := range []bool{true, false} {
 		s.throttled("carla", 20, "-1 second") // the next failure closes for a quarter of an hour
-		before, late := s.tries("password"), s.tries("too soon after failures")
+		before, late := s.tries("wrong_password"), s.tries("too_many_failures")
 		var wg sync.WaitGroup
 		start := make(chan struct{})
 		tickets := make([]string, tries)
@@ -213,7 +213,7 @@ func TestParallelTriesAreCounted(t *testing.T) {
 				conns[0].must("select tenancy.signed_in($1)", ticket)
 			}
 		}
-		if n, m := s.tries("password")-before, s.tries("too soon after failures")-late; n != 1 || m != tries-1 {
+		if n, m := s.tries("wrong_password")-before, s.tries("too_many_failures")-late; n != 1 || m != tries-1 {
 			t.Errorf("fetched at once %v: %d tries were evaluated and %d refused, want 1 and %d", fetch, n, m, tries-1)
 		}
 	}
@@ -239,7 +239,7 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 				did[i] -= n
 			}
 			if said := value[string](a, "select reason from tenancy.signed_in($1)",
-				ticket); !strings.HasPrefix(said, "no committed sign-in has this ticket") {
+				ticket); !strings.HasPrefix(said, "unknown_ticket: no committed sign-in has this ticket") {
 				t.Fatalf("an answer before the commit: %q", said)
 			}
 			a.must("rollback")
@@ -259,7 +259,7 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 
 	// the other half: committed, its answer read and rolled back, never fetched again
 	s.super("delete from tenancy.throttle")
-	before := s.tries("password")
+	before := s.tries("wrong_password")
 	ticket := value[string](a, "select tenancy.sign_in('carla', $1, 'cedar')", wrong)
 	a.must("begin")
 	a.must("select tenancy.signed_in($1)", ticket)
@@ -268,7 +268,7 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 	if said := signIn(t, s.Open("ward_app"), app("hugo", wardtest.Password, "harbor")); said != "" {
 		t.Fatal(said)
 	}
-	if n := s.tries("password") - before; n != 1 {
+	if n := s.tries("wrong_password") - before; n != 1 {
 		t.Errorf("%d events of a try whose answer was rolled back, want 1", n)
 	}
 	if level := wardtest.One[float64](s.Env,
@@ -276,7 +276,7 @@ func TestRolledBackTryTeachesNothing(t *testing.T) {
 		t.Errorf("it counts %v failures, want 1", level)
 	}
 	if r := value[string](a, "select reason from tenancy.signed_in($1)",
-		ticket); !strings.HasPrefix(r, "no committed sign-in") {
+		ticket); !strings.HasPrefix(r, "unknown_ticket: no committed sign-in") {
 		t.Errorf("its ticket still says %q", r)
 	}
 }
@@ -367,7 +367,7 @@ func TestChoiceOfTenant(t *testing.T) {
 	if c := claims(app("carla", wardtest.Password, "")); c["tid"] != s.cedar.String() {
 		t.Errorf("carla, who works at cedar alone, is at %v", c["tid"])
 	}
-	before := s.tries("several clinics: one must be named")
+	before := s.tries("clinic_needed")
 	var choice *tenancy.ChoiceError
 	_, err := db.SignIn(t.Context(), app("casey", wardtest.Password, ""))
 	want := []tenancy.Choice{{Tenant: "cedar", Name: "cedar clinic", Role: "clinician"}, {Tenant: "harbor",
@@ -375,7 +375,7 @@ func TestChoiceOfTenant(t *testing.T) {
 	if !errors.As(err, &choice) || !slices.Equal(choice.Choices, want) {
 		t.Fatalf("casey, who works at two: %v", err)
 	}
-	if n := s.tries("several clinics: one must be named") - before; n != 1 {
+	if n := s.tries("clinic_needed") - before; n != 1 {
 		t.Errorf("%d events", n)
 	}
 	if said := signIn(t, db, app("casey", wrong, "")); said != notAccepted {

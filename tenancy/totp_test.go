@@ -29,7 +29,7 @@ func danas(password, code string) tenancy.Credentials {
 	return tenancy.Credentials{User: "dana", Password: password, Code: code, Audience: tenancy.ReviewAudience}
 }
 
-// reason is why a sign-in was refused, "" when it was not.
+// reason is the code of a sign-in that was refused, or what is said of a second factor; "" when it was accepted.
 func reason(t testing.TB, err error) string {
 	t.Helper()
 	var refused *tenancy.RefusedError
@@ -39,7 +39,7 @@ func reason(t testing.TB, err error) string {
 	case errors.Is(err, tenancy.ErrSecondFactor):
 		return strings.TrimPrefix(err.Error(), "second factor: ")
 	case errors.As(err, &refused):
-		return refused.Why
+		return string(refused.Code)
 	}
 	t.Fatal(err)
 	return ""
@@ -238,7 +238,7 @@ func TestTOTPGuessingByRollback(t *testing.T) {
 		t.Helper()
 		a.must("begin")
 		if got := value[string](a, "select reason from tenancy.sign_in_oidc($1, audience => 'review', code => $2)",
-			token, code); got != codeWrong {
+			token, code); got != "second_factor_wrong: "+codeWrong {
 			t.Fatalf("%q", got)
 		}
 		a.must("rollback")

@@ -10,8 +10,9 @@ import (
 )
 
 // macCheck is what tenancy.claims refuses unsigned claims by.
-const macCheck = "length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(c), c, " +
-	"deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), k, 'sha256'), " +
+const macCheck = "length(mac) is distinct from 64 or encode(public.hmac(convert_to(concat_ws('|', length(claimed), " +
+	"claimed, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')), 'utf8'), key, " +
+	"'sha256'), " +
 	"'hex') is distinct from mac"
 
 // without replaces a part of one of ward's functions, as if the defence had never been written, and gives what puts it
@@ -45,7 +46,7 @@ func TestWithoutTheDefence(t *testing.T) {
 		attack                        func(a *attacker) bool
 	}{
 		{"ask and look in one transaction", "tenancy.disclosed",
-			" and a.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
+			" and d.xid is distinct from pg_current_xact_id_if_assigned()", "", func(a *attacker) bool {
 				d := uuid.New()
 				a.accepted(casey, d)
 				a.must("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine})
@@ -53,10 +54,10 @@ func TestWithoutTheDefence(t *testing.T) {
 				return err == nil && len(names) == 1
 			}},
 		{"another session's disclosure", "tenancy.disclosed",
-			" and a.session_id = (c->>'sid')::uuid and a.user_id = (c->>'sub')::uuid", "", func(a *attacker) bool {
+			" and d.session_id = (claims->>'sid')::uuid and d.user_id = (claims->>'sub')::uuid", "", func(a *attacker) bool {
 				return shown(a, carla, a.asked(casey, s.mine))
 			}},
-		{"an expired lease", "tenancy.disclosed", " and a.expires_at > clock_timestamp()", "", func(a *attacker) bool {
+		{"an expired lease", "tenancy.disclosed", " and d.expires_at > clock_timestamp()", "", func(a *attacker) bool {
 			d := a.asked(casey, s.mine)
 			s.super("update tenancy.disclosure set expires_at = clock_timestamp() - interval '1 second' "+
 				"where disclosure_id = $1", d)
@@ -88,22 +89,22 @@ func TestWithoutTheDefence(t *testing.T) {
 				a.must("begin")
 				return value[string](a, "select coalesce(tenancy.begin('"+casey+"'), '')") == ""
 			}},
-		{"another region's token", "tenancy.proven", "w.c->>'rgn' is distinct from here.region", "false",
+		{"another region's token", "tenancy.proven", "claims->>'rgn' is distinct from session.region", "false",
 			func(a *attacker) bool {
 				return a.begin(s.signed(with(claims, "rgn", "eu-central")), uuid.Nil) == ""
 			}},
 		{"X1 another tenant's token on a session", "tenancy.proven",
-			" or x.tenant_id is distinct from (w.c->>'tid')::uuid", "", func(a *attacker) bool {
+			" or session.tenant_id is distinct from (claims->>'tid')::uuid", "", func(a *attacker) bool {
 				return a.begin(s.signed(with(claims, "tid", s.harbor.String())), uuid.Nil) == "" &&
 					value[uuid.UUID](a, "select tenancy.tenant_id()") == s.harbor
 			}},
-		{"E1 an expired token", "tenancy.proven", "(w.c->>'exp')::numeric <= extract(epoch from clock_timestamp())",
-			"(w.c->>'exp')::numeric <= extract(epoch from now() - interval '1 hour')", func(a *attacker) bool {
+		{"E1 an expired token", "tenancy.proven", "(claims->>'exp')::numeric <= extract(epoch from now_at)",
+			"(claims->>'exp')::numeric <= extract(epoch from now() - interval '1 hour')", func(a *attacker) bool {
 				// the identity itself would have run out already: a second defence
 				return a.begin(s.signed(with(claims, "exp", time.Now().Add(-10*time.Second).Unix())), uuid.Nil) == ""
 			}},
-		{"N1 a forged signature", "tenancy.proven", "where sha256(substr(b, n - 43))",
-			"where true or sha256(substr(b, n - 43))", func(a *attacker) bool {
+		{"N1 a forged signature", "tenancy.proven", "where sha256(substr(raw, size - 43))",
+			"where true or sha256(substr(raw, size - 43))", func(a *attacker) bool {
 				return a.begin(forge(t, head, claims, []byte("x")), uuid.Nil) == ""
 			}},
 		{"another search than the recorded one", "audit.evaluate",
@@ -117,7 +118,7 @@ func TestWithoutTheDefence(t *testing.T) {
 				a.accepted(casey, d)
 				return a.try("select audit.evaluate('public.patients', '[]')") == nil
 			}},
-		{"a front desk opens notes", "tenancy.ask_records", "p.role = c->>'role' and ", "p.role = 'clinician' and ",
+		{"a front desk opens notes", "tenancy.ask_records", "p.role = claims->>'role' and ", "p.role = 'clinician' and ",
 			func(a *attacker) bool {
 				a.accepted(s.token("frank@cedar"), uuid.Nil)
 				return a.try("select audit.disclose(gen_random_uuid(), 'public.notes', "+

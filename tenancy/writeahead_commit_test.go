@@ -146,7 +146,7 @@ func TestWriteAheadCommit(t *testing.T) {
 				a.must("set local session_authorization = default")
 				a.must("set local row_security = on")
 				a.must("set local search_path = pg_temp")
-				if d2 := a.identify(casey, d); d2 != "" && !strings.Contains(d2, "already") {
+				if d2 := a.identify(casey, d); d2 != "" && !strings.Contains(a.why, "already") {
 					a.t.Fatal(d2)
 				}
 			}
@@ -170,7 +170,7 @@ func TestWriteAheadCommit(t *testing.T) {
 		}, false},
 		{"REPEATABLE READ", func(a *attacker, d uuid.UUID) {
 			a.must("begin isolation level repeatable read")
-			if why := a.identify(casey, d); !strings.Contains(why, "READ COMMITTED") {
+			if why := a.identify(casey, d); !strings.Contains(a.why, "READ COMMITTED") {
 				a.t.Fatalf("%q", why)
 			}
 			refused(a.t, a.try("select audit.disclose($1, 'public.patients', $2)", d, []uuid.UUID{s.mine}), "28000",

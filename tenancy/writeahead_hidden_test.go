@@ -19,7 +19,7 @@ func TestWriteAheadHidden(t *testing.T) {
 	refusals := func() int { return s.events("action = 'refuse'") }
 	t.Run("a refused begin that is committed is on record", func(t *testing.T) {
 		before, a := refusals(), s.conn(t)
-		if why := a.begin("no token", uuid.Nil); why != "signature" {
+		if why := a.begin("no token", uuid.Nil); why != "bad_signature" {
 			t.Fatalf("%q", why)
 		}
 		a.must("commit")
@@ -30,7 +30,7 @@ func TestWriteAheadHidden(t *testing.T) {
 	t.Run("H1 remains: a refused begin that is rolled back leaves no refuse event", func(t *testing.T) {
 		before, a := refusals(), s.conn(t)
 		for range 3 {
-			if why := a.begin("no token", uuid.Nil); why != "signature" { // why is all that is learnt
+			if why := a.begin("no token", uuid.Nil); why != "bad_signature" { // why is all that is learnt
 				t.Fatalf("%q", why)
 			}
 			refused(t, a.try(readNames), "28000", "no identity")

@@ -44,11 +44,12 @@ var errInterrupted = codeError{exitInterrupted, "interrupted"}
 
 // errorLine is a failure with --json, on standard error.
 type errorLine struct {
-	Type    string       `json:"type"`
-	Code    tenancy.Code `json:"code"`
-	Message string       `json:"message"`
-	Hint    string       `json:"hint,omitempty"`
-	Exit    int          `json:"exit"`
+	Type    string          `json:"type"`
+	Code    tenancy.Code    `json:"code"`
+	Reason  tenancy.Refusal `json:"reason,omitempty"` // of not_signed_in: why the identity was refused
+	Message string          `json:"message"`
+	Hint    string          `json:"hint,omitempty"`
+	Exit    int             `json:"exit"`
 }
 
 // exit prints what went wrong, on one line, and returns the exit code.
@@ -63,8 +64,8 @@ func (a *app) exit(err error) int {
 	}
 	if message != "" {
 		if a.asJSON {
-			_ = json.NewEncoder(a.Err).Encode(errorLine{Type: "error", Code: kindOf(err, code), Message: message,
-				Hint: hintOf(err), Exit: code})
+			_ = json.NewEncoder(a.Err).Encode(errorLine{Type: "error", Code: kindOf(err, code), Reason: reasonOf(err),
+				Message: message, Hint: hintOf(err), Exit: code})
 		} else {
 			a.say("ward: %s", message)
 		}
@@ -110,6 +111,15 @@ func kindOf(err error, exit int) tenancy.Code {
 	}
 	return map[int]tenancy.Code{exitFailed: "failed", exitUsage: "usage", exitProblem: "problem",
 		exitUnreachable: "unreachable", exitNotProven: "not_proven", exitInterrupted: "interrupted"}[exit]
+}
+
+// reasonOf is why the database refused the identity, "" where it did not.
+func reasonOf(err error) tenancy.Refusal {
+	var refused *tenancy.RefusedError
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
 }
 
 // hintOf is the next step, where the database said one.

@@ -48,7 +48,7 @@ func SQL(root string) ([]Message, error) {
 var (
 	placeholder = regexp.MustCompile(`%`)
 	letters     = regexp.MustCompile(`[A-Za-z]`)
-	words       = regexp.MustCompile(`^[a-z][A-Za-z'’-]*(?:[ ,:;]+[A-Za-z'’()-]+)+$`)
+	words       = regexp.MustCompile(`^(?:[a-z]+(?:_[a-z]+)+: )?[a-z][A-Za-z'’-]*(?:[ ,:;]+[A-Za-z'’()-]+)+$`)
 )
 
 // raised lists what one text of SQL raises, with the function that stands around it.

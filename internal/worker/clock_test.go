@@ -222,12 +222,12 @@ func TestClockMoved(t *testing.T) {
 func (c *moved) tokenRunsOut() {
 	tokens := c.signIn("casey")
 	c.move(11 * time.Minute)
-	c.refused(tokens.Access, "expired")
+	c.refused(tokens.Access, "token_expired: ")
 	c.tick(0)
 	before := one[int](c,
 		"select count(*) from audit.event where action = 'revoke' and detail like '%clock went back%'")
 	c.move(-8 * time.Minute)
-	c.refused(tokens.Access, "the server's clock has gone back")
+	c.refused(tokens.Access, "clock_back: the clock of the server")
 	if _, err := c.app.Refresh(c.Context(), tokens.Refresh); err == nil {
 		c.Fatal("a refresh is accepted while the clock is behind")
 	}
@@ -237,7 +237,7 @@ func (c *moved) tokenRunsOut() {
 	}
 	c.tick(8 * time.Minute)
 	c.tick(0)
-	c.refused(tokens.Access, "signature")
+	c.refused(tokens.Access, "bad_signature: ")
 	if n := one[int](c, "select count(*) from audit.event where action = 'revoke' "+
 		"and detail like '%clock went back%'") - before; n != 1 {
 		c.Fatalf("%d events of the step, want 1", n)
@@ -258,7 +258,7 @@ func (c *moved) tokenFromTheFuture() {
 	if _, err := c.super.Exec(c.Context(), "update tenancy.instance set seen_at = '-infinity'"); err != nil {
 		c.Fatal(err)
 	}
-	c.refused(token, "issued in the future")
+	c.refused(token, "clock_back: this token was issued in the future")
 }
 
 func (c *moved) identityRunsOut() {
@@ -295,7 +295,7 @@ func (c *moved) leaseRunsOut() {
 	c.tick(0)
 	c.move(-20 * time.Second)
 	if n, err := c.sees(tokens.Access, look); n != 0 || err == nil ||
-		err.Error() != "the server's clock has gone back" {
+		err.Error() != "clock_back: the clock of the server has gone back" {
 		c.Fatalf("while the clock is behind: %d, %v", n, err)
 	}
 	c.tick(20 * time.Second)

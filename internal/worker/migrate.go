@@ -19,9 +19,9 @@ import (
 const Schema = "river"
 
 // Migrate brings a database to the newest schema: ward's own, then River's. It returns what it applied, a line each,
-// also with an error that is migrate.ErrUnfinished, which keeps River's from nothing. River's migrations are a transaction each, since one of them adds a value to an enum and a
-// later one uses it, which PostgreSQL allows in two transactions only; a call after an interruption goes on with the
-// next.
+// also with an error that is migrate.ErrUnfinished: River's migrations are applied all the same. Each of those is a
+// transaction, since one of them adds a value to an enum and a later one uses it, which PostgreSQL allows in two
+// transactions only; a call after an interruption goes on with the next.
 func Migrate(ctx context.Context, url string, o migrate.Options) ([]string, error) {
 	plan, err := migrate.Run(ctx, url, o)
 	if err != nil && !errors.Is(err, migrate.ErrUnfinished) {

@@ -338,6 +338,7 @@ func TestUnknownSchema(t *testing.T) {
 	for sql, want := range map[string]string{
 		"update core.release set tables = 1, version = '0.0.1'":  "run ward migrate",
 		"update core.release set tables = 99, version = '9.0.0'": "use ward 9.0.0",
+		"update core.release set tables = 1, version = '9.0.1'":  "use ward 9.0.1 or a later one",
 		"delete from core.release":                               "run ward migrate",
 	} {
 		if _, err := e.Super.Exec(t.Context(), sql); err != nil {

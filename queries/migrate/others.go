@@ -18,8 +18,9 @@ func isWards(ctx context.Context, db querier, schema, table string) (there bool,
 	return there, nil
 }
 
-// withoutAuth leaves the objects of schema auth out of a release where that schema is somebody's: Supabase has auth.jwt()
-// and auth.uid() of its own there, on which the policies of its users rest. ward itself calls tenancy.claims() alone.
+// withoutAuth leaves the objects of schema auth out of a release where that schema is somebody's: Supabase has
+// auth.jwt() and auth.uid() of its own there, on which the policies of its users rest. ward itself calls
+// tenancy.claims() alone.
 func (r *release) withoutAuth(ctx context.Context, db querier) (*release, error) {
 	var theirs bool
 	err := db.QueryRow(ctx, `select exists (select from pg_namespace n join pg_roles o on o.oid = n.nspowner

@@ -172,7 +172,8 @@ func newPlan(ctx context.Context, db querier, r *release) (*Plan, error) {
 	if s.version == "" {
 		return p, nil
 	}
-	return p, p.readProtected(ctx, db)
+	err = p.readProtected(ctx, db)
+	return p, err
 }
 
 func (p *Plan) compareTables() error {

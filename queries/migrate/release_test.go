@@ -112,7 +112,6 @@ func TestUpgradeFromEachRelease(t *testing.T) {
 			e := restored(t, dump)
 			work := newWork(t, e)
 			work.does("as it was restored")
-			fresh := pgtest.New(t, pgtest.Template{})
 			for _, step := range []struct {
 				when string
 				to   migrate.Options
@@ -121,6 +120,7 @@ func TestUpgradeFromEachRelease(t *testing.T) {
 					t.Fatalf("%s: %v", step.when, err)
 				}
 				work.does(step.when)
+				fresh := pgtest.New(t, pgtest.Template{})
 				if _, err := worker.Migrate(t.Context(), fresh.Superuser(), step.to); err != nil {
 					t.Fatalf("%s: a new installation: %v", step.when, err)
 				}

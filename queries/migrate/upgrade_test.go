@@ -35,8 +35,8 @@ func changedGenerator(t *testing.T) migrate.Options {
 		"-- another release\n"})
 }
 
-// A numbered file may drop an index, a table or a type of ward's and make it anew. An object of somebody else's that has
-// the name is in the way.
+// A numbered file may drop an index, a table or a type of ward's and make it anew. An object of somebody else's that
+// has the name is in the way.
 func TestNumberedFileRebuilds(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
@@ -85,6 +85,7 @@ func TestGoneObjects(t *testing.T) {
 			"begin return x; end"),
 		"views/core/v_gone.sql":    "create or replace view core.v_gone as select core.a_gone() as one;\n",
 		"views/core/b_gone.sql":    "create or replace view core.b_gone as select one from core.v_gone;\n",
+		"views/core/w_gone.sql":    "create or replace view core.w_gone as select one from core.v_gone;\n",
 		"views/core/on_base.sql":   "create or replace view core.on_base as select two from core.base;\n",
 		"views/core/on_ranked.sql": "create or replace view core.on_ranked as select core.rank(2) as rank;\n",
 	}
@@ -95,7 +96,8 @@ func TestGoneObjects(t *testing.T) {
 	if n := wardtest.One[int](e, "select count(*)::int from pg_class where oid = to_regclass('core.b_gone')"); n != 1 {
 		t.Error("a view that has the name of a function was not made")
 	}
-	kept["functions/core/rank.sql"] = function("core.rank(x int, more int default 0) returns int", "begin return x; end")
+	kept["functions/core/rank.sql"] = function("core.rank(x int, more int default 0) returns int",
+		"begin return x; end")
 	kept["views/core/base.sql"] = "create or replace view core.base as select 1 as one;\n"
 	run(t, e, next(t, kept))
 	for sql, want := range map[string]int{
@@ -176,17 +178,20 @@ func TestLostTables(t *testing.T) {
 	t.Parallel()
 	e := wardtest.New(t)
 	for _, table := range []string{"gone", "renamed", "anew"} {
-		super(t, e, "set role ward_owner; create table public."+table+" (tenant_id uuid, id uuid, primary key (tenant_id, "+
-			"id)); select tenancy.protect('public."+table+"'); reset role")
+		super(t, e, "set role ward_owner; create table public."+table+" (tenant_id uuid, id uuid, "+
+			"primary key (tenant_id, id)); select tenancy.protect('public."+table+"'); reset role")
 	}
 	super(t, e, "drop table public.gone cascade; alter table public.renamed rename to other; "+
 		"drop table public.anew cascade; create table public.anew (id int)")
 	p := run(t, e, changedGenerator(t))
 	var lost []string
 	for _, l := range p.Lost {
-		lost = append(lost, l.Table)
+		lost = append(lost, l.Table+": "+l.Why)
 	}
-	if !slices.Equal(lost, []string{"public.anew", "public.gone", "public.renamed"}) ||
+	if !slices.Equal(lost, []string{
+		"public.anew: nothing protects it any more: protect it again, or forget it",
+		"public.gone: it was dropped or renamed", "public.renamed: it was dropped or renamed",
+	}) ||
 		!slices.Contains(p.Protected, "public.patients") {
 		t.Errorf("lost %v, protected %v", lost, p.Protected)
 	}
@@ -219,7 +224,8 @@ func TestReindex(t *testing.T) {
 		select tenancy.relate('public.visits', 'visit', '{"user": "user_id", "patient": "patient_id", "from": "at"}');
 		reset role`)
 	for _, table := range []string{"tenancy.record", "tenancy.relationship"} {
-		if n := wardtest.One[int](e, "select count(*)::int from "+table+" where record_table = 'public.visits'"); n != rows {
+		n := wardtest.One[int](e, "select count(*)::int from "+table+" where record_table = 'public.visits'")
+		if n != rows {
 			t.Errorf("%d rows in %s", n, table)
 		}
 	}
@@ -270,7 +276,9 @@ func TestUnfinished(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	all := strings.Join(done, "\n")
-	for _, want := range []string{"function tenancy.protect (changed)", "protected table public.b_visits", "river 001"} {
+	for _, want := range []string{
+		"function tenancy.protect (changed)", "protected table public.b_visits", "river 001",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("does not say %q: %s", want, all)
 		}

@@ -288,7 +288,8 @@ func (template *ClusterTemplate) copyTo(ctx context.Context, config postgres.Con
 	if err := os.Mkdir(to, 0o711); err != nil {
 		return fmt.Errorf("copy a server: %w", err)
 	}
-	out, err := exec.CommandContext(ctx, "cp", "-Rp", filepath.Join(source.Dir, "postgres", "data"), to).CombinedOutput()
+	data := filepath.Join(source.Dir, "postgres", "data")
+	out, err := exec.CommandContext(ctx, "cp", "-Rp", data, to).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("copy a server: %w: %s", err, out)
 	}

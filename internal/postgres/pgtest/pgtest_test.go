@@ -141,3 +141,30 @@ func TestOwnClusterSurvivesACrash(t *testing.T) {
 		t.Errorf("%d rows, want 1", n)
 	}
 }
+
+// Servers of one template begin with what it holds, and with nothing of each other's.
+func TestClustersOfOneTemplate(t *testing.T) {
+	built := 0
+	template := &pgtest.ClusterTemplate{
+		Key: rand.Text(),
+		Build: func(ctx context.Context, cluster *postgres.Cluster) error {
+			built++
+			return exec(ctx, cluster.Superuser(), "create role of_template; create table kept (i int)")
+		},
+	}
+	for range 2 {
+		c := pgtest.NewCluster(t, pgtest.ClusterOptions{NoFsync: true, Template: template})
+		if err := exec(t.Context(), c.Superuser(), "create role mine; insert into kept values (1)"); err != nil {
+			t.Fatal(err)
+		}
+		if n := query[int](t, c.Superuser(), "select count(*) from kept"); n != 1 {
+			t.Errorf("%d rows", n)
+		}
+		if !query[bool](t, c.Superuser(), "select exists (select from pg_roles where rolname = 'of_template')") {
+			t.Error("the template's role is not there")
+		}
+	}
+	if built != 1 {
+		t.Errorf("built %d times", built)
+	}
+}

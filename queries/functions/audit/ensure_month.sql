@@ -1,5 +1,6 @@
 -- A month is its own row-security object: forced, without a policy, so that it is reachable through the parent alone;
--- statement triggers are not cloned from the parent, so the child gets its own.
+-- statement triggers are not cloned from the parent, so the child gets its own. The bounds are written out, because a
+-- timestamptz as text follows the caller's DateStyle and TimeZone.
 create or replace function audit.ensure_month(month date)
   returns boolean
   language plpgsql security definer
@@ -12,7 +13,7 @@ begin
   perform pg_advisory_xact_lock(hashtext('ward audit months'));
   if to_regclass('audit.' || child) is not null then return false; end if;
   execute format('create table audit.%I partition of audit.event for values from (%L) to (%L)', child,
-    first::timestamp at time zone 'UTC', (first + interval '1 month') at time zone 'UTC');
+    to_char(first, 'YYYY-MM-DD "00:00:00+00"'), to_char(first + interval '1 month', 'YYYY-MM-DD "00:00:00+00"'));
   execute format('alter table audit.%I enable row level security', child);
   execute format('alter table audit.%I force row level security', child);
   execute format(

@@ -1,3 +1,4 @@
+-- A trigger: rows of this table are history, which nobody changes or removes.
 create or replace function core.append_only()
   returns trigger
   language plpgsql

@@ -1,5 +1,5 @@
--- RFC 4648, without padding; a multiple of five bytes.
-create or replace function core.base32(b bytea)
+-- Base32 (RFC 4648) of a multiple of five bytes, which needs no padding.
+create or replace function core.base32(bytes bytea)
   returns text
   language sql immutable strict
   set search_path = pg_catalog, pg_temp
@@ -8,13 +8,14 @@ as $$
     substr(
       'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567',
       1 + ((
-        get_byte(b, i * 5 / 8) * 256 + case when i * 5 / 8 + 1 < length(b) then get_byte(b, i * 5 / 8 + 1) else 0 end
-      ) >> (11 - i * 5 % 8)) % 32,
+        get_byte(bytes, quintet * 5 / 8) * 256
+        + case when quintet * 5 / 8 + 1 < length(bytes) then get_byte(bytes, quintet * 5 / 8 + 1) else 0 end
+      ) >> (11 - quintet * 5 % 8)) % 32,
       1
     ),
-    '' order by i
+    '' order by quintet
   )
-  from generate_series(0, length(b) * 8 / 5 - 1) i
+  from generate_series(0, length(bytes) * 8 / 5 - 1) quintet
 $$;
 
 grant execute on function core.base32 to ward_keys;

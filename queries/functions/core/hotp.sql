@@ -5,12 +5,13 @@ create or replace function core.hotp(secret bytea, step bigint)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  h bytea := public.hmac(int8send(step), secret, 'sha1');
-  at int := get_byte(h, 19) & 15;
+  mac bytea := public.hmac(int8send(step), secret, 'sha1');
+  start int := get_byte(mac, 19) & 15;
 begin
   return lpad(
     ((
-      (get_byte(h, at) & 127) * 16777216 + get_byte(h, at + 1) * 65536 + get_byte(h, at + 2) * 256 + get_byte(h, at + 3)
+      (get_byte(mac, start) & 127) * 16777216 + get_byte(mac, start + 1) * 65536 + get_byte(mac, start + 2) * 256
+      + get_byte(mac, start + 3)
     ) % 1000000)::text,
     6, '0'
   );

@@ -1,3 +1,4 @@
+-- A reason without the blanks around it; raises where it says nothing.
 create or replace function core.require_reason(reason text)
   returns text
   language plpgsql immutable

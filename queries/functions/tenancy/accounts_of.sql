@@ -1,4 +1,4 @@
--- All accounts of who this is.
+-- All accounts of one person, this one too.
 create or replace function tenancy.accounts_of(who uuid)
   returns uuid[]
   language plpgsql stable security definer
@@ -6,13 +6,13 @@ create or replace function tenancy.accounts_of(who uuid)
 as $$
 begin
   return (
-    with recursive same(id) as (
+    with recursive same(user_id) as (
       select who
       union
-      select case when l.user_id = s.id then l.same_as else l.user_id end
-      from same s join tenancy.account_link l on (l.user_id = s.id or l.same_as = s.id) and l.ended_at is null
+      select case when l.user_id = s.user_id then l.same_as else l.user_id end
+      from same s join tenancy.account_link l on (l.user_id = s.user_id or l.same_as = s.user_id) and l.ended_at is null
     )
-    select array_agg(id)
+    select array_agg(user_id)
     from same
   );
 end $$;

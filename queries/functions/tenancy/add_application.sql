@@ -1,12 +1,14 @@
+-- Declares an application: its audience, and the login that its sessions are held to.
 create or replace function tenancy.add_application(aud text, login_role text, note text default '')
   returns text
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform tenancy.reviewer_of('configure', null);
+  perform tenancy.reviewer_of('configure', tenant => null);
   if exists (select from tenancy.application a where a.aud = add_application.aud) then
-    raise exception 'there is an application "%" already', aud using errcode = '23505';
+    raise exception 'there is an application "%" already', aud
+      using errcode = '23505', hint = 'ward application list shows them';
   end if;
   if not exists (
     select from pg_roles r
@@ -15,8 +17,8 @@ begin
       and pg_has_role(r.oid, 'ward_app', 'member')
       and not pg_has_role(r.oid, 'ward_owner', 'member')
   ) then
-    raise exception '"%" is no login that has ward_app''s rights and no more', login_role
-      using errcode = '22023', hint = 'create role ... login in role ward_app';
+    raise exception '"%" is not a login with the rights of ward_app and no more', login_role
+      using errcode = '22023', hint = 'make one: create role ... login in role ward_app';
   end if;
   insert into tenancy.application (aud, login_role, note)
   values (add_application.aud, add_application.login_role, coalesce(add_application.note, ''));

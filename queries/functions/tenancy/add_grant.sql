@@ -1,3 +1,4 @@
+-- Grants a reviewer's role, at one clinic or (tenant null) at every one. hours null: without an end.
 create or replace function tenancy.add_grant(
   who text, role text, tenant text, reason text, ticket text default null, hours numeric default null
 )
@@ -6,43 +7,48 @@ create or replace function tenancy.add_grant(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  g uuid;
-  t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end;
-  by_user uuid := tenancy.reviewer_of('grant', t);
-  u uuid := tenancy.user_named(who);
+  grant_id uuid;
+  clinic uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end;
+  by_user uuid := tenancy.reviewer_of('grant', clinic);
+  person uuid := tenancy.user_named(who);
   now_at timestamptz := clock_timestamp();
 begin
-  if u = by_user then
-    raise exception 'nobody grants to themself: another administrator does' using errcode = 'WARD2';
+  if person = by_user then
+    raise exception 'you cannot grant anything to yourself: another administrator has to do it' using errcode = 'WARD2';
   end if;
   if role not in (select distinct a.role from tenancy.reviewer_action a) then
-    raise exception 'no reviewer role "%": administrator, compliance_officer, auditor or on_call_engineer', role
+    raise exception 'there is no reviewer role "%"', role
+      using errcode = '22023', hint = 'name administrator, compliance_officer, auditor or on_call_engineer';
+  end if;
+  if not exists (select from tenancy.users u where u.id = person and u.kind = 'human' and u.disabled_at is null) then
+    raise exception '% is disabled or a service account, which cannot review: name a person who works here', who
+      using errcode = '55000';
+  end if;
+  if role = 'on_call_engineer' then perform tenancy.one_on_call(person); end if;
+  if role = 'on_call_engineer'
+    and (clinic is null or coalesce(ticket, '') = '' or hours is null or hours > 4 or hours <= 0)
+  then
+    raise exception 'an on-call grant needs one clinic, a ticket, and more than 0 and at most 4 hours'
       using errcode = '22023';
   end if;
-  if not exists (select from tenancy.users x where x.id = u and x.kind = 'human' and x.disabled_at is null) then
-    raise exception '% is disabled or a service account: neither reviews', who using errcode = '55000';
-  end if;
-  if role = 'on_call_engineer' then perform tenancy.one_on_call(u); end if;
-  if role = 'on_call_engineer'
-    and (t is null or coalesce(ticket, '') = '' or hours is null or hours > 4 or hours <= 0)
-  then
-    raise exception 'an on-call grant names one clinic and a ticket and lasts at most 4 hours' using errcode = '22023';
-  end if;
   if hours <= 0 or hours > 87600 then
-    raise exception 'a grant lasts more than 0 and at most 87,600 hours' using errcode = '22023';
+    raise exception 'a grant cannot last % hours: give more than 0 and at most 87,600, or none for one without an end',
+      hours
+      using errcode = '22023';
   end if;
   insert into tenancy.reviewer_grant (user_id, role, tenant_id, granted_by, reason, ticket, starts_at, expires_at)
   values (
-    u, add_grant.role, t, by_user, core.require_reason(reason), ticket, now_at,
+    person, add_grant.role, clinic, by_user, core.require_reason(reason), ticket, now_at,
     case when hours is not null then now_at + hours * interval '1 hour' end
-  ) returning id into g;
+  ) returning id into grant_id;
   perform audit.write(
-    coalesce(t, tenancy.installation()), 'grant', 'ok',
+    coalesce(clinic, tenancy.installation()), 'grant', 'ok',
     jsonb_build_object(
-      'grant', g, 'user', u, 'role', role, 'tenant', t, 'reason', reason, 'ticket', ticket, 'hours', hours
+      'grant', grant_id, 'user', person, 'role', role, 'tenant', clinic, 'reason', reason, 'ticket', ticket,
+      'hours', hours
     )::text
   );
-  return g;
+  return grant_id;
 end $$;
 
 grant execute on function tenancy.add_grant to ward_reviewer;

@@ -10,21 +10,23 @@ create or replace function tenancy.ask(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  p tenancy.proof;
-  n int;
+  proof tenancy.proof;
+  written int;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    p.why := 'the transaction is not READ COMMITTED';
+    proof.why := 'transaction_unfit: the transaction is not READ COMMITTED';
   elsif position(token in current_query()) > 0 then
-    p.why := 'the token stood in the query text: send it as a bind parameter';
+    proof.why := 'secret_in_query: the token stood in the query text: send it as a bind parameter';
   else
-    p := tenancy.proven(token);
+    proof := tenancy.proven(token);
   end if;
-  if p.why is not null then
-    perform tenancy.record_refusal(p, p.why);
-    return p.why;
+  if proof.why is not null then
+    perform tenancy.record_refusal(proof, proof.why);
+    return proof.why;
   end if;
-  n := tenancy.ask_records(disclosure, record_table, ids, 'view', purpose, p.c);
+  written := tenancy.ask_records(
+    disclosure, record_table => record_table, ids => ids, action => 'view', purpose => purpose, claims => proof.c
+  );
   return null;
 end $$;
 

@@ -1,6 +1,6 @@
 -- Owner: ward_keys
--- Opens the identity of this transaction. Returns null when the token is accepted, else the reason: a raise would undo
--- the 'refuse' event.
+-- Opens the identity of this transaction. Returns null when the token is accepted, else why not, as 'code: sentence'
+-- (docs/ADOPTING.md lists the codes): a raise would undo the 'refuse' event.
 -- A refusal leaves no identity, so everything that follows in the transaction is denied. disclosure names what was
 -- asked for and committed before. strict raises all the same: for a pipeline whose later statements must not run, where
 -- an earlier transaction of it has written the event or the caller begins once more to have it written.
@@ -12,16 +12,16 @@ create or replace function tenancy.begin(token text, disclosure uuid default nul
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  p tenancy.proof;
+  proof tenancy.proof;
   why text;
   deadline text;
-  k bytea;
+  key bytea;
   lasts interval;
 begin
   if nullif(current_setting('request.jwt.claims', true), '') is not null then
-    why := 'the transaction has an identity already';
+    why := 'transaction_unfit: the transaction has an identity already';
   elsif current_setting('transaction_isolation') <> 'read committed' then
-    why := 'the transaction is not READ COMMITTED';
+    why := 'transaction_unfit: the transaction is not READ COMMITTED';
   elsif current_query() is distinct from $own$select coalesce(tenancy.begin($1, $2, $3), '')$own$ then
     why := tenancy.unfit(token);
   end if;
@@ -30,30 +30,30 @@ begin
     select m.secret, s.identity,
       case
         when exists (select from pg_prepared_statements where from_sql)
-        then 'the session holds a statement prepared by SQL: DISCARD ALL first'
+        then 'session_unfit: the session holds a statement prepared by SQL: DISCARD ALL first'
         when exists (select from pg_cursors where is_holdable)
-        then 'the session holds a WITH HOLD cursor: DISCARD ALL first'
-        when pg_my_temp_schema() <> 0 then 'the session has temporary objects: use another connection'
+        then 'session_unfit: the session holds a WITH HOLD cursor: DISCARD ALL first'
+        when pg_my_temp_schema() <> 0 then 'session_unfit: the session has temporary objects: use another connection'
       end
-    into k, lasts, why
+    into key, lasts, why
     from tenancy.mac_key m cross join tenancy.setting s;
   end if;
   if why is null then
-    p := tenancy.proven(token);
-    why := p.why;
+    proof := tenancy.proven(token);
+    why := proof.why;
   end if;
   if why is not null then
     if strict then raise exception 'refused: %', why using errcode = '28000'; end if;
     perform set_config('request.jwt.claims', '', true), set_config('request.jwt.mac', '', true),
       set_config('request.jwt.deadline', '', true), set_config('ward.disclosure', '', true),
       set_config('search_path', 'public, pg_catalog, pg_temp', true),
-      tenancy.record_refusal(p, why);
+      tenancy.record_refusal(proof, why);
     return why;
   end if;
-  deadline := least((p.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
+  deadline := least((proof.c->>'exp')::numeric, extract(epoch from clock_timestamp() + lasts))::text;
   -- Claims bound to this backend, this transaction, the newest begin and the deadline, exactly as tenancy.claims reads
   -- them. Assignments, because a perform is a query of its own.
-  why := set_config('request.jwt.claims', p.claims, true);
+  why := set_config('request.jwt.claims', proof.claims, true);
   why := set_config('request.jwt.deadline', deadline, true);
   why := set_config(
     'request.jwt.mac',
@@ -61,12 +61,12 @@ begin
       public.hmac(
         convert_to(
           concat_ws(
-            '|', length(p.claims), p.claims, deadline, pg_backend_pid(), extract(epoch from now()),
+            '|', length(proof.claims), proof.claims, deadline, pg_backend_pid(), extract(epoch from now()),
             nextval('tenancy.begun')
           ),
           'utf8'
         ),
-        k, 'sha256'
+        key, 'sha256'
       ),
       'hex'
     ),

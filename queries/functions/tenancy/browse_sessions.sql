@@ -7,24 +7,28 @@ create or replace function tenancy.browse_sessions(ask uuid, of_user text)
 as $$
 declare
   who uuid := tenancy.reviewer('browse');
-  u uuid := case when of_user is not null then tenancy.user_named(of_user) end;
+  person uuid := case when of_user is not null then tenancy.user_named(of_user) end;
   ids uuid[];
   shown jsonb;
 begin
-  select array_agg(x.session_id) into ids
+  select array_agg(newest.session_id) into ids
   from (
     select s.session_id
     from tenancy.session s
-    where s.revoked_at is null and s.expires_at > clock_timestamp() and (u is null or s.user_id = u)
+    where s.revoked_at is null and s.expires_at > clock_timestamp() and (person is null or s.user_id = person)
       and tenancy.reaches_session(who, s, 'browse')
     order by s.created_at desc limit 500
-  ) x;
-  select jsonb_object_agg(x.t, x.l) into shown
+  ) newest;
+  select jsonb_object_agg(clinic.tenant_id, clinic.sessions) into shown
   from (
-    select s.tenant_id as t, jsonb_agg(s.session_id) as l
+    select s.tenant_id, jsonb_agg(s.session_id) as sessions
     from tenancy.session s
     where s.session_id = any (ids) and s.tenant_id is not null
     group by 1
-  ) x;
-  perform tenancy.look(ask, 'list:sessions', 'browse', shown, jsonb_strip_nulls(jsonb_build_object('of', u)), ids);
+  ) clinic;
+  perform tenancy.look(
+    ask, what => 'list:sessions', action => 'browse', shown => shown,
+    filter => jsonb_strip_nulls(jsonb_build_object('of', person)),
+    ids => ids
+  );
 end $$;

@@ -12,18 +12,18 @@ create or replace function tenancy.claims()
   set enable_seqscan = off
 as $$
 declare
-  c text := nullif(current_setting('request.jwt.claims', true), '');
+  claimed text := nullif(current_setting('request.jwt.claims', true), '');
   deadline text := current_setting('request.jwt.deadline', true);
   mac text := current_setting('request.jwt.mac', true);
-  j jsonb;
-  k bytea;
+  fields jsonb;
+  key bytea;
   live boolean;
 begin
-  if c is null then return null; end if;
-  j := c::jsonb;
+  if claimed is null then return null; end if;
+  fields := claimed::jsonb;
   select m.secret,
-    exists (select from tenancy.session s where s.session_id = (j->>'sid')::uuid and s.revoked_at is null)
-  into k, live
+    exists (select from tenancy.session s where s.session_id = (fields->>'sid')::uuid and s.revoked_at is null)
+  into key, live
   from tenancy.mac_key m
   where m.one;
   -- the length first: before any begin in this session there is no count to compute a MAC with
@@ -31,10 +31,13 @@ begin
     or encode(
       public.hmac(
         convert_to(
-          concat_ws('|', length(c), c, deadline, pg_backend_pid(), extract(epoch from now()), currval('tenancy.begun')),
+          concat_ws(
+            '|', length(claimed), claimed, deadline, pg_backend_pid(), extract(epoch from now()),
+            currval('tenancy.begun')
+          ),
           'utf8'
         ),
-        k, 'sha256'
+        key, 'sha256'
       ),
       'hex'
     ) is distinct from mac
@@ -51,7 +54,7 @@ begin
   if not live then
     raise exception 'this session has ended: sign in again' using errcode = '28000';
   end if;
-  return j;
+  return fields;
 end $$;
 
 grant execute on function tenancy.claims to ward_app, ward_owner, ward_reader, ward_reviewer, ward_worker;

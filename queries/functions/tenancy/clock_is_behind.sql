@@ -1,4 +1,5 @@
--- The answer to whoever signs in or refreshes between a step back and the worker's next tick.
+-- Whether the server's clock has gone back and no worker has noticed yet (tenancy.tick): nobody signs in or refreshes
+-- until then.
 create or replace function tenancy.clock_is_behind()
   returns boolean
   language sql stable security definer

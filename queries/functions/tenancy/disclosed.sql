@@ -9,38 +9,38 @@ create or replace function tenancy.disclosed(record_table text, out ids uuid[], 
 as $$
 declare
   asks int;
-  c jsonb := tenancy.claims();
+  claims jsonb := tenancy.claims();
 begin
-  if c is null then
+  if claims is null then
     raise exception 'no identity: tenancy.begin(token, disclosure) comes first' using errcode = '28000';
   end if;
-  tenant := (c->>'tid')::uuid;
-  select count(*), min(a.ids) into asks, ids
-  from tenancy.disclosure a
-  where a.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid
-    and a.what = disclosed.record_table
-    and a.session_id = (c->>'sid')::uuid
-    and a.user_id = (c->>'sub')::uuid
-    and a.expires_at > clock_timestamp()
-    and a.xid is distinct from pg_current_xact_id_if_assigned()
-    and a.tenant_id = disclosed.tenant;
+  tenant := (claims->>'tid')::uuid;
+  select count(*), min(d.ids) into asks, ids
+  from tenancy.disclosure d
+  where d.disclosure_id = nullif(current_setting('ward.disclosure', true), '')::uuid
+    and d.what = disclosed.record_table
+    and d.session_id = (claims->>'sid')::uuid
+    and d.user_id = (claims->>'sub')::uuid
+    and d.expires_at > clock_timestamp()
+    and d.xid is distinct from pg_current_xact_id_if_assigned()
+    and d.tenant_id = disclosed.tenant;
   if asks = 0 then
     raise exception 'no committed disclosure for %', record_table using errcode = '42501',
         hint = 'audit.disclose(...), commit, then tenancy.begin(token, disclosure) and select: docs/ADOPTING.md';
   end if;
   if asks > 1 then
-    select array_agg(i) into ids
-    from tenancy.asked(record_table, c) a cross join unnest(a.ids) i
-    where a.tenant_id = disclosed.tenant;
+    select array_agg(id) into ids
+    from tenancy.asked(record_table, claims) d cross join unnest(d.ids) id
+    where d.tenant_id = disclosed.tenant;
   end if;
   -- a portal identity sees its patient's records, whatever was asked for
-  if c ? 'pat' then
+  if claims ? 'pat' then
     select array_agg(r.record_id) into ids
-    from unnest(ids) i
-      join tenancy.record r on r.record_id = i
+    from unnest(ids) given(id)
+      join tenancy.record r on r.record_id = given.id
         and r.record_table = disclosed.record_table
         and r.tenant_id = disclosed.tenant
-    where r.subject_id = (c->>'pat')::uuid;
+    where r.subject_id = (claims->>'pat')::uuid;
   end if;
   ids := coalesce(ids, '{}');
 end $$;

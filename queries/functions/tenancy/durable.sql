@@ -21,7 +21,8 @@ begin
   -- What the client can have run at this commit after this trigger: a WITH HOLD cursor's query, and a deferred trigger
   -- of a temporary table.
   if exists (select from pg_cursors where is_holdable) or pg_my_temp_schema() <> 0 then
-    raise exception 'an ask is committed in a session without WITH HOLD cursors and temporary objects: close them first'
+    raise exception
+      'an ask cannot be committed in a session with WITH HOLD cursors or temporary objects: close them first'
       using errcode = '25000';
   end if;
   if current_setting('synchronous_commit') not in ('on', 'remote_apply') then

@@ -1,42 +1,43 @@
+-- Ends a grant, named by its id or the first characters of it.
 create or replace function tenancy.end_grant(grant_id text, reason text)
   returns uuid
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  g tenancy.reviewer_grant;
+  held tenancy.reviewer_grant;
   who uuid;
-  n int;
+  matches int;
 begin
   perform tenancy.lock_administrators();
   who := tenancy.reviewer('grant');
-  select count(*) into n
-  from tenancy.reviewer_grant x
+  select count(*) into matches
+  from tenancy.reviewer_grant g
   where end_grant.grant_id ~ '^[0-9a-fA-F-]{4,36}$'
-    and starts_with(x.id::text, lower(end_grant.grant_id))
-    and x.ended_at is null
+    and starts_with(g.id::text, lower(end_grant.grant_id))
+    and g.ended_at is null
     and case
-      when x.tenant_id is null then tenancy.reaches_all(who, 'grant')
-      else tenancy.reaches(who, x.tenant_id, 'grant')
+      when g.tenant_id is null then tenancy.reaches_all(who, 'grant')
+      else tenancy.reaches(who, g.tenant_id, 'grant')
     end;
-  if n <> 1 then
-    raise exception 'no one grant in force within your reach begins with "%"', grant_id
+  if matches <> 1 then
+    raise exception '% grants in force within your reach have an id that begins with "%": name one', matches, grant_id
       using errcode = '02000', hint = 'ward grant list shows them';
   end if;
-  select * into g
-  from tenancy.reviewer_grant x
-  where starts_with(x.id::text, lower(end_grant.grant_id))
-    and x.ended_at is null
+  select * into held
+  from tenancy.reviewer_grant g
+  where starts_with(g.id::text, lower(end_grant.grant_id))
+    and g.ended_at is null
     and case
-      when x.tenant_id is null then tenancy.reaches_all(who, 'grant')
-      else tenancy.reaches(who, x.tenant_id, 'grant')
+      when g.tenant_id is null then tenancy.reaches_all(who, 'grant')
+      else tenancy.reaches(who, g.tenant_id, 'grant')
     end;
-  if g.user_id = who then
-    raise exception 'nobody ends their own grant: another administrator does' using errcode = 'WARD2';
+  if held.user_id = who then
+    raise exception 'you cannot end your own grant: another administrator has to do it' using errcode = 'WARD2';
   end if;
-  perform tenancy.close_grant(g, reason);
+  perform tenancy.close_grant(held, reason);
   perform tenancy.keep_administrator();
-  return g.id;
+  return held.id;
 end $$;
 
 grant execute on function tenancy.end_grant to ward_reviewer;

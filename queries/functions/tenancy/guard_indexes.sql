@@ -1,5 +1,5 @@
--- Makes those indexes anew, as they should be, under the same names.
-create or replace function tenancy.guard_indexes(t regclass, open text[] default null)
+-- Makes the indexes that tenancy.unguarded names anew, as they should be, under the same names.
+create or replace function tenancy.guard_indexes(target regclass, open text[] default null)
   returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
@@ -10,9 +10,10 @@ declare
   remedy text;
 begin
   select string_agg(u.why, E'\n  ') filter (where u.remedy is null), array_agg(u.remedy) into bad, remedies
-  from tenancy.unguarded(t, open) u;
+  from tenancy.unguarded(target, open) u;
   if bad is not null then
-    raise exception E'%\n  which a foreign key, a replica identity or NULLS NOT DISTINCT needs: change that first', bad
+    raise exception
+      E'%\n  a foreign key, a replica identity or NULLS NOT DISTINCT needs the index as it is: change that first', bad
       using errcode = '55000';
   end if;
   foreach remedy in array coalesce(remedies, '{}') loop execute remedy; end loop;

@@ -9,11 +9,11 @@ create or replace function tenancy.identity_claims(
 as $$
 declare
   head jsonb;
-  k tenancy.issuer_key;
+  key tenancy.issuer_key;
   aud jsonb;
   now_s numeric := extract(epoch from clock_timestamp());
 begin
-  why := 'not an identity token';
+  why := 'not_an_identity_token: this is not an identity token';
   if id_token is null
     or length(id_token) > 16384
     or id_token !~ '^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$'
@@ -32,23 +32,23 @@ begin
   end if;
   select * into issuer from tenancy.issuer i where i.issuer = claims->>'iss' and i.ended_at is null;
   if issuer.id is null then
-    why := 'the issuer is not declared here';
+    why := 'unknown_issuer: the issuer of this token is not declared here: ward oidc add declares one';
     return;
   end if;
-  select * into k
-  from tenancy.issuer_key x
-  where x.issuer_id = issuer.id and x.kid = head->>'kid' and x.retired_at is null;
-  if k.id is null then
-    why := 'the key is not one of the issuer''s: ward oidc refresh';
+  select * into key
+  from tenancy.issuer_key k
+  where k.issuer_id = issuer.id and k.kid = head->>'kid' and k.retired_at is null;
+  if key.id is null then
+    why := 'unknown_key: the key of this token is not one of its issuer''s: ward oidc refresh fetches them';
     return;
   end if;
-  if head->>'alg' is distinct from k.alg
+  if head->>'alg' is distinct from key.alg
     or not core.rs256(
       convert_to(split_part(id_token, '.', 1) || '.' || split_part(id_token, '.', 2), 'utf8'),
-      core.from_base64url(split_part(id_token, '.', 3)), k.n, k.e
+      core.from_base64url(split_part(id_token, '.', 3)), key.n, key.e
     )
   then
-    why := 'signature';
+    why := 'bad_signature: the signature of this token does not hold';
     return;
   end if;
   aud := case jsonb_typeof(claims->'aud') when 'array' then claims->'aud' else jsonb_build_array(claims->'aud') end;
@@ -57,20 +57,22 @@ begin
     when jsonb_typeof(claims->'iss') <> 'string'
       or jsonb_typeof(claims->'sub') is distinct from 'string'
       or jsonb_typeof(claims->'iat') is distinct from 'number'
-      or jsonb_typeof(claims->'exp') is distinct from 'number' then 'not an identity token'
+      or jsonb_typeof(claims->'exp') is distinct from 'number'
+    then 'not_an_identity_token: this is not an identity token'
     when not aud @> to_jsonb(issuer.client_id)
       or (jsonb_array_length(aud) > 1 or claims ? 'azp') and claims->>'azp' is distinct from issuer.client_id
-    then 'a token for another client'
-    when (claims->>'exp')::numeric <= now_s then 'expired'
-    when (claims->>'iat')::numeric < now_s - 600 then 'issued more than ten minutes ago'
+    then 'wrong_client: this token is for another client'
+    when (claims->>'exp')::numeric <= now_s then 'token_expired: this token has expired: get another from the provider'
+    when (claims->>'iat')::numeric < now_s - 600
+    then 'token_expired: this token was issued more than ten minutes ago: get another from the provider'
     when (claims->>'iat')::numeric > now_s + 60 or coalesce((claims->>'nbf')::numeric, 0) > now_s + 60
-    then 'issued in the future: one of the clocks is wrong'
+    then 'clock_wrong: this token was issued in the future: the clock of the provider or of this server is wrong'
     when cardinality(issuer.required_acr) > 0 and not coalesce(claims->>'acr' = any (issuer.required_acr), false)
       or cardinality(issuer.required_amr) > 0
         and not coalesce(
           jsonb_typeof(claims->'amr') = 'array' and claims->'amr' @> to_jsonb(issuer.required_amr), false
-        ) then 'the provider did not ask for the second factor that is required here'
+        ) then 'provider_factor_missing: the provider did not ask for the second factor that is required here'
   end;
 exception when data_exception or character_not_in_repertoire or untranslatable_character then
-  why := 'not an identity token';
+  why := 'not_an_identity_token: this is not an identity token';
 end $$;

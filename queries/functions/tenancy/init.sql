@@ -5,8 +5,8 @@ create or replace function tenancy.init(region text, slug text, name text, passw
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid;
-  u uuid;
+  installation uuid;
+  person uuid;
 begin
   perform pg_advisory_xact_lock(hashtext('ward init'));
   if exists (select from tenancy.users) then
@@ -17,17 +17,17 @@ begin
   insert into tenancy.region (name) values (init.region);
   insert into tenancy.instance (region) values (init.region);
   insert into tenancy.tenant (slug, name, region, kind)
-  values ('installation', 'Installation', init.region, 'installation') returning id into t;
+  values ('installation', 'Installation', init.region, 'installation') returning id into installation;
   perform tenancy.rotate_key();
   insert into tenancy.users (slug, name, kind) values ('ward-worker', 'ward worker', 'service');
   insert into tenancy.users (slug, name, kind, password_hash)
-  values (init.slug, init.name, 'human', public.crypt(password, public.gen_salt('bf', 10))) returning id into u;
-  insert into tenancy.reviewer_grant (user_id, role, reason) values (u, 'administrator', 'first administrator');
+  values (init.slug, init.name, 'human', public.crypt(password, public.gen_salt('bf', 10))) returning id into person;
+  insert into tenancy.reviewer_grant (user_id, role, reason) values (person, 'administrator', 'first administrator');
   perform audit.write_as(
-    t, u, null, null, 'configure', 'ok',
-    jsonb_build_object('what', 'init', 'region', init.region, 'administrator', u)::text
+    installation, who => person, session => null, membership => null, action => 'configure', outcome => 'ok',
+    detail => jsonb_build_object('what', 'init', 'region', init.region, 'administrator', person)::text
   );
-  return u;
+  return person;
 end $$;
 
 grant execute on function tenancy.init to ward_migrate;

@@ -1,4 +1,4 @@
--- What a client needs to know before anybody is signed in; no secret.
+-- The declared identity providers: what a client needs to know before anybody is signed in. No secret.
 create or replace function tenancy.issuers()
   returns table (issuer text, client_id text)
   language sql stable security definer

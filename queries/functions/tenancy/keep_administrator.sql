@@ -13,7 +13,7 @@ begin
       and g.expires_at is null
       and u.disabled_at is null
   ) then
-    raise exception 'this would leave the installation without an administrator'
+    raise exception 'this would leave the installation without an administrator whose grant has no end'
       using errcode = '55000', hint = 'ward grant add USER administrator comes first, without --hours';
   end if;
 end $$;

@@ -1,3 +1,4 @@
+-- Keeps the SHA-256 of a refresh token; the token itself is kept nowhere.
 create or replace function tenancy.keep_refresh(token text, session uuid)
   returns void
   language sql volatile security definer

@@ -1,3 +1,4 @@
+-- The names of the live keys of an identity provider.
 create or replace function tenancy.kids(issuer uuid)
   returns jsonb
   language sql stable security definer

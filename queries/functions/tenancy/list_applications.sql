@@ -1,3 +1,4 @@
+-- The applications, after a look at them (tenancy.browse).
 create or replace function tenancy.list_applications()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,3 +1,4 @@
+-- The signing keys without their secrets, after a look at them.
 create or replace function tenancy.list_keys()
   returns setof jsonb
   language plpgsql volatile security definer

@@ -1,9 +1,10 @@
+-- Which accounts are one person's, as far as the reviewer sees either of them.
 create or replace function tenancy.list_linked_accounts()
   returns setof jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare k tenancy.disclosure := tenancy.the_ask('accounts');
+declare ask tenancy.disclosure := tenancy.the_ask('accounts');
 begin
   return query select jsonb_build_object(
     'user', tenancy.slug_of(l.user_id), 'same_as', tenancy.slug_of(l.same_as), 'reason', l.reason,
@@ -12,7 +13,7 @@ begin
     'ended_at', l.ended_at, 'end_reason', l.end_reason
   )
   from tenancy.account_link l
-  where tenancy.sees_user(k.user_id, l.user_id) or tenancy.sees_user(k.user_id, l.same_as)
+  where tenancy.sees_user(ask.user_id, l.user_id) or tenancy.sees_user(ask.user_id, l.same_as)
   order by l.linked_at;
 end $$;
 

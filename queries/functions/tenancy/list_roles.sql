@@ -1,23 +1,25 @@
--- The roles, or the one asked for.
+-- The roles with their permissions, or the one asked for.
 create or replace function tenancy.list_roles()
   returns setof jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('list:roles');
+  ask tenancy.disclosure := tenancy.the_ask('list:roles');
   who uuid := tenancy.user_id();
 begin
   return query select jsonb_build_object(
     'name', r.name, 'note', r.note,
     'permissions', coalesce((
-      select jsonb_agg(jsonb_build_object('record_table', x.record_table, 'actions', x.actions) order by x.record_table)
+      select jsonb_agg(jsonb_build_object(
+        'record_table', granted.record_table, 'actions', granted.actions
+      ) order by granted.record_table)
       from (
         select p.record_table, array_agg(p.action order by p.action) as actions
         from tenancy.permission p
         where p.role = r.name
         group by p.record_table
-      ) x
+      ) granted
     ), '[]'),
     'members', (
       select count(*)
@@ -26,7 +28,7 @@ begin
     )
   )
   from tenancy.role r
-  where a.payload->>'of' is null or r.name = a.payload->>'of'
+  where ask.payload->>'of' is null or r.name = ask.payload->>'of'
   order by r.name;
 end $$;
 

@@ -5,14 +5,14 @@ create or replace function tenancy.list_services()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('list:services');
+  ask tenancy.disclosure := tenancy.the_ask('list:services');
   who uuid := tenancy.user_id();
 begin
   return query select tenancy.service_row(u, who)
   from tenancy.users u
   where u.kind = 'service'
     and u.slug <> 'ward-worker'
-    and (a.payload->>'of' is null or u.slug = a.payload->>'of')
+    and (ask.payload->>'of' is null or u.slug = ask.payload->>'of')
     and tenancy.sees_user(who, u.id)
   order by u.slug;
 end $$;

@@ -4,7 +4,7 @@ create or replace function tenancy.list_sessions()
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare a tenancy.disclosure := tenancy.the_ask('list:sessions');
+declare ask tenancy.disclosure := tenancy.the_ask('list:sessions');
 begin
   return query select jsonb_build_object(
     'id', s.session_id, 'user_id', u.id, 'user', u.slug, 'name', u.name, 'kind', u.kind, 'tenant', t.slug,
@@ -20,7 +20,7 @@ begin
     join tenancy.users u on u.id = s.user_id
     left join tenancy.tenant t on t.id = s.tenant_id
     left join tenancy.membership m on m.id = s.membership_id
-  where s.session_id = any (a.ids)
+  where s.session_id = any (ask.ids)
     and s.revoked_at is null
     and s.expires_at > clock_timestamp()
     and tenancy.reaches_session(tenancy.user_id(), s, 'browse')

@@ -1,3 +1,4 @@
+-- The live sessions of a user, in one order, so that callers lock them in the same one.
 create or replace function tenancy.live_sessions(who uuid)
   returns setof tenancy.session
   language sql volatile security definer

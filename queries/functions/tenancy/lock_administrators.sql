@@ -1,5 +1,5 @@
--- Whoever changes who administers takes turns, and comes before the question who may: of two who end each other, the
--- second one is nobody any more.
+-- Lets those who change who administers take turns. It comes before the question who may: of two who end each other,
+-- the second one is nobody any more.
 create or replace function tenancy.lock_administrators()
   returns void
   language sql volatile security definer

@@ -1,3 +1,4 @@
+-- A trigger: keeps the history of owner and disabling, for the rules.
 create or replace function tenancy.log_user()
   returns trigger
   language plpgsql security definer

@@ -1,3 +1,4 @@
+-- A trigger: a session is held to the login of its application.
 create or replace function tenancy.login_of_session()
   returns trigger
   language plpgsql

@@ -1,5 +1,6 @@
--- Records a look and permits it for the review lease. An event in the installation tenant names the screen and filter;
--- each clinic shown gets its own with the ids.
+-- Records a look and permits it for the review lease. A look at one clinic (tenant) is an event there, with the ids. A
+-- look over several is an event in the installation tenant, with the number shown, and one in each clinic shown, with
+-- the ids of its own.
 create or replace function tenancy.look(
   ask uuid,
   what text,
@@ -8,27 +9,32 @@ create or replace function tenancy.look(
   filter jsonb,
   ids uuid[],
   tenant uuid default null,
-  c jsonb default tenancy.claims()
+  claims jsonb default tenancy.claims()
 )
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if tenant is null then
-    insert into audit.event (tenant_id, user_id, actor_kind, session_id, disclosure_id, action, purpose, detail)
-    select x.t, (c->>'sub')::uuid, coalesce(c->>'kind', 'unknown'), (c->>'sid')::uuid, ask, look.action, 'audit',
-      (jsonb_build_object('screen', what, 'filter', filter) || x.listed)::text
-    from (select tenancy.installation(), jsonb_build_object('shown', coalesce(cardinality(ids), 0)) union all
-      select key::uuid, jsonb_build_object('ids', value) from jsonb_each(coalesce(shown, '{}'))) x(t, listed);
-  else
-    perform audit.write(
-      tenant, action, 'ok',
-      jsonb_build_object('screen', what, 'filter', filter, 'ids', coalesce(to_jsonb(ids), '[]'))::text,
-      null, null, null, 'audit', ask, c
-    );
-  end if;
+  insert into audit.event (
+    tenant_id, user_id, actor_kind, session_id, membership_id, disclosure_id, action, purpose, detail
+  )
+  select place.tenant_id, (claims->>'sub')::uuid, coalesce(claims->>'kind', 'unknown'), (claims->>'sid')::uuid,
+    (claims->>'mid')::uuid, ask, look.action, 'audit',
+    (jsonb_build_object('screen', what, 'filter', filter) || place.listed)::text
+  from (
+    select look.tenant, jsonb_build_object('ids', coalesce(to_jsonb(look.ids), '[]')) where look.tenant is not null
+    union all
+    select tenancy.installation(), jsonb_build_object('shown', coalesce(cardinality(look.ids), 0))
+    where look.tenant is null
+    union all
+    select key::uuid, jsonb_build_object('ids', value)
+    from jsonb_each(coalesce(look.shown, '{}'))
+    where look.tenant is null
+  ) place(tenant_id, listed);
   perform tenancy.remember_ask(
-    ask, what, ids, filter, (select s.review_lease from tenancy.setting s where s.one), tenant, c
+    ask, what => what, ids => ids, payload => filter,
+    lease => (select s.review_lease from tenancy.setting s where s.one),
+    tenant => tenant, claims => claims
   );
 end $$;

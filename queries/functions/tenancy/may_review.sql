@@ -1,16 +1,14 @@
+-- Whether a person has a place to review: a grant in force, or a standing on call, with which they may take a grant and
+-- do nothing else until then.
 create or replace function tenancy.may_review(who uuid)
   returns boolean
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- may take a grant, and nothing else until then
   return exists (
-    select from tenancy.reviewer_grant g
+    select from tenancy.grant_in_force g
     where g.user_id = who
-      and g.ended_at is null
-      and g.starts_at <= clock_timestamp()
-      and (g.expires_at is null or g.expires_at > clock_timestamp())
   )
     or exists (select from tenancy.on_call o where o.user_id = who and o.removed_at is null);
 end $$;

@@ -10,7 +10,7 @@ begin
       old.id, old.tenant_id, old.user_id, old.role, old.started_at, old.patient_id
     )
   then
-    raise exception 'membership % cannot be changed: end it and add another', old.id using errcode = '42501';
+    raise exception 'membership % cannot be changed: terminate it and add another', old.id using errcode = '42501';
   end if;
   return new;
 end $$;

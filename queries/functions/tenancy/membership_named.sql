@@ -5,23 +5,23 @@ create or replace function tenancy.membership_named(membership text, action text
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  m tenancy.membership;
+  match tenancy.membership;
   who uuid := tenancy.reviewer(action);
-  n int;
+  matches int;
 begin
   if membership !~ '^[0-9a-fA-F-]{4,36}$' then
-    raise exception '"%" is not a membership id', membership
+    raise exception '"%" is not a membership id, nor the first four or more characters of one', membership
       using errcode = '22023', hint = 'ward member list shows them';
   end if;
-  select count(*) into n
-  from tenancy.membership x
-  where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
-  if n <> 1 then
-    raise exception '% memberships within your reach begin with "%"', n, membership
+  select count(*) into matches
+  from tenancy.membership m
+  where starts_with(m.id::text, lower(membership)) and tenancy.reaches(who, m.tenant_id, action);
+  if matches <> 1 then
+    raise exception '% memberships within your reach have an id that begins with "%": name one', matches, membership
       using errcode = '02000', hint = 'ward member list shows them';
   end if;
-  select * into m
-  from tenancy.membership x
-  where starts_with(x.id::text, lower(membership)) and tenancy.reaches(who, x.tenant_id, action);
-  return m;
+  select * into match
+  from tenancy.membership m
+  where starts_with(m.id::text, lower(membership)) and tenancy.reaches(who, m.tenant_id, action);
+  return match;
 end $$;

@@ -5,5 +5,6 @@ create or replace function tenancy.must_enroll(session uuid)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select x.second_factor from tenancy.setting x where x.one) = 'required' and not tenancy.factor_shown(session);
+  return (select setting.second_factor from tenancy.setting setting where setting.one) = 'required'
+    and not tenancy.factor_shown(session);
 end $$;

@@ -9,47 +9,50 @@ create or replace function tenancy.new_service_secret(
 as $$
 declare
   gate uuid := tenancy.reviewer('configure');
-  u tenancy.users := tenancy.service_named(who);
-  by_user uuid := tenancy.reviewer_of_service('configure', u.id);
+  account tenancy.users := tenancy.service_named(who);
+  by_user uuid := tenancy.reviewer_of_service('configure', account.id);
   secret text := 'wardsvc_' || core.base64url(public.gen_random_bytes(32));
-  s tenancy.service_secret;
+  made tenancy.service_secret;
   kept uuid;
   ended int := 0;
 begin
   if days is null or days not between 1 and 366 then
-    raise exception 'a secret lasts 1 to 366 days' using errcode = '22023';
+    raise exception 'a secret must last between 1 and 366 days' using errcode = '22023';
   end if;
   if overlap is null or overlap < interval '0' or overlap > interval '7 days' then
-    raise exception 'the secret before it goes on for 0 to 7 days' using errcode = '22023';
+    raise exception 'the overlap, for which the secret before stays valid, must lie between 0 and 7 days'
+      using errcode = '22023';
   end if;
-  perform from tenancy.users x where x.id = u.id for no key update;  -- two at once take turns
-  if (select x.disabled_at from tenancy.users x where x.id = u.id) is not null then
-    raise exception '% is disabled', u.slug using errcode = '55000', hint = 'ward user enable comes first';
+  perform from tenancy.users u where u.id = account.id for no key update;  -- two at once take turns
+  if (select u.disabled_at from tenancy.users u where u.id = account.id) is not null then
+    raise exception 'service account % is disabled', account.slug
+      using errcode = '55000', hint = 'ward user enable comes first';
   end if;
   if overlap > interval '0' then
-    select x.id into kept
-    from tenancy.service_secret x
-    where x.user_id = u.id and x.ended_at is null and x.expires_at > clock_timestamp()
-    order by x.created_at desc limit 1;
+    select ss.id into kept
+    from tenancy.service_secret ss
+    where ss.user_id = account.id and ss.ended_at is null and ss.expires_at > clock_timestamp()
+    order by ss.created_at desc limit 1;
   end if;
-  update tenancy.service_secret x set ended_at = clock_timestamp()
-  where x.user_id = u.id and x.ended_at is null and x.id is distinct from kept;
-  update tenancy.service_secret x set expires_at = least(x.expires_at, clock_timestamp() + overlap) where x.id = kept;
+  update tenancy.service_secret ss set ended_at = clock_timestamp()
+  where ss.user_id = account.id and ss.ended_at is null and ss.id is distinct from kept;
+  update tenancy.service_secret ss set expires_at = least(ss.expires_at, clock_timestamp() + overlap)
+  where ss.id = kept;
   if overlap = interval '0' then
     ended := tenancy.end_sessions(array(
-      select x.session_id from tenancy.session x where x.user_id = u.id and x.revoked_at is null
+      select s.session_id from tenancy.session s where s.user_id = account.id and s.revoked_at is null
     ), 'secret replaced at once');
   end if;
   insert into tenancy.service_secret (user_id, sha256, created_by, expires_at)
-  values (u.id, sha256(convert_to(secret, 'utf8')), by_user, clock_timestamp() + days * interval '1 day') returning *
-  into s;
+  values (account.id, sha256(convert_to(secret, 'utf8')), by_user, clock_timestamp() + days * interval '1 day')
+  returning * into made;
   perform audit.write(tenancy.installation(), 'configure', 'ok', jsonb_build_object(
-    'what', 'service secret', 'user', u.id, 'secret', s.id, 'expires_at', s.expires_at, 'before', kept,
+    'what', 'service secret', 'user', account.id, 'secret', made.id, 'expires_at', made.expires_at, 'before', kept,
     'sessions_ended', ended
   )::text);
   return jsonb_build_object(
-    'id', s.id, 'user', u.slug, 'secret', secret, 'expires_at', s.expires_at,
-    'before_until', (select x.expires_at from tenancy.service_secret x where x.id = kept),
+    'id', made.id, 'user', account.slug, 'secret', secret, 'expires_at', made.expires_at,
+    'before_until', (select ss.expires_at from tenancy.service_secret ss where ss.id = kept),
     'sessions_ended', ended
   );
 end $$;

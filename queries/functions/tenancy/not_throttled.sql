@@ -8,20 +8,22 @@ create or replace function tenancy.not_throttled(keys text[])
 as $$
   select coalesce(
     bool_and(
-      coalesce(t.until, '-infinity') <= clock_timestamp()
+      coalesce(th.until, '-infinity') <= clock_timestamp()
       and (
-        p.n = 0 or p.last + tenancy.throttle_delay(tenancy.drained(t, l) + p.n, l.free, l.longest) <= clock_timestamp()
+        pending.tries = 0
+        or pending.last_at + tenancy.throttle_delay(tenancy.drained(th, tl) + pending.tries, tl.free, tl.longest)
+          <= clock_timestamp()
       )
     ),
     true
   )
   from unnest(array['name', 'source', 'connection'], keys) as k(kind, key)
-    join tenancy.throttle_limit l on l.kind = k.kind
-    left join tenancy.throttle t on t.key = k.key
+    join tenancy.throttle_limit tl on tl.kind = k.kind
+    left join tenancy.throttle th on th.key = k.key
     cross join lateral (
-      select count(*) as n, max(a.tried_at) as last
+      select count(*) as tries, max(a.tried_at) as last_at
       from tenancy.attempt a
       where k.key in (a.name, a.source, a.connection) and a.allowed and (not a.held or a.asked ? 'code')
-    ) p
+    ) pending
   where k.key is not null
 $$;

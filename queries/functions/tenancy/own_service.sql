@@ -1,3 +1,4 @@
+-- Gives a service account another owner.
 create or replace function tenancy.own_service(who text, owner text)
   returns void
   language plpgsql volatile security definer
@@ -5,17 +6,18 @@ create or replace function tenancy.own_service(who text, owner text)
 as $$
 declare
   gate uuid := tenancy.reviewer('configure');
-  u tenancy.users := tenancy.service_named(who);
-  o uuid := tenancy.user_named(owner);
+  account tenancy.users := tenancy.service_named(who);
+  new_owner uuid := tenancy.user_named(owner);
 begin
-  perform tenancy.reviewer_of_service('configure', u.id);
-  if not exists (select from tenancy.users x where x.id = o and x.kind = 'human' and x.disabled_at is null) then
-    raise exception '% is disabled or a service account: a person answers for one', owner using errcode = '22023';
+  perform tenancy.reviewer_of_service('configure', account.id);
+  if not exists (select from tenancy.users u where u.id = new_owner and u.kind = 'human' and u.disabled_at is null) then
+    raise exception '% is disabled or a service account, and a service account needs a person who answers for it', owner
+      using errcode = '55000';
   end if;
-  update tenancy.users x set owner_id = o where x.id = u.id;
+  update tenancy.users u set owner_id = new_owner where u.id = account.id;
   perform audit.write(
     tenancy.installation(), 'configure', 'ok',
-    jsonb_build_object('what', 'service own', 'user', u.id, 'owner', o, 'was', u.owner_id)::text
+    jsonb_build_object('what', 'service own', 'user', account.id, 'owner', new_owner, 'was', account.owner_id)::text
   );
 end $$;
 

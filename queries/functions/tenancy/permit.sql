@@ -1,3 +1,4 @@
+-- Lets a role do something with a protected table, for the migrations of an application.
 create or replace function tenancy.permit(role text, record_table regclass, actions text[])
   returns void
   language sql volatile security definer

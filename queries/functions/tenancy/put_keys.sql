@@ -10,7 +10,7 @@ declare
   gone int;
 begin
   if jsonb_typeof(keys) is distinct from 'array' or jsonb_array_length(keys) not between 1 and 20 then
-    raise exception 'an issuer has 1 to 20 RSA signing keys' using errcode = '22023';
+    raise exception 'an issuer needs between 1 and 20 RSA signing keys' using errcode = '22023';
   end if;
   update tenancy.issuer_key k set retired_at = clock_timestamp()
   where k.issuer_id = put_keys.issuer
@@ -30,6 +30,7 @@ begin
   return changed + gone;
 exception when check_violation or unique_violation or not_null_violation or data_exception then
   raise exception
-    'the keys are not RSA keys of 2048 to 4096 bits with an exponent of 65537 or more, each with a name of its own'
+    'the keys of the issuer must be RSA keys of 2048 to 4096 bits with an exponent of 65537 or more, each with '
+    'its own kid'
     using errcode = '22023';
 end $$;

@@ -11,10 +11,7 @@ begin
   select coalesce(bool_or(g.tenant_id is null), false),
     coalesce(array_agg(g.tenant_id) filter (where g.tenant_id is not null), '{}')
   into everywhere, found_ids
-  from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reach.action
-  where g.user_id = who
-    and g.ended_at is null
-    and g.starts_at <= clock_timestamp()
-    and (g.expires_at is null or g.expires_at > clock_timestamp());
+  from tenancy.grant_in_force g join tenancy.reviewer_action a on a.role = g.role and a.action = reach.action
+  where g.user_id = who;
   return case when not everywhere then found_ids end;
 end $$;

@@ -6,11 +6,8 @@ create or replace function tenancy.reaches(who uuid, tenant uuid, action text)
 as $$
 begin
   return exists (
-    select from tenancy.reviewer_grant g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
+    select from tenancy.grant_in_force g join tenancy.reviewer_action a on a.role = g.role and a.action = reaches.action
     where g.user_id = who
-      and g.ended_at is null
-      and g.starts_at <= clock_timestamp()
-      and (g.expires_at is null or g.expires_at > clock_timestamp())
       and (g.tenant_id is null or tenant is null or g.tenant_id = tenant)
   );
 end $$;

@@ -6,12 +6,9 @@ create or replace function tenancy.reaches_all(who uuid, action text)
   set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from tenancy.reviewer_grant g
+    select from tenancy.grant_in_force g
       join tenancy.reviewer_action a on a.role = g.role and a.action = reaches_all.action
     where g.user_id = who
       and g.tenant_id is null
-      and g.ended_at is null
-      and g.starts_at <= clock_timestamp()
-      and (g.expires_at is null or g.expires_at > clock_timestamp())
   )
 $$;

@@ -1,19 +1,16 @@
 -- A session is within reach where its clinic is; a reviewer's, which has none, for a reach over every clinic.
-create or replace function tenancy.reaches_session(who uuid, s tenancy.session, action text)
+create or replace function tenancy.reaches_session(who uuid, session tenancy.session, action text)
   returns boolean
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when s.tenant_id is not null then tenancy.reaches(who, s.tenant_id, action)
+    when session.tenant_id is not null then tenancy.reaches(who, session.tenant_id, action)
     else exists (
-      select from tenancy.reviewer_grant g
+      select from tenancy.grant_in_force g
         join tenancy.reviewer_action a on a.role = g.role and a.action = reaches_session.action
       where g.user_id = who
         and g.tenant_id is null
-        and g.ended_at is null
-        and g.starts_at <= clock_timestamp()
-        and (g.expires_at is null or g.expires_at > clock_timestamp())
     )
   end
 $$;

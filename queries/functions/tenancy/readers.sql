@@ -1,12 +1,12 @@
 -- What reads a table past its boundary: views and materialised views, and those that read these, deepest first. A view
 -- reads as its owner.
-create or replace function tenancy.readers(t regclass)
+create or replace function tenancy.readers(target regclass)
   returns table (reader regclass, materialised boolean, depth int)
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
   with recursive v as (
-    select t::oid as oid, 0 as depth
+    select target::oid as oid, 0 as depth
     union
     select r.ev_class, v.depth + 1
     from v

@@ -1,4 +1,5 @@
 -- Owner: ward_keys
+-- The hash under which a recovery code is kept; case and separators do not matter.
 create or replace function tenancy.recovery_hash(code text)
   returns bytea
   language sql immutable

@@ -1,6 +1,6 @@
--- A refresh token is "session.secret.mac" in hex. The secret of the next one follows from this one by a keyed hash:
--- whoever presents a token again within its time gets the same successor, so that a family never has two branches, and
--- only SHA-256 need be kept.
+-- The MAC of a refresh token, which is "session.secret.mac" in hex. The secret of the next one follows from this one by
+-- a keyed hash: whoever presents a token again within its time gets the same successor, so that a family never has two
+-- branches, and only SHA-256 need be kept.
 create or replace function tenancy.refresh_mac(body text)
   returns text
   language sql stable security definer

@@ -1,3 +1,4 @@
+-- A refresh token from its parts (tenancy.refresh_mac).
 create or replace function tenancy.refresh_text(session uuid, secret text)
   returns text
   language sql stable security definer

@@ -1,3 +1,4 @@
+-- The region of this database.
 create or replace function tenancy.region_here()
   returns text
   language plpgsql stable security definer

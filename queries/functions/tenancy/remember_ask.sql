@@ -1,3 +1,4 @@
+-- Notes an ask. The next transactions of the session may look at what it names, for as long as its lease.
 create or replace function tenancy.remember_ask(
   disclosure uuid,
   what text,
@@ -5,7 +6,7 @@ create or replace function tenancy.remember_ask(
   payload jsonb,
   lease interval,
   tenant uuid default null,
-  c jsonb default tenancy.claims()
+  claims jsonb default tenancy.claims()
 )
   returns void
   language plpgsql volatile security definer
@@ -13,11 +14,11 @@ create or replace function tenancy.remember_ask(
 as $$
 begin
   if disclosure is null then
-    raise exception 'a disclosure id is needed: choose a random uuid' using errcode = '22004';
+    raise exception 'an ask needs a disclosure id: choose a random uuid' using errcode = '22004';
   end if;
   insert into tenancy.disclosure (disclosure_id, session_id, user_id, tenant_id, what, ids, payload, expires_at)
   values (
-    disclosure, (c->>'sid')::uuid, (c->>'sub')::uuid, coalesce(tenant, (c->>'tid')::uuid), what, coalesce(ids, '{}'),
-    coalesce(payload, '{}'), clock_timestamp() + lease
+    disclosure, (claims->>'sid')::uuid, (claims->>'sub')::uuid, coalesce(tenant, (claims->>'tid')::uuid), what,
+    coalesce(ids, '{}'), coalesce(payload, '{}'), clock_timestamp() + lease
   );
 end $$;

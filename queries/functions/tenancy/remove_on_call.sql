@@ -5,35 +5,37 @@ create or replace function tenancy.remove_on_call(who text, tenant text, reason 
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end;
-  by_user uuid := tenancy.reviewer_of('grant', t);
-  u uuid := tenancy.user_named(who);
-  n int := 0;
-  g tenancy.reviewer_grant;
+  clinic uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'grant') end;
+  by_user uuid := tenancy.reviewer_of('grant', clinic);
+  person uuid := tenancy.user_named(who);
+  grants_ended int := 0;
+  held tenancy.reviewer_grant;
 begin
-  update tenancy.on_call x set removed_at = clock_timestamp()
-  where x.user_id = u and x.tenant_id is not distinct from t and x.removed_at is null;
+  update tenancy.on_call o set removed_at = clock_timestamp()
+  where o.user_id = person and o.tenant_id is not distinct from clinic and o.removed_at is null;
   if not found then
-    raise exception '% is not on that roster', who using errcode = '02000', hint = 'ward oncall list shows it';
+    raise exception '% is not on call there', who using errcode = '02000', hint = 'ward oncall list shows it';
   end if;
   perform audit.write(
-    coalesce(t, tenancy.installation()), 'configure', 'ok',
-    jsonb_build_object('what', 'on call remove', 'user', u, 'tenant', t, 'reason', core.require_reason(reason))::text
+    coalesce(clinic, tenancy.installation()), 'configure', 'ok',
+    jsonb_build_object(
+      'what', 'on call remove', 'user', person, 'tenant', clinic, 'reason', core.require_reason(reason)
+    )::text
   );
-  for g in
+  for held in
     select *
-    from tenancy.reviewer_grant x
-    where x.user_id = u
-      and x.granted_by = u
-      and x.role = 'on_call_engineer'
-      and x.ended_at is null
-      and x.expires_at > clock_timestamp()
-      and (t is null or x.tenant_id = t)
+    from tenancy.reviewer_grant g
+    where g.user_id = person
+      and g.granted_by = person
+      and g.role = 'on_call_engineer'
+      and g.ended_at is null
+      and g.expires_at > clock_timestamp()
+      and (clinic is null or g.tenant_id = clinic)
   loop
-    perform tenancy.close_grant(g, reason);
-    n := n + 1;
+    perform tenancy.close_grant(held, reason);
+    grants_ended := grants_ended + 1;
   end loop;
-  return n;
+  return grants_ended;
 end $$;
 
 grant execute on function tenancy.remove_on_call to ward_reviewer;

@@ -1,9 +1,12 @@
-create or replace function tenancy.reviewer(action text, tenant uuid default null, c jsonb default tenancy.claims())
+-- The signed-in reviewer, who may do that at the clinic, or (tenant null) at one of them at least; raises otherwise.
+create or replace function tenancy.reviewer(
+  action text, tenant uuid default null, claims jsonb default tenancy.claims()
+)
   returns uuid
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare who uuid := tenancy.reviewing(c);
+declare who uuid := tenancy.reviewing(claims);
 begin
   if not tenancy.reaches(who, tenant, action) then
     raise exception 'your grants do not let you % %',

@@ -15,8 +15,8 @@ begin
       or not exists (select from tenancy.membership m where m.user_id = service and m.terminated_at is null)
     )
   then
-    raise exception 'this account works at clinics that you do not reach, or at none'
-      using errcode = '42501', hint = 'an administrator of the installation does it';
+    raise exception 'this service account works at clinics that you do not reach, or at none'
+      using errcode = '42501', hint = 'ask an administrator of the installation';
   end if;
   return who;
 end $$;

@@ -7,42 +7,44 @@ create or replace function tenancy.revoke_sessions(session text, of_user text, r
 as $$
 declare
   who uuid := tenancy.reviewer('revoke');
-  u uuid := case when of_user is not null then tenancy.user_named(of_user) end;
-  s tenancy.session;
+  person uuid := case when of_user is not null then tenancy.user_named(of_user) end;
+  live tenancy.session;
   ended uuid[] := '{}';
   why text := core.require_reason(reason);
 begin
   if (session is null) = (of_user is null) then
-    raise exception 'name a session or a user' using errcode = '22023';
+    raise exception 'name a session or a user, and not both' using errcode = '22023';
   end if;
   if session !~ '^[0-9a-fA-F-]{4,36}$' then
-    raise exception '"%" is not a session id', session using errcode = '22023', hint = 'ward session list shows them';
+    raise exception '"%" is not a session id, nor the first four or more characters of one', session
+      using errcode = '22023', hint = 'ward session list shows them';
   end if;
-  for s in
-    select x.*
-    from tenancy.session x
-    where x.revoked_at is null
-      and x.expires_at > clock_timestamp()
-      and (u is null or x.user_id = u)
-      and (session is null or starts_with(x.session_id::text, lower(session)))
-      and tenancy.reaches_session(who, x, 'revoke')
-    order by x.session_id
+  for live in
+    select s.*
+    from tenancy.session s
+    where s.revoked_at is null
+      and s.expires_at > clock_timestamp()
+      and (person is null or s.user_id = person)
+      and (session is null or starts_with(s.session_id::text, lower(session)))
+      and tenancy.reaches_session(who, s, 'revoke')
+    order by s.session_id
   loop
-    ended := ended || s.session_id;
+    ended := ended || live.session_id;
   end loop;
   if session is not null and cardinality(ended) <> 1 then
-    raise exception '% live sessions within your reach begin with "%"', cardinality(ended), session
+    raise exception '% live sessions within your reach have an id that begins with "%": name one',
+      cardinality(ended), session
       using errcode = '02000', hint = 'ward session list shows them';
   end if;
-  for s in select x.* from tenancy.session x where x.session_id = any (ended) loop
+  for live in select * from tenancy.session s where s.session_id = any (ended) loop
     perform audit.write(
-      coalesce(s.tenant_id, tenancy.installation()), 'revoke', 'ok',
-      jsonb_build_object('session', s.session_id, 'user', s.user_id, 'reason', why)::text
+      coalesce(live.tenant_id, tenancy.installation()), 'revoke', 'ok',
+      jsonb_build_object('session', live.session_id, 'user', live.user_id, 'reason', why)::text
     );
   end loop;
   if cardinality(ended) = 0 then
     perform audit.write(
-      tenancy.installation(), 'revoke', 'ok', jsonb_build_object('session', null, 'user', u, 'reason', why)::text
+      tenancy.installation(), 'revoke', 'ok', jsonb_build_object('session', null, 'user', person, 'reason', why)::text
     );
   end if;
   perform tenancy.end_sessions(ended, 'revoked by an administrator');

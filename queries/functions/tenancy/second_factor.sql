@@ -9,7 +9,7 @@ create or replace function tenancy.second_factor(who uuid, audience text, code t
 as $$
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'signing in works in READ COMMITTED only' using errcode = '25001';
+    raise exception 'signing in needs a READ COMMITTED transaction' using errcode = '25001';
   end if;
   return tenancy.spend_code(who, code);
 end $$;

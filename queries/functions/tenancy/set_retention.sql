@@ -1,26 +1,25 @@
+-- How many years a clinic's history is kept: it may grow and never shrink, because the archive locks what it ships.
 create or replace function tenancy.set_retention(tenant text, years int, reason text)
   returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid := tenancy.tenant_named(tenant, 'configure');
+  clinic uuid := tenancy.tenant_named(tenant, 'configure');
   old int;
 begin
-  if length(btrim(coalesce(reason, ''), E' \t\r\n')) < 4 then
-    raise exception 'a retention needs a reason of at least four characters' using errcode = '22023';
-  end if;
-  select x.retain_years into old from tenancy.tenant x where x.id = t for update;
+  reason := core.require_reason(reason);
+  select t.retain_years into old from tenancy.tenant t where t.id = clinic for update;
   if years is null or years < old or years > 100 then
-    raise exception '% years: history of % is kept for % years, which can grow to 100 and never shrink',
-      years, tenant, old
-      using errcode = '22023', hint = 'what is locked already could not be unlocked';
+    raise exception 'history of % cannot be kept for % years: it is kept for %, which can grow to 100 and never shrink',
+      tenant, years, old
+      using errcode = '22023', hint = 'what is locked in the archive stays locked; name a larger number';
   end if;
-  update tenancy.tenant x set retain_years = years where x.id = t;
+  update tenancy.tenant t set retain_years = years where t.id = clinic;
   perform audit.write(
-    t, 'configure', 'ok',
-    jsonb_build_object('what', 'tenant retention', 'years', years, 'before', old, 'reason', reason)::text,
-    null, null, null, 'audit'
+    clinic, 'configure', 'ok',
+    detail => jsonb_build_object('what', 'tenant retention', 'years', years, 'before', old, 'reason', reason)::text,
+    purpose => 'audit'
   );
 end $$;
 

@@ -5,7 +5,7 @@ create or replace function tenancy.show_member()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('list:member');
+  ask tenancy.disclosure := tenancy.the_ask('list:member');
   who uuid := tenancy.user_id();
 begin
   return query select tenancy.member_row(m) || jsonb_build_object(
@@ -19,14 +19,14 @@ begin
         and r.void_at is null
     ),
     'other_memberships', coalesce((
-      select jsonb_agg(jsonb_build_object('tenant', t.slug, 'tenant_name', t.name, 'role', o.role))
-      from tenancy.membership o join tenancy.tenant t on t.id = o.tenant_id
-      where o.user_id = m.user_id
-        and o.id <> m.id
-        and o.terminated_at is null
-        and tenancy.reaches(who, o.tenant_id, 'browse')
+      select jsonb_agg(jsonb_build_object('tenant', t.slug, 'tenant_name', t.name, 'role', other.role))
+      from tenancy.membership other join tenancy.tenant t on t.id = other.tenant_id
+      where other.user_id = m.user_id
+        and other.id <> m.id
+        and other.terminated_at is null
+        and tenancy.reaches(who, other.tenant_id, 'browse')
     ), '[]')
   ) || tenancy.left_behind(m.user_id, who)
   from tenancy.membership m
-  where m.id = a.ids[1];
+  where m.id = ask.ids[1];
 end $$;

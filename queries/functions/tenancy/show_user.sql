@@ -5,11 +5,11 @@ create or replace function tenancy.show_user()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.disclosure := tenancy.the_ask('list:user');
+  ask tenancy.disclosure := tenancy.the_ask('list:user');
   who uuid := tenancy.user_id();
 begin
   return query select jsonb_build_object(
-    'id', u.id, 'slug', u.slug, 'name', u.name, 'kind', u.kind, 'owner', o.slug, 'created_at', u.created_at,
+    'id', u.id, 'slug', u.slug, 'name', u.name, 'kind', u.kind, 'owner', owner.slug, 'created_at', u.created_at,
     'disabled_at', u.disabled_at,
     'live_sessions', (
       select count(*)
@@ -27,8 +27,8 @@ begin
       where m.user_id = u.id and tenancy.reaches(who, m.tenant_id, 'browse')
     ), '[]')
   ) || tenancy.left_behind(u.id, who)
-  from tenancy.users u left join tenancy.users o on o.id = u.owner_id
-  where u.id = a.ids[1] and tenancy.sees_user(who, u.id);
+  from tenancy.users u left join tenancy.users owner on owner.id = u.owner_id
+  where u.id = ask.ids[1] and tenancy.sees_user(who, u.id);
 end $$;
 
 grant execute on function tenancy.show_user to ward_reviewer;

@@ -7,18 +7,18 @@ create or replace function tenancy.sign(claims jsonb)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  k record;
+  key record;
   signed text;
 begin
   update tenancy.signing_key set retired_at = retire_at, secret = null
   where retired_at is null and retire_at <= clock_timestamp();
-  select head, secret into k
+  select head, secret into key
   from tenancy.signing_key
   where retired_at is null and retire_at is null
   order by created_at desc limit 1;
   if not found then raise exception 'ward is not initialised: run ward init' using errcode = '55000'; end if;
-  signed := k.head || '.' || core.base64url(convert_to(claims::text, 'utf8'));
-  return signed || '.' || core.base64url(public.hmac(convert_to(signed, 'utf8'), k.secret, 'sha256'));
+  signed := key.head || '.' || core.base64url(convert_to(claims::text, 'utf8'));
+  return signed || '.' || core.base64url(public.hmac(convert_to(signed, 'utf8'), key.secret, 'sha256'));
 end $$;
 
 grant execute on function tenancy.sign to ward_owner;

@@ -17,8 +17,8 @@ create or replace function tenancy.sign_in(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  u tenancy.users;
-  a tenancy.attempt;
+  person tenancy.users;
+  attempt tenancy.attempt;
   stale tenancy.attempt;
   held boolean;
   ticket text := encode(public.gen_random_bytes(32), 'hex');
@@ -31,39 +31,45 @@ begin
     or length(role) > 1000
     or length(source) > 1000
   then
-    raise exception 'nothing that signing in needs is longer than 1,000 characters' using errcode = '22023';
+    raise exception 'a value given to sign in is longer than 1,000 characters' using errcode = '22023';
   end if;
-  a.name := tenancy.fingerprint('sign-in name|' || coalesce(who, ''));
-  a.source := tenancy.fingerprint('sign-in source|' || source);
-  a.connection := tenancy.fingerprint(
+  attempt.name := tenancy.fingerprint('sign-in name|' || coalesce(who, ''));
+  attempt.source := tenancy.fingerprint('sign-in source|' || source);
+  attempt.connection := tenancy.fingerprint(
     'sign-in connection|' || session_user || '|' || coalesce(host(inet_client_addr()), 'local')
   );
-  a.asked := jsonb_strip_nulls(jsonb_build_object(
+  attempt.asked := jsonb_strip_nulls(jsonb_build_object(
     'audience', coalesce(audience, 'app'), 'tenant', tenant, 'role', role, 'code', nullif(code, ''),
     'leaked', case when length(password) > 0 and position(password in current_query()) > 0 then true end
   ));
-  select * into u from tenancy.users x where x.slug = who;
+  select * into person from tenancy.users u where u.slug = who;
   held := coalesce(
-    public.crypt(coalesce(password, ''), coalesce(u.password_hash, tenancy.nobodys_hash())) = u.password_hash, false
+    public.crypt(coalesce(password, ''), coalesce(person.password_hash, tenancy.nobodys_hash())) = person.password_hash,
+    false
   )
-    and u.kind = 'human'
+    and person.kind = 'human'
     and octet_length(password) <= 72
-    and not a.asked ? 'leaked';
+    and not attempt.asked ? 'leaked';
   -- From here on tries with this name go one by one until they are committed: none slips past the count. The hash,
   -- which takes the time, is behind us.
-  perform pg_advisory_xact_lock(hashtextextended(a.name, 0));
+  perform pg_advisory_xact_lock(hashtextextended(attempt.name, 0));
   -- One answer that nobody came for, of whoever, is recorded and counted now. One: calls that take the rows of several
   -- tries could wait for each other in a circle.
-  delete from tenancy.attempt x
-  where x.ticket = (select y.ticket from tenancy.attempt y where y.tried_at < clock_timestamp() - interval '1 minute'
-      and y.xid is distinct from pg_current_xact_id_if_assigned() order by y.tried_at limit 1 for update skip locked)
-  returning * into stale;
+  delete from tenancy.attempt a
+  where a.ticket = (
+    select oldest.ticket
+    from tenancy.attempt oldest
+    where oldest.tried_at < clock_timestamp() - interval '1 minute'
+      and oldest.xid is distinct from pg_current_xact_id_if_assigned()
+    order by oldest.tried_at limit 1 for update skip locked
+  ) returning * into stale;
   if stale.ticket is not null then perform tenancy.conclude(stale, false); end if;
   insert into tenancy.attempt (ticket, name, source, connection, user_id, held, allowed, asked)
   values (
-    sha256(convert_to(ticket, 'utf8')), a.name, a.source, a.connection, coalesce(u.id, gen_random_uuid()), held,
-    tenancy.not_throttled(array[a.name, a.source, a.connection]),
-    a.asked
+    sha256(convert_to(ticket, 'utf8')), attempt.name, attempt.source, attempt.connection,
+    coalesce(person.id, gen_random_uuid()), held,
+    tenancy.not_throttled(array[attempt.name, attempt.source, attempt.connection]),
+    attempt.asked
   );
   return ticket;
 end $$;

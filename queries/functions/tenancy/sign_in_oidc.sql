@@ -16,68 +16,66 @@ create or replace function tenancy.sign_in_oidc(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v record;
-  u tenancy.users;
-  r tenancy.signed;
+  verified record;
+  person tenancy.users;
+  answer tenancy.signed;
   factor text;
   given boolean := false;
   used bytea;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'signing in works in READ COMMITTED only' using errcode = '25001';
+    raise exception 'signing in needs a READ COMMITTED transaction' using errcode = '25001';
   end if;
   if position(id_token in current_query()) > 0 then
-    r.reason := 'the token stood in the query text: send it as a bind parameter';
+    answer.reason := 'secret_in_query: the token stood in the query text: send it as a bind parameter';
   else
-    select * into v from tenancy.identity_claims(id_token);
-    r.reason := v.why;
+    select * into verified from tenancy.identity_claims(id_token);
+    answer.reason := verified.why;
   end if;
-  if r.reason is null then
-    select x.* into u
-    from tenancy.identity i join tenancy.users x on x.id = i.user_id
-    where i.issuer = v.claims->>'iss' and i.subject = v.claims->>'sub' and i.ended_at is null;
-    given := cardinality((v.issuer).required_acr) + cardinality((v.issuer).required_amr) > 0;
+  if answer.reason is null then
+    select u.* into person
+    from tenancy.identity i join tenancy.users u on u.id = i.user_id
+    where i.issuer = verified.claims->>'iss' and i.subject = verified.claims->>'sub' and i.ended_at is null;
+    given := cardinality((verified.issuer).required_acr) + cardinality((verified.issuer).required_amr) > 0;
     code := nullif(btrim(code), '');
-    if u.id is not null and not given then factor := tenancy.second_factor(u.id, audience, null); end if;
+    if person.id is not null and not given then
+      factor := tenancy.second_factor(person.id, audience, code => null);
+    end if;
     if factor is null or code is not null then
       -- a day more: the clock may go back
-      delete from tenancy.used_token x where x.until < clock_timestamp() - interval '1 day';
+      delete from tenancy.used_token ut where ut.until < clock_timestamp() - interval '1 day';
       used := sha256(convert_to(left(id_token, length(id_token) - strpos(reverse(id_token), '.')), 'utf8'));
-      insert into tenancy.used_token (sha256, until) values (used, v.until) on conflict do nothing;
+      insert into tenancy.used_token (sha256, until) values (used, verified.until) on conflict do nothing;
       if not found then
-        r.reason := 'the token was used before';
-      elsif u.id is null then
-        r.reason := format(
-          'subject %s of %s is linked to no user: an administrator does that with ward user link',
-          v.claims->>'sub', v.claims->>'iss'
+        answer.reason := 'token_used: the token was used before: get another from the provider';
+      elsif person.id is null then
+        answer.reason := format(
+          'not_linked: subject %s of %s is linked to no user: an administrator does that with ward user link',
+          verified.claims->>'sub', verified.claims->>'iss'
         );
       elsif factor is not null then
-        factor := tenancy.second_factor(u.id, audience, code);
+        factor := tenancy.second_factor(person.id, audience, code);
         given := factor is null;
       end if;
     end if;
-    if r.reason is null and factor is not null then
-      r.needs := 'second_factor';
-      r.reason := case factor
-        when 'needed' then 'a second factor is needed'
-        else 'the second factor was not accepted'
-      end;
+    if answer.reason is null and factor is not null then
+      answer.needs := 'second_factor';
+      answer.reason := tenancy.factor_missing(factor);
     end if;
   end if;
-  if r.reason is not null then
-    perform audit.write_as(
-      tenancy.installation(), u.id, null, null, 'sign_in', 'denied',
-      jsonb_build_object('reason', r.reason, 'method', 'oidc')::text
-    );
-    return r;
+  if answer.reason is not null then
+    perform tenancy.record_denial('sign_in', answer.reason, who => person.id, method => 'oidc');
+    return answer;
   end if;
-  r := tenancy.open_session(u, audience, tenant, role, 'oidc', given);
-  if r.needs is not null then
-    delete from tenancy.used_token x where x.sha256 = used;  -- the same token with a clinic will do
-  elsif r.session_id is null then
-    r.reason := 'this user is not accepted here: no membership, or no reviewer''s grant, is in force for this';
+  answer := tenancy.open_session(
+    person, audience => audience, tenant => tenant, role => role, method => 'oidc', second_factor => given
+  );
+  if answer.needs is not null then
+    delete from tenancy.used_token ut where ut.sha256 = used;  -- the same token with a clinic will do
+  elsif answer.session_id is null then
+    answer.reason := 'not_accepted: this user has no membership, and no reviewer''s grant in force, for this';
   end if;
-  return r;
+  return answer;
 end $$;
 
 grant execute on function tenancy.sign_in_oidc to ward_app, ward_reviewer;

@@ -5,28 +5,25 @@ create or replace function tenancy.signed_in(ticket text)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  a tenancy.attempt;
-  r tenancy.signed;
+  attempt tenancy.attempt;
+  answer tenancy.signed;
 begin
   if position(signed_in.ticket in current_query()) > 0 then
-    perform audit.write_as(
-      tenancy.installation(), null, null, null, 'sign_in', 'denied', '{"reason":"the ticket stood in the query text"}'
-    );
-    r.reason := 'the ticket stood in the query text: send it as a bind parameter';
-    return r;
+    answer.reason := 'secret_in_query: the ticket stood in the query text: send it as a bind parameter';
+    perform tenancy.record_denial('sign_in', answer.reason);
+    return answer;
   end if;
-  delete from tenancy.attempt x
-  where x.ticket = sha256(convert_to(signed_in.ticket, 'utf8'))
-    and x.xid is distinct from pg_current_xact_id_if_assigned()
-  returning * into a;
-  if a.ticket is null then
-    perform audit.write_as(
-      tenancy.installation(), null, null, null, 'sign_in', 'denied', '{"reason":"no such ticket"}'
-    );
-    r.reason := 'no committed sign-in has this ticket, or its answer was fetched: sign in again';
-    return r;
+  delete from tenancy.attempt a
+  where a.ticket = sha256(convert_to(signed_in.ticket, 'utf8'))
+    and a.xid is distinct from pg_current_xact_id_if_assigned()
+  returning * into attempt;
+  if attempt.ticket is null then
+    answer.reason :=
+      'unknown_ticket: no committed sign-in has this ticket, or its answer was fetched: sign in again';
+    perform tenancy.record_denial('sign_in', answer.reason);
+    return answer;
   end if;
-  return tenancy.conclude(a, a.tried_at > clock_timestamp() - interval '1 minute');
+  return tenancy.conclude(attempt, attempt.tried_at > clock_timestamp() - interval '1 minute');
 end $$;
 
 grant execute on function tenancy.signed_in to ward_app, ward_reviewer;

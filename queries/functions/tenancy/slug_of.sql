@@ -1,3 +1,4 @@
+-- A user's short name; 'nobody' where there is none.
 create or replace function tenancy.slug_of(who uuid)
   returns text
   language plpgsql stable security definer

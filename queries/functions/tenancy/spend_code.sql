@@ -9,20 +9,22 @@ create or replace function tenancy.spend_code(who uuid, code text)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t tenancy.totp;
-  s bigint;
+  enrolment tenancy.totp;
+  step bigint;
   tries bigint;
 begin
-  select * into t from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null;
+  select * into enrolment
+  from tenancy.totp totp
+  where totp.user_id = who and totp.active_at is not null and totp.ended_at is null;
   if not found then return null; end if;
   code := regexp_replace(coalesce(code, ''), '\s', '', 'g');
   if code = '' then return 'needed'; end if;
   if code ~ '^[0-9]{6}$' then
-    tries := nextval(tenancy.totp_tries(t.id));
-    if tries - t.forgiven > 100 then return 'wrong'; end if;
-    s := tenancy.totp_step(t.secret, t.last_step, code);
-    update tenancy.totp x set last_step = s, forgiven = tries
-    where x.id = t.id and x.last_step < s and x.ended_at is null;
+    tries := nextval(tenancy.totp_tries(enrolment.id));
+    if tries - enrolment.forgiven > 100 then return 'wrong'; end if;
+    step := tenancy.totp_step(enrolment.secret, enrolment.last_step, code);
+    update tenancy.totp totp set last_step = step, forgiven = tries
+    where totp.id = enrolment.id and totp.last_step < step and totp.ended_at is null;
     return case when found then null else 'wrong' end;
   end if;
   return case when tenancy.spend_recovery(who, code) then null else 'wrong' end;

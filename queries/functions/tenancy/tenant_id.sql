@@ -1,3 +1,4 @@
+-- The clinic of the proven identity, for policies and defaults; null without an identity.
 create or replace function tenancy.tenant_id()
   returns uuid
   language plpgsql stable parallel restricted

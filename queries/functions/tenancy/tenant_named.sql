@@ -5,15 +5,15 @@ create or replace function tenancy.tenant_named(named text, action text)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  t uuid;
+  match uuid;
   who uuid := tenancy.reviewer(action);
 begin
-  select x.id into t
-  from tenancy.tenant x
-  where (x.slug = named or x.id::text = named) and tenancy.reaches(who, x.id, action);
-  if t is null then
+  select t.id into match
+  from tenancy.tenant t
+  where (t.slug = named or t.id::text = named) and tenancy.reaches(who, t.id, action);
+  if match is null then
     raise exception 'no clinic "%" within your reach', named
       using errcode = '02000', hint = 'ward tenant list shows those you reach';
   end if;
-  return t;
+  return match;
 end $$;

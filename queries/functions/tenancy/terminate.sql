@@ -6,23 +6,26 @@ create or replace function tenancy.terminate(membership text, typed text, reason
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  m tenancy.membership := tenancy.membership_named(membership, 'terminate');
+  member tenancy.membership := tenancy.membership_named(membership, 'terminate');
   who uuid := tenancy.user_id();
 begin
-  if m.terminated_at is not null then
+  if member.terminated_at is not null then
     raise exception 'this membership was terminated at % UTC already',
-      to_char(m.terminated_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+      to_char(member.terminated_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
       using errcode = '55000';
   end if;
-  if m.user_id = who then raise exception 'nobody terminates their own membership' using errcode = 'WARD2'; end if;
-  if length(coalesce(typed, '')) < 6 or not starts_with(m.user_id::text, lower(typed)) then
-    raise exception 'what was typed is not the start of this person''s user id (six characters or more)'
+  if member.user_id = who then
+    raise exception 'you cannot terminate your own membership: another administrator has to do it'
+      using errcode = 'WARD2';
+  end if;
+  if length(coalesce(typed, '')) < 6 or not starts_with(member.user_id::text, lower(typed)) then
+    raise exception 'what was typed is not the first six or more characters of the user id of this person'
       using errcode = '22023';
   end if;
   if ended_on > (clock_timestamp() at time zone 'UTC')::date + 1 then
-    raise exception 'HR''s end date lies in the future: terminate on that day' using errcode = '22023';
+    raise exception 'the end date lies in the future: terminate the membership on that day' using errcode = '22023';
   end if;
-  return tenancy.close_membership(m, reason, ended_on);
+  return tenancy.close_membership(member, reason, ended_on);
 end $$;
 
 grant execute on function tenancy.terminate to ward_reviewer;

@@ -1,3 +1,4 @@
+-- How long a throttle closes at a level: 0 up to free, then 1 s, doubling up to longest.
 create or replace function tenancy.throttle_delay(level float8, free int, longest interval)
   returns interval
   language sql immutable

@@ -9,41 +9,41 @@ create or replace function tenancy.tick()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  n timestamptz;
+  now_at timestamptz;
   seen timestamptz;
   back interval;
   kid text;
 begin
   select i.seen_at into seen from tenancy.instance i where i.one for update;
-  n := clock_timestamp();
-  if n >= seen - interval '5 seconds' or seen is null then
-    update tenancy.instance i set seen_at = n where i.one and i.seen_at < n;
+  now_at := clock_timestamp();
+  if now_at >= seen - interval '5 seconds' or seen is null then
+    update tenancy.instance i set seen_at = now_at where i.one and i.seen_at < now_at;
     return 0;
   end if;
-  back := seen - n;
+  back := seen - now_at;
   -- rows that a client's open transaction holds are not waited for
-  update tenancy.session x set expires_at = x.expires_at - back
-  where x.session_id in (
-    select s.session_id from tenancy.session s where s.revoked_at is null for no key update skip locked
+  update tenancy.session s set expires_at = s.expires_at - back
+  where s.session_id in (
+    select free.session_id from tenancy.session free where free.revoked_at is null for no key update skip locked
   );
-  update tenancy.users x set sessions_after = x.sessions_after - back where x.sessions_after is not null;
-  update tenancy.reviewer_grant x set starts_at = x.starts_at - back, expires_at = x.expires_at - back
-  where x.ended_at is null and x.expires_at is not null;
-  update tenancy.service_secret x set expires_at = x.expires_at - back where x.ended_at is null;
-  update tenancy.refresh_token x set issued_at = x.issued_at - back, used_at = x.used_at - back
-  where x.sha256 in (select r.sha256 from tenancy.refresh_token r for no key update skip locked);
-  update tenancy.throttle x set level_at = x.level_at - back, until = x.until - back, forget_at = x.forget_at - back
-  where x.key in (select t.key from tenancy.throttle t for no key update skip locked);
-  update tenancy.attempt x set tried_at = x.tried_at - back
-  where x.ticket in (select a.ticket from tenancy.attempt a for no key update skip locked);
-  update tenancy.disclosure x set expires_at = x.expires_at - back;
+  update tenancy.users u set sessions_after = u.sessions_after - back where u.sessions_after is not null;
+  update tenancy.reviewer_grant g set starts_at = g.starts_at - back, expires_at = g.expires_at - back
+  where g.ended_at is null and g.expires_at is not null;
+  update tenancy.service_secret ss set expires_at = ss.expires_at - back where ss.ended_at is null;
+  update tenancy.refresh_token rt set issued_at = rt.issued_at - back, used_at = rt.used_at - back
+  where rt.sha256 in (select free.sha256 from tenancy.refresh_token free for no key update skip locked);
+  update tenancy.throttle th set level_at = th.level_at - back, until = th.until - back, forget_at = th.forget_at - back
+  where th.key in (select free.key from tenancy.throttle free for no key update skip locked);
+  update tenancy.attempt a set tried_at = a.tried_at - back
+  where a.ticket in (select free.ticket from tenancy.attempt free for no key update skip locked);
+  update tenancy.disclosure d set expires_at = d.expires_at - back;
   kid := tenancy.rotate_key(interval '0');
-  update tenancy.instance i set seen_at = n where i.one;
+  update tenancy.instance i set seen_at = now_at where i.one;
   perform audit.write_as(
     tenancy.installation(),
-    (select u.id from tenancy.users u where u.slug = 'ward-worker'),
-    null, null, 'revoke', 'ok',
-    jsonb_build_object(
+    who => (select u.id from tenancy.users u where u.slug = 'ward-worker'),
+    session => null, membership => null, action => 'revoke', outcome => 'ok',
+    detail => jsonb_build_object(
       'what', 'the server''s clock went back: every access token ends',
       'seconds', round(extract(epoch from back), 3), 'was', seen, 'kid', kid
     )::text

@@ -1,4 +1,5 @@
 -- Owner: ward_keys
+-- Ends a user's second factor. Whether one counted.
 create or replace function tenancy.totp_end(who uuid)
   returns boolean
   language plpgsql volatile security definer
@@ -6,10 +7,10 @@ create or replace function tenancy.totp_end(who uuid)
 as $$
 declare
   active boolean := exists (
-    select from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null
+    select from tenancy.totp totp where totp.user_id = who and totp.active_at is not null and totp.ended_at is null
   );
 begin
-  update tenancy.totp x set ended_at = clock_timestamp() where x.user_id = who and x.ended_at is null;
+  update tenancy.totp totp set ended_at = clock_timestamp() where totp.user_id = who and totp.ended_at is null;
   return active;
 end $$;
 

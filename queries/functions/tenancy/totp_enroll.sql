@@ -6,22 +6,22 @@ create or replace function tenancy.totp_enroll(recovery text default null)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c jsonb := tenancy.claims();
-  who uuid := (c->>'sub')::uuid;
+  claims jsonb := tenancy.claims();
+  who uuid := (claims->>'sub')::uuid;
   secret text;
 begin
-  if c is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
-  if c->>'kind' <> 'human' then
-    raise exception 'a service account has no second factor' using errcode = '42501';
+  if claims is null then raise exception 'nobody is signed in: ward login' using errcode = '28000'; end if;
+  if claims->>'kind' <> 'human' then
+    raise exception 'a service account cannot enrol a second factor' using errcode = '42501';
   end if;
   if tenancy.totp_session(who) is not null and not tenancy.spend_recovery(who, coalesce(recovery, '')) then
     raise exception 'a second factor is enrolled already' using errcode = '55000',
         hint
           = 'replace it with --recovery and one of your recovery codes, or ask an administrator for ward totp remove';
   end if;
-  secret := tenancy.totp_new(who, (c->>'sid')::uuid);
+  secret := tenancy.totp_new(who, (claims->>'sid')::uuid);
   perform audit.write(
-    coalesce((c->>'tid')::uuid, tenancy.installation()), 'configure', 'ok',
+    coalesce((claims->>'tid')::uuid, tenancy.installation()), 'configure', 'ok',
     jsonb_build_object('what', 'totp enroll', 'replaces', recovery is not null)::text
   );
   return jsonb_build_object(

@@ -5,12 +5,12 @@ create or replace function tenancy.totp_new(who uuid, session uuid)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare k bytea := public.gen_random_bytes(20);
+declare secret bytea := public.gen_random_bytes(20);
 begin
-  update tenancy.totp x set ended_at = clock_timestamp()
-  where x.user_id = who and x.active_at is null and x.ended_at is null;
-  insert into tenancy.totp (user_id, secret, session_id) values (who, k, session);
-  return core.base32(k);
+  update tenancy.totp totp set ended_at = clock_timestamp()
+  where totp.user_id = who and totp.active_at is null and totp.ended_at is null;
+  insert into tenancy.totp (user_id, secret, session_id) values (who, secret, session);
+  return core.base32(secret);
 end $$;
 
 grant execute on function tenancy.totp_new to ward_owner;

@@ -5,7 +5,9 @@ create or replace function tenancy.totp_session(who uuid)
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select x.session_id from tenancy.totp x where x.user_id = who and x.active_at is not null and x.ended_at is null
+  select totp.session_id
+  from tenancy.totp totp
+  where totp.user_id = who and totp.active_at is not null and totp.ended_at is null
 $$;
 
 grant execute on function tenancy.totp_session to ward_owner;

@@ -6,28 +6,30 @@ create or replace function tenancy.undeclare_service(who text, action text, reco
 as $$
 declare
   gate uuid := tenancy.reviewer('configure');
-  u tenancy.users := tenancy.service_named(who);
-  t uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end;
-  tab text := tenancy.phi_table_named(record_table);
-  n int;
+  account tenancy.users := tenancy.service_named(who);
+  clinic uuid := case when tenant is not null then tenancy.tenant_named(tenant, 'configure') end;
+  table_name text := tenancy.phi_table_named(record_table);
+  removed int;
 begin
-  perform tenancy.reviewer_of('configure', t);
+  perform tenancy.reviewer_of('configure', clinic);
   delete from tenancy.service_permission p
-  where p.user_id = u.id
+  where p.user_id = account.id
     and p.action = undeclare_service.action
-    and p.record_table = tab
-    and p.tenant_id is not distinct from t;
-  get diagnostics n = row_count;
-  if n = 0 then
-    raise exception 'that is not on the list of %', u.slug using errcode = '02000', hint = 'ward service show shows it';
+    and p.record_table = table_name
+    and p.tenant_id is not distinct from clinic;
+  get diagnostics removed = row_count;
+  if removed = 0 then
+    raise exception 'service account % has not declared % of % there', account.slug, action, table_name
+      using errcode = '02000', hint = 'ward service show shows what it has declared';
   end if;
   perform audit.write(
-    coalesce(t, tenancy.installation()), 'configure', 'ok',
+    coalesce(clinic, tenancy.installation()), 'configure', 'ok',
     jsonb_build_object(
-      'what', 'service undeclare', 'user', u.id, 'action', action, 'table', tab, 'tenant', t, 'lines', n
+      'what', 'service undeclare', 'user', account.id, 'action', action, 'table', table_name, 'tenant', clinic,
+      'lines', removed
     )::text
   );
-  return n;
+  return removed;
 end $$;
 
 grant execute on function tenancy.undeclare_service to ward_reviewer;

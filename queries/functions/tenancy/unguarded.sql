@@ -4,7 +4,7 @@
 -- every row and which only a clause that reads the column implies: ward_app may not write one, audit.evaluate does. Not
 -- IS NOT NULL: of a NOT NULL column that is known to be true, and PostgreSQL 19 simplifies predicates by it. open: the
 -- columns that are not PHI; null: those registered.
-create or replace function tenancy.unguarded(t regclass, open text[] default null)
+create or replace function tenancy.unguarded(target regclass, open text[] default null)
   returns table (index regclass, why text, remedy text)
   language sql stable
   set search_path = pg_catalog, pg_temp
@@ -12,10 +12,10 @@ as $$
   with own as (
     select i.*, pg_get_expr(i.indpred, i.indrelid) as pred,
       array['tenant_id', 'id'] || coalesce(
-        open, (select p.open_columns from tenancy.phi_table p where p.record_table = t::text), '{}'
+        open, (select p.open_columns from tenancy.phi_table p where p.record_table = target::text), '{}'
       ) as known
     from pg_index i
-    where (i.indrelid = t or i.indrelid in (select relid from pg_partition_tree(t)))
+    where (i.indrelid = target or i.indrelid in (select relid from pg_partition_tree(target)))
       and not i.indisprimary
       and not exists (select from pg_inherits h where h.inhrelid = i.indexrelid)
   ),

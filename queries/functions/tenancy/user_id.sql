@@ -1,3 +1,4 @@
+-- The user of the proven identity; null without one.
 create or replace function tenancy.user_id()
   returns uuid
   language plpgsql stable parallel restricted

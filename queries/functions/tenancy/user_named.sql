@@ -1,13 +1,14 @@
+-- A user by short name or id; raises where there is none.
 create or replace function tenancy.user_named(who text)
   returns uuid
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare u uuid;
+declare match uuid;
 begin
-  select x.id into u from tenancy.users x where x.slug = who or x.id::text = who;
-  if u is null then
-    raise exception 'no user "%"', who using errcode = '02000', hint = 'ward user list shows them';
+  select u.id into match from tenancy.users u where u.slug = who or u.id::text = who;
+  if match is null then
+    raise exception 'there is no user "%"', who using errcode = '02000', hint = 'ward user list shows them';
   end if;
-  return u;
+  return match;
 end $$;
