@@ -251,7 +251,7 @@ func TestFind(t *testing.T) {
 		} {
 			a.accepted(casey, d)
 			refused(t, a.try("select audit.evaluate('public.patients', $1, $2, $3)", other.filter, other.order,
-				other.limit), "42501", "not the search that was recorded")
+				other.limit), "42501", "this is not the search of public.patients that was committed")
 			a.must("rollback")
 		}
 		a.accepted(casey, uuid.New())

@@ -108,7 +108,7 @@ func TestWithoutTheDefence(t *testing.T) {
 				return a.begin(forge(t, head, claims, []byte("x")), uuid.Nil) == ""
 			}},
 		{"another search than the recorded one", "audit.evaluate",
-			"asked - 'purpose' <> audit.search_terms(record_table::text, filter, ordering, max_rows)", "false",
+			"search - 'purpose' <> audit.search_terms(record_table::text, filter, ordering, max_rows)", "false",
 			func(a *attacker) bool {
 				d := uuid.New()
 				a.accepted(casey, d)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -59,6 +60,16 @@ func migrateRiver(ctx context.Context, url string, o *rivermigrate.MigrateOpts) 
 		return nil, err
 	}
 	defer pool.Close()
+	// River's own migrations know nothing of another one that runs
+	one, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect as ward_owner: %w", err)
+	}
+	defer one.Release()
+	if _, err := one.Exec(ctx, "select pg_advisory_lock(hashtext('ward river'))"); err != nil {
+		return nil, fmt.Errorf("wait for another migration: %w", err)
+	}
+	defer func() { _, _ = one.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock_all()") }()
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: Schema})
 	if err != nil {
 		return nil, fmt.Errorf("read River's migrations: %w", err)
@@ -83,6 +94,7 @@ func asOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
+	maps.Copy(config.ConnConfig.RuntimeParams, migrate.Settings())
 	config.ConnConfig.RuntimeParams["role"] = "ward_owner"
 	config.MaxConns = 2
 	pool, err := pgxpool.NewWithConfig(ctx, config)

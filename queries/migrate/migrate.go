@@ -128,7 +128,8 @@ func upgrade(ctx context.Context, tx pgx.Tx, r *release, said func(string)) (*Pl
 	if p.Takes, err = x.take(ctx, tx, first, said); err != nil {
 		return nil, err
 	}
-	if _, err := tx.Exec(ctx, "select audit.ensure_months()"); err != nil {
+	if _, err := tx.Exec(ctx, "set local role ward_owner; select audit.ensure_months(); reset role",
+		pgx.QueryExecModeSimpleProtocol); err != nil {
 		return nil, fmt.Errorf("make the months of the audit log: %w", err)
 	}
 	return p, nil

@@ -39,6 +39,7 @@ type Plan struct {
 	Protected []string `json:"protected"` // protected tables of the application's whose protection is made anew
 	Lost      []Lost   `json:"lost"`      // tables that are registered as protected, and are not
 
+	Roles     []string   `json:"roles"`     // roles that are there already, and stay as they are
 	Takes     []Take     `json:"takes"`     // what PUBLIC loses
 	Obstacles []Obstacle `json:"obstacles"` // what stands in the way; Run refuses then
 
@@ -52,6 +53,7 @@ func (p *Plan) listed() {
 	p.Tables, p.Protected = append([]string{}, p.Tables...), append([]string{}, p.Protected...)
 	p.Make, p.Drop = append([]Change{}, p.Make...), append([]Change{}, p.Drop...)
 	p.Lost = append([]Lost{}, p.Lost...)
+	p.Roles = append([]string{}, p.Roles...)
 	p.Takes, p.Obstacles = append([]Take{}, p.Takes...), append([]Obstacle{}, p.Obstacles...)
 	for i := range p.Obstacles {
 		p.Obstacles[i].Mend = append([]string{}, p.Obstacles[i].Mend...)
@@ -245,6 +247,9 @@ func (p *Plan) Changes() []string {
 	var lines []string
 	for _, t := range p.Tables {
 		lines = append(lines, "tables "+t)
+	}
+	for _, r := range p.Roles {
+		lines = append(lines, fmt.Sprintf("role %s is there already: its password and settings stay as they are", r))
 	}
 	if p.From == "" {
 		return append(lines, fmt.Sprintf("%d functions, views and tables' triggers", len(p.Make)))

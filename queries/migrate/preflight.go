@@ -42,6 +42,8 @@ type server struct {
 	pgcryptoAvailable                  bool
 	pgcryptoClash                      []string // functions of others in the way of pgcrypto's
 	public                             string   // who owns schema public; "": there is none
+	encoding                           string
+	standby                            bool
 	ownsPublic                         bool
 }
 
@@ -71,11 +73,12 @@ func readServer(ctx context.Context, db querier) (*server, error) {
 		  exists (select from pg_available_extensions where name = 'pgcrypto'),
 		  array(select f from unnest($1::text[]) f where to_regprocedure('public.' || f) is not null),
 		  coalesce((select nspowner::regrole::text from pg_namespace where nspname = 'public'), ''),
-		  coalesce((select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'public'), false)
+		  coalesce((select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'public'), false),
+		  pg_encoding_to_char(d.encoding), pg_is_in_recovery()
 		from pg_roles r cross join pg_database d where r.rolname = current_user and d.datname = current_database()`,
 		pgcryptoFunctions).
 		Scan(&s.version, &s.login, &s.database, &s.superuser, &s.createRole, &s.ownsTheBase, &s.pgcrypto,
-			&s.pgcryptoAvailable, &s.pgcryptoClash, &s.public, &s.ownsPublic)
+			&s.pgcryptoAvailable, &s.pgcryptoClash, &s.public, &s.ownsPublic, &s.encoding, &s.standby)
 	if err != nil {
 		return nil, fmt.Errorf("look at the server, the login and the database: %w", err)
 	}
@@ -94,19 +97,25 @@ func (p *Plan) examine(ctx context.Context, db querier) (x examination, err erro
 	if x.server, err = readServer(ctx, db); err != nil {
 		return x, err
 	}
-	if x.obstacles = x.server.tooOld(); x.obstacles != nil {
+	if x.obstacles = x.server.unfit(); x.obstacles != nil {
 		return x, nil // what follows would be wrong of such a server
 	}
+	roles, err := readRoles(ctx, db)
+	if err != nil {
+		return x, err
+	}
+	x.obstacles = roleObstacles(roles, x.server)
 	if p.From == "" {
-		roles, err := roleObstacles(ctx, db, x.server)
-		if err != nil {
-			return x, err
+		if len(roles) < len(wardRoles) {
+			for _, r := range roles {
+				p.Roles = append(p.Roles, r.Name)
+			}
 		}
 		shared, err := schemaObstacles(ctx, db, x.server)
 		if err != nil {
 			return x, err
 		}
-		x.obstacles = slices.Concat(x.server.obstacles(), roles, shared)
+		x.obstacles = slices.Concat(x.server.obstacles(), x.obstacles, shared)
 	}
 	names, err := p.nameObstacles(ctx, db)
 	if err != nil {
@@ -120,12 +129,19 @@ func (p *Plan) examine(ctx context.Context, db querier) (x examination, err erro
 	return x, err
 }
 
-func (s *server) tooOld() []Obstacle {
-	if s.version >= oldestServer {
-		return nil
+// unfit are the servers and databases where ward cannot be.
+func (s *server) unfit() []Obstacle {
+	switch {
+	case s.version < oldestServer:
+		return []Obstacle{{What: fmt.Sprintf("the server is PostgreSQL %d: ward needs %d or later", s.version,
+			oldestServer)}}
+	case s.standby:
+		return []Obstacle{{What: "the server is a standby, which is read-only: migrate on its primary"}}
+	case s.encoding != "UTF8":
+		return []Obstacle{{What: fmt.Sprintf("the database's encoding is %s: ward needs UTF8, which holds every name, "+
+			"reason and note; make a database with encoding UTF8 and restore a dump into it", s.encoding)}}
 	}
-	return []Obstacle{{What: fmt.Sprintf("the server is PostgreSQL %d: ward needs %d or later", s.version,
-		oldestServer)}}
+	return nil
 }
 
 func (s *server) obstacles() []Obstacle {
@@ -188,6 +204,7 @@ type role struct {
 	Excess  []string // attributes that a role of ward's must not have
 	Member  []string // roles of others that it is a member of
 	Members []string // others who may act as it
+	Givers  []string // others who may make somebody, or themselves, a member of it
 	Used    bool     // it owns objects, or has rights on some
 	Grant   bool     // the login that installs may grant it
 }
@@ -200,10 +217,12 @@ func readRoles(ctx context.Context, db querier) ([]role, error) {
 		    case when r.rolcreatedb then 'createdb' end], null),
 		  array(select quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.roleid
 		    where m.member = r.oid and not (r.rolname = 'ward_migrate' and g.rolname = any ($1)) order by 1),
-		  array(select distinct quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.member
+		  array(select quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.member
 		    where m.roleid = r.oid and g.rolname <> all ($1) and not g.rolsuper
-		      -- from 16 on who made a role is a member of it that may not act as it
-		      and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) order by 1),
+		      and pg_has_role(g.oid, r.oid, case when current_setting('server_version_num')::int < 160000 then 'member'
+		        else 'set' end) order by 1),
+		  array(select distinct quote_ident(g.rolname) from pg_auth_members m join pg_roles g on g.oid = m.member
+		    where m.roleid = r.oid and m.admin_option and g.rolname <> all ($1) and not g.rolsuper order by 1),
 		  exists (select from pg_shdepend d where d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid
 		    and (d.deptype = 'o' or d.deptype = 'a' and d.classid <> 'pg_database'::regclass)),
 		  (select rolsuper from pg_roles where rolname = current_user)
@@ -219,28 +238,34 @@ func readRoles(ctx context.Context, db querier) ([]role, error) {
 	return roles, nil
 }
 
-func roleObstacles(ctx context.Context, db querier, s *server) ([]Obstacle, error) {
-	roles, err := readRoles(ctx, db)
-	if err != nil {
-		return nil, err
+// roleObstacles of all roles that are there. Where all are, another database of the cluster has ward, or this one; one
+// role alone that is in use is somebody's. Whoever acts as ward_migrate there is trusted with the others.
+func roleObstacles(roles []role, s *server) []Obstacle {
+	complete := len(roles) == len(wardRoles)
+	trusted := []string{s.login}
+	for _, r := range roles {
+		if complete && r.Name == "ward_migrate" {
+			trusted = append(trusted, r.Members...)
+		}
+	}
+	others := func(names []string) []string {
+		return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(trusted, n) })
 	}
 	var found []Obstacle
 	for _, r := range roles {
-		found = append(found, r.obstacles(s, len(roles) == len(wardRoles))...)
+		r.Members, r.Givers = others(r.Members), others(r.Givers)
+		found = append(found, r.obstacles(s, complete)...)
 	}
-	return found, nil
+	return found
 }
 
-// obstacles of a role. complete says that all of ward's roles are there: another database of the cluster has ward then,
-// while one role alone that is in use is somebody's. The owner of a removed installation's history is nobody's.
+// obstacles of a role. The owner of a removed installation's history is nobody's.
 func (r role) obstacles(s *server, complete bool) []Obstacle {
 	var found []Obstacle
 	add := func(what string, mend ...string) { found = append(found, Obstacle{What: what, Mend: mend}) }
-	rename := fmt.Sprintf("alter role %s rename to your_%s", r.Name, r.Name)
 	if !complete && (r.Used && (r.Login || len(r.Members) > 0) || len(r.Member) > 0) {
 		add(fmt.Sprintf("role %s is in use, and not by ward: it owns objects, has rights or is a member of a role",
-			r.Name),
-			rename)
+			r.Name), fmt.Sprintf("alter role %s rename to your_%s", r.Name, r.Name))
 		return found
 	}
 	if len(r.Excess) > 0 {
@@ -255,13 +280,19 @@ func (r role) obstacles(s *server, complete bool) []Obstacle {
 	for _, m := range r.Member {
 		add(fmt.Sprintf("role %s is a member of %s", r.Name, m), fmt.Sprintf("revoke %s from %s", m, r.Name))
 	}
-	if nologin {
+	if nologin || !complete && r.Name == "ward_migrate" {
 		for _, m := range r.Members {
 			add(fmt.Sprintf("%s may act as %s, which owns what ward makes", m, r.Name),
 				fmt.Sprintf("revoke %s from %s", r.Name, m))
 		}
 	}
-	if !r.Grant && !s.superuser {
+	for _, g := range r.Givers {
+		if !slices.Contains(r.Members, g) || !nologin {
+			add(fmt.Sprintf("%s may make anybody a member of %s (ADMIN OPTION)", g, r.Name),
+				fmt.Sprintf("revoke %s from %s", r.Name, g))
+		}
+	}
+	if !r.Grant && s.createRole && !s.superuser {
 		add(fmt.Sprintf("%s may not grant role %s, which another login has made", s.login, r.Name),
 			fmt.Sprintf("grant %s to %s with admin option", r.Name, s.login))
 	}

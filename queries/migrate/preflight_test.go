@@ -7,11 +7,18 @@ import (
 
 // TestServers that a test cannot start: one that is too old, one without pgcrypto's files, and names in pgcrypto's way.
 func TestServers(t *testing.T) {
-	if o := (&server{version: 14}).tooOld(); len(o) != 1 ||
+	if o := (&server{version: 14, encoding: "UTF8"}).unfit(); len(o) != 1 ||
 		!strings.Contains(o[0].What, "PostgreSQL 14: ward needs 15") {
 		t.Errorf("%v", o)
 	}
-	if o := (&server{version: 15}).tooOld(); o != nil {
+	for want, unfit := range map[string]server{
+		"encoding is LATIN1": {version: 15, encoding: "LATIN1"}, "a standby": {version: 15, encoding: "UTF8", standby: true},
+	} {
+		if o := unfit.unfit(); len(o) != 1 || !strings.Contains(o[0].What, want) {
+			t.Errorf("%v, want %s", o, want)
+		}
+	}
+	if o := (&server{version: 15, encoding: "UTF8"}).unfit(); o != nil {
 		t.Errorf("%v", o)
 	}
 	s := server{superuser: true, ownsTheBase: true, public: "postgres", ownsPublic: true}

@@ -11,17 +11,41 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// session are the settings of the connection. In what words the catalog describes an object depends on all but the
-// first, and a database or a login may have others of its own.
-var session = map[string]string{
-	"application_name":      "ward migrate",
-	"search_path":           "pg_catalog",
-	"quote_all_identifiers": "off",
-	"datestyle":             "ISO, MDY",
-	"intervalstyle":         "postgres",
-	"timezone":              "UTC",
-	"bytea_output":          "hex",
-	"extra_float_digits":    "1",
+// Settings are those of a connection that migrates, in place of what the database or the login has as its own. Names
+// are looked up in pg_catalog alone, so that nothing runs which somebody has put into another schema; no timeout but
+// lock_timeout ends a statement; and in what words the catalog describes an object depends on the last ones.
+func Settings() map[string]string {
+	return map[string]string{
+		"application_name": "ward migrate",
+		"search_path":      "pg_catalog, pg_temp",
+		"client_encoding":  "UTF8",
+
+		"default_transaction_isolation":       "read committed",
+		"default_transaction_read_only":       "off",
+		"default_transaction_deferrable":      "off",
+		"statement_timeout":                   "0",
+		"lock_timeout":                        "0",
+		"idle_in_transaction_session_timeout": "0",
+		"idle_session_timeout":                "0",
+
+		"standard_conforming_strings": "on",
+		"backslash_quote":             "safe_encoding",
+		"array_nulls":                 "on",
+		"transform_null_equals":       "off",
+		"row_security":                "on",
+		"check_function_bodies":       "on",
+		"default_tablespace":          "",
+		"default_table_access_method": "heap",
+		"plpgsql.extra_errors":        "none",
+		"plpgsql.extra_warnings":      "none",
+
+		"quote_all_identifiers": "off",
+		"datestyle":             "ISO, MDY",
+		"intervalstyle":         "postgres",
+		"timezone":              "UTC",
+		"bytea_output":          "hex",
+		"extra_float_digits":    "1",
+	}
 }
 
 // connect opens the one connection that everything runs on.
@@ -30,7 +54,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
 	}
-	maps.Copy(config.RuntimeParams, session)
+	maps.Copy(config.RuntimeParams, Settings())
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to migrate: %w", err)

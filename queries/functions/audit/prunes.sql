@@ -5,14 +5,11 @@ create or replace function audit.prunes(who uuid)
   set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from tenancy.reviewer_grant rg
-      join tenancy.reviewer_action ra on ra.role = rg.role and ra.action = 'prune'
-      join tenancy.users u on u.id = rg.user_id
-    where rg.user_id = who
-      and rg.tenant_id is null
+    select from tenancy.grant_in_force g
+      join tenancy.reviewer_action ra on ra.role = g.role and ra.action = 'prune'
+      join tenancy.users u on u.id = g.user_id
+    where g.user_id = who
+      and g.tenant_id is null
       and u.disabled_at is null
-      and rg.ended_at is null
-      and rg.starts_at <= clock_timestamp()
-      and (rg.expires_at is null or rg.expires_at > clock_timestamp())
   )
 $$;

@@ -59,7 +59,7 @@ begin
   ) by_clinic;
   perform tenancy.look(
     ask => ask, what => 'queue', action => 'browse', shown => shown, filter => checked,
-    ids => coalesce(found_ids, '{}'), tenant => null, c => claims
+    ids => coalesce(found_ids, '{}'), tenant => null, claims => claims
   );
 end $$;
 

@@ -6,11 +6,12 @@ create or replace function review.request(action text, detail jsonb)
 as $$
 declare
   who uuid := case action
+    -- the chain is every clinic's
     when 'seal_recover' then tenancy.reviewer_of(action => action, tenant => null)
     else tenancy.reviewer(action)
   end;
   event_id bigint;
-  named text[];  -- the chain is every clinic's
+  named text[];
 begin
   if action not in ('rule_run', 'ship', 'seal_recover') then
     raise exception 'a reviewer cannot ask the worker to "%"', action

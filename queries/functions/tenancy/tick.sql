@@ -41,7 +41,7 @@ begin
   update tenancy.instance i set seen_at = now_at where i.one;
   perform audit.write_as(
     tenancy.installation(),
-    who => (select u.id from tenancy.users u where u.slug = 'ward-worker'),
+    who => tenancy.worker(),
     session => null, membership => null, action => 'revoke', outcome => 'ok',
     detail => jsonb_build_object(
       'what', 'the server''s clock went back: every access token ends',
