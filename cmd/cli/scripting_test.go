@@ -196,8 +196,8 @@ func TestScriptingNamesEveryField(t *testing.T) {
 			}
 			wanted[name] = typ
 			for _, in := range inner {
-				if _, seen := wanted["object "+in.Name()]; !seen {
-					next["object "+in.Name()] = in
+				if _, seen := wanted[kind(in)]; !seen {
+					next[kind(in)] = in
 				}
 			}
 		}
