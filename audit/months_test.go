@@ -18,7 +18,8 @@ func TestMonthsFollowNoSetting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := wardtest.One[int](e, `select count(*) from pg_inherits where inhparent = 'audit.event'::regclass`); n != 25 {
+	if n := wardtest.One[int](e,
+		`select count(*) from pg_inherits where inhparent = 'audit.event'::regclass`); n != 25 {
 		t.Errorf("%d months, want 25", n)
 	}
 	wrong := wardtest.One[int](e, `select count(*) from (select c.relname, pg_get_expr(c.relpartbound, c.oid) as bound

@@ -40,7 +40,8 @@ func TestReadable(t *testing.T) {
 // TestReadableReader: what counts as a riddle, and what does not.
 func TestReadableReader(t *testing.T) {
 	for _, c := range []struct{ parameters, body, want string }{
-		{"claims jsonb, out ids uuid[]", "declare rows int := 0; begin for line in select 1 loop null; end loop; end", ""},
+		{"claims jsonb, out ids uuid[]",
+			"declare rows int := 0; begin for line in select 1 loop null; end loop; end", ""},
 		{"c jsonb default tenancy.claims()", "begin end", "parameter c"},
 		{"numeric(1, 2), a text, out b int", "begin end", "parameter a, parameter b"},
 		{"", "declare\n  n int;\n  who uuid := f(a, b);\n  t tenancy.users;\nbegin end", "variable n, variable t"},

@@ -156,11 +156,14 @@ func TestNobodySuppressesForThemself(t *testing.T) {
 		tenancy.ErrConflictOfInterest)
 	ids := wardtest.One[[]uuid.UUID](o.e,
 		"select array_agg(id order by slug) from tenancy.users where slug in ('dana', 'eli')")
-	o.sqlRefused("nobody approves a suppression", "update review.suppression set approved_by = $1, approved_at = now()", ids[1])
-	o.sqlRefused("somebody else must ask for it", `insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason,
+	o.sqlRefused("nobody approves a suppression",
+		"update review.suppression set approved_by = $1, approved_at = now()", ids[1])
+	o.sqlRefused("somebody else must ask for it",
+		`insert into review.suppression (rule_id, tier, tenant_id, actor_id, reason,
 			ticket, created_by, starts_at, expires_at, event_id) select 'A02-cross-tenant-denied', 'A', tenant_id, $1,
 			'a recall', 'T', $2, now(), now() + interval '1 day', 1 from review.suppression limit 1`, ids[1], ids[0])
-	o.sqlRefused("somebody else must ask for it", `insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason,
+	o.sqlRefused("somebody else must ask for it",
+		`insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason,
 			ticket, created_by, starts_at, expires_at, event_id) select 'A02-cross-tenant-denied', 'A', tenant_id, $1,
 			'a recall', 'T', $2, now(), now() + interval '1 day', 1 from review.suppression limit 1`, patient, ids[1])
 }

@@ -174,7 +174,8 @@ func TestSuppressionRefuses(t *testing.T) {
 		"inserted without approval": `insert into review.suppression (rule_id, tier, tenant_id, patient_id, reason,
 				ticket, created_by, approved_by, approved_at, starts_at, expires_at, event_id) select $1, 'B', $2, $3,
 				'a recall', 'T', $3, $3, now(), now(), now() + interval '1 day', 1`,
-		"cannot be changed": "update review.suppression set expires_at = expires_at + interval '1 day' where $1 <> '' " +
+		"cannot be changed": "update review.suppression set expires_at = expires_at + interval '1 day' " +
+			"where $1 <> '' " +
 			"and $2 <> $3::uuid",
 		"second_person": "update review.suppression set approved_by = created_by, approved_at = now() where $1 <> '' " +
 			"and $2 <> $3::uuid",

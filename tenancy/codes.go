@@ -65,8 +65,8 @@ const (
 	RefusedNotLinked      Refusal = "not_linked"  // nobody here is who the identity token names
 )
 
-// outdated says that a fresh token may be accepted: this one is of a signing key that was retired before its time, or of
-// a session that has refreshed often since.
+// outdated says that a fresh token may be accepted: this one is of a signing key that was retired before its time, or
+// of a session that has refreshed often since.
 func (r Refusal) outdated() bool { return r == RefusedSignature || r == RefusedNotIssued }
 
 // codes maps SQLSTATEs to kinds. WARD1 to WARD6 are ward's own; the others are PostgreSQL's, which ward's functions

@@ -261,7 +261,8 @@ func TestAudiences(t *testing.T) {
 			t.Errorf("%s: %v", aud, err)
 		}
 	}
-	if n := s.events("action = 'refresh' and outcome = 'denied' and detail::jsonb->>'code' = 'wrong_application'"); n != 6 {
+	if n := s.events("action = 'refresh' and outcome = 'denied' and detail::jsonb->>'code' = " +
+		"'wrong_application'"); n != 6 {
 		t.Errorf("%d events of refused refreshes, want 6", n)
 	}
 	if _, err := s.Super.Exec(t.Context(), "insert into tenancy.session (user_id, aud, expires_at) "+

@@ -54,7 +54,8 @@ func TestWithoutTheDefence(t *testing.T) {
 				return err == nil && len(names) == 1
 			}},
 		{"another session's disclosure", "tenancy.disclosed",
-			" and d.session_id = (claims->>'sid')::uuid and d.user_id = (claims->>'sub')::uuid", "", func(a *attacker) bool {
+			" and d.session_id = (claims->>'sid')::uuid and d.user_id = (claims->>'sub')::uuid", "",
+			func(a *attacker) bool {
 				return shown(a, carla, a.asked(casey, s.mine))
 			}},
 		{"an expired lease", "tenancy.disclosed", " and d.expires_at > clock_timestamp()", "", func(a *attacker) bool {
@@ -118,7 +119,8 @@ func TestWithoutTheDefence(t *testing.T) {
 				a.accepted(casey, d)
 				return a.try("select audit.evaluate('public.patients', '[]')") == nil
 			}},
-		{"a front desk opens notes", "tenancy.ask_records", "p.role = claims->>'role' and ", "p.role = 'clinician' and ",
+		{"a front desk opens notes", "tenancy.ask_records", "p.role = claims->>'role' and ",
+			"p.role = 'clinician' and ",
 			func(a *attacker) bool {
 				a.accepted(s.token("frank@cedar"), uuid.Nil)
 				return a.try("select audit.disclose(gen_random_uuid(), 'public.notes', "+

@@ -176,7 +176,8 @@ func beginNotice(m *model) attempt {
 		text("reference", "Proof", "", "say where it is proven: a letter, a number of the HHS portal"))
 	return attempt{form: f, do: func(m *model, in answers) tea.Cmd {
 		return x.decided(m, "notice of", func(ctx context.Context, version int) (review.Changed, error) {
-			return review.Notified(ctx, m.session, x.id, version, in["recipient"], review.Date(in["on"]), in["reference"])
+			return review.Notified(ctx, m.session, x.id, version, in["recipient"], review.Date(in["on"]),
+				in["reference"])
 		}, nil)
 	}}
 }

@@ -95,7 +95,8 @@ func (a *app) imported(r *audit.Imported, keepUnknown bool) error {
 	case r.DryRun:
 		fmt.Fprintf(&b, "%d events could be imported; recorded as event %d", r.Events, r.EventID)
 	default:
-		fmt.Fprintf(&b, "%d events imported, %d had been before; recorded as event %d", r.Added, r.AlreadyImported, r.EventID)
+		fmt.Fprintf(&b, "%d events imported, %d had been before; recorded as event %d", r.Added,
+			r.AlreadyImported, r.EventID)
 	}
 	if err := one(a, r, b.String()); err != nil {
 		return err

@@ -71,8 +71,8 @@ func Library(t testing.TB) string {
 	return Given(t, files[0], err)
 }
 
-// HasClient says whether the PostgreSQL installation in dir has a client program. It is for a test that is worth running
-// without, on that version of the server.
+// HasClient says whether the PostgreSQL installation in dir has a client program. It is for a test that is worth
+// running without, on that version of the server.
 func HasClient(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
 	return err == nil

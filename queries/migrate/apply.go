@@ -122,7 +122,8 @@ func explain(err error) error {
 func (m *maker) dropTriggers(ctx context.Context, table string) error {
 	statements, err := texts(ctx, m.db, `select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
 		from pg_trigger t where not t.tgisinternal and t.tgparentid = 0
-		and (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid from pg_partition_tree(to_regclass($1))))`, table)
+		and (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid
+			from pg_partition_tree(to_regclass($1))))`, table)
 	if err != nil {
 		return fmt.Errorf("list the triggers of %s: %w", table, err)
 	}

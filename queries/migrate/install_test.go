@@ -162,8 +162,8 @@ func (s *site) same(before, after, when string) {
 	same(s.t, strings.Split(before, "\n"), strings.Split(after, "\n"), when+", the database is another")
 }
 
-// dump is the schema as pg_dump sees it, or nothing where the server's package has no pg_dump: the rest of a snapshot is
-// compared all the same, and the tests run with the dump too, on a server that has it.
+// dump is the schema as pg_dump sees it, or nothing where the server's package has no pg_dump: the rest of a snapshot
+// is compared all the same, and the tests run with the dump too, on a server that has it.
 func (s *site) dump() []string {
 	s.t.Helper()
 	b, err := postgres.FindBinaries(s.t.Context())

@@ -46,7 +46,7 @@ func Check(ctx context.Context, db querier) error {
 	e := &SchemaError{Program: r.Version}
 	var tables int
 	var sum string
-	there, err := isWards(ctx, db, "core", "release")
+	there, err := isInstalled(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ const liveDigests = `
 with way as (select '` + digestWay + `:' || current_setting('server_version_num')::int / 10000 || ':' as prefix),
 triggers as (
   select coalesce(root.oid, c.oid) as table_oid, c.oid <> coalesce(root.oid, c.oid) as of_partition, c.oid as rel,
-    t.tgname, replace(pg_get_triggerdef(t.oid), ' ON ' || c.oid::regclass || ' ', ' ON it ') || t.tgenabled::text as text
+    t.tgname,
+    replace(pg_get_triggerdef(t.oid), ' ON ' || c.oid::regclass || ' ', ' ON it ') || t.tgenabled::text as text
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   left join pg_class root on c.relispartition and root.oid = pg_partition_root(c.oid)

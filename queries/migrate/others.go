@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// isWards says whether a table of ward's is there: an application may have one of the same name.
-func isWards(ctx context.Context, db querier, schema, table string) (there bool, err error) {
+// isInstalled says whether core.release is there, and ward's: an application may have a table of the same name.
+func isInstalled(ctx context.Context, db querier) (there bool, err error) {
 	err = db.QueryRow(ctx, `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		join pg_roles o on o.oid = c.relowner where n.nspname = $1 and c.relname = $2 and o.rolname = 'ward_owner')`,
-		schema, table).Scan(&there)
+		join pg_roles o on o.oid = c.relowner where n.nspname = 'core' and c.relname = 'release'
+		  and o.rolname = 'ward_owner')`).Scan(&there)
 	if err != nil {
 		return false, fmt.Errorf("look for ward's schema: %w", err)
 	}
@@ -47,7 +47,7 @@ func mayMigrate(ctx context.Context, db querier) error {
 	if err != nil {
 		return fmt.Errorf("look at the login: %w", err)
 	}
-	there, err := isWards(ctx, db, "core", "release")
+	there, err := isInstalled(ctx, db)
 	if err == nil && there && !may {
 		return fmt.Errorf("%s may not act as ward_owner: migrate as ward_migrate", login)
 	}

@@ -105,7 +105,7 @@ var ErrNewer = errors.New("the database is at a later release of ward")
 // readState asks the database which release it is at.
 func readState(ctx context.Context, db querier) (*state, error) {
 	s := &state{tables: map[int]tableFile{}, objects: map[key]made{}}
-	there, err := isWards(ctx, db, "core", "release")
+	there, err := isInstalled(ctx, db)
 	if err != nil || !there {
 		return s, err
 	}

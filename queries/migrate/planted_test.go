@@ -57,10 +57,11 @@ func TestHostileDefaults(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, set := range []string{
-		"default_transaction_read_only = on", "statement_timeout = '5ms'", "idle_in_transaction_session_timeout = '1ms'",
-		"standard_conforming_strings = off", "row_security = off", "plpgsql.extra_errors = 'all'",
-		"default_tablespace = 'pg_default'", "quote_all_identifiers = on", "client_encoding = 'LATIN1'",
-		"default_transaction_isolation = 'serializable'", "datestyle = 'SQL, DMY'", "timezone = 'Asia/Kolkata'",
+		"default_transaction_read_only = on", "statement_timeout = '5ms'",
+		"idle_in_transaction_session_timeout = '1ms'", "standard_conforming_strings = off", "row_security = off",
+		"plpgsql.extra_errors = 'all'", "default_tablespace = 'pg_default'", "quote_all_identifiers = on",
+		"client_encoding = 'LATIN1'", "default_transaction_isolation = 'serializable'", "datestyle = 'SQL, DMY'",
+		"timezone = 'Asia/Kolkata'",
 		"check_function_bodies = off", "lock_timeout = '1ms'",
 		"default_transaction_deferrable = on", "bytea_output = 'escape'", "array_nulls = off",
 		"transform_null_equals = on", "backslash_quote = on", "extra_float_digits = -15",

@@ -12,7 +12,8 @@ func TestServers(t *testing.T) {
 		t.Errorf("%v", o)
 	}
 	for want, unfit := range map[string]server{
-		"encoding is LATIN1": {version: 15, encoding: "LATIN1"}, "a standby": {version: 15, encoding: "UTF8", standby: true},
+		"encoding is LATIN1": {version: 15, encoding: "LATIN1"},
+		"a standby":          {version: 15, encoding: "UTF8", standby: true},
 	} {
 		if o := unfit.unfit(); len(o) != 1 || !strings.Contains(o[0].What, want) {
 			t.Errorf("%v, want %s", o, want)

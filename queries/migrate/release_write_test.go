@@ -23,7 +23,8 @@ func TestWriteRelease(t *testing.T) {
 	_, err := e.Super.Exec(t.Context(), `
 		set role ward_owner;
 		create table public.visits (tenant_id uuid not null, id uuid not null, patient_id uuid not null, note text,
-			primary key (tenant_id, id), foreign key (tenant_id, patient_id) references public.patients (tenant_id, id));
+			primary key (tenant_id, id), foreign key (tenant_id, patient_id) references public.patients (tenant_id,
+			id));
 		select tenancy.protect('public.visits', 'patient_id');
 		select tenancy.permit('clinician', 'public.visits', array['view', 'create', 'modify']);
 		reset role`)

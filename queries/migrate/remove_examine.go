@@ -12,7 +12,7 @@ import (
 // examine refuses with everything that stands in the way of the removal. Until the transaction ends or r.leave is
 // called, the login is then a member of ward's roles.
 func (r *remover) examine(ctx context.Context, tx pgx.Tx) error {
-	there, err := isWards(ctx, tx, "core", "release")
+	there, err := isInstalled(ctx, tx)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,8 @@ package migrate
 type wardSchema struct {
 	name  string
 	files bool // its views, functions and triggers have a file each
-	// shared: where it is there already, ward shares it with others, since its names do not collide. Schema auth is left
-	// to its owner as a whole (see release.without).
+	// shared: where it is there already, ward shares it with others, since its names do not collide. Schema auth is
+	// left to its owner as a whole (see release.without).
 	shared bool
 }
 

@@ -115,7 +115,8 @@ func takeAll(ctx context.Context, tx pgx.Tx, takes []Take, said func(string)) ([
 		}
 	}
 	for _, same := range alike(refused) {
-		said(fmt.Sprintf("this platform does not let these be taken from PUBLIC: %s: see docs/SECURITY.md", brief(same)))
+		said(fmt.Sprintf("this platform does not let these be taken from PUBLIC: %s: see docs/SECURITY.md",
+			brief(same)))
 	}
 	return taken, nil
 }
