@@ -14,8 +14,8 @@ insert into public.visits (tenant_id, id, patient_id, provider_id, reason) value
 commit;
 
 -- Casey signs in to cedar and writes. The caller chooses the id; nothing is returned.
-select 'casey tried: ' || (set_config('ward.ticket', tenancy.sign_in('casey', current_setting('ward.password'), 'cedar'), false) is not null);
-select 'casey signed in: ' || (set_config('ward.token', s.access_token, false) is not null) from tenancy.signed_in(current_setting('ward.ticket')) s;
+select 'casey tried: ' || (set_config('ward.ticket', tenancy.sign_in('casey', current_setting('ward.password'), 'cedar'), false) <> '');
+select 'casey signed in: ' || (set_config('ward.token', s.access_token, false) <> '') || coalesce(', ' || s.reason, '') from tenancy.signed_in(current_setting('ward.ticket')) s;
 begin;
 select 'refused: ' || coalesce(tenancy.begin(current_setting('ward.token')), 'no');
 insert into public.visits (tenant_id, id, patient_id, provider_id, reason) values (tenancy.tenant_id(), :'caseys_visit', :'patient', tenancy.user_id(), 'Synthetic headache');

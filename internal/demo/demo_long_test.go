@@ -302,10 +302,10 @@ func ofAnotherVersion(t *testing.T, dir string) {
 	if _, err := open(t, dir).Start(t.Context()); err != nil {
 		t.Errorf("a demo with an earlier River: %v", err)
 	}
-	var newest int
-	err = conn.QueryRow(t.Context(), "select max(version) from river.river_migration").Scan(&newest)
-	if err != nil || newest != 6 {
-		t.Errorf("River is at %d: %v", newest, err)
+	var again bool
+	err = conn.QueryRow(t.Context(), "select exists (select from river.river_migration where version = 6)").Scan(&again)
+	if err != nil || !again {
+		t.Errorf("River's migration was not applied: %v", err)
 	}
 	change("insert into core.table_file (version, name, sum) values (99999, '99999_later.sql', '')")
 	if _, err := open(t, dir).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "ward demo reset") {
