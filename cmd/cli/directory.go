@@ -193,7 +193,7 @@ func (a *app) confirmDisable(ctx context.Context, p *tenancy.Person, yes bool) e
 	if yes {
 		return nil
 	}
-	line, err := a.ask(ctx, fmt.Sprintf("Type %s to disable, nothing to leave it: ", p.Slug))
+	line, err := a.ask(ctx, "Type %s to disable, nothing to leave it: ", p.Slug)
 	if err != nil {
 		return err
 	}

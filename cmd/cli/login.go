@@ -213,8 +213,8 @@ func readLine(r io.Reader) (string, error) {
 
 // ask reads the answer to a question: one line, and no more of what is typed ahead. An answer that the end of the input
 // cuts off is none, and so "". It ends with ctx, since a read from a terminal does not end by itself.
-func (a *app) ask(ctx context.Context, question string) (string, error) {
-	a.tell("%s", question)
+func (a *app) ask(ctx context.Context, question string, args ...any) (string, error) {
+	a.tell(question, args...)
 	type answer struct {
 		line string
 		err  error

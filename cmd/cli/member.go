@@ -206,8 +206,7 @@ func (a *app) confirmTermination(cmd *cobra.Command, s *tenancy.Session, members
 	if yes {
 		return c.UserID.String(), nil
 	}
-	line, err := a.ask(cmd.Context(), fmt.Sprintf("Type %s to terminate, nothing to leave it: ",
-		c.UserID.String()[:6]))
+	line, err := a.ask(cmd.Context(), "Type %s to terminate, nothing to leave it: ", c.UserID.String()[:6])
 	if err != nil {
 		return "", err
 	}

@@ -218,9 +218,9 @@ func Go(root string, packages []string) ([]Message, error) {
 	return tidy(found), err
 }
 
-// saying are the functions whose first string a person reads.
-var saying = map[string]bool{
-	"Errorf": true, "New": true, "usagef": true, "say": true, "tell": true, "said": true, "Said": true,
+// saying are the functions that are given a string which a person reads, and which argument it is.
+var saying = map[string]int{
+	"Errorf": 0, "New": 0, "usagef": 0, "say": 0, "tell": 0, "ask": 1, "said": 0, "Said": 0,
 }
 
 // results are what a function returns.
@@ -239,8 +239,8 @@ func results(body *ast.BlockStmt) []ast.Expr {
 func said(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.CallExpr:
-		if saying[called(n)] && len(n.Args) > 0 {
-			return constant(n.Args[0])
+		if at, ok := saying[called(n)]; ok && len(n.Args) > at {
+			return constant(n.Args[at])
 		}
 	case *ast.CompositeLit:
 		if t, ok := n.Type.(*ast.Ident); ok && strings.HasSuffix(t.Name, "Error") && len(n.Elts) > 0 {
