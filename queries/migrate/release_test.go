@@ -62,9 +62,13 @@ func restore(ctx context.Context, dsn, dump string) error {
 	defer conn.Close(ctx)
 	var sql strings.Builder
 	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, `\`) { // psql's own, which guard a restore against a hostile dump
-			sql.WriteString(line)
+		if strings.HasPrefix(line, `\`) { // psql's own, which guard a restore against a hostile dump
+			continue
 		}
+		if strings.HasPrefix(line, "INSERT INTO audit.event_") { // a month's ids are generated too, from PostgreSQL 17 on
+			line = strings.Replace(line, " VALUES", " OVERRIDING SYSTEM VALUE VALUES", 1)
+		}
+		sql.WriteString(line)
 	}
 	if _, err := conn.Exec(ctx, sql.String(), pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("restore %s: %w", dump, err)
