@@ -104,7 +104,7 @@ func (p *Plan) examine(ctx context.Context, db querier) (x examination, err erro
 	if err != nil {
 		return x, err
 	}
-	x.obstacles = roleObstacles(roles, x.server)
+	x.obstacles = roleObstacles(roles, x.server, p.From != "")
 	if p.From == "" {
 		if len(roles) < len(wardRoles) {
 			for _, r := range roles {
@@ -239,8 +239,9 @@ func readRoles(ctx context.Context, db querier) ([]role, error) {
 }
 
 // roleObstacles of all roles that are there. Where all are, another database of the cluster has ward, or this one; one
-// role alone that is in use is somebody's. Whoever acts as ward_migrate there is trusted with the others.
-func roleObstacles(roles []role, s *server) []Obstacle {
+// role alone that is in use is somebody's. Whoever acts as ward_migrate there is trusted with the others. Once ward is
+// installed, ward_migrate may act as the owners of protected tables.
+func roleObstacles(roles []role, s *server, installed bool) []Obstacle {
 	complete := len(roles) == len(wardRoles)
 	trusted := []string{s.login}
 	for _, r := range roles {
@@ -254,6 +255,9 @@ func roleObstacles(roles []role, s *server) []Obstacle {
 	var found []Obstacle
 	for _, r := range roles {
 		r.Members, r.Givers = others(r.Members), others(r.Givers)
+		if installed && r.Name == "ward_migrate" {
+			r.Member = nil
+		}
 		found = append(found, r.obstacles(s, complete)...)
 	}
 	return found

@@ -65,7 +65,8 @@ func restore(ctx context.Context, dsn, dump string) error {
 		if strings.HasPrefix(line, `\`) { // psql's own, which guard a restore against a hostile dump
 			continue
 		}
-		if strings.HasPrefix(line, "INSERT INTO audit.event_") { // a month's ids are generated too, from PostgreSQL 17 on
+		// from PostgreSQL 17 on a month's ids are generated too
+		if strings.HasPrefix(line, "INSERT INTO audit.event_") {
 			line = strings.Replace(line, " VALUES", " OVERRIDING SYSTEM VALUE VALUES", 1)
 		}
 		sql.WriteString(line)

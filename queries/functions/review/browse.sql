@@ -11,7 +11,7 @@ create or replace function review.browse(ask uuid, filter jsonb default '{}')
 as $$
 declare
   claims jsonb := tenancy.claims();
-  who uuid := tenancy.reviewer('browse', null, claims);
+  who uuid := tenancy.reviewer(action => 'browse', claims => claims);
   checked jsonb := coalesce(filter, '{}');
   condition text;
   first_columns text;
@@ -59,7 +59,7 @@ begin
   ) by_clinic;
   perform tenancy.look(
     ask => ask, what => 'queue', action => 'browse', shown => shown, filter => checked,
-    ids => coalesce(found_ids, '{}'), tenant => null, claims => claims
+    ids => coalesce(found_ids, '{}'), claims => claims
   );
 end $$;
 
