@@ -210,7 +210,8 @@ func TestArchiveOnS3(t *testing.T) {
 // A verification shows that it goes on: by how much has been read, and until that is known by a sign that turns.
 func TestProgressIsSeen(t *testing.T) {
 	for part, want := range map[float64]string{
-		0: "░░░░░░░░░░   0 %", 0.5: "█████░░░░░  50 %", 1: "██████████ 100 %",
+		0: "░░░░░░░░░░   0 %", 0.5: "█████░░░░░  50 %",
+		1: "██████████ 100 %",
 	} {
 		if got := newBar().ViewAs(part); got != want {
 			t.Errorf("%q, want %q, without colours of its own", got, want)
